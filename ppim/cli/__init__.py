@@ -1,0 +1,56 @@
+"""The `ppim` command. Commands live one a file in this folder and are imported only when called."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from typing import Any
+
+import click
+
+from ppim import __version__
+from ppim.errors import PpimError
+
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """Commands are the modules of this folder; each holds a `command` (file `gen_trace` = `gen-trace`).
+
+    Names and one-line helps come from the module list and `HELP` below, so that `ppim --help` imports no numba, numpy or pandas.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
+        names = {module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__)}
+        return sorted(names - {"options"})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(ctx):
+            return None
+        return importlib.import_module(f"{__name__}.{name.replace('-', '_')}").command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Simulate processing-in-memory for recommendation models' embedding layers.
+
+    A dataset becomes a trace of subtable accesses (gen-trace); a trace is replayed on a memory system
+    (simulate); plain memory requests are replayed exactly as DRAMsim3 would (replay).
+    """
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Entry point: every error of the user's is one line on stderr and exit status 2."""
+    try:
+        cli.main(args=arguments, prog_name="ppim", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except PpimError as error:
+        click.echo(f"ppim: {error}", err=True)
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("ppim: interrupted", err=True)
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,127 @@
+"""The one `njit`: compiled kernels, cached on disk, never served stale.
+
+numba's own cache looks only at the file that holds a kernel; a changed callee or constant in another
+file would be ignored. Here the cache folder is named by a hash of the kernel's module and of every
+module of this package that it imports, directly or not, so that any change of them compiles anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import event
+
+PACKAGE = __name__.split(".")[0]
+PACKAGE_FOLDER = Path(__file__).parent
+_IMPORT = re.compile(
+    rb"^\s*(?:from\s+(ppim[\w.]*)\s+import\s+(\([^)]*\)|[^\n#]*)|import\s+(ppim[\w.]*))", re.MULTILINE
+)
+
+
+def _source_file(module: str) -> Path | None:
+    parts = module.split(".")[1:]
+    base = PACKAGE_FOLDER.joinpath(*parts)
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def _imports(path: Path) -> frozenset[Path]:
+    """Files of this package that the file at `path` imports directly."""
+    found = set()
+    for source, names, plain in _IMPORT.findall(path.read_bytes()):
+        module = (source or plain).decode()
+        members = re.findall(r"\w+", names.decode())
+        for candidate in (module, *(f"{module}.{member}" for member in members)):
+            file = _source_file(candidate)
+            if file is not None and file.name != "__init__.py":
+                found.add(file)
+    return frozenset(found)
+
+
+@cache
+def _cache_key(path: Path) -> str:
+    closure, todo = {path}, [path]
+    while todo:
+        for file in _imports(todo.pop()) - closure:
+            closure.add(file)
+            todo.append(file)
+    digest = hashlib.sha256(f"{numba.__version__} {numba.config.BOUNDSCHECK}".encode())
+    for file in sorted(closure):
+        digest.update(file.relative_to(PACKAGE_FOLDER).as_posix().encode() if file.is_relative_to(PACKAGE_FOLDER) else b"")
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_root() -> Path:
+    """Folder of all compiled kernels: NUMBA_CACHE_DIR, else `ppim` in the user's cache folder."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / PACKAGE
+
+
+def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """`numba.njit` with `cache=True` in a folder that names the sources it was compiled from.
+
+    Options are numba's; `nogil=True` is the default. Small helpers that are only called from other
+    kernels may pass `cache=False` (they are compiled into their callers).
+    """
+    if function is None:
+        return lambda decorated: njit(decorated, **options)
+    settings = {"cache": True, "nogil": True, **options}
+    if not settings["cache"]:
+        return numba.njit(**settings)(function)
+    key = _cache_key(Path(inspect.getfile(function)))
+    previous = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(cache_root() / key)
+    try:
+        return numba.njit(**settings)(function)
+    finally:
+        numba.config.CACHE_DIR = previous
+
+
+class _CompileListener(event.Listener):
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.started = 0.0
+        self.depth = 0
+        self.seconds = 0.0
+
+    def on_start(self, event: Any) -> None:  # noqa: ARG002 - the signature is numba's
+        if self.depth == 0:
+            if self.seconds == 0.0:
+                sys.stderr.write(f"{self.label}: first run, compiling the kernels ...\n")
+                sys.stderr.flush()
+            self.started = time.perf_counter()
+        self.depth += 1
+
+    def on_end(self, event: Any) -> None:  # noqa: ARG002 - the signature is numba's
+        self.depth -= 1
+        if self.depth == 0:
+            self.seconds += time.perf_counter() - self.started
+
+
+@contextmanager
+def compile_notice(label: str) -> Iterator[None]:
+    """Say on stderr when kernels are being compiled in this block, and at its end for how long."""
+    listener = _CompileListener(label)
+    with event.install_listener("numba:compile", listener):
+        yield
+    if listener.seconds:
+        sys.stderr.write(f"{label}: compiled in {listener.seconds:.1f} s (kept for the next run)\n")

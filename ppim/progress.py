@@ -1,0 +1,15 @@
+"""Progress bars on stderr when it is a terminal, silence otherwise."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def progress_bar(total: int | None, unit: str, description: str, **options: Any) -> Any:
+    """A tqdm bar that shows only on a terminal (`unit` is what is counted, e.g. "row")."""
+    from tqdm import tqdm
+
+    return tqdm(
+        total=total, unit=unit, desc=description, unit_scale=True, disable=not sys.stderr.isatty(), **options
+    )
