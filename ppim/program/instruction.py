@@ -1,0 +1,69 @@
+"""The program's arrays: instructions for PIM units, the lookups they serve and the sums they end in.
+
+A program is read as three integer tables (int64). Indices between them are absolute row numbers.
+`docs/model.md` says what each instruction does.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+# Kinds of instruction.
+READ = 0  # read a row into its own unit
+READ_OUT = 1  # read a row out to the host, which delivers it to the lookup's unit
+HIT = 2  # a demand access that the unit's cache serves
+PREFETCH = 3  # every unit of every channel reads its copy of a row into its scratchpad
+TRANSFER = 4  # one vector of partial sums leaves its unit
+N_KINDS = 5
+
+# Columns of an instruction.
+KIND = 0
+CHANNEL = 1  # ALL for a broadcast
+UNIT = 2  # unit of the channel; ALL for a prefetch
+ADDRESS = 3  # unit-local, in bursts; unused by HIT and TRANSFER
+BURSTS = 4  # of the access, or of the vector a TRANSFER moves
+TURN = 5  # a prefetch carries the turn that will use it
+LOOKUP = 6  # row of the lookup served (READ, READ_OUT, HIT), else NONE
+SUM = 7  # TRANSFER: row of its first sum, else NONE
+N_SUMS = 8  # TRANSFER: consecutive sums moved (one per channel that has one); 0: empty
+INSTRUCTION_COLUMNS = 9
+
+# Columns of a lookup.
+LOOKUP_SUM = 0  # row of the sum it adds to (names channel and unit of its owner)
+LOOKUP_OPERANDS = 1  # operands that still have to arrive; counted down by the engine
+LOOKUP_COMPUTE = 2  # memory cycles its arithmetic takes
+LOOKUP_READY = 3  # arrival of its latest operand so far; written by the engine
+LOOKUP_BURSTS = 4  # bursts it keeps in the unit's buffer until its arithmetic ends
+LOOKUP_COLUMNS = 5
+
+# Columns of a sum: the partial sum of one bag in one unit.
+SUM_CHANNEL = 0
+SUM_UNIT = 1
+SUM_BAG = 2  # sample in the batch
+SUM_TURN = 3
+SUM_LOOKUPS = 4  # lookups that still have to be added; counted down by the engine
+SUM_READY = 5  # end of its latest addition so far; written by the engine
+SUM_COLUMNS = 6
+
+ALL = -1
+NONE = -1
+
+
+class Program(NamedTuple):
+    """A stretch of a program in program order; whole turns with their transfers.
+
+    Attributes
+    ----------
+    instructions : ndarray of int64, shape (n, INSTRUCTION_COLUMNS)
+    lookups : ndarray of int64, shape (m, LOOKUP_COLUMNS)
+    sums : ndarray of int64, shape (k, SUM_COLUMNS)
+    turn_batch : ndarray of int64, shape (turns,)
+        Batch of each turn (barriers by batch need it).
+    """
+
+    instructions: np.ndarray
+    lookups: np.ndarray
+    sums: np.ndarray
+    turn_batch: np.ndarray
