@@ -5,10 +5,32 @@ Names of timing parameters are DRAMsim3's; all timing values but `tCK` are memor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
-Protocol = Literal["DDR3", "DDR4", "DDR5", "LPDDR", "LPDDR3", "LPDDR4", "GDDR5", "GDDR5X", "GDDR6", "HBM", "HBM2", "HBM3"]
+Protocol = Literal[
+    "DDR3", "DDR4", "DDR5", "LPDDR", "LPDDR3", "LPDDR4", "GDDR5", "GDDR5X", "GDDR6", "HBM", "HBM2", "HBM3"
+]
+BEATS_PER_CYCLE = {"GDDR5": 4, "GDDR5X": 8, "GDDR6": 16, "HBM3": 4}
+"""Data beats in one memory clock cycle of the families whose data clock runs faster than twice that clock."""
+DOUBLE_DATA_RATE = 2
+ADDRESS_FIELDS = ("ch", "ra", "bg", "ba", "ro", "co")
+"""Fields of an address mapping: channel, rank, bank group, bank in its group, row, column."""
+LARGEST_TIMING_CYCLES = 2**28
+"""Sums of a few timing values stay far inside 32 bits."""
+
+
+def beats_per_cycle(protocol: str) -> int:
+    """Data beats in one memory clock cycle of this family (golden README 3.1; HBM3: JESD238)."""
+    return BEATS_PER_CYCLE.get(protocol, DOUBLE_DATA_RATE)
+
+
+def _refuse_non_powers_of_two(owner: Any, names: Iterable[str]) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        if value < 1 or value & (value - 1):
+            raise ValueError(f"{name} = {value} is not a power of two; an address field cannot count that")
 
 
 @dataclass(frozen=True)
@@ -25,6 +47,31 @@ class Organization:
     bus_width: int  # bits
     burst_length: int  # beats
     devices_per_rank: int
+    source: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        _refuse_non_powers_of_two(
+            self,
+            (
+                "channels",
+                "ranks",
+                "bankgroups",
+                "banks_per_group",
+                "rows",
+                "columns",
+                "bus_width",
+                "burst_length",
+            ),
+        )
+        if self.device_width < 1 or self.bus_width != self.device_width * self.devices_per_rank:
+            raise ValueError(
+                f"bus_width = {self.bus_width} is not devices_per_rank = {self.devices_per_rank} "
+                f"times device_width = {self.device_width}"
+            )
+        if self.bus_width < 8:
+            raise ValueError(f"bus_width = {self.bus_width} is less than one byte")
+        if self.columns < self.burst_length:
+            raise ValueError(f"columns = {self.columns} holds less than one burst of {self.burst_length}")
 
     @property
     def banks_per_rank(self) -> int:
@@ -47,7 +94,13 @@ class Organization:
 
     @property
     def row_bytes(self) -> int:
+        """Bytes of one DRAM row over all devices of a rank."""
         return self.bursts_per_row * self.burst_bytes
+
+    @property
+    def capacity_bytes(self) -> int:
+        """Bytes of all channels."""
+        return self.channels * self.banks * self.rows * self.row_bytes
 
 
 @dataclass(frozen=True)
@@ -82,6 +135,15 @@ class Timing:
     tCKESR: int
     tXS: int
     burst_cycles: int  # B: cycles the data bus is taken by one burst
+    source: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.tCK > 0:
+            raise ValueError(f"tCK = {self.tCK} ns is not positive")
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, int) and not 0 <= value <= LARGEST_TIMING_CYCLES:
+                raise ValueError(f"{item.name} = {value} cycles is not between 0 and {LARGEST_TIMING_CYCLES}")
 
     @property
     def read_latency(self) -> int:
@@ -121,6 +183,7 @@ class Power:
     IDD5AB: float
     IDD5PB: float
     IDD6x: float
+    source: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -137,6 +200,18 @@ class Controller:
     enable_self_refresh: bool
     sref_threshold: int
     hbm_dual_cmd: bool
+    source: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("cmd_queue_size", "trans_queue_size", "sref_threshold"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)} is less than 1")
+        mapping = self.address_mapping
+        names = [mapping[at : at + 2] for at in range(0, len(mapping), 2)]
+        if sorted(names) != sorted(ADDRESS_FIELDS):
+            raise ValueError(
+                f"address_mapping {mapping!r} does not name each of {', '.join(ADDRESS_FIELDS)} once"
+            )
 
 
 @dataclass(frozen=True)
@@ -150,6 +225,28 @@ class Device:
     timing: Timing
     power: Power
     controller: Controller
+    validated: bool = field(default=False, compare=False)  # commands compared with DRAMsim3's, cycle by cycle
+
+    def __post_init__(self) -> None:
+        if self.refresh_interval_cycles < 1:
+            raise ValueError("the refresh interval (tREFI by rank, or tREFIb) is less than one cycle")
+        if self.controller.hbm_dual_cmd and not self.is_hbm:
+            raise ValueError(f"hbm_dual_cmd = true, but {self.protocol} has one command bus, not two")
+
+    @property
+    def refresh_interval_cycles(self) -> int:
+        """Cycles between two refreshes of one channel (golden README 3.9)."""
+        policy = self.controller.refresh_policy
+        if policy == "RANK_LEVEL_STAGGERED":
+            return self.timing.tREFI // self.organization.ranks
+        return self.timing.tREFI if policy == "RANK_LEVEL_SIMULTANEOUS" else self.timing.tREFIb
+
+    @property
+    def peak_gb_per_s(self) -> float:
+        """Bandwidth of all data buses, 10^9 bytes per second."""
+        org = self.organization
+        beats_per_ns = beats_per_cycle(self.protocol) / self.timing.tCK
+        return org.channels * org.bus_width / 8 * beats_per_ns
 
     @property
     def is_hbm(self) -> bool:
