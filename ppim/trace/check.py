@@ -1,0 +1,75 @@
+"""Kernel that checks a chunk of a trace: every id inside its table, everything in order."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from ppim.jit import njit
+
+
+class Fault(IntEnum):
+    """What is wrong with an access."""
+
+    NONE = 0
+    TABLE = 1
+    SUBTABLE = 2
+    ROW = 3
+    BATCH_ORDER = 4
+    ORDER = 5
+
+
+_NONE = int(Fault.NONE)
+_TABLE = int(Fault.TABLE)
+_SUBTABLE = int(Fault.SUBTABLE)
+_ROW = int(Fault.ROW)
+_BATCH_ORDER = int(Fault.BATCH_ORDER)
+_ORDER = int(Fault.ORDER)
+
+
+@njit(cache=False, inline="always")
+def _order_fault(batch, table, sample, lookup, subtable, i):  # type: ignore[no-untyped-def]
+    """Compare access i with the one before it; all five columns in lexicographic order."""
+    if batch[i] != batch[i - 1]:
+        return _BATCH_ORDER if batch[i] < batch[i - 1] else _NONE
+    if table[i] != table[i - 1]:
+        return _ORDER if table[i] < table[i - 1] else _NONE
+    if sample[i] != sample[i - 1]:
+        return _ORDER if sample[i] < sample[i - 1] else _NONE
+    if lookup[i] != lookup[i - 1]:
+        return _ORDER if lookup[i] < lookup[i - 1] else _NONE
+    return _ORDER if subtable[i] < subtable[i - 1] else _NONE
+
+
+@njit
+def check_accesses(batch, table, sample, lookup, subtable, row, first_subtable, subtable_rows):  # type: ignore[no-untyped-def]
+    """First fault of a chunk.
+
+    Parameters
+    ----------
+    batch, table, sample, lookup, subtable, row : ndarrays, shape (n,)
+        The columns of the trace.
+    first_subtable : ndarray of int64, shape (n_tables + 1,)
+        Where each table's subtables begin in `subtable_rows`.
+    subtable_rows : ndarray of uint64, shape (n_subtables,)
+        Rows of every subtable of every table.
+
+    Returns
+    -------
+    tuple of int
+        Fault code and its position (0, n when there is none).
+    """
+    n_tables = first_subtable.size - 1
+    for i in range(batch.size):
+        t = table[i]
+        if t >= n_tables:
+            return _TABLE, i
+        flat = first_subtable[t] + subtable[i]
+        if flat >= first_subtable[t + 1]:
+            return _SUBTABLE, i
+        if row[i] >= subtable_rows[flat]:
+            return _ROW, i
+        if i > 0:
+            fault = _order_fault(batch, table, sample, lookup, subtable, i)
+            if fault != _NONE:
+                return fault, i
+    return _NONE, batch.size

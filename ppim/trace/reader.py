@@ -1,0 +1,179 @@
+"""Read a trace file in chunks that end at batch boundaries, checking everything at the edge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ppim.errors import InputError
+from ppim.trace.check import Fault, check_accesses
+from ppim.trace.schema import COLUMNS, METADATA_KEY, TraceMeta, arrow_schema
+
+_MAGIC = b"PAR1"
+
+
+class TraceChunk(NamedTuple):
+    """Accesses of whole batches, one array per column, all of shape (n,)."""
+
+    batch: np.ndarray
+    """uint32; index of the batch in the trace."""
+    table: np.ndarray
+    """uint16"""
+    sample: np.ndarray
+    """uint32; index in the batch."""
+    lookup: np.ndarray
+    """uint32; index in the bag."""
+    subtable: np.ndarray
+    """uint8; index among the table's subtables."""
+    row: np.ndarray
+    """uint32, or uint64 where a subtable has more than 2^32 rows."""
+
+
+class TraceReader:
+    """A trace file: metadata at once, accesses as a stream with bounded memory.
+
+    Parameters
+    ----------
+    path : path
+        A file written by `ppim gen-trace`.
+
+    Raises
+    ------
+    InputError
+        If it is missing, is not Parquet, is cut off, or is not a trace.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._file = _open(self.path)
+        text = (self._file.metadata.metadata or {}).get(METADATA_KEY)
+        if text is None:
+            raise InputError(
+                f"{self.path}: a Parquet file without `ppim` metadata, so not a trace; "
+                "make one with `ppim gen-trace`"
+            )
+        self.meta = TraceMeta.from_json(text, f"{self.path}: ppim metadata")
+        _check_schema(self._file.schema_arrow, self.meta, self.path)
+
+    @property
+    def n_accesses(self) -> int:
+        """Accesses in the whole file."""
+        return int(self._file.metadata.num_rows)
+
+    @property
+    def n_chunks(self) -> int:
+        """Chunks that `chunks` yields (row groups of the file)."""
+        return int(self._file.num_row_groups)
+
+    def chunks(self) -> Iterator[TraceChunk]:
+        """Yield the accesses in file order; every chunk ends at a batch boundary.
+
+        Raises
+        ------
+        InputError
+            On the first access that is out of order or outside its table, and where the file is damaged.
+        """
+        first_subtable, subtable_rows = _layout(self.meta)
+        last_batch = -1
+        position = 0
+        for group in range(self.n_chunks):
+            chunk = self._decode(group)
+            if not chunk.batch.size:
+                continue
+            if int(chunk.batch[0]) <= last_batch:
+                raise InputError(
+                    f"{self.path}: row group {group} begins with batch {chunk.batch[0]} after batch "
+                    f"{last_batch}; batches must be in order and no row group may split one"
+                )
+            fault, at = check_accesses(*chunk, first_subtable, subtable_rows)
+            if fault != Fault.NONE:
+                raise InputError(
+                    self._describe(Fault(fault), chunk, at, f"row group {group}, access {position + at}")
+                )
+            last_batch = int(chunk.batch[-1])
+            position += chunk.batch.size
+            yield chunk
+
+    def close(self) -> None:
+        """Release the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _decode(self, group: int) -> TraceChunk:
+        try:
+            table = self._file.read_row_group(group, columns=list(COLUMNS), use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"{self.path}: row group {group} is damaged ({reason}); make the trace again"
+            ) from error
+        if any(table.column(name).null_count for name in COLUMNS):
+            raise InputError(f"{self.path}: row group {group} has empty values; make the trace again")
+        return TraceChunk(*(table.column(name).to_numpy() for name in COLUMNS))
+
+    def _describe(self, fault: Fault, chunk: TraceChunk, at: int, where: str) -> str:
+        table, subtable = int(chunk.table[at]), int(chunk.subtable[at])
+        tables = self.meta.tables
+        if fault == Fault.TABLE:
+            problem = f"table {table} of {len(tables)}"
+        elif fault == Fault.SUBTABLE:
+            problem = f"subtable {subtable} of table {table}, which has {len(tables[table].subtables)}"
+        elif fault == Fault.ROW:
+            part = tables[table].subtables[subtable]
+            problem = (
+                f"row {chunk.row[at]} of table {table} subtable {part.name!r}, which has {part.rows} rows"
+            )
+        elif fault == Fault.BATCH_ORDER:
+            problem = f"batch {chunk.batch[at]} after batch {chunk.batch[at - 1]}"
+        else:
+            problem = "out of order (batch, table, sample, lookup, subtable must not decrease)"
+        return f"{self.path}: {where}: {problem}; make the trace again with `ppim gen-trace`"
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    try:
+        with path.open("rb") as stream:
+            begins = stream.read(len(_MAGIC))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give a trace file") from error
+    if begins != _MAGIC:
+        raise InputError(f"{path}: not a Parquet file, so not a trace; make one with `ppim gen-trace`")
+    try:
+        return pq.ParquetFile(path, pre_buffer=False)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: cut off or damaged Parquet file; make the trace again") from error
+
+
+def _check_schema(found: pa.Schema, meta: TraceMeta, path: Path) -> None:
+    expected = arrow_schema(meta.wide_rows)
+    for column in expected:
+        index = found.get_field_index(column.name)
+        if index < 0:
+            raise InputError(f"{path}: column {column.name!r} is missing; make the trace again")
+        kind = found.field(index).type
+        if kind != column.type:
+            raise InputError(
+                f"{path}: column {column.name!r} is {kind}, not {column.type}; make the trace again"
+            )
+    if len(found) != len(expected):
+        raise InputError(
+            f"{path}: columns {found.names}, but a trace has {list(COLUMNS)}; make the trace again"
+        )
+
+
+def _layout(meta: TraceMeta) -> tuple[np.ndarray, np.ndarray]:
+    """Subtables of all tables in one line: where each table's begin, and their rows."""
+    counts = [len(table.subtables) for table in meta.tables]
+    first = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+    rows = np.array([part.rows for table in meta.tables for part in table.subtables], dtype=np.uint64)
+    return first, rows

@@ -1,0 +1,148 @@
+"""What a trace file holds: its columns and the JSON metadata under the key `ppim`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from ppim import config
+from ppim.errors import InputError
+
+FORMAT_VERSION = 1
+METADATA_KEY = b"ppim"
+MAX_TABLES = 1 << 16
+MAX_SUBTABLES = 1 << 8
+MAX_NARROW_ROWS = 1 << 32
+
+COLUMNS = ("batch", "table", "sample", "lookup", "subtable", "row")
+_NARROW = (pa.uint32(), pa.uint16(), pa.uint32(), pa.uint32(), pa.uint8(), pa.uint32())
+
+
+def arrow_schema(wide_rows: bool) -> pa.Schema:
+    """Columns of a trace file; `row` is 64 bits wide where a subtable has more than 2^32 rows."""
+    types = (*_NARROW[:-1], pa.uint64() if wide_rows else pa.uint32())
+    return pa.schema(
+        [pa.field(name, kind, nullable=False) for name, kind in zip(COLUMNS, types, strict=True)]
+    )
+
+
+@dataclass(frozen=True)
+class SubtableMeta:
+    """One subtable: `shared` means small and reused within every gather-and-reduce."""
+
+    name: str
+    rows: int
+    bytes_per_row: int
+    shared: bool
+
+    def __post_init__(self) -> None:
+        if self.rows < 1 or self.bytes_per_row < 1:
+            raise ValueError(f"subtable {self.name!r} needs at least one row of at least one byte")
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the whole subtable."""
+        return self.rows * self.bytes_per_row
+
+
+@dataclass(frozen=True)
+class TableMeta:
+    """One embedding table: its uncompressed rows and the subtables that stand for them.
+
+    `accesses_per_lookup` is 0 in the constructor for the usual case, one access to each subtable.
+    """
+
+    rows: int
+    subtables: tuple[SubtableMeta, ...]
+    name: str = ""
+    accesses_per_lookup: int = 0
+
+    def __post_init__(self) -> None:
+        if self.rows < 1:
+            raise ValueError("a table needs at least one row")
+        if not 1 <= len(self.subtables) <= MAX_SUBTABLES:
+            raise ValueError(f"a table has 1 to {MAX_SUBTABLES} subtables, not {len(self.subtables)}")
+        if self.accesses_per_lookup == 0:
+            object.__setattr__(self, "accesses_per_lookup", len(self.subtables))
+        if self.accesses_per_lookup < 0:
+            raise ValueError("accesses_per_lookup must be positive")
+
+
+@dataclass(frozen=True)
+class PoolingMeta:
+    """Where bags come from: `distribution` is pareto, uniform or dataset (the dataset's own bags).
+
+    `factors` holds the bag size of each table; it is empty where bags are the dataset's own.
+    """
+
+    distribution: str
+    factors: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class TraceMeta:
+    """Everything needed to understand a trace, and to make it again.
+
+    `parameters` are the algorithm's (among them `vector_bytes`), `dataset_options` the reader's. The
+    command line leaves out what cannot change the trace (output name, folders, threads). Totals are of the
+    whole file.
+    """
+
+    dataset: str
+    dataset_sha256: str | None
+    algorithm: str
+    parameters: dict[str, Any]
+    tables: tuple[TableMeta, ...]
+    batch_size: int
+    pooling: PoolingMeta
+    seed: int
+    command_line: str
+    ppim_version: str
+    dataset_options: dict[str, Any] = field(default_factory=dict)
+    samples: int = 0
+    batches: int = 0
+    lookups: int = 0
+    accesses: int = 0
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.tables) <= MAX_TABLES:
+            raise ValueError(f"a trace has 1 to {MAX_TABLES} tables, not {len(self.tables)}")
+        if self.batch_size < 1:
+            raise ValueError("batch_size must be positive")
+
+    @property
+    def wide_rows(self) -> bool:
+        """Whether row ids need 64 bits."""
+        return any(part.rows > MAX_NARROW_ROWS for table in self.tables for part in table.subtables)
+
+    def to_json(self) -> str:
+        """The metadata as compact JSON with a fixed order of keys."""
+        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str = "trace metadata") -> TraceMeta:
+        """Read metadata strictly; `where` begins every message.
+
+        Raises
+        ------
+        InputError
+            Not JSON, another format version, an unknown or missing key, a value of the wrong type.
+        """
+        try:
+            content = json.loads(text)
+        except ValueError as error:
+            raise InputError(f"{where}: not valid JSON ({error}); make the trace again") from error
+        if not isinstance(content, dict):
+            raise InputError(f"{where}: not a JSON object; make the trace again")
+        version = content.get("format_version")
+        if version != FORMAT_VERSION:
+            raise InputError(
+                f"{where}: trace format {version!r}, but this ppim reads format {FORMAT_VERSION}; "
+                "make the trace again with `ppim gen-trace`"
+            )
+        return config.build(cls, content, where)
