@@ -1,0 +1,17 @@
+"""Every subtable's rows spread over all PIM units, each row once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ppim.mapping.base import MAPPINGS, Footprint, Placement, UnitGeometry, place_subtables
+
+if TYPE_CHECKING:
+    from ppim.systems.spec import PlacementSpec
+    from ppim.trace.schema import TraceMeta
+
+
+@MAPPINGS.register("interleave")
+def place(meta: TraceMeta, geometry: UnitGeometry, spec: PlacementSpec) -> tuple[Placement, Footprint]:
+    """Place all subtables by a seeded bijection of their pages (docs/model.md §8)."""
+    return place_subtables(meta, geometry, spec, duplicate_shared=False, mapping="interleave")
