@@ -1,0 +1,487 @@
+"""Trace accesses -> instructions, a turn (one table's part of one batch) at a time.
+
+`docs/model.md` §1 is what this file does. Everything that depends on program order alone is decided
+here: owners of lookups, cache contents, which instruction goes to which stream. Times are the engine's.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ppim.jit import njit
+from ppim.mapping.base import DUPLICATED, locate_spread
+from ppim.program.cache import probe
+from ppim.program.instruction import (
+    ADDRESS,
+    ALL,
+    BURSTS,
+    CHANNEL,
+    HIT,
+    KIND,
+    LOOKUP,
+    LOOKUP_BURSTS,
+    LOOKUP_COMPUTE,
+    LOOKUP_OPERANDS,
+    LOOKUP_READY,
+    LOOKUP_SUM,
+    N_SUMS,
+    NONE,
+    PREFETCH,
+    READ,
+    READ_OUT,
+    SUM,
+    SUM_BAG,
+    SUM_CHANNEL,
+    SUM_LOOKUPS,
+    SUM_READY,
+    SUM_TURN,
+    SUM_UNIT,
+    TRANSFER,
+    TURN,
+    UNIT,
+)
+from ppim.program.state import (
+    NEXT_LOOKUP,
+    NEXT_SUM,
+    NEXT_TURN,
+    OLDEST_TURN,
+    TURN_BATCH,
+    TURN_CLOSED,
+    TURN_END,
+    TURN_FIRST_LOOKUP,
+    TURN_FIRST_SUM,
+    TURN_LEFT,
+)
+
+# When the rows of a prefetched subtable enter the scratchpad.
+PREFETCH_NONE = 0
+PREFETCH_TABLE = 1
+PREFETCH_ALL = 2
+
+# Columns of `counts`, per channel of the unit that consumes; filled while building.
+LOOKUPS = 0
+ACCESSES = 1
+CACHE_HITS = 2
+CACHE_MISSES = 3
+BYTES_CACHE = 4
+N_BUILD_COUNTS = 5
+
+# Positions in `pending`: the turn whose transfers are still to be emitted.
+PENDING_TURN = 0  # NONE before the first turn
+PENDING_FIRST_SUM = 1
+PENDING_STOP_SUM = 2
+PENDING_BAGS = 3
+N_PENDING = 4
+
+
+class Recipe(NamedTuple):
+    """What the builder must know of trace, mapping and system; constant during a run.
+
+    Attributes
+    ----------
+    shared : ndarray of int64, shape (tables, subtables)
+    row_bytes : ndarray of int64, shape (tables, subtables)
+    resident : ndarray of int64, shape (tables, subtables)
+        Rows 0..n-1 of a subtable that its turn finds in every scratchpad.
+    compute : ndarray of int64, shape (tables,)
+        Memory cycles of a lookup's arithmetic.
+    vector_bursts : int
+        Bursts of one vector of partial sums.
+    """
+
+    shared: np.ndarray
+    row_bytes: np.ndarray
+    resident: np.ndarray
+    compute: np.ndarray
+    vector_bursts: int
+    channels: int
+    units_per_channel: int
+    global_stream: int  # 1: one stream for all channels
+    prefetch: int
+    transfer_all: int
+    lru: int  # 1: demand goes through a cache in the unit
+
+
+class BuildState(NamedTuple):
+    """What the builder remembers between calls.
+
+    Attributes
+    ----------
+    pending : ndarray of int64, shape (N_PENDING,)
+    slot_of_unit : ndarray of int64, shape (units,)
+        Sum of the current bag in each unit, or NONE.
+    touched : ndarray of int64, shape (units,)
+    prefetched : ndarray of int64, shape (streams,)
+        Rows of the next turn already emitted, while transfers and prefetches are merged.
+    counts : ndarray of int64, shape (channels, N_BUILD_COUNTS)
+    unit_accesses : ndarray of int64, shape (units,)
+    cache_tags, cache_stamps : ndarray of int64, shape (units, sets, ways)
+    """
+
+    pending: np.ndarray
+    slot_of_unit: np.ndarray
+    touched: np.ndarray
+    prefetched: np.ndarray
+    counts: np.ndarray
+    unit_accesses: np.ndarray
+    cache_tags: np.ndarray
+    cache_stamps: np.ndarray
+
+
+@njit(cache=False)
+def append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, first_sum, n_sums):
+    """Write one instruction at the tail of a stream."""
+    mask = rings.streams.shape[1] - 1
+    row = rings.streams[stream, rings.tail[stream] & mask]
+    row[KIND] = kind
+    row[CHANNEL] = channel
+    row[UNIT] = unit
+    row[ADDRESS] = address
+    row[BURSTS] = bursts
+    row[TURN] = turn
+    row[LOOKUP] = lookup
+    row[SUM] = first_sum
+    row[N_SUMS] = n_sums
+    rings.tail[stream] += 1
+
+
+@njit(cache=False)
+def count_resident(recipe, table):
+    """Rows that a turn of `table` prefetches."""
+    total = 0
+    for subtable in range(recipe.resident.shape[1]):
+        total += recipe.resident[table, subtable]
+    return total
+
+
+@njit(cache=False)
+def append_prefetch(rings, recipe, placement, stream, turn, table, index):
+    """Emit the prefetch of the index-th resident row of `table`."""
+    for subtable in range(recipe.resident.shape[1]):
+        rows = recipe.resident[table, subtable]
+        if index < rows:
+            bursts = placement.row_bursts[table, subtable]
+            address = placement.base[table, subtable] + index * bursts
+            channel = ALL if recipe.global_stream else stream
+            append(rings, stream, PREFETCH, channel, ALL, address, bursts, turn, NONE, NONE, 0)
+            return
+        index -= rows
+
+
+@njit(cache=False)
+def append_transfer(rings, recipe, placement, state, channel, unit, first_sum, n_sums, next_turn, next_table, n_rows):
+    """Emit a transfer and, one to one, the next prefetch of the following turn in that stream."""
+    stream = 0 if recipe.global_stream else channel
+    turn = state.pending[PENDING_TURN]
+    append(
+        rings,
+        stream,
+        TRANSFER,
+        ALL if recipe.global_stream else channel,
+        unit,
+        0,
+        recipe.vector_bursts,
+        turn,
+        NONE,
+        first_sum,
+        n_sums,
+    )
+    # A transfer of several sums completes once for each; an empty one once.
+    rings.turns[turn & (len(rings.turns) - 1), TURN_LEFT] += max(n_sums, 1)
+    if state.prefetched[stream] < n_rows:
+        append_prefetch(rings, recipe, placement, stream, next_turn, next_table, state.prefetched[stream])
+        state.prefetched[stream] += 1
+
+
+@njit(cache=False)
+def emit_transfers(rings, recipe, placement, state, next_turn, next_table, n_rows):
+    """Transfers of the pending turn, merged one to one with `n_rows` prefetches of the next."""
+    sum_mask = len(rings.sums) - 1
+    position = state.pending[PENDING_FIRST_SUM]
+    stop = state.pending[PENDING_STOP_SUM]
+    for bag in range(state.pending[PENDING_BAGS]):
+        for unit in range(recipe.units_per_channel):
+            first = position
+            while (
+                position < stop
+                and rings.sums[position & sum_mask, SUM_BAG] == bag
+                and rings.sums[position & sum_mask, SUM_UNIT] == unit
+            ):
+                position += 1
+            if recipe.global_stream:
+                if position > first or recipe.transfer_all:
+                    append_transfer(
+                        rings, recipe, placement, state, ALL, unit, first, position - first, next_turn, next_table, n_rows
+                    )
+                continue
+            for channel in range(recipe.channels):
+                has_sum = first < position and rings.sums[first & sum_mask, SUM_CHANNEL] == channel
+                if has_sum or recipe.transfer_all:
+                    append_transfer(
+                        rings,
+                        recipe,
+                        placement,
+                        state,
+                        channel,
+                        unit,
+                        first,
+                        1 if has_sum else 0,
+                        next_turn,
+                        next_table,
+                        n_rows,
+                    )
+                if has_sum:
+                    first += 1
+    rings.turns[state.pending[PENDING_TURN] & (len(rings.turns) - 1), TURN_CLOSED] = 1
+    state.pending[PENDING_TURN] = NONE
+
+
+@njit(cache=False)
+def emit_rest_of_prefetches(rings, recipe, placement, state, turn, table, n_rows):
+    """Prefetches that found no transfer to be merged with."""
+    for stream in range(len(rings.tail)):
+        for index in range(state.prefetched[stream], n_rows):
+            append_prefetch(rings, recipe, placement, stream, turn, table, index)
+        state.prefetched[stream] = 0
+
+
+@njit
+def flush_transfers(rings, recipe, placement, state):
+    """End of the program: transfers of the last turn."""
+    if state.pending[PENDING_TURN] != NONE:
+        emit_transfers(rings, recipe, placement, state, NONE, 0, 0)
+
+
+@njit
+def prefetch_all(rings, recipe, placement, state):
+    """Start of the program under `prefetch = "all"`: every table's resident rows, once."""
+    for table in range(len(recipe.resident)):
+        n_rows = count_resident(recipe, table)
+        emit_rest_of_prefetches(rings, recipe, placement, state, 0, table, n_rows)
+
+
+@njit(cache=False)
+def find_owner(recipe, placement, chunk, start, stop):
+    """Unit of the first row of a lookup that is not shared (or of its first row, if all are)."""
+    table = np.int64(chunk.table[start])
+    for i in range(start, stop):
+        subtable = np.int64(chunk.subtable[i])
+        if not recipe.shared[table, subtable]:
+            return locate_spread(placement, table, subtable, np.int64(chunk.row[i]))[0]
+    subtable = np.int64(chunk.subtable[start])
+    if placement.mode[table, subtable] == DUPLICATED:
+        return np.int64(chunk.row[start]) % placement.units
+    return locate_spread(placement, table, subtable, np.int64(chunk.row[start]))[0]
+
+
+@njit(cache=False)
+def end_of_lookup(chunk, start, stop):
+    """One past the last access of the lookup that begins at `start`."""
+    i = start + 1
+    while i < stop and chunk.lookup[i] == chunk.lookup[start] and chunk.sample[i] == chunk.sample[start]:
+        i += 1
+    return i
+
+
+@njit(cache=False)
+def end_of_turn(chunk, start):
+    """One past the last access of the turn that begins at `start`."""
+    i = start + 1
+    n = len(chunk.row)
+    while i < n and chunk.table[i] == chunk.table[start] and chunk.batch[i] == chunk.batch[start]:
+        i += 1
+    return i
+
+
+@njit(cache=False)
+def open_sums(rings, recipe, placement, state, chunk, owners, start, stop, turn):
+    """Allocate the sums of the bag in start..stop-1, by unit of the channel, then channel."""
+    n_touched = 0
+    i = start
+    while i < stop:
+        after = end_of_lookup(chunk, i, stop)
+        owner = find_owner(recipe, placement, chunk, i, after)
+        owners[i - start] = owner
+        if state.slot_of_unit[owner] == NONE:
+            state.slot_of_unit[owner] = 0
+            key = (owner % recipe.units_per_channel) * recipe.channels + owner // recipe.units_per_channel
+            place = n_touched
+            while place > 0 and state.touched[place - 1] > key:
+                state.touched[place] = state.touched[place - 1]
+                place -= 1
+            state.touched[place] = key
+            n_touched += 1
+        i = after
+    mask = len(rings.sums) - 1
+    for index in range(n_touched):
+        unit = state.touched[index] // recipe.channels
+        channel = state.touched[index] % recipe.channels
+        number = rings.marks[NEXT_SUM]
+        row = rings.sums[number & mask]
+        row[SUM_CHANNEL] = channel
+        row[SUM_UNIT] = unit
+        row[SUM_BAG] = chunk.sample[start]
+        row[SUM_TURN] = turn
+        row[SUM_LOOKUPS] = 0
+        row[SUM_READY] = 0
+        state.slot_of_unit[channel * recipe.units_per_channel + unit] = number
+        rings.marks[NEXT_SUM] = number + 1
+    return n_touched
+
+
+@njit(cache=False)
+def close_sums(recipe, state, n_touched):
+    """Forget the bag's sums."""
+    for index in range(n_touched):
+        unit = state.touched[index] // recipe.channels
+        channel = state.touched[index] % recipe.channels
+        state.slot_of_unit[channel * recipe.units_per_channel + unit] = NONE
+
+
+@njit(cache=False)
+def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, turn):
+    """Serve one access; returns (operands, bursts kept in the unit) it brings by instruction."""
+    table = np.int64(chunk.table[i])
+    subtable = np.int64(chunk.subtable[i])
+    row = np.int64(chunk.row[i])
+    owner_channel = owner // recipe.units_per_channel
+    counts = state.counts[owner_channel]
+    counts[ACCESSES] += 1
+    bursts = placement.row_bursts[table, subtable]
+    if recipe.resident[table, subtable] > 0:
+        if row < recipe.resident[table, subtable]:
+            counts[CACHE_HITS] += 1
+            counts[BYTES_CACHE] += recipe.row_bytes[table, subtable]
+            state.unit_accesses[owner] += 1
+            return 0, 0
+        counts[CACHE_MISSES] += 1
+    if placement.mode[table, subtable] == DUPLICATED:
+        holder = owner
+        address = placement.base[table, subtable] + row * bursts
+    else:
+        holder, address = locate_spread(placement, table, subtable, row)
+    channel = holder // recipe.units_per_channel
+    unit = holder % recipe.units_per_channel
+    state.unit_accesses[holder] += 1
+    stream = 0 if recipe.global_stream else channel
+    kind = READ if holder == owner else READ_OUT
+    if recipe.lru and kind == READ:
+        if probe(state.cache_tags[owner], state.cache_stamps[owner], address, bursts):
+            counts[CACHE_HITS] += 1
+            counts[BYTES_CACHE] += recipe.row_bytes[table, subtable]
+            kind = HIT
+        else:
+            counts[CACHE_MISSES] += 1
+    append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, NONE, 0)
+    # The host reads a row out and delivers it: one operand, complete when delivered.
+    rings.turns[turn & (len(rings.turns) - 1), TURN_LEFT] += 1
+    return 1, bursts
+
+
+@njit(cache=False)
+def emit_lookup(rings, recipe, placement, state, chunk, start, stop, owner, turn):
+    """Instructions of one lookup."""
+    number = rings.marks[NEXT_LOOKUP]
+    rings.marks[NEXT_LOOKUP] = number + 1
+    owner_channel = owner // recipe.units_per_channel
+    state.counts[owner_channel, LOOKUPS] += 1
+    operands, kept_bursts = 0, 0
+    for i in range(start, stop):
+        brought, bursts = emit_access(rings, recipe, placement, state, chunk, i, owner, number, turn)
+        operands += brought
+        kept_bursts += bursts
+    if operands == 0:
+        # All its rows lie in the scratchpad; the unit still has to be told to add them.
+        stream = 0 if recipe.global_stream else owner_channel
+        unit = owner % recipe.units_per_channel
+        append(rings, stream, HIT, owner_channel, unit, 0, 0, turn, number, NONE, 0)
+        rings.turns[turn & (len(rings.turns) - 1), TURN_LEFT] += 1
+        operands = 1
+    slot = state.slot_of_unit[owner]
+    row = rings.lookups[number & (len(rings.lookups) - 1)]
+    row[LOOKUP_SUM] = slot
+    row[LOOKUP_OPERANDS] = operands
+    row[LOOKUP_COMPUTE] = recipe.compute[np.int64(chunk.table[start])]
+    row[LOOKUP_READY] = 0
+    row[LOOKUP_BURSTS] = kept_bursts
+    rings.sums[slot & (len(rings.sums) - 1), SUM_LOOKUPS] += 1
+
+
+@njit(cache=False)
+def has_room(rings, recipe, n_accesses, n_bags, n_rows):
+    """Whether a turn of `n_accesses` surely fits the rings, before the transfers of the one before it."""
+    oldest = rings.turns[rings.marks[OLDEST_TURN] & (len(rings.turns) - 1)]
+    turn = rings.marks[NEXT_TURN]
+    live = turn > rings.marks[OLDEST_TURN]
+    first_lookup = oldest[TURN_FIRST_LOOKUP] if live else rings.marks[NEXT_LOOKUP]
+    first_sum = oldest[TURN_FIRST_SUM] if live else rings.marks[NEXT_SUM]
+    if turn + 1 - rings.marks[OLDEST_TURN] > len(rings.turns):
+        return False
+    if rings.marks[NEXT_LOOKUP] + n_accesses - first_lookup > len(rings.lookups):
+        return False
+    if rings.marks[NEXT_SUM] + n_accesses - first_sum > len(rings.sums):
+        return False
+    # Transfers of the pending turn are bounded by one per unit and bag, or by its sums.
+    transfers = n_bags * recipe.units_per_channel * (1 if recipe.global_stream else recipe.channels)
+    for stream in range(len(rings.tail)):
+        used = rings.tail[stream] - rings.head[stream]
+        if used + n_accesses + transfers + n_rows > rings.streams.shape[1]:
+            return False
+    return True
+
+
+@njit
+def build(rings, recipe, placement, state, chunk, position, owners):
+    """Append whole turns from chunk position `position` on while they fit.
+
+    Parameters
+    ----------
+    chunk : TraceChunk
+        Ends at a batch boundary.
+    owners : ndarray of int64, shape (largest bag's accesses,)
+        Scratch.
+
+    Returns
+    -------
+    int
+        Position of the first access that was not taken.
+    """
+    n = len(chunk.row)
+    while position < n:
+        stop = end_of_turn(chunk, position)
+        table = np.int64(chunk.table[position])
+        n_rows = count_resident(recipe, table) if recipe.prefetch == PREFETCH_TABLE else 0
+        bags = max(np.int64(chunk.sample[stop - 1]) + 1, state.pending[PENDING_BAGS])
+        if not has_room(rings, recipe, stop - position, bags, n_rows):
+            return position
+        turn = rings.marks[NEXT_TURN]
+        rings.marks[NEXT_TURN] = turn + 1
+        row = rings.turns[turn & (len(rings.turns) - 1)]
+        row[TURN_LEFT] = 0
+        row[TURN_CLOSED] = 0
+        row[TURN_END] = 0
+        row[TURN_BATCH] = chunk.batch[position]
+        row[TURN_FIRST_LOOKUP] = rings.marks[NEXT_LOOKUP]
+        row[TURN_FIRST_SUM] = rings.marks[NEXT_SUM]
+        if state.pending[PENDING_TURN] != NONE:
+            emit_transfers(rings, recipe, placement, state, turn, table, n_rows)
+        emit_rest_of_prefetches(rings, recipe, placement, state, turn, table, n_rows)
+        while position < stop:
+            end = position + 1
+            while end < stop and chunk.sample[end] == chunk.sample[position]:
+                end += 1
+            n_touched = open_sums(rings, recipe, placement, state, chunk, owners, position, end, turn)
+            i = position
+            while i < end:
+                after = end_of_lookup(chunk, i, end)
+                emit_lookup(rings, recipe, placement, state, chunk, i, after, owners[i - position], turn)
+                i = after
+            close_sums(recipe, state, n_touched)
+            position = end
+        state.pending[PENDING_TURN] = turn
+        state.pending[PENDING_FIRST_SUM] = row[TURN_FIRST_SUM]
+        state.pending[PENDING_STOP_SUM] = rings.marks[NEXT_SUM]
+        state.pending[PENDING_BAGS] = np.int64(chunk.sample[stop - 1]) + 1
+    return position

@@ -1,0 +1,78 @@
+"""Rings through which program builder and engine hand over instructions, lookups and sums.
+
+A row's number is absolute and grows for ever; it lives at `number & (capacity - 1)`. Capacities are powers
+of two. The builder writes at the tails, the engine reads at the heads; what the engine has finished is
+overwritten. So a program of any length runs in bounded memory.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ppim.program.instruction import INSTRUCTION_COLUMNS, LOOKUP_COLUMNS, SUM_COLUMNS
+
+# Columns of `turns`: one row per turn.
+TURN_LEFT = 0  # demand reads, delivers, hits and transfers that are not complete
+TURN_CLOSED = 1  # 1 once its transfers are in the streams
+TURN_END = 2  # completion time of what is complete so far, memory cycles
+TURN_BATCH = 3
+TURN_FIRST_LOOKUP = 4
+TURN_FIRST_SUM = 5
+TURN_COLUMNS = 6
+
+# Positions in `marks`.
+NEXT_LOOKUP = 0
+NEXT_SUM = 1
+NEXT_TURN = 2
+OLDEST_TURN = 3  # written by the engine: turns before it are complete
+N_MARKS = 4
+
+
+class Rings(NamedTuple):
+    """Shared state of builder and engine.
+
+    Attributes
+    ----------
+    streams : ndarray of int64, shape (n_streams, capacity, INSTRUCTION_COLUMNS)
+    head, tail : ndarray of int64, shape (n_streams,)
+        Next instruction to send, and to write.
+    lookups : ndarray of int64, shape (capacity, LOOKUP_COLUMNS)
+    sums : ndarray of int64, shape (capacity, SUM_COLUMNS)
+    turns : ndarray of int64, shape (capacity, TURN_COLUMNS)
+    marks : ndarray of int64, shape (N_MARKS,)
+    """
+
+    streams: np.ndarray
+    head: np.ndarray
+    tail: np.ndarray
+    lookups: np.ndarray
+    sums: np.ndarray
+    turns: np.ndarray
+    marks: np.ndarray
+
+
+def make_rings(n_streams: int, instructions: int, lookups: int, sums: int, turns: int) -> Rings:
+    """Empty rings with at least the given capacities."""
+
+    def capacity(least: int) -> int:
+        return 1 << max(least - 1, 1).bit_length()
+
+    return Rings(
+        streams=np.zeros((n_streams, capacity(instructions), INSTRUCTION_COLUMNS), dtype=np.int64),
+        head=np.zeros(n_streams, dtype=np.int64),
+        tail=np.zeros(n_streams, dtype=np.int64),
+        lookups=np.zeros((capacity(lookups), LOOKUP_COLUMNS), dtype=np.int64),
+        sums=np.zeros((capacity(sums), SUM_COLUMNS), dtype=np.int64),
+        turns=np.zeros((capacity(turns), TURN_COLUMNS), dtype=np.int64),
+        marks=np.zeros(N_MARKS, dtype=np.int64),
+    )
+
+
+def grow_ring(ring: np.ndarray, first: int, stop: int) -> np.ndarray:
+    """A ring of twice the capacity with rows first..stop-1 at their new places."""
+    larger = np.zeros((2 * len(ring), *ring.shape[1:]), dtype=ring.dtype)
+    rows = np.arange(first, stop)
+    larger[rows & (len(larger) - 1)] = ring[rows & (len(ring) - 1)]
+    return larger
