@@ -74,6 +74,8 @@ def make_device(
     sections = {key: dict(value) if isinstance(value, Mapping) else value for key, value in table.items()}
     for dotted, value in (overrides or {}).items():
         _override(sections, dotted, value)
+    if overrides:
+        sections["validated"] = False
     organization, timing = sections.get("organization"), sections.get("timing")
     if isinstance(organization, dict):
         _derive_devices_per_rank(organization)
