@@ -1,0 +1,544 @@
+"""Banks of a channel: when may which command be issued, and what does issuing it change.
+
+Host mode and PIM mode share this file; they differ in the distance table and in who chooses commands.
+
+State
+-----
+A *lane* is a bank of the channel, lane = (rank * bankgroups + bankgroup) * banks_per_group + bank, padded
+to blocks of 16. Per lane and *later* command there is an earliest cycle, as in the golden README 3.10.
+The four commands that occur all the time (classes ACT, COLUMN_READ, COLUMN_WRITE, PRE) lie in `earliest`,
+block by block, four vectors a block; the rare four (refresh, self refresh) in `slow`. `distance` and
+`slow_distance` hold, for each issued command and lane, the distance to each later command on each lane in
+the same layout, so issuing is one add and one maximum over all lanes. The activate windows (tFAW, and
+t32AW for GDDR) are folded into the ACT vector of the rank when an ACTIVATE is issued.
+
+Cycles in `earliest` and `slow` are int32 relative to `base[0]`, which moves up by itself (`_rebase`);
+every function takes and returns absolute int64 cycles, so runs may be longer than 2^31 cycles.
+
+`candidates[class]` is the caller's: the mask of lanes that want this command now. The caller sets and
+clears bits when a bank's queue or state changes; `issue` and `scan` only read them.
+
+Invariants
+----------
+* `earliest` never decreases except by the common shift of `_rebase`; only `issue` and `apply` write it.
+* `open_row[lane]` is NO_ROW exactly when the bank is closed, `n_open[rank]` counts the others.
+* After `issue(...)` at cycle t: `ready_now` are the candidate lanes that may issue in cycle t, `next_cycle`
+  is the first cycle after t in which any candidate may issue (or NEVER) and `ready_next` the candidates
+  that may issue in that cycle. They hold until a candidate bit, the eligible mask or the state changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numba import int32, int64
+from numpy.typing import NDArray
+
+from ppim.dram.device import Device, Organization
+from ppim.dram.timing import COMMANDS, UNCONSTRAINED, distance_table
+from ppim.engine.codes import (
+    ACTIVATE,
+    N_COMMANDS,
+    NEVER,
+    NO_COMMAND,
+    NO_LANE,
+    NO_ROW,
+    PRECHARGE,
+    READ,
+    READ_P,
+    REFRESH,
+    REFRESH_BANK,
+    SELF_REFRESH_ENTER,
+    SELF_REFRESH_EXIT,
+    WRITE,
+    WRITE_P,
+)
+from ppim.engine.lanes import LANES, at_most, load, lower, raised, row_view, smallest, splat, store, where
+from ppim.jit import njit
+
+# Classes of later commands that have a vector each.
+ACT = 0
+COLUMN_READ = 1
+COLUMN_WRITE = 2
+PRE = 3
+N_CLASSES = 4
+BLOCK = N_CLASSES * LANES
+
+CLASS_COMMANDS = (ACTIVATE, READ, WRITE, PRECHARGE)
+SLOW_COMMANDS = (REFRESH_BANK, REFRESH, SELF_REFRESH_ENTER, SELF_REFRESH_EXIT)
+N_SLOW = 4
+
+ALL_LANES = -1
+NOT_A_CANDIDATE = (1 << 31) - 1
+REBASE_AFTER = 1 << 29
+WINDOW_DEPTH = 32
+SHORT_WINDOW = 4
+
+
+class BankShape(NamedTuple):
+    """Sizes and switches, one int each."""
+
+    n_lanes: int
+    n_blocks: int
+    banks_per_rank: int
+    n_ranks: int
+    tFAW: int  # 0: no window
+    t32AW: int  # 0: no window
+    bank_refresh: int  # 1: bank refreshes occur, so every command must keep their earliest cycles
+
+
+class Banks(NamedTuple):
+    """All channels' banks; see the module's text. Arrays from `base` on have a channel axis first."""
+
+    shape: BankShape
+    distance: NDArray[np.int32]  # (10 * n_lanes, n_blocks * 64)
+    slow_distance: NDArray[np.int32]  # (10 * n_lanes, 4 * n_lanes)
+    rank_lanes: NDArray[np.int64]  # (n_ranks,) mask of the rank's lanes
+    base: NDArray[np.int64]  # (channels, 1)
+    earliest: NDArray[np.int32]  # (channels, n_blocks * 64): [block][class][lane of block]
+    slow: NDArray[np.int32]  # (channels, 4 * n_lanes): [slow command][lane]
+    bank_cycle: NDArray[np.int32]  # (channels, n_blocks * 16) scratch
+    candidates: NDArray[np.int64]  # (channels, 4) masks
+    open_row: NDArray[np.int32]  # (channels, n_lanes)
+    n_open: NDArray[np.int64]  # (channels, n_ranks)
+    activates: NDArray[np.int64]  # (channels, n_ranks * 32) cycles of the last ACTIVATEs, a ring
+    n_activates: NDArray[np.int64]  # (channels, n_ranks)
+    active_since: NDArray[np.int64]  # (channels, n_ranks) first cycle of the current active stretch
+    active_cycles: NDArray[np.int64]  # (channels, n_ranks) completed active stretches
+
+
+class ChannelBanks(NamedTuple):
+    """One channel's part of `Banks`: the same arrays without the channel axis."""
+
+    shape: BankShape
+    distance: NDArray[np.int32]
+    slow_distance: NDArray[np.int32]
+    rank_lanes: NDArray[np.int64]
+    base: NDArray[np.int64]
+    earliest: NDArray[np.int32]
+    slow: NDArray[np.int32]
+    bank_cycle: NDArray[np.int32]
+    candidates: NDArray[np.int64]
+    open_row: NDArray[np.int32]
+    n_open: NDArray[np.int64]
+    activates: NDArray[np.int64]
+    n_activates: NDArray[np.int64]
+    active_since: NDArray[np.int64]
+    active_cycles: NDArray[np.int64]
+
+
+KeepAcross = Callable[[str, str], bool]
+
+
+def host_timing(device: Device) -> NDArray[np.int64]:
+    """Distances as the host sees them, by scope."""
+    return distance_table(device)
+
+
+def readout_timing(table: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`table` with WRITE timed exactly like READ, for a second kind of read in the WRITE class."""
+    changed = table.copy()
+    changed[WRITE], changed[WRITE_P] = table[READ], table[READ_P]
+    changed[:, WRITE], changed[:, WRITE_P] = changed[:, READ], changed[:, READ_P]
+    return changed
+
+
+def keep_activates(issued: str, later: str) -> bool:
+    """Policy `physical` of PIM units: across units only the activate spacing (tRRD) is left."""
+    return issued == later == "activate"
+
+
+def keep_nothing(issued: str, later: str) -> bool:  # noqa: ARG001 - the signature is KeepAcross'
+    """Policies `faw-only` and `none` of PIM units: no distance across units."""
+    return False
+
+
+def lane_distances(
+    organization: Organization,
+    table: NDArray[np.int64],
+    unit_of_lane: NDArray[np.int64] | None = None,
+    keep_across_units: KeepAcross = keep_nothing,
+) -> NDArray[np.int64]:
+    """Distances from bank to bank.
+
+    Parameters
+    ----------
+    organization : Organization
+    table : ndarray of int64, shape (10, 10, 4)
+        Distances by issued command, later command and scope (`distance_table`).
+    unit_of_lane : ndarray of int64, shape (banks,), optional
+        PIM unit of each bank. Refresh and self-refresh commands act on the rank whatever the units.
+    keep_across_units : callable
+        Given the names of the issued and the later command, whether their distance also holds between
+        banks of different units.
+
+    Returns
+    -------
+    ndarray of int64, shape (10 issued, banks, 10 later, banks)
+    """
+    lane = np.arange(organization.banks)
+    group = lane // organization.banks_per_group
+    rank = lane // organization.banks_per_rank
+    scope = np.full((lane.size, lane.size), 3)
+    scope[rank[:, None] == rank] = 2
+    scope[group[:, None] == group] = 1
+    scope[lane, lane] = 0
+    distances = table[:, :, scope].transpose(0, 2, 1, 3).copy()
+    if unit_of_lane is not None:
+        foreign = unit_of_lane[:, None] != unit_of_lane
+        for issued in range(REFRESH_BANK):
+            for later in range(REFRESH_BANK):
+                if not keep_across_units(COMMANDS[issued], COMMANDS[later]):
+                    distances[issued, :, later][foreign] = UNCONSTRAINED
+    return distances
+
+
+def make_banks(
+    device: Device,
+    n_channels: int,
+    distances: NDArray[np.int64] | None = None,
+    *,
+    activate_windows: bool = True,
+) -> Banks:
+    """Closed, idle banks at cycle 0.
+
+    Parameters
+    ----------
+    device : Device
+    n_channels : int
+    distances : ndarray of int64, shape (10, banks, 10, banks), optional
+        From `lane_distances`; by default the host's.
+    activate_windows : bool
+        False drops tFAW and t32AW.
+    """
+    org = device.organization
+    if distances is None:
+        distances = lane_distances(org, host_timing(device))
+    if int(distances.max()) >= REBASE_AFTER:
+        raise ValueError(f"distances must be below {REBASE_AFTER} cycles")
+    n_lanes = org.banks
+    n_blocks = -(-n_lanes // LANES)
+    padded = np.full((N_COMMANDS, n_lanes, N_CLASSES, n_blocks * LANES), UNCONSTRAINED, np.int32)
+    padded[..., :n_lanes] = distances[:, :, CLASS_COMMANDS, :]
+    by_block = padded.reshape(N_COMMANDS, n_lanes, N_CLASSES, n_blocks, LANES).swapaxes(2, 3)
+    per_rank = org.banks_per_rank
+    rank_masks = [((1 << per_rank) - 1) << (rank * per_rank) & ((1 << 64) - 1) for rank in range(org.ranks)]
+    shape = BankShape(
+        n_lanes=n_lanes,
+        n_blocks=n_blocks,
+        banks_per_rank=per_rank,
+        n_ranks=org.ranks,
+        tFAW=device.timing.tFAW if activate_windows else 0,
+        t32AW=device.timing.t32AW if activate_windows and device.is_gddr else 0,
+        bank_refresh=int(device.controller.refresh_policy == "BANK_LEVEL_STAGGERED"),
+    )
+    ranks = (n_channels, org.ranks)
+    return Banks(
+        shape=shape,
+        distance=np.ascontiguousarray(by_block.reshape(N_COMMANDS * n_lanes, n_blocks * BLOCK)),
+        slow_distance=np.ascontiguousarray(
+            distances[:, :, SLOW_COMMANDS, :].reshape(N_COMMANDS * n_lanes, N_SLOW * n_lanes), np.int32
+        ),
+        rank_lanes=np.array(rank_masks, np.uint64).view(np.int64),
+        base=np.zeros((n_channels, 1), np.int64),
+        earliest=np.zeros((n_channels, n_blocks * BLOCK), np.int32),
+        slow=np.zeros((n_channels, N_SLOW * n_lanes), np.int32),
+        bank_cycle=np.zeros((n_channels, n_blocks * LANES), np.int32),
+        candidates=np.zeros((n_channels, N_CLASSES), np.int64),
+        open_row=np.full((n_channels, n_lanes), NO_ROW, np.int32),
+        n_open=np.zeros(ranks, np.int64),
+        activates=np.full((n_channels, org.ranks * WINDOW_DEPTH), -NEVER, np.int64),
+        n_activates=np.zeros(ranks, np.int64),
+        active_since=np.zeros(ranks, np.int64),
+        active_cycles=np.zeros(ranks, np.int64),
+    )
+
+
+@njit(cache=False, forceinline=True)
+def channel_banks(banks, channel):
+    """`ChannelBanks` of one channel (views; keep `banks` alive)."""
+    return ChannelBanks(
+        banks.shape,
+        row_view(banks.distance.reshape((1, banks.distance.size)), 0),
+        row_view(banks.slow_distance.reshape((1, banks.slow_distance.size)), 0),
+        row_view(banks.rank_lanes.reshape((1, banks.rank_lanes.size)), 0),
+        row_view(banks.base, channel),
+        row_view(banks.earliest, channel),
+        row_view(banks.slow, channel),
+        row_view(banks.bank_cycle, channel),
+        row_view(banks.candidates, channel),
+        row_view(banks.open_row, channel),
+        row_view(banks.n_open, channel),
+        row_view(banks.activates, channel),
+        row_view(banks.n_activates, channel),
+        row_view(banks.active_since, channel),
+        row_view(banks.active_cycles, channel),
+    )
+
+
+@njit(cache=False)
+def _rebase(b, cycle):
+    """Move the origin of the int32 cycles to `cycle`; what lies far in the past stays in the past."""
+    shift = cycle - b.base[0]
+    for i in range(b.earliest.size):
+        b.earliest[i] = max(int64(b.earliest[i]) - shift, int64(UNCONSTRAINED))
+    for i in range(b.slow.size):
+        b.slow[i] = max(int64(b.slow[i]) - shift, int64(UNCONSTRAINED))
+    b.base[0] = cycle
+
+
+@njit(cache=False, forceinline=True)
+def _relative(b, cycle):
+    """`cycle` as int32 since `base`; cycles only move on."""
+    if cycle - b.base[0] > REBASE_AFTER:
+        _rebase(b, cycle)
+    return int32(cycle - b.base[0])
+
+
+@njit(cache=False, forceinline=True)
+def earliest_cycle(b, later_class, lane):
+    """First cycle in which a command of a class (ACT, COLUMN_READ, ...) may be issued to a lane."""
+    return b.base[0] + b.earliest[(lane // LANES) * BLOCK + later_class * LANES + lane % LANES]
+
+
+@njit(cache=False, forceinline=True)
+def earliest_slow_cycle(b, command, lane):
+    """First cycle in which REFRESH_BANK, REFRESH, SELF_REFRESH_ENTER or _EXIT may be issued to a lane."""
+    return b.base[0] + b.slow[(command - REFRESH_BANK) * b.shape.n_lanes + lane]
+
+
+@njit(cache=False, forceinline=True)
+def open_bank(b, lane, row, cycle):
+    """Note that `row` is open from `cycle` on."""
+    rank = lane // b.shape.banks_per_rank
+    if b.n_open[rank] == 0:
+        b.active_since[rank] = cycle
+    b.n_open[rank] += 1
+    b.open_row[lane] = row
+
+
+@njit(cache=False, forceinline=True)
+def close_bank(b, lane, cycle):
+    """Note that the bank is closed from `cycle` on."""
+    rank = lane // b.shape.banks_per_rank
+    b.n_open[rank] -= 1
+    if b.n_open[rank] == 0:
+        b.active_cycles[rank] += cycle - b.active_since[rank]
+    b.open_row[lane] = NO_ROW
+
+
+@njit(cache=False, forceinline=True)
+def active_cycles_until(b, rank, end_cycle):
+    """Cycles before `end_cycle` in which the rank had an open bank, judged after each cycle's commands."""
+    if b.n_open[rank] > 0:
+        return b.active_cycles[rank] + end_cycle - b.active_since[rank]
+    return b.active_cycles[rank]
+
+
+@njit(cache=False, forceinline=True)
+def _note_activate(b, lane, cycle):
+    """Enter an ACTIVATE into its rank's history; the cycle from which the windows allow the next one."""
+    rank = lane // b.shape.banks_per_rank
+    ring = rank * WINDOW_DEPTH
+    n = b.n_activates[rank]
+    b.activates[ring + n % WINDOW_DEPTH] = cycle
+    b.n_activates[rank] = n + 1
+    fourth_last = b.activates[ring + (n + 1 - SHORT_WINDOW) % WINDOW_DEPTH]
+    oldest = b.activates[ring + (n + 1) % WINDOW_DEPTH]
+    return max(fourth_last + b.shape.tFAW, oldest + b.shape.t32AW)
+
+
+@njit(cache=False, forceinline=True)
+def _raise_class(b, block_start, distance_start, later_class, now):
+    """Raise one class of one block and return it."""
+    at = block_start + later_class * LANES
+    value = raised(load(b.earliest, at), now, load(b.distance, distance_start + later_class * LANES))
+    store(b.earliest, at, value)
+    return value
+
+
+@njit(cache=False, forceinline=True)
+def _raise_activate(b, block_start, distance_start, now, window, window_lanes):
+    """As `_raise_class` for ACT, with the rank's activate window (relative cycle)."""
+    value = raised(load(b.earliest, block_start), now, load(b.distance, distance_start))
+    value = raised(value, splat(int32(0)), where(window_lanes, splat(window), splat(int32(UNCONSTRAINED))))
+    store(b.earliest, block_start, value)
+    return value
+
+
+@njit(cache=False, forceinline=True)
+def _wanted_cycle(b, first_lane, eligible, act, read, write, pre):
+    """Per lane of a block the earliest cycle of the commands it is a candidate for."""
+    never = splat(int32(NOT_A_CANDIDATE))
+    a = where(b.candidates[ACT] >> first_lane, act, never)
+    r = where(b.candidates[COLUMN_READ] >> first_lane, read, never)
+    w = where(b.candidates[COLUMN_WRITE] >> first_lane, write, never)
+    p = where(b.candidates[PRE] >> first_lane, pre, never)
+    return where(eligible >> first_lane, lower(lower(a, p), lower(r, w)), never)
+
+
+@njit(cache=False)
+def _raise_slow(b, command, lane, now):
+    """Raise the refresh and self-refresh cycles of every lane."""
+    n = N_SLOW * b.shape.n_lanes
+    start = (command * b.shape.n_lanes + lane) * n
+    for i in range(n):
+        b.slow[i] = max(b.slow[i], now + b.slow_distance[start + i])
+
+
+@njit(cache=False, forceinline=True)
+def _raise_own_refresh(b, command, lane, now):
+    """Raise the refresh and self-refresh cycles of the bank itself."""
+    n = b.shape.n_lanes
+    start = (command * n + lane) * (N_SLOW * n)
+    for slow in range(N_SLOW):
+        i = slow * n + lane
+        b.slow[i] = max(b.slow[i], now + b.slow_distance[start + i])
+
+
+@njit(cache=False, forceinline=True)
+def _note_issue(b, command, lane, cycle, now):
+    """Everything but the four vectors; returns (relative window cycle, lanes of the window)."""
+    window = int32(UNCONSTRAINED)
+    if command == ACTIVATE:
+        absolute = _note_activate(b, lane, cycle)
+        window = int32(max(absolute - b.base[0], int64(UNCONSTRAINED)))
+    if command >= REFRESH_BANK or b.shape.bank_refresh != 0:
+        _raise_slow(b, command, lane, now)
+    elif command in (PRECHARGE, READ_P, WRITE_P):
+        # With rank refresh only the commands that close a bank delay a refresh, and only their own bank's.
+        _raise_own_refresh(b, command, lane, now)
+    return window, b.rank_lanes[lane // b.shape.banks_per_rank]
+
+
+@njit(cache=False)
+def apply(b, command, lane, cycle):
+    """Issue `command` on `lane` at `cycle`: move every earliest cycle. For a rank, any lane of it.
+
+    The open row is the caller's business (`open_bank`, `close_bank`).
+    """
+    now = _relative(b, cycle)
+    window, _ = _note_issue(b, command, lane, cycle, now)
+    width = b.shape.n_blocks * BLOCK
+    start = (command * b.shape.n_lanes + lane) * width
+    for i in range(width):
+        b.earliest[i] = max(b.earliest[i], now + b.distance[start + i])
+    if command == ACTIVATE:
+        first = lane - lane % b.shape.banks_per_rank
+        for other in range(first, first + b.shape.banks_per_rank):
+            i = (other // LANES) * BLOCK + other % LANES
+            b.earliest[i] = max(b.earliest[i], window)
+
+
+@njit(cache=False, forceinline=True)
+def issue(b, command, lane, cycle, eligible):
+    """`apply`, fused with the look for what may come next.
+
+    Parameters
+    ----------
+    b : ChannelBanks
+        At most 64 banks; `candidates` as they are after this command.
+    command, lane, cycle : int
+        What is issued, where (for REFRESH any lane of the rank) and when.
+    eligible : int
+        Mask of the lanes to look at (`ALL_LANES`, or without those that wait for a refresh).
+
+    Returns
+    -------
+    ready_now : int
+        Candidate lanes that may issue in `cycle` still.
+    next_cycle : int
+        First later cycle in which a candidate may issue, or NEVER.
+    ready_next : int
+        Candidate lanes that may issue in `next_cycle`.
+    """
+    now = _relative(b, cycle)
+    window, window_lanes = _note_issue(b, command, lane, cycle, now)
+    distance_start = (command * b.shape.n_lanes + lane) * (b.shape.n_blocks * BLOCK)
+    now_vector = splat(now)
+    if b.shape.n_blocks == 1:
+        act = _raise_activate(b, 0, distance_start, now_vector, window, window_lanes)
+        read = _raise_class(b, 0, distance_start, COLUMN_READ, now_vector)
+        write = _raise_class(b, 0, distance_start, COLUMN_WRITE, now_vector)
+        pre = _raise_class(b, 0, distance_start, PRE, now_vector)
+        wanted = _wanted_cycle(b, 0, eligible, act, read, write, pre)
+        first = max(smallest(wanted), now + int32(1))
+        ready_now, ready_next = at_most(wanted, now_vector), at_most(wanted, splat(first))
+    else:
+        best = splat(int32(NOT_A_CANDIDATE))
+        for block in range(b.shape.n_blocks):
+            start, offset = block * BLOCK, distance_start + block * BLOCK
+            act = _raise_activate(b, start, offset, now_vector, window, window_lanes >> (block * LANES))
+            read = _raise_class(b, start, offset, COLUMN_READ, now_vector)
+            write = _raise_class(b, start, offset, COLUMN_WRITE, now_vector)
+            pre = _raise_class(b, start, offset, PRE, now_vector)
+            wanted = _wanted_cycle(b, block * LANES, eligible, act, read, write, pre)
+            store(b.bank_cycle, block * LANES, wanted)
+            best = lower(best, wanted)
+        first = max(smallest(best), now + int32(1))
+        ready_now, ready_next = int64(0), int64(0)
+        for block in range(b.shape.n_blocks):
+            wanted = load(b.bank_cycle, block * LANES)
+            ready_now |= at_most(wanted, now_vector) << (block * LANES)
+            ready_next |= at_most(wanted, splat(first)) << (block * LANES)
+    if first == NOT_A_CANDIDATE:
+        return int64(0), int64(NEVER), int64(0)
+    return ready_now, b.base[0] + first, ready_next
+
+
+@njit(cache=False)
+def scan(b, cycle, eligible):
+    """First cycle, `cycle` or later, in which a candidate may issue (or NEVER), and who may then."""
+    now = _relative(b, cycle)
+    best = splat(int32(NOT_A_CANDIDATE))
+    for block in range(b.shape.n_blocks):
+        start = block * BLOCK
+        wanted = _wanted_cycle(
+            b,
+            block * LANES,
+            eligible,
+            load(b.earliest, start),
+            load(b.earliest, start + COLUMN_READ * LANES),
+            load(b.earliest, start + COLUMN_WRITE * LANES),
+            load(b.earliest, start + PRE * LANES),
+        )
+        store(b.bank_cycle, block * LANES, wanted)
+        best = lower(best, wanted)
+    first = max(smallest(best), now)
+    ready = int64(0)
+    for block in range(b.shape.n_blocks):
+        ready |= at_most(load(b.bank_cycle, block * LANES), splat(first)) << (block * LANES)
+    if first == NOT_A_CANDIDATE:
+        return int64(NEVER), int64(0)
+    return b.base[0] + first, ready
+
+
+@njit(cache=False)
+def refresh_rank_step(b, rank, cycle):
+    """What the refresh of a rank needs in `cycle` (golden README 3.9).
+
+    Returns
+    -------
+    command, lane : int
+        PRECHARGE of the first open bank whose time has come, REFRESH (lane: the rank's first) when all
+        banks are closed and ready, else NO_COMMAND.
+    next_look : int
+        With NO_COMMAND the first cycle in which the answer can be another one.
+    """
+    first = rank * b.shape.banks_per_rank
+    precharge_at, refresh_at = int64(NEVER), int64(0)
+    for lane in range(first, first + b.shape.banks_per_rank):
+        if b.open_row[lane] != NO_ROW:
+            at = earliest_cycle(b, PRE, lane)
+            if at <= cycle:
+                return PRECHARGE, lane, cycle
+            precharge_at = min(precharge_at, at)
+        else:
+            refresh_at = max(refresh_at, earliest_slow_cycle(b, REFRESH, lane))
+    if b.n_open[rank] > 0:
+        return NO_COMMAND, NO_LANE, precharge_at
+    if refresh_at <= cycle:
+        return REFRESH, first, cycle
+    return NO_COMMAND, NO_LANE, refresh_at

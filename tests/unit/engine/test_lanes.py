@@ -1,0 +1,66 @@
+"""Each vector operation does what its plain twin does."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+
+from ppim.engine import lanes, lanes_plain
+
+pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="without compilation the twins are the same")
+
+
+@numba.njit
+def _blocks(left, right, now, mask, out):
+    a, b, n = lanes.load(left, 3), lanes.load(right, 0), lanes.splat(now)
+    lanes.store(out, 0, lanes.raised(a, n, b))
+    lanes.store(out, 16, lanes.lower(a, b))
+    lanes.store(out, 32, lanes.where(mask, a, b))
+    return lanes.smallest(a), lanes.at_most(a, n), lanes.equal(a, b)
+
+
+def _blocks_plain(left, right, now, mask, out):
+    a, b, n = lanes_plain.load(left, 3), lanes_plain.load(right, 0), lanes_plain.splat(now)
+    lanes_plain.store(out, 0, lanes_plain.raised(a, n, b))
+    lanes_plain.store(out, 16, lanes_plain.lower(a, b))
+    lanes_plain.store(out, 32, lanes_plain.where(mask, a, b))
+    return lanes_plain.smallest(a), lanes_plain.at_most(a, n), lanes_plain.equal(a, b)
+
+
+@numba.njit
+def _bits(mask):
+    return lanes.count_trailing_zeros(mask), lanes.population(mask)
+
+
+@numba.njit
+def _second_row(array):
+    row = lanes.row_view(array, 1)
+    row[2] = 7
+    return row.sum(), row.shape[0]
+
+
+def test_block_operations_match_their_twins():
+    rng = np.random.default_rng(11)
+    for _ in range(200):
+        left = rng.integers(-20, 20, 19).astype(np.int32)
+        right = rng.integers(-20, 20, 16).astype(np.int32)
+        now, mask = np.int32(rng.integers(-20, 20)), np.int64(rng.integers(0, 1 << 20))
+        fast, plain = np.zeros(48, np.int32), np.zeros(48, np.int32)
+        assert _blocks(left, right, now, mask, fast) == _blocks_plain(left, right, int(now), int(mask), plain)
+        np.testing.assert_array_equal(fast, plain)
+
+
+@pytest.mark.parametrize("mask", [1, 6, 1 << 40, -1, -(1 << 63)])
+def test_bit_operations_match_their_twins(mask):
+    unsigned = mask & ((1 << 64) - 1)
+    expected = lanes_plain.count_trailing_zeros(unsigned), lanes_plain.population(mask)
+    assert _bits(np.int64(mask)) == expected
+
+
+def test_row_view_is_the_row_itself():
+    array = np.arange(15).reshape(3, 5)
+    assert _second_row(array) == (5 + 6 + 7 + 8 + 9, 5)
+    array[1, 2] = 1
+    _second_row(array)
+    assert array[1, 2] == 7

@@ -1,0 +1,28 @@
+"""The distance rules resolve to DRAMsim3's numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from ppim.dram.timing import COMMANDS, SCOPES, UNCONSTRAINED, distance_table
+from tests.conftest import SHARED
+from tests.golden.devices import golden_device, golden_entries
+
+pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared golden data is not here")
+NAMES = sorted(golden_entries()) if SHARED.is_dir() else []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_distances_are_those_of_the_golden_devices(name):
+    table = distance_table(golden_device(name))
+    mine = {}
+    for i, issued in enumerate(COMMANDS):
+        for s, scope in enumerate(SCOPES):
+            later = {
+                COMMANDS[j]: int(table[i, j, s])
+                for j in range(len(COMMANDS))
+                if table[i, j, s] != UNCONSTRAINED
+            }
+            if later:
+                mine.setdefault(issued, {})[scope] = later
+    assert mine == golden_entries()[name]["timing_table"]
