@@ -1,0 +1,42 @@
+"""Ramulator's traces: `LD|ST ADDRESS` (load/store) or `ADDRESS R|W`; requests are due at once, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ppim.requests.base import FORMATS, RequestFormat, Requests
+from ppim.requests.parse import Grammar, parse_file
+from ppim.requests.text import first_words
+
+LOAD_STORE = Grammar(
+    line="LD|ST ADDRESS",
+    reads=("LD",),
+    writes=("ST",),
+    word_first=True,
+    has_cycle=False,
+    always_hex=False,
+)
+READ_WRITE = Grammar(
+    line="ADDRESS R|W",
+    reads=("R",),
+    writes=("W",),
+    word_first=False,
+    has_cycle=False,
+    always_hex=False,
+)
+
+
+def _recognises(words: list[bytes]) -> bool:
+    return len(words) == 2 and (words[0] in (b"LD", b"ST") or words[1] in (b"R", b"W"))
+
+
+def _chunks(path: Path) -> Iterator[Requests]:
+    words = first_words(path)
+    word_first = bool(words) and words[0] in (b"LD", b"ST")
+    return parse_file(path, LOAD_STORE if word_first else READ_WRITE)
+
+
+FORMATS.register("ramulator")(
+    RequestFormat("ramulator", f"{LOAD_STORE.line} or {READ_WRITE.line}", _recognises, _chunks)
+)

@@ -1,0 +1,54 @@
+"""Open a request trace: recognise its format, stream its requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ppim.errors import InputError
+from ppim.requests.base import FORMATS, RequestFormat, Requests
+from ppim.requests.text import first_words
+
+LONGEST_QUOTE = 60
+
+
+class RequestTrace(NamedTuple):
+    """A request trace that has been opened."""
+
+    path: Path
+    format: str  # "empty" for a file without any line
+    chunks: Iterator[Requests]
+
+    def read_all(self) -> Requests:
+        """All requests in one set of arrays."""
+        return Requests.concatenate(list(self.chunks))
+
+
+def open_requests(path: Path, format_name: str | None = None) -> RequestTrace:
+    """Open `path`, plain or gzip, in the format named or recognised from its first line.
+
+    Raises
+    ------
+    InputError
+        No such file, unknown format name, or no format recognises the content. Errors of single lines
+        come while the chunks are read.
+    """
+    if format_name is not None:
+        variant = FORMATS.get(format_name)
+        return RequestTrace(path, variant.name, variant.chunks(path))
+    words = first_words(path)
+    if not words:
+        return RequestTrace(path, "empty", iter(()))
+    variant = _recognise(path, words)
+    return RequestTrace(path, variant.name, variant.chunks(path))
+
+
+def _recognise(path: Path, words: list[bytes]) -> RequestFormat:
+    variants = [FORMATS.get(name) for name in FORMATS.names()]
+    for variant in variants:
+        if variant.recognises(words):
+            return variant
+    line = b" ".join(words)[:LONGEST_QUOTE].decode("ascii", errors="backslashreplace")
+    known = "; ".join(f"{variant.name}: `{variant.example}`" for variant in variants)
+    raise InputError(f"{path}: first line {line!r} is of no known format ({known}); or give --format")
