@@ -6,6 +6,7 @@ import dataclasses
 import tomllib
 import types
 import typing
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -91,3 +92,25 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
 
 def _name(hint: Any) -> str:
     return {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}.get(hint, str(hint))
+
+
+def parse_settings(items: Iterable[str]) -> dict[str, Any]:
+    """Values of `--set key=value` options, each written as in TOML; what is no TOML value is a string.
+
+    Raises
+    ------
+    InputError
+        An item without `=`, or a key that is empty or given twice.
+    """
+    settings: dict[str, Any] = {}
+    for item in items:
+        key, separator, text = (part.strip() for part in item.partition("="))
+        if not separator or not key:
+            raise InputError(f"--set {item}: write it as key=value, for example tRFC=350")
+        if key in settings:
+            raise InputError(f"--set {item}: {key} is given twice")
+        try:
+            settings[key] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            settings[key] = text
+    return settings

@@ -27,6 +27,15 @@ def device_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in PRESET_FOLDER.glob("*.toml")))
 
 
+def is_preset(name: str) -> bool:
+    """Whether `name` is that of a built-in preset; case and underscores do not matter."""
+    return _preset_name(name) in device_names()
+
+
+def _preset_name(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
 def load_device(
     name_or_path: str,
     overrides: Mapping[str, Any] | None = None,
@@ -56,8 +65,8 @@ def load_device(
     if suffix == ".toml":
         path = Path(name_or_path)
         return make_device(path.stem, config.read_toml(path), name_or_path, overrides)
-    name = name_or_path.lower().replace("_", "-")
-    if name not in device_names():
+    name = _preset_name(name_or_path)
+    if not is_preset(name):
         raise UnknownNameError("device", name_or_path, device_names())
     table = config.read_toml(PRESET_FOLDER / f"{name}.toml")
     return make_device(name, table, f"device {name}", overrides)
