@@ -11,12 +11,24 @@ import pyarrow as pa
 
 from ppim import config
 from ppim.errors import InputError
+from ppim.weight_sharing.base import SubtableMeta
 
 FORMAT_VERSION = 1
 METADATA_KEY = b"ppim"
 MAX_TABLES = 1 << 16
 MAX_SUBTABLES = 1 << 8
 MAX_NARROW_ROWS = 1 << 32
+
+__all__ = [
+    "COLUMNS",
+    "FORMAT_VERSION",
+    "METADATA_KEY",
+    "PoolingMeta",
+    "SubtableMeta",
+    "TableMeta",
+    "TraceMeta",
+    "arrow_schema",
+]
 
 COLUMNS = ("batch", "table", "sample", "lookup", "subtable", "row")
 _NARROW = (pa.uint32(), pa.uint16(), pa.uint32(), pa.uint32(), pa.uint8(), pa.uint32())
@@ -28,25 +40,6 @@ def arrow_schema(wide_rows: bool) -> pa.Schema:
     return pa.schema(
         [pa.field(name, kind, nullable=False) for name, kind in zip(COLUMNS, types, strict=True)]
     )
-
-
-@dataclass(frozen=True)
-class SubtableMeta:
-    """One subtable: `shared` means small and reused within every gather-and-reduce."""
-
-    name: str
-    rows: int
-    bytes_per_row: int
-    shared: bool
-
-    def __post_init__(self) -> None:
-        if self.rows < 1 or self.bytes_per_row < 1:
-            raise ValueError(f"subtable {self.name!r} needs at least one row of at least one byte")
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of the whole subtable."""
-        return self.rows * self.bytes_per_row
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,109 @@
+"""Byte streams of dataset files: plain, gzip or zstd, told apart by their first bytes."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+
+from ppim.errors import InputError
+
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_HASHED_BYTES = 1 << 20
+_HEAD_BYTES = 1 << 16
+
+
+class ByteStream:
+    """Decompressed bytes of one file; `raw_position` says how far into the file itself it has come.
+
+    Raises
+    ------
+    InputError
+        On opening what cannot be read, and on reading a corrupt or cut-off compressed stream.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read = 0
+        try:
+            self._raw: IO[bytes] = path.open("rb")
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be read ({error.strerror}); give an existing dataset file"
+            ) from error
+        begins = self._raw.read(len(_ZSTD))
+        self._raw.seek(0)
+        self._data: Any = self._raw
+        if begins.startswith(_GZIP):
+            self._data = gzip.GzipFile(fileobj=self._raw)
+        elif begins == _ZSTD:
+            self._data = pa.CompressedInputStream(pa.PythonFile(self._raw, mode="r"), "zstd")
+
+    @property
+    def raw_position(self) -> int:
+        """Bytes of the file on disk consumed so far."""
+        return self._raw.tell()
+
+    def read(self, n_bytes: int) -> bytes:
+        """At most `n_bytes`; empty at the end."""
+        try:
+            data: bytes = self._data.read(n_bytes)
+        except (EOFError, OSError, zlib.error, pa.ArrowException) as error:
+            reason = str(error).splitlines()[0].rstrip(".")
+            raise InputError(
+                f"{self.path}: damaged compressed stream after {self._read} bytes of content ({reason}); get the file again"
+            ) from error
+        self._read += len(data)
+        return data
+
+    def close(self) -> None:
+        """Release the file."""
+        self._raw.close()
+
+
+def read_head(path: Path, n_bytes: int = _HEAD_BYTES) -> bytes:
+    """The first bytes of the decompressed content, for recognising a format."""
+    stream = ByteStream(path)
+    try:
+        return stream.read(n_bytes)
+    finally:
+        stream.close()
+
+
+def read_all(path: Path) -> io.BytesIO:
+    """The whole decompressed content."""
+    stream = ByteStream(path)
+    content = io.BytesIO()
+    try:
+        while block := stream.read(_HASHED_BYTES):
+            content.write(block)
+    finally:
+        stream.close()
+    content.seek(0)
+    return content
+
+
+def fingerprint(paths: Sequence[Path]) -> str:
+    """SHA-256 over the first MiB of each file as it lies on disk, in order."""
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            with path.open("rb") as stream:
+                digest.update(stream.read(_HASHED_BYTES))
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be read ({error.strerror}); give an existing dataset file"
+            ) from error
+    return digest.hexdigest()
+
+
+def total_size(paths: Sequence[Path]) -> int:
+    """Bytes of the files on disk."""
+    return sum(path.stat().st_size for path in paths)

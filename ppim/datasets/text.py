@@ -1,0 +1,204 @@
+"""Delimited text files, one after the other, as chunks of values; bad rows are named by file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ppim.datasets.base import Progress, ReadOptions
+from ppim.datasets.fields import Kind, Status, Stop, parse_rows
+from ppim.datasets.streams import ByteStream
+from ppim.errors import InputError
+
+_BOM = b"\xef\xbb\xbf"
+_CHUNK_ROWS = 1 << 16
+_MAX_LINE_BYTES = 64 << 20
+_SHOWN_CHARACTERS = 40
+
+
+@dataclass(frozen=True)
+class TextLayout:
+    """How a line is built.
+
+    Parameters
+    ----------
+    names, kinds : tuples
+        Name and kind of each field.
+    kept : tuple of int
+        Fields whose values are wanted, in the order wanted.
+    delimiter, quote : str
+        One character each; `quote` may be empty.
+    min_fields : int
+        Fewest fields of a line; what is missing at its end is empty.
+    header : str
+        "none"; "skip": the first line of each file is one; "letter": it is one if it begins with a letter.
+    full_digits : int
+        Digits of a whole hexadecimal field (0: unknown), by which a cut-off end of file shows.
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    kept: tuple[int, ...]
+    delimiter: str
+    quote: str = ""
+    min_fields: int = 1
+    header: str = "none"
+    full_digits: int = 0
+
+    def slots(self) -> np.ndarray:
+        """Row of the value array for each field, -1 for those that are not kept."""
+        slots = np.full(len(self.names), -1, dtype=np.int64)
+        slots[list(self.kept)] = np.arange(len(self.kept))
+        return slots
+
+
+class _Block:
+    """A stretch of one file, with the number of its first line."""
+
+    def __init__(self, stream: ByteStream, n_bytes: int) -> None:
+        self._stream = stream
+        self._n_bytes = n_bytes
+        self.data = b""
+        self.at = 0
+        self.line = 1
+        self.last = False
+        self.more()
+        if self.data.startswith(_BOM):
+            self.at = len(_BOM)
+
+    def more(self) -> None:
+        """Drop what is consumed and read on."""
+        rest = self.data[self.at :]
+        if len(rest) > _MAX_LINE_BYTES:
+            raise InputError(
+                f"{self._stream.path}:{self.line}: a line of more than {_MAX_LINE_BYTES >> 20} MiB; is this a text file?"
+            )
+        fresh = self._stream.read(self._n_bytes)
+        self.last = not fresh
+        self.data = rest + fresh
+        self.at = 0
+
+    def next_line(self) -> None:
+        """Go to the beginning of the next line."""
+        while True:
+            end = self.data.find(b"\n", self.at)
+            if end >= 0 or self.last:
+                break
+            self.more()
+        self.at = end + 1 if end >= 0 else len(self.data)
+        self.line += 1
+
+
+def read_values(
+    paths: Sequence[Path], layout: TextLayout, options: ReadOptions, progress: Progress
+) -> Iterator[np.ndarray]:
+    """Yield the kept fields of all files as arrays of uint64, shape (fields kept, rows).
+
+    Raises
+    ------
+    InputError
+        A row that cannot be read (unless bad rows are to be skipped), or a file that cannot.
+    """
+    done_bytes = 0
+    left = options.max_samples
+    for path in paths:
+        stream = ByteStream(path)
+        try:
+            for values in _read_file(stream, layout, options, progress, left):
+                progress.bytes = done_bytes + stream.raw_position
+                progress.rows += values.shape[1]
+                if left is not None:
+                    left -= values.shape[1]
+                yield values
+            done_bytes += stream.raw_position
+        finally:
+            stream.close()
+        if left == 0:
+            return
+
+
+def _read_file(
+    stream: ByteStream, layout: TextLayout, options: ReadOptions, progress: Progress, limit: int | None
+) -> Iterator[np.ndarray]:
+    kinds = np.array(layout.kinds, dtype=np.int64)
+    slots = layout.slots()
+    delimiter = ord(layout.delimiter)
+    quote = ord(layout.quote) if layout.quote else -1
+    block = _Block(stream, options.block_bytes)
+    if layout.header == "skip" or (
+        layout.header == "letter" and block.data[block.at : block.at + 1].isalpha()
+    ):
+        block.next_line()
+    left = limit
+    while left is None or left > 0:
+        capacity = _CHUNK_ROWS if left is None else min(left, _CHUNK_ROWS)
+        values = np.empty((len(layout.kept), capacity), dtype=np.uint64)
+        rows = 0
+        while rows < capacity:
+            stop = Stop(
+                *parse_rows(
+                    np.frombuffer(block.data, dtype=np.uint8),
+                    block.at,
+                    block.last,
+                    delimiter,
+                    quote,
+                    kinds,
+                    slots,
+                    layout.min_fields,
+                    layout.full_digits,
+                    values,
+                    rows,
+                )
+            )
+            rows = stop.rows
+            block.at = stop.position
+            block.line += stop.lines
+            if stop.status == Status.NEED_MORE:
+                if block.last:
+                    break
+                block.more()
+            elif stop.status != Status.FULL:
+                reason = _describe(stream.path, layout, block, stop)
+                if options.on_error == "fail":
+                    raise InputError(f"{reason}; mend the row or give --on-error skip")
+                progress.skip(reason)
+                block.next_line()
+        if rows == 0:
+            return
+        yield values[:, :rows]
+        if rows < capacity:
+            return
+        if left is not None:
+            left -= rows
+
+
+def _describe(path: Path, layout: TextLayout, block: _Block, stop: Stop) -> str:
+    where = f"{path}:{block.line}"
+    if stop.status == Status.TOO_MANY:
+        return f"{where}: more than the {len(layout.names)} fields of this format"
+    if stop.status == Status.TOO_FEW:
+        return f"{where}: {stop.field + 1} fields, at least {layout.min_fields} are needed"
+    shown = _field_text(block.data, stop.field_start, layout.delimiter)
+    name = layout.names[stop.field]
+    if stop.status == Status.CUT_OFF:
+        return (
+            f"{where}: the file ends inside field {name} ({shown!r}) without an end of line, so it is cut off"
+        )
+    wanted = {
+        Kind.HEX: "a hexadecimal number of at most 16 digits",
+        Kind.DECIMAL: "a whole number",
+        Kind.INTEGER: "a whole number or empty",
+        Kind.TEXT: "a field whose quotes match",
+        Kind.SKIP: "a field whose quotes match",
+    }[layout.kinds[stop.field]]
+    return f"{where}: field {name} is {shown!r}, not {wanted}"
+
+
+def _field_text(data: bytes, start: int, delimiter: str) -> str:
+    rest = data[start : start + _SHOWN_CHARACTERS]
+    for end in (delimiter.encode(), b"\n"):
+        rest = rest.split(end, 1)[0]
+    return rest.decode("utf-8", "replace").rstrip("\r")

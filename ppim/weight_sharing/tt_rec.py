@@ -1,0 +1,192 @@
+"""TT-Rec: a table as a tensor train of small cores.
+
+Yin, Acun, Liu, Wu, "TT-Rec: Tensor Train Compression for Deep Learning Recommendation Models", MLSys 2021
+(arXiv 2101.11714). Row i of the table is the product of one slice of every core; slice G_k[:, i_k, :, :] is
+one row of subtable `core<k>`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import numpy as np
+
+from ppim.jit import njit
+from ppim.weight_sharing.base import (
+    ALGORITHMS,
+    FLOAT_BYTES,
+    Algorithm,
+    SubtableMeta,
+    TableScheme,
+    check_vector_bytes,
+)
+
+
+@njit
+def _big_endian(ids, factors, out):  # type: ignore[no-untyped-def]
+    """The last core's digit changes fastest (the published library)."""
+    last = factors.size - 1
+    for i in range(ids.size):
+        rest = ids[i]
+        for k in range(last, 0, -1):
+            higher = rest // factors[k]
+            out[i, k] = rest - higher * factors[k]
+            rest = higher
+        out[i, 0] = rest
+
+
+@njit
+def _little_endian(ids, factors, out):  # type: ignore[no-untyped-def]
+    """The first core's digit changes fastest (the ProactivePIM authors)."""
+    last = factors.size - 1
+    for i in range(ids.size):
+        rest = ids[i]
+        for k in range(last):
+            higher = rest // factors[k]
+            out[i, k] = rest - higher * factors[k]
+            rest = higher
+        out[i, last] = rest
+
+
+@cache
+def factorisations(number: int, parts: int) -> tuple[tuple[int, ...], ...]:
+    """All ways to write `number` as an ascending product of `parts` factors."""
+
+    def extend(rest: int, left: int, least: int) -> list[tuple[int, ...]]:
+        if left == 1:
+            return [(rest,)] if rest >= least else []
+        found = []
+        factor = least
+        while factor**left <= rest:
+            if rest % factor == 0:
+                found += [(factor, *tail) for tail in extend(rest // factor, left - 1, factor)]
+            factor += 1
+        return found
+
+    return tuple(extend(number, parts, 1))
+
+
+def balance(factors: Sequence[int]) -> float:
+    """Entropy of the factors as shares of their sum; greatest when they are equal."""
+    total = sum(factors)
+    return -sum(factor / total * math.log(factor / total) for factor in factors)
+
+
+@cache
+def balanced_rows(rows: int, cores: int) -> tuple[int, ...]:
+    """Factors whose product is at least `rows`, as even as may be, the way TT-Rec chooses them.
+
+    `rows` is rounded up at each of its decimal digits; of the best factorisation of each candidate the most
+    balanced wins. This gives the factors TT-Rec publishes for Criteo Kaggle's seven largest tables.
+    """
+    candidates = [-(-rows // 10**digit) * 10**digit for digit in range(len(str(rows)))]
+    best = [max(factorisations(candidate, cores), key=balance) for candidate in candidates]
+    return max(best, key=balance)
+
+
+def balanced_elements(elements: int, cores: int) -> tuple[int, ...]:
+    """Factors whose product is exactly `elements`, as even as may be, ascending."""
+    return max(factorisations(elements, cores), key=balance)
+
+
+def cube_root_rows(rows: int, cores: int) -> tuple[int, ...]:
+    """The authors' choice: the smallest number whose `cores`-th power reaches `rows`, for every core."""
+    root = max(1, round(rows ** (1 / cores)))
+    while root**cores < rows:
+        root += 1
+    while root > 1 and (root - 1) ** cores >= rows:
+        root -= 1
+    return (root,) * cores
+
+
+def cube_root_elements(elements: int, cores: int) -> tuple[int, ...]:
+    """The authors' choice: equal even factors, the last ones grown by 2 until the product reaches `elements`.
+
+    The product may exceed `elements` (144 for 128); the vector is then the first `elements` of it.
+    """
+    even = 2
+    while (even + 2) ** cores <= elements:
+        even += 2
+    factors = [even] * cores
+    grown = cores - 1
+    while math.prod(factors) < elements:
+        factors[grown] += 2
+        grown = (grown - 1) % cores
+    return tuple(factors)
+
+
+class TtTable(TableScheme):
+    """Subtables `core1` ... `core<n>`; the outer cores are small and shared, the inner ones are not."""
+
+    def __init__(self, rows: int, options: TtRec) -> None:
+        cores, rank = options.cores, options.tt_rank
+        self._elements = options.vector_elements
+        self._little = options.factorisation == "cube-root"
+        if self._little:
+            self.row_factors = cube_root_rows(rows, cores)
+            self.element_factors = cube_root_elements(self._elements, cores)
+        else:
+            self.row_factors = balanced_rows(rows, cores)
+            self.element_factors = balanced_elements(self._elements, cores)
+        self.ranks = (1, *[rank] * (cores - 1), 1)
+        self._factors = np.array(self.row_factors, dtype=np.int64)
+        self.access_subtables = tuple(range(cores))
+        self.subtables = tuple(
+            SubtableMeta(
+                f"core{k + 1}",
+                self.row_factors[k],
+                self.ranks[k] * self.element_factors[k] * self.ranks[k + 1] * FLOAT_BYTES,
+                shared=k in (0, cores - 1),
+            )
+            for k in range(cores)
+        )
+
+    def decompose(self, ids: np.ndarray, out: np.ndarray) -> None:
+        if self._little:
+            _little_endian(ids, self._factors, out)
+        else:
+            _big_endian(ids, self._factors, out)
+
+    def combine(self, weights: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
+        """Contract left to right; a subtable row is its slice in (rank, element, rank) C order.
+
+        Elements come with the last core's fastest ("balanced") or the first core's fastest ("cube-root").
+        """
+        n = len(rows)
+        product = np.ones((n, 1, 1))
+        for k, weight in enumerate(weights):
+            slices = weight[rows[:, k]].reshape(n, self.ranks[k], self.element_factors[k], self.ranks[k + 1])
+            step = np.einsum("nar,nrjs->najs", product, slices)
+            if self._little:
+                step = step.transpose(0, 2, 1, 3)
+            product = step.reshape(n, -1, self.ranks[k + 1])
+        return product[:, : self._elements, 0]
+
+
+@ALGORITHMS.register("tt-rec")
+@dataclass(frozen=True)
+class TtRec(Algorithm):
+    """Tensor-train compression.
+
+    `factorisation` is "balanced" (TT-Rec's own: even factors, the vector's exactly; big-endian digits of the
+    row id) or "cube-root" (the ProactivePIM authors': equal factors; little-endian digits).
+    """
+
+    vector_bytes: int = 128
+    tt_rank: int = 16
+    cores: int = 3
+    factorisation: Literal["balanced", "cube-root"] = "balanced"
+
+    def __post_init__(self) -> None:
+        check_vector_bytes(self.vector_bytes)
+        if self.tt_rank < 1:
+            raise ValueError(f"tt_rank must be at least 1, not {self.tt_rank}")
+        if not 2 <= self.cores <= 4:
+            raise ValueError(f"cores must be 2, 3 or 4, not {self.cores}")
+
+    def table(self, rows: int, table: int = 0) -> TtTable:  # noqa: ARG002
+        return TtTable(rows, self)
