@@ -68,8 +68,8 @@ class Bank:
         return self.open_row == NO_ROW and not self.self_refresh
 
 
-class SelfRefreshTooShort(Exception):
-    """A request reached a rank within tCKESR of its self-refresh entry, where DRAMsim3 aborts."""
+class Aborted(Exception):
+    """DRAMsim3 gives up here: it has no answer for a rank in self refresh that is wanted too soon."""
 
 
 # ---------------------------------------------------------------------------------------------- 3.2
@@ -209,7 +209,7 @@ class Channel:
         issued = self.issue_commands(t)
         self.count_background()
         if self.device.controller.enable_self_refresh and not issued:
-            self.enter_self_refresh(t)
+            self.manage_self_refresh(t)
         self.move_transaction()
 
     def issue_commands(self, t: int) -> bool:
@@ -274,8 +274,6 @@ class Channel:
 
     def passed_over(self, t: int, kind: Kind, entry: Entry) -> bool:
         if self.bank_of(entry.at).earliest[kind] > t:
-            if kind == Kind.SELF_REFRESH_EXIT:
-                raise SelfRefreshTooShort(f"cycle {t}, rank {entry.at.rank}")
             return True
         if kind == Kind.ACTIVATE:
             return not self.activate_window_open(t, entry.at.rank)
@@ -352,6 +350,8 @@ class Channel:
         if not self.refreshes:
             return None
         head = self.in_service = self.refreshes[0]
+        if head.self_refresh:
+            raise Aborted(f"cycle {t}: rank {head.rank} went into self refresh with a refresh pending")
         if self.bank_refresh():
             kind = Kind.REFRESH_BANK if head.closed else Kind.PRECHARGE
             if head.earliest[kind] > t:
@@ -444,12 +444,14 @@ class Channel:
                 self.background["active"][rank] += 1
                 self.closed_cycles[rank] = 0
 
-    def enter_self_refresh(self, t: int) -> None:
+    def manage_self_refresh(self, t: int) -> None:
         for rank in range(self.device.organization.ranks):
             banks = self.banks_of_rank(rank)
-            if (
-                not banks[0].self_refresh
-                and not self.had_traffic[rank]
+            if banks[0].self_refresh:
+                if self.had_traffic[rank]:
+                    raise Aborted(f"cycle {t}: rank {rank} is wanted but may not leave self refresh yet")
+            elif (
+                not self.had_traffic[rank]
                 and self.closed_cycles[rank] >= self.device.controller.sref_threshold
                 and all(bank.earliest[Kind.SELF_REFRESH_ENTER] <= t for bank in banks)
             ):

@@ -1,0 +1,376 @@
+"""Small devices, systems and programs for PIM mode: written by hand, or drawn from a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from ppim.dram.device import Controller, Device, Organization, Power, Timing
+from ppim.program.instruction import (
+    ALL,
+    HIT,
+    INSTRUCTION_COLUMNS,
+    LOOKUP_COLUMNS,
+    NONE,
+    PREFETCH,
+    READ,
+    READ_OUT,
+    SUM_COLUMNS,
+    TRANSFER,
+    Program,
+)
+from ppim.systems.spec import CacheSpec, ComputeSpec, PimSpec, PrefetchSpec, SystemSpec
+
+HBM2_TIMING = {
+    "tCK": 1.0, "AL": 0, "CL": 14, "CWL": 4, "tCCD_L": 2, "tCCD_S": 1, "tRTRS": 2, "tRTP": 5, "tWTR_L": 8,
+    "tWTR_S": 6, "tWR": 16, "tRP": 14, "tRRD_L": 6, "tRRD_S": 4, "tRAS": 34, "tRCD": 14, "tRCDRD": 14,
+    "tRCDWR": 14, "tRFC": 260, "tRFCb": 20, "tREFI": 3900, "tREFIb": 128, "tFAW": 30, "t32AW": 330,
+    "tPPD": 0, "tCKESR": 12, "tXS": 268,
+}  # fmt: skip
+DDR4_TIMING = HBM2_TIMING | {
+    "tCK": 0.63, "CL": 22, "CWL": 16, "tCCD_L": 8, "tCCD_S": 4, "tRTP": 12, "tRP": 22, "tRRD_L": 8,
+    "tRRD_S": 4, "tRAS": 52, "tRCD": 22, "tRFC": 560, "tREFI": 12480, "tFAW": 34,
+}  # fmt: skip
+GDDR6_TIMING = HBM2_TIMING | {
+    "tCK": 0.66, "CL": 24, "CWL": 16, "tCCD_L": 3, "tCCD_S": 2, "tRTP": 4, "tRP": 24, "tRRD_L": 9,
+    "tRRD_S": 9, "tRAS": 48, "tRCD": 26, "tRCDRD": 26, "tRCDWR": 16, "tRFC": 65, "tREFI": 1900,
+    "tFAW": 32, "t32AW": 400, "tPPD": 2,
+}  # fmt: skip
+LPDDR4_TIMING = DDR4_TIMING | {"AL": 2, "tCCD_L": 8, "tCCD_S": 8, "tRRD_L": 12, "tRRD_S": 12, "tPPD": 4}
+FAMILIES = {
+    "HBM2": (HBM2_TIMING, 4, 2),  # timing, burst length, burst cycles
+    "DDR4": (DDR4_TIMING, 8, 4),
+    "GDDR6": (GDDR6_TIMING, 16, 1),
+    "LPDDR4": (LPDDR4_TIMING, 16, 8),
+}
+
+
+def make_device(
+    protocol: str = "HBM2",
+    *,
+    channels: int = 1,
+    ranks: int = 1,
+    bankgroups: int = 4,
+    banks_per_group: int = 4,
+    rows: int = 64,
+    bursts_per_row: int = 32,
+    refresh_policy: str = "RANK_LEVEL_STAGGERED",
+    **timing: float,
+) -> Device:
+    """A device of this family and structure; further arguments replace timing parameters."""
+    base, burst_length, burst_cycles = FAMILIES[protocol]
+    return Device(
+        name=f"tiny-{protocol.lower()}",
+        protocol=protocol,
+        source="made for tests",
+        organization=Organization(
+            channels=channels,
+            ranks=ranks,
+            bankgroups=bankgroups,
+            banks_per_group=banks_per_group,
+            rows=rows,
+            columns=bursts_per_row * burst_length,
+            device_width=64,
+            bus_width=64,
+            burst_length=burst_length,
+            devices_per_rank=1,
+        ),
+        timing=Timing(**{**base, "burst_cycles": burst_cycles, **timing}),
+        power=Power(
+            VDD=1.2, IDD0=65, IDD2N=40, IDD3N=55, IDD4W=500, IDD4R=390, IDD5AB=250, IDD5PB=5, IDD6x=31
+        ),
+        controller=Controller(
+            address_mapping="rorabgbachco",
+            queue_structure="PER_BANK",
+            row_buf_policy="OPEN_PAGE",
+            cmd_queue_size=8,
+            trans_queue_size=32,
+            unified_queue=False,
+            refresh_policy=refresh_policy,
+            enable_self_refresh=False,
+            sref_threshold=1000,
+            hbm_dual_cmd=False,
+        ),
+    )
+
+
+def make_system(**parameters: Any) -> SystemSpec:
+    """A system with these leaf parameters of `[pim]`, `[cache]`, `[prefetch]` and `[compute]`; no prefetch by default."""
+    parameters = {"prefetch": "none", **parameters}
+    sections = {"pim": PimSpec, "cache": CacheSpec, "prefetch": PrefetchSpec, "compute": ComputeSpec}
+    built = {}
+    for name, record in sections.items():
+        leaves = {item.name for item in fields(record)} & parameters.keys()
+        built[name] = record(**{leaf: parameters.pop(leaf) for leaf in leaves})
+    if parameters:
+        raise TypeError(f"no such parameter: {', '.join(parameters)}")
+    return SystemSpec("twin", "Made for tests", "tests", "pim", **built)
+
+
+def units_per_channel(device: Device, level: str) -> int:
+    org = device.organization
+    return {"channel": 1, "rank": org.ranks, "bankgroup": org.ranks * org.bankgroups, "bank": org.banks}[
+        level
+    ]
+
+
+class ProgramBuilder:
+    """Writes a program row by row and counts the operands of lookups and the lookups of sums."""
+
+    def __init__(self) -> None:
+        self.instructions: list[list[int]] = []
+        self.lookups: list[list[int]] = []
+        self.sums: list[list[int]] = []
+        self.turn_batch: list[int] = []
+
+    def turn(self, batch: int = 0) -> int:
+        self.turn_batch.append(batch)
+        return len(self.turn_batch) - 1
+
+    def sum(self, channel: int, unit: int, bag: int = 0) -> int:
+        self.sums.append([channel, unit, bag, len(self.turn_batch) - 1, 0, 0])
+        return len(self.sums) - 1
+
+    def lookup(self, sum_: int, compute: int = 0, bursts: int = 1) -> int:
+        self.sums[sum_][4] += 1
+        self.lookups.append([sum_, 0, compute, 0, bursts])
+        return len(self.lookups) - 1
+
+    def demand(self, kind: int, channel: int, unit: int, address: int, bursts: int, lookup: int) -> None:
+        self.lookups[lookup][1] += 1
+        turn = self.sums[self.lookups[lookup][0]][3]
+        self.instructions.append([kind, channel, unit, address, bursts, turn, lookup, NONE, 0])
+
+    def read(self, channel: int, unit: int, address: int, lookup: int, bursts: int = 1) -> None:
+        self.demand(READ, channel, unit, address, bursts, lookup)
+
+    def read_out(self, channel: int, unit: int, address: int, lookup: int, bursts: int = 1) -> None:
+        self.demand(READ_OUT, channel, unit, address, bursts, lookup)
+
+    def hit(self, lookup: int) -> None:
+        channel, unit = self.sums[self.lookups[lookup][0]][:2]
+        self.demand(HIT, channel, unit, 0, 0, lookup)
+
+    def lone_read(self, channel: int, unit: int, address: int, *, bursts: int = 1, compute: int = 0) -> int:
+        """A READ with a lookup and a sum of its own; returns the sum."""
+        sum_ = self.sum(channel, unit)
+        self.read(channel, unit, address, self.lookup(sum_, compute, bursts), bursts)
+        return sum_
+
+    def prefetch(self, address: int, turn: int, *, channel: int = ALL, bursts: int = 1) -> None:
+        self.instructions.append([PREFETCH, channel, ALL, address, bursts, turn, NONE, NONE, 0])
+
+    def transfer(
+        self,
+        channel: int,
+        unit: int,
+        first_sum: int = NONE,
+        n_sums: int = 1,
+        *,
+        turn: int = 0,
+        bursts: int = 1,
+    ) -> None:
+        n_sums = 0 if first_sum == NONE else n_sums
+        self.instructions.append([TRANSFER, channel, unit, 0, bursts, turn, NONE, first_sum, n_sums])
+
+    def build(self) -> Program:
+        return Program(
+            as_table(self.instructions, INSTRUCTION_COLUMNS),
+            as_table(self.lookups, LOOKUP_COLUMNS),
+            as_table(self.sums, SUM_COLUMNS),
+            np.array(self.turn_batch, np.int64),
+        )
+
+
+def as_table(rows: list[list[int]], columns: int) -> np.ndarray:
+    """Rows as an array; what an engine writes in the columns behind them begins as 0."""
+    table = np.zeros((len(rows), columns), np.int64)
+    for index, row in enumerate(rows):
+        table[index, : len(row)] = row
+    return table
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something to simulate."""
+
+    seed: int
+    device: Device
+    system: SystemSpec
+    program: Program
+
+
+def random_case(seed: int) -> Case:
+    """A small case in which every rule of the model has its chance; equal for equal seeds."""
+    rng = np.random.default_rng(seed)
+    device = random_device(rng)
+    system = random_system(rng, device)
+    return Case(seed, device, system, RandomProgram(rng, device, system).build())
+
+
+def pick(rng: np.random.Generator, *choices: Any) -> Any:
+    return choices[rng.integers(len(choices))]
+
+
+def random_device(rng: np.random.Generator) -> Device:
+    """Few banks, short rows, and refreshes often enough to meet the program."""
+    protocol = pick(rng, "HBM2", "HBM2", "DDR4", "GDDR6", "LPDDR4")
+    timing = {
+        "tREFI": int(rng.integers(300, 900)),
+        "tRFC": int(rng.integers(20, 150)),
+        "tRTRS": int(rng.integers(0, 5)),
+        "tFAW": int(rng.integers(16, 80)),
+        "t32AW": int(rng.integers(200, 600)),
+    }
+    return make_device(
+        protocol,
+        channels=pick(rng, 1, 2, 2, 4),
+        ranks=pick(rng, 1, 1, 2),
+        bankgroups=pick(rng, 1, 2, 4),
+        banks_per_group=pick(rng, 1, 2, 4),
+        rows=8,
+        bursts_per_row=pick(rng, 2, 4, 8),
+        refresh_policy=pick(rng, "RANK_LEVEL_STAGGERED", "RANK_LEVEL_STAGGERED", "RANK_LEVEL_SIMULTANEOUS"),
+        **timing,
+    )
+
+
+def random_system(rng: np.random.Generator, device: Device) -> SystemSpec:
+    level = pick(rng, "channel", "rank", "bankgroup", "bank")
+    # An access of two rows needs two places in the queue of a unit's only bank.
+    one_bank = units_per_channel(device, level) == device.organization.banks
+    return make_system(
+        level=level,
+        frontend=pick(rng, "per-channel", "per-channel", "global"),
+        instruction_interval=pick(rng, 1, 2, 3, 8),
+        host_latency=pick(rng, 0, 0, 5, 60),
+        unit_queue=pick(rng, -1, 0, 2 if one_bank else 1, 2, 4),
+        unit_window=pick(rng, 1, 2, 4, 8),
+        unit_read_latency=pick(rng, -1, -1, int(rng.integers(1, 40))),
+        cross_unit_timing=pick(rng, "physical", "physical", "faw-only", "none"),
+        barrier=pick(rng, "table", "batch", "none"),
+        transfer=pick(rng, "non-empty", "all"),
+        cache_latency=pick(rng, 1, 4),
+        prefetch=pick(rng, "none", "table", "table", "all"),
+        unit_buffer_bursts=pick(rng, 0, 0, 1, 4),
+    )
+
+
+class RandomProgram:
+    """Draws a program in the shape that §1 of the model gives it."""
+
+    def __init__(self, rng: np.random.Generator, device: Device, system: SystemSpec) -> None:
+        self.rng = rng
+        self.system = system
+        self.builder = ProgramBuilder()
+        org = device.organization
+        self.channels = org.channels
+        self.units = units_per_channel(device, system.pim.level)
+        self.bursts_per_row = org.bursts_per_row
+        self.capacity = org.banks // self.units * org.rows * org.bursts_per_row
+        self.is_global = system.pim.frontend == "global"
+        self.turns = int(rng.integers(1, 5))
+        self.bags = int(rng.integers(1, 5))
+        self.most_lookups = pick(rng, 2, 4, 8)
+        self.vector_bursts = int(rng.integers(1, 4))
+        self.prefetched_rows = int(rng.integers(1, 6))
+        self.most_compute = pick(rng, 0, 5, 60)
+        self.read_out_share = pick(rng, 0.0, 0.3, 0.9)
+        self.hot_addresses = rng.integers(0, self.capacity, 4)
+
+    def build(self) -> Program:
+        prefetch = self.system.prefetch.prefetch
+        batch = 0
+        for turn in range(self.turns):
+            batch += int(turn > 0 and self.rng.random() < 0.5)
+            self.builder.turn(batch)
+            if turn == 0 and prefetch != "none":
+                self.emit_transfers_and_prefetches([], 0)
+            sums = self.emit_demand()
+            transfers = self.list_transfers(turn, sums)
+            following = turn + 1 if prefetch == "table" and turn + 1 < self.turns else None
+            self.emit_transfers_and_prefetches(transfers, following)
+        return self.builder.build()
+
+    def place(self) -> tuple[int, int]:
+        """(address, bursts) of an access that touches at most two DRAM rows."""
+        bursts = int(self.rng.integers(1, self.bursts_per_row + 1))
+        address = int(pick(self.rng, *self.hot_addresses, self.rng.integers(0, self.capacity)))
+        return min(address, self.capacity - bursts), bursts
+
+    def emit_demand(self) -> dict[tuple[int, int, int], int]:
+        """Lookups of a turn; returns its sums by (bag, unit, channel)."""
+        sums: dict[tuple[int, int, int], int] = {}
+        for bag in range(self.bags):
+            n_lookups = int(self.rng.integers(0, self.most_lookups + 1))
+            owners = [
+                (int(self.rng.integers(self.units)), int(self.rng.integers(self.channels)))
+                for _ in range(n_lookups)
+            ]
+            for unit, channel in sorted(set(owners)):
+                sums[bag, unit, channel] = self.builder.sum(channel, unit, bag)
+            for unit, channel in owners:
+                self.emit_lookup(channel, unit, sums[bag, unit, channel])
+        return sums
+
+    def emit_lookup(self, channel: int, unit: int, sum_: int) -> None:
+        rng, builder = self.rng, self.builder
+        compute = int(rng.integers(0, self.most_compute + 1))
+        lookup = builder.lookup(sum_, compute, bursts=int(rng.integers(0, 4)))
+        if rng.random() < 0.1:
+            builder.hit(lookup)
+            return
+        main_at = rng.integers(3)
+        for operand in range(3):
+            address, bursts = self.place()
+            if operand == main_at:
+                builder.read(channel, unit, address, lookup, bursts)
+            elif rng.random() < self.read_out_share:
+                self.emit_read_out(channel, unit, lookup, address, bursts)
+            elif rng.random() < 0.2:
+                builder.hit(lookup)
+            elif rng.random() < 0.2:
+                builder.read(channel, unit, address, lookup, bursts)
+
+    def emit_read_out(self, channel: int, unit: int, lookup: int, address: int, bursts: int) -> None:
+        """From a unit other than the owner, if there is another."""
+        total = self.channels * self.units
+        if total > 1:
+            owner = channel * self.units + unit
+            holder = (owner + int(self.rng.integers(1, total))) % total
+            self.builder.read_out(holder // self.units, holder % self.units, address, lookup, bursts)
+
+    def list_transfers(self, turn: int, sums: dict[tuple[int, int, int], int]) -> list[dict[str, int]]:
+        """Arguments of the turn's transfers, in order of bag, unit (, channel)."""
+        transfers = []
+        for bag in range(self.bags):
+            for unit in range(self.units):
+                present = [c for c in range(self.channels) if (bag, unit, c) in sums]
+                first = sums[bag, unit, present[0]] if present else NONE
+                common = {"unit": unit, "turn": turn, "bursts": self.vector_bursts}
+                everywhere = self.system.pim.transfer == "all"
+                if self.is_global:
+                    if present or everywhere:
+                        transfers.append(
+                            {"channel": ALL, "first_sum": first, "n_sums": len(present), **common}
+                        )
+                    continue
+                for channel in range(self.channels) if everywhere else present:
+                    own = sums.get((bag, unit, channel), NONE)
+                    transfers.append({"channel": channel, "first_sum": own, **common})
+        return transfers
+
+    def emit_transfers_and_prefetches(self, transfers: list[dict[str, int]], turn: int | None) -> None:
+        """Merge the transfers of a stream one to one with the prefetches for `turn`."""
+        places = [self.place() for _ in range(self.prefetched_rows)] if turn is not None else []
+        for channel in [ALL] if self.is_global else range(self.channels):
+            own = [transfer for transfer in transfers if transfer["channel"] == channel]
+            for transfer, place in zip_longest(own, places):
+                if transfer is not None:
+                    self.builder.transfer(**transfer)
+                if place is not None:
+                    assert turn is not None
+                    self.builder.prefetch(place[0], turn, channel=channel, bursts=place[1])

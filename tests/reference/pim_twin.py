@@ -1,0 +1,887 @@
+"""The slow twin of PIM mode: objects for every part of `docs/model.md`, and a clock that ticks every cycle.
+
+Nothing is skipped, cached or shared with the engine: each method says one rule of the model (§) or of the
+timing table (golden README 3.9-3.11), so that it can be read against the text. What the text leaves open is
+decided where a comment begins with "Decided".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ppim.dram.device import Device
+from ppim.program.instruction import (
+    ADDRESS,
+    ALL,
+    BURSTS,
+    CHANNEL,
+    HIT,
+    KIND,
+    LOOKUP,
+    LOOKUP_BURSTS,
+    LOOKUP_COMPUTE,
+    LOOKUP_OPERANDS,
+    LOOKUP_SUM,
+    N_SUMS,
+    PREFETCH,
+    READ,
+    READ_OUT,
+    SUM,
+    SUM_CHANNEL,
+    SUM_LOOKUPS,
+    SUM_UNIT,
+    TRANSFER,
+    TURN,
+    UNIT,
+    Program,
+)
+from ppim.systems.spec import SystemSpec
+
+ACTIVATE_COMMAND = "activate"
+PRECHARGE_COMMAND = "precharge"
+READ_COMMAND = "read"
+REFRESH_COMMAND = "refresh"
+
+READS_THAT_END_ROW_PROTECTION = 4
+ACTIVATES_IN_WINDOW = 4
+ACTIVATES_IN_LONG_WINDOW = 32
+COMMAND_DELAY = 2  # cycles from a slot to the first command (§2)
+DEMAND = (READ, READ_OUT, HIT)
+OUTWARDS, INWARDS = "outwards", "inwards"
+
+
+class TwinStuckError(RuntimeError):
+    """The program did not complete within the allowed cycles, or left work that can never complete."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One DRAM command; fields that do not apply are -1, as in a command trace."""
+
+    cycle: int
+    command: str
+    rank: int
+    bankgroup: int = -1
+    bank: int = -1
+    row: int = -1
+    column: int = -1
+
+
+@dataclass(frozen=True)
+class BusUse:
+    """Cycles start..end-1 of a channel's data bus."""
+
+    start: int
+    end: int
+    kind: str  # "read_out", "deliver" or "transfer"
+    rank: int  # of a read-out, else -1
+
+    @property
+    def direction(self) -> str:
+        return INWARDS if self.kind == "deliver" else OUTWARDS
+
+
+@dataclass
+class ChannelResult:
+    """Counts of one channel up to the end of the run; bursts are column accesses."""
+
+    instructions: int = 0
+    reads: int = 0
+    activates: int = 0
+    precharges: int = 0
+    refreshes: int = 0
+    row_hits: int = 0
+    prefetch_reads: int = 0
+    read_out_bursts: int = 0
+    delivered_bursts: int = 0
+    transfer_bursts: int = 0
+    compute_cycles: int = 0
+    commands: list[Command] = field(default_factory=list)
+    bus_uses: list[BusUse] = field(default_factory=list)
+
+
+@dataclass
+class TwinResult:
+    """What a run did.
+
+    Attributes
+    ----------
+    cycles : int
+        Last completion; commands of cycles 0..cycles-1 are counted.
+    turn_complete : list of int
+        Completion of each turn.
+    slots : list of dict
+        For each instruction: stream -> cycle of its slot.
+    deliver_slots : dict
+        READ_OUT instruction -> cycle of its deliver's slot.
+    lookup_complete, lookup_end : list of int
+        Cycle in which a lookup has all operands, and in which its arithmetic ends.
+    sum_ready : list of int
+        Cycle in which a sum is complete.
+    transfer_starts : list of tuple
+        (channel, sum, start of bus use) of each transfer that moved something.
+    """
+
+    cycles: int
+    channels: list[ChannelResult]
+    turn_complete: list[int]
+    slots: list[dict[int, int]]
+    deliver_slots: dict[int, int]
+    lookup_complete: list[int]
+    lookup_end: list[int]
+    sum_ready: list[int]
+    transfer_starts: list[tuple[int, int, int]]
+
+
+def simulate(
+    device: Device, system: SystemSpec, program: Program, *, most_cycles: int = 1_000_000
+) -> TwinResult:
+    """Run `program` on the PIM units of `system`, one cycle after the other.
+
+    Raises
+    ------
+    ValueError
+        The system asks for something that the twin does not have.
+    TwinStuckError
+        Not complete after `most_cycles` cycles, or the program's lookups and sums do not add up.
+    """
+    return Simulation(device, system, program).run(most_cycles)
+
+
+@dataclass(eq=False)
+class Lookup:
+    """One lookup in the unit that owns it."""
+
+    index: int
+    sum: Sum
+    unit: Unit
+    operands_missing: int
+    compute_cycles: int
+    buffer_bursts: int
+    complete: int = 0  # latest arrival of an operand so far
+    end: int = -1  # of its arithmetic, once known
+
+
+@dataclass(eq=False)
+class Sum:
+    """Partial sum of one bag in one unit."""
+
+    index: int
+    channel: int
+    lookups_missing: int
+    ready: int = 0  # latest end of an addition so far
+
+
+@dataclass(eq=False)
+class Turn:
+    """One table's part of one batch."""
+
+    batch: int
+    left: int = 0  # demand instructions and transfers whose completion is not known yet
+    complete: int = 0
+
+    def done(self, time: int) -> None:
+        self.left -= 1
+        self.complete = max(self.complete, time)
+
+    def is_complete_by(self, t: int) -> bool:
+        return self.left == 0 and self.complete <= t
+
+
+@dataclass(eq=False)
+class Instruction:
+    """One row of the program."""
+
+    index: int
+    kind: int
+    channel: int
+    unit: int
+    address: int
+    bursts: int
+    turn_index: int
+    turn: Turn
+    lookup: Lookup | None
+    sums: list[Sum]
+    phase: int
+
+
+@dataclass(eq=False)
+class Delivery:
+    """Read data that the host holds (at `ready`) for the owner of a lookup."""
+
+    instruction: Instruction
+    ready: int
+
+
+@dataclass(eq=False)
+class Transfer:
+    """One vector of partial sums on its way out."""
+
+    sum: Sum
+    bursts: int
+    sent: int
+    turn: Turn
+
+    @property
+    def ready(self) -> int:
+        return max(self.sent + COMMAND_DELAY, self.sum.ready)
+
+
+@dataclass(eq=False)
+class Access:
+    """What one instruction reads in one unit: its runs together."""
+
+    instruction: Instruction
+    bursts_left: int
+
+
+@dataclass(eq=False)
+class Entry:
+    """One run: the bursts of an instruction that lie in one row of one bank."""
+
+    access: Access
+    row: int
+    column: int  # of the next burst
+    bursts_left: int
+
+    @property
+    def kind(self) -> int:
+        return self.access.instruction.kind
+
+    @property
+    def phase(self) -> int:
+        return self.access.instruction.phase
+
+
+class Bus:
+    """Data bus of a channel (§4): one end of reservation, nothing is inserted before it."""
+
+    def __init__(self, turnaround_cycles: int) -> None:
+        self.turnaround_cycles = turnaround_cycles
+        self.uses: list[BusUse] = []
+
+    def free_from(self, kind: str, rank: int = -1) -> int:
+        """First cycle at which a use of this kind may start."""
+        if not self.uses:
+            return 0
+        last = self.uses[-1]
+        direction = INWARDS if kind == "deliver" else OUTWARDS
+        # Decided: ranks are changed between read-outs only; transfers and delivers have no rank.
+        rank_changes = kind == last.kind == "read_out" and rank != last.rank
+        if direction != last.direction or rank_changes:
+            return last.end + self.turnaround_cycles
+        return last.end
+
+    def reserve(self, start: int, length: int, kind: str, rank: int = -1) -> int:
+        assert start >= self.free_from(kind, rank)
+        self.uses.append(BusUse(start, start + length, kind, rank))
+        return start + length
+
+
+class Bank:
+    """Row state, earliest times and queue of one bank."""
+
+    def __init__(self, rank: int, bankgroup: int, bank: int) -> None:
+        self.rank = rank
+        self.bankgroup = bankgroup
+        self.bank = bank
+        self.unit: Unit
+        self.queue: list[Entry] = []
+        self.open_row: int | None = None
+        self.reads_since_activate = 0
+        self.earliest = {
+            ACTIVATE_COMMAND: 0,
+            PRECHARGE_COMMAND: 0,
+            READ_COMMAND: 0,
+            REFRESH_COMMAND: 0,
+        }
+
+
+class Unit:
+    """A PIM unit: its banks, its arithmetic, its place in the round robins."""
+
+    def __init__(self, channel: Channel, index: int, banks: list[Bank]) -> None:
+        self.channel = channel
+        self.index = index
+        self.banks = banks
+        for bank in banks:
+            bank.unit = self
+        self.last_issuer = 0  # Decided: as golden 3.7, the first look starts after bank 0.
+        self.joining: list[tuple[Bank, Entry]] = []  # sent in the cycle before
+        self.arithmetic_end = 0
+        self.lookups: list[Lookup] = []  # complete or sure to become so, in order of arithmetic
+
+    def runs(self, address: int, bursts: int) -> list[tuple[Bank, int, int, int]]:
+        """(bank, row, first column, bursts) of each DRAM row that an access touches (§3)."""
+        per_row = self.channel.simulation.device.organization.bursts_per_row
+        runs = []
+        while bursts:
+            column = address % per_row
+            bank = self.banks[address // per_row % len(self.banks)]
+            row = address // per_row // len(self.banks)
+            length = min(bursts, per_row - column)
+            runs.append((bank, row, column, length))
+            address += length
+            bursts -= length
+        return runs
+
+    def smallest_phase(self) -> int | None:
+        """Smallest phase with a burst still to be read (§5), entries on their way included."""
+        phases = [entry.phase for bank in self.banks for entry in bank.queue]
+        phases += [entry.phase for _, entry in self.joining]
+        return min(phases, default=None)
+
+    def buffered_bursts(self, t: int) -> int:
+        """Bursts of lookups that are complete and whose arithmetic has not ended (§6)."""
+        return sum(lookup.buffer_bursts for lookup in self.lookups if lookup.complete <= t < lookup.end)
+
+    def operand(self, lookup: Lookup, arrival: int) -> None:
+        """An operand will be in the unit at `arrival`; the last one appends the arithmetic (§6)."""
+        lookup.operands_missing -= 1
+        lookup.complete = max(lookup.complete, arrival)
+        if lookup.operands_missing == 0:
+            lookup.end = max(lookup.complete, self.arithmetic_end) + lookup.compute_cycles
+            self.arithmetic_end = lookup.end
+            self.lookups.append(lookup)
+            lookup.sum.lookups_missing -= 1
+            lookup.sum.ready = max(lookup.sum.ready, lookup.end)
+            self.channel.simulation.completed(lookup.end)
+
+    def act(self, t: int) -> bool:
+        """Issue at most one command; whether it was an ACTIVATE."""
+        phase = self.smallest_phase()
+        for step in range(1, len(self.banks) + 1):
+            index = (self.last_issuer + step) % len(self.banks)
+            bank = self.banks[index]
+            offer = self.offer(bank, phase, t)
+            if offer is not None:
+                command, entry = offer
+                self.channel.issue(command, bank, t, entry)
+                self.last_issuer = index
+                return command == ACTIVATE_COMMAND
+        return False
+
+    def offer(self, bank: Bank, phase: int | None, t: int) -> tuple[str, Entry] | None:
+        """The command that a bank would issue at t for entries of this phase, and the entry that wants it (§3)."""
+        window = bank.queue[: self.channel.simulation.system.pim.unit_window]
+        visible = [entry for entry in window if entry.phase == phase]
+        if not visible:
+            return None
+        oldest = visible[0]
+        if bank.open_row is None:
+            return (ACTIVATE_COMMAND, oldest) if self.channel.may_activate(bank, t) else None
+        row_is_protected = (
+            any(entry.row == bank.open_row for entry in visible)
+            and bank.reads_since_activate < READS_THAT_END_ROW_PROTECTION
+        )
+        for entry in visible:
+            if entry.row == bank.open_row:
+                if self.may_read(bank, entry, t):
+                    return READ_COMMAND, entry
+            elif entry is oldest and not row_is_protected and bank.earliest[PRECHARGE_COMMAND] <= t:
+                return PRECHARGE_COMMAND, entry
+        return None
+
+    def may_read(self, bank: Bank, entry: Entry, t: int) -> bool:
+        if bank.earliest[READ_COMMAND] > t:
+            return False
+        if entry.kind == READ_OUT:
+            read_latency = self.channel.simulation.device.timing.read_latency
+            return self.channel.bus.free_from("read_out", bank.rank) <= t + read_latency
+        limit = self.channel.simulation.system.compute.unit_buffer_bursts
+        return limit == 0 or entry.kind == PREFETCH or self.buffered_bursts(t) < limit
+
+
+class Channel:
+    """Banks, units, refresh list, bus and waiting transfers of one channel."""
+
+    def __init__(self, simulation: Simulation, index: int) -> None:
+        self.simulation = simulation
+        self.index = index
+        organization = simulation.device.organization
+        self.banks = [
+            Bank(rank, bankgroup, bank)
+            for rank in range(organization.ranks)
+            for bankgroup in range(organization.bankgroups)
+            for bank in range(organization.banks_per_group)
+        ]
+        self.units = [
+            Unit(self, unit, banks)
+            for unit, banks in enumerate(group_banks(self.banks, simulation.system.pim.level))
+        ]
+        self.last_activator = 0  # Decided: as golden 3.7, the first look starts after unit 0.
+        self.bus = Bus(simulation.device.timing.tRTRS)
+        self.transfers: list[Transfer] = []
+        self.refresh_list: list[int] = []  # ranks
+        self.next_rank_to_refresh = 0
+        self.activates: dict[object, list[int]] = {}  # by scope of the activate window
+        self.result = ChannelResult()
+
+    # One cycle.
+
+    def act(self, t: int) -> None:
+        self.reserve_for_transfers(t)
+        self.generate_refresh(t)
+        held_rank = self.serve_refresh(t)
+        self.let_units_act(t, held_rank)
+        self.let_entries_join()
+
+    def reserve_for_transfers(self, t: int) -> None:
+        """Transfers that become ready reserve the bus, before commands of this cycle do, as sent (§4)."""
+        ready = [x for x in self.transfers if x.sum.lookups_missing == 0 and x.ready <= t]
+        for transfer in ready:  # listed as sent
+            self.transfers.remove(transfer)
+            start = max(t, self.bus.free_from("transfer"))
+            length = transfer.bursts * self.simulation.bus_cycles_per_burst
+            end = self.bus.reserve(start, length, "transfer")
+            self.result.transfer_bursts += transfer.bursts
+            self.simulation.transfer_starts.append((self.index, transfer.sum.index, start))
+            transfer.turn.done(end)
+            self.simulation.completed(end)
+
+    def generate_refresh(self, t: int) -> None:
+        """Golden 3.9: at every positive multiple of the interval."""
+        device = self.simulation.device
+        if t > 0 and t % device.refresh_interval_cycles == 0:
+            self.refresh_list.append(self.next_rank_to_refresh)
+            if device.controller.refresh_policy == "RANK_LEVEL_STAGGERED":
+                self.next_rank_to_refresh = (self.next_rank_to_refresh + 1) % device.organization.ranks
+
+    def serve_refresh(self, t: int) -> int | None:
+        """Issue at most one command for the head of the list; the rank that is held at t, if any."""
+        if not self.refresh_list:
+            return None
+        rank = self.refresh_list[0]
+        banks = [bank for bank in self.banks if bank.rank == rank]
+        for bank in banks:
+            if bank.open_row is not None and bank.earliest[PRECHARGE_COMMAND] <= t:
+                self.issue(PRECHARGE_COMMAND, bank, t)
+                return rank
+        if all(bank.open_row is None and bank.earliest[REFRESH_COMMAND] <= t for bank in banks):
+            self.issue_refresh(rank, t)
+            del self.refresh_list[0]
+        return rank
+
+    def let_units_act(self, t: int, held_rank: int | None) -> None:
+        start = self.last_activator + 1  # in an earlier cycle
+        for step in range(len(self.units)):
+            unit = self.units[(start + step) % len(self.units)]
+            # Decided: a unit that spans ranks is held as a whole.
+            if any(bank.rank == held_rank for bank in unit.banks):
+                continue
+            if unit.act(t):
+                self.last_activator = unit.index
+
+    def let_entries_join(self) -> None:
+        for unit in self.units:
+            for bank, entry in unit.joining:
+                bank.queue.append(entry)
+            unit.joining.clear()
+
+    # Commands and their timing.
+
+    def activate_window_scope(self, bank: Bank) -> object:
+        # Decided: without rules between units, the window of golden 3.11 counts one unit's activates.
+        if self.simulation.system.pim.cross_unit_timing == "none":
+            return (bank.rank, bank.unit.index)
+        return bank.rank
+
+    def may_activate(self, bank: Bank, t: int) -> bool:
+        """Golden 3.10 and 3.11."""
+        if bank.earliest[ACTIVATE_COMMAND] > t:
+            return False
+        device = self.simulation.device
+        earlier = self.activates.get(self.activate_window_scope(bank), [])
+        if len(earlier) >= ACTIVATES_IN_WINDOW and earlier[-ACTIVATES_IN_WINDOW] > t - device.timing.tFAW:
+            return False
+        return not (
+            device.is_gddr
+            and len(earlier) >= ACTIVATES_IN_LONG_WINDOW
+            and earlier[-ACTIVATES_IN_LONG_WINDOW] > t - device.timing.t32AW
+        )
+
+    def issue(self, command: str, bank: Bank, t: int, entry: Entry | None = None) -> None:
+        row = column = -1
+        if command == ACTIVATE_COMMAND:
+            assert entry is not None
+            row = entry.row
+            bank.open_row = row
+            bank.reads_since_activate = 0
+            self.activates.setdefault(self.activate_window_scope(bank), []).append(t)
+            self.result.activates += 1
+        elif command == PRECHARGE_COMMAND:
+            bank.open_row = None
+            self.result.precharges += 1
+        else:
+            assert entry is not None
+            row, column = entry.row, entry.column
+            self.read(bank, entry, t)
+        for other in self.banks:
+            for later, distance in self.distances(command, bank, other).items():
+                other.earliest[later] = max(other.earliest[later], t + distance)
+        self.result.commands.append(Command(t, command, bank.rank, bank.bankgroup, bank.bank, row, column))
+
+    def issue_refresh(self, rank: int, t: int) -> None:
+        for bank in self.banks:
+            if bank.rank == rank:
+                for later in (ACTIVATE_COMMAND, REFRESH_COMMAND):
+                    bank.earliest[later] = max(bank.earliest[later], t + self.simulation.device.timing.tRFC)
+        self.result.refreshes += 1
+        self.result.commands.append(Command(t, REFRESH_COMMAND, rank))
+
+    def distances(self, command: str, bank: Bank, other: Bank) -> dict[str, int]:
+        """Golden 3.10, one row of its table: later command at `other` -> least distance in cycles.
+
+        Between units the rules of §3 remain: the same bank group's always, tRRD_S under "physical".
+        """
+        device = self.simulation.device
+        timing = device.timing
+        one_group = device.organization.bankgroups == 1
+        column_same_group = max(timing.burst_cycles, timing.tCCD_S if one_group else timing.tCCD_L)
+        column_other_group = max(timing.burst_cycles, timing.tCCD_S)
+        activate_same_group = timing.tRRD_S if one_group else timing.tRRD_L
+        own_activate_to_read = timing.tRCDRD if device.is_gddr or device.is_hbm else timing.tRCD - timing.AL
+        has_precharge_distance = device.protocol in ("GDDR5", "GDDR5X", "GDDR6", "LPDDR4")
+
+        same_unit = bank.unit is other.unit
+        same_rank = bank.rank == other.rank
+        same_group = same_rank and bank.bankgroup == other.bankgroup
+        physical = self.simulation.system.pim.cross_unit_timing == "physical"
+
+        if command == ACTIVATE_COMMAND:
+            if bank is other:
+                return {
+                    ACTIVATE_COMMAND: timing.tRC,
+                    READ_COMMAND: own_activate_to_read,
+                    PRECHARGE_COMMAND: timing.tRAS,
+                }
+            if same_group:
+                return {ACTIVATE_COMMAND: activate_same_group}
+            if same_rank and (same_unit or physical):
+                return {ACTIVATE_COMMAND: timing.tRRD_S}
+        elif command == READ_COMMAND:
+            if bank is other:
+                return {READ_COMMAND: column_same_group, PRECHARGE_COMMAND: timing.AL + timing.tRTP}
+            if same_group:
+                return {READ_COMMAND: column_same_group}
+            if same_rank and same_unit:
+                return {READ_COMMAND: column_other_group}
+            if same_unit:
+                return {READ_COMMAND: timing.burst_cycles + timing.tRTRS}
+        elif command == PRECHARGE_COMMAND:
+            if bank is other:
+                return {ACTIVATE_COMMAND: timing.tRP, REFRESH_COMMAND: timing.tRP}
+            if has_precharge_distance and (same_group or (same_rank and same_unit)):
+                return {PRECHARGE_COMMAND: timing.tPPD}
+        return {}
+
+    def read(self, bank: Bank, entry: Entry, t: int) -> None:
+        """State, data and bus of a READ at t (§4)."""
+        simulation = self.simulation
+        self.result.reads += 1
+        self.result.row_hits += bank.reads_since_activate > 0
+        bank.reads_since_activate += 1
+        entry.column += 1
+        entry.bursts_left -= 1
+        if entry.bursts_left == 0:
+            bank.queue.remove(entry)
+        access = entry.access
+        access.bursts_left -= 1
+        instruction = access.instruction
+        if instruction.kind == READ_OUT:
+            timing = simulation.device.timing
+            self.result.read_out_bursts += 1
+            start = t + timing.read_latency
+            simulation.completed(
+                self.bus.reserve(start, simulation.bus_cycles_per_burst, "read_out", bank.rank)
+            )
+            if access.bursts_left == 0:
+                in_host = t + timing.read_latency + timing.burst_cycles
+                simulation.hand_to_host(instruction, in_host + simulation.system.pim.host_latency)
+            return
+        arrival = t + simulation.unit_read_latency
+        simulation.completed(arrival)
+        if instruction.kind == PREFETCH:
+            self.result.prefetch_reads += 1
+        elif access.bursts_left == 0:
+            assert instruction.lookup is not None
+            bank.unit.operand(instruction.lookup, arrival)
+            instruction.turn.done(arrival)
+
+
+class Stream:
+    """A front end: instructions in program order, and delivers ahead of it (§2)."""
+
+    def __init__(
+        self, simulation: Simulation, index: int, channels: list[Channel], instructions: list[Instruction]
+    ) -> None:
+        self.simulation = simulation
+        self.index = index
+        self.channels = channels
+        self.instructions = instructions
+        self.delivers: list[Delivery] = []
+        pim = simulation.system.pim
+        self.interval = pim.instruction_interval if pim.frontend == "per-channel" else 1
+        self.next_slot = 0
+
+    def act(self, t: int) -> None:
+        if t < self.next_slot:
+            return
+        due = [deliver for deliver in self.delivers if deliver.ready <= t]
+        if due:
+            first = min(due, key=lambda deliver: (deliver.ready, deliver.instruction.index))
+            self.delivers.remove(first)
+            self.simulation.send_deliver(first.instruction, t)
+        elif self.instructions and not self.is_blocked(self.instructions[0], t):
+            self.send(self.instructions.pop(0), t)
+        else:
+            return
+        self.next_slot = t + self.interval
+
+    def is_blocked(self, instruction: Instruction, t: int) -> bool:
+        if instruction.kind in DEMAND and not self.simulation.is_released(instruction, t):
+            return True
+        room = self.simulation.system.pim.queue_entries
+        if room == 0 or instruction.kind in (HIT, TRANSFER):
+            return False
+        for unit in self.units_of(instruction):
+            banks = [run[0] for run in unit.runs(instruction.address, instruction.bursts)]
+            if any(len(bank.queue) + banks.count(bank) > room for bank in banks):
+                return True
+        return False
+
+    def channels_of(self, instruction: Instruction) -> list[Channel]:
+        return [x for x in self.channels if instruction.channel in (ALL, x.index)]
+
+    def units_of(self, instruction: Instruction) -> list[Unit]:
+        return [
+            unit
+            for channel in self.channels_of(instruction)
+            for unit in channel.units
+            if instruction.unit in (ALL, unit.index)
+        ]
+
+    def send(self, instruction: Instruction, t: int) -> None:
+        simulation = self.simulation
+        simulation.slots[instruction.index][self.index] = t
+        for channel in self.channels_of(instruction):
+            channel.result.instructions += 1
+        if instruction.kind == HIT:
+            arrival = t + COMMAND_DELAY + simulation.system.cache.cache_latency
+            (unit,) = self.units_of(instruction)
+            assert instruction.lookup is not None
+            unit.operand(instruction.lookup, arrival)
+            instruction.turn.done(arrival)
+            simulation.completed(arrival)
+        elif instruction.kind == TRANSFER:
+            self.send_transfer(instruction, t)
+        else:
+            for unit in self.units_of(instruction):
+                access = Access(instruction, instruction.bursts)
+                for bank, row, column, bursts in unit.runs(instruction.address, instruction.bursts):
+                    unit.joining.append((bank, Entry(access, row, column, bursts)))
+
+    def send_transfer(self, instruction: Instruction, t: int) -> None:
+        """Each channel moves the sums that it has; without any, the transfer is empty (§4)."""
+        for channel in self.channels_of(instruction):
+            sums = [x for x in instruction.sums if x.channel == channel.index]
+            for sum_ in sums:
+                channel.transfers.append(Transfer(sum_, instruction.bursts, t, instruction.turn))
+            if not sums:
+                instruction.turn.done(t + COMMAND_DELAY)
+                self.simulation.completed(t + COMMAND_DELAY)
+
+
+class Simulation:
+    """All channels and streams, and what ties them together: delivers, turns, the end."""
+
+    def __init__(self, device: Device, system: SystemSpec, program: Program) -> None:
+        refuse_what_is_not_modelled(device, system)
+        self.device = device
+        self.system = system
+        timing = device.timing
+        self.bus_cycles_per_burst = max(timing.burst_cycles, timing.tCCD_S)
+        given = system.pim.unit_read_latency
+        self.unit_read_latency = timing.read_latency + timing.burst_cycles if given < 0 else given
+        self.last_completion = 0
+        self.deliver_slots: dict[int, int] = {}
+        self.transfer_starts: list[tuple[int, int, int]] = []
+        self.channels = [Channel(self, channel) for channel in range(device.organization.channels)]
+        self.turns = [Turn(int(batch)) for batch in program.turn_batch]
+        self.sums = [
+            Sum(index, int(row[SUM_CHANNEL]), int(row[SUM_LOOKUPS])) for index, row in enumerate(program.sums)
+        ]
+        self.lookups = [self.make_lookup(index, row, program) for index, row in enumerate(program.lookups)]
+        self.instructions = [
+            self.make_instruction(index, row) for index, row in enumerate(program.instructions)
+        ]
+        self.slots: list[dict[int, int]] = [{} for _ in self.instructions]
+        self.streams = self.make_streams()
+        self.count_what_turns_wait_for()
+
+    def make_lookup(self, index: int, row, program: Program) -> Lookup:
+        sum_row = program.sums[row[LOOKUP_SUM]]
+        unit = self.channels[sum_row[SUM_CHANNEL]].units[sum_row[SUM_UNIT]]
+        if row[LOOKUP_OPERANDS] < 1:
+            raise ValueError(f"lookup {index} waits for no operand, so nothing starts its arithmetic")
+        return Lookup(
+            index,
+            self.sums[row[LOOKUP_SUM]],
+            unit,
+            int(row[LOOKUP_OPERANDS]),
+            int(row[LOOKUP_COMPUTE]),
+            int(row[LOOKUP_BURSTS]),
+        )
+
+    def make_instruction(self, index: int, row) -> Instruction:
+        kind, turn = int(row[KIND]), int(row[TURN])
+        first, n_sums = int(row[SUM]), int(row[N_SUMS])
+        return Instruction(
+            index,
+            kind,
+            int(row[CHANNEL]),
+            int(row[UNIT]),
+            int(row[ADDRESS]),
+            int(row[BURSTS]),
+            turn,
+            self.turns[turn],
+            self.lookups[row[LOOKUP]] if kind in DEMAND else None,
+            self.sums[first : first + n_sums] if kind == TRANSFER and n_sums else [],
+            self.phase(kind, turn),
+        )
+
+    def phase(self, kind: int, turn: int) -> int:
+        """§5."""
+        prefetch = self.system.prefetch.prefetch
+        if prefetch == "none":
+            return 0
+        if prefetch == "all":
+            return 0 if kind == PREFETCH else 1
+        return 2 * turn if kind == PREFETCH else 2 * turn + 1
+
+    def make_streams(self) -> list[Stream]:
+        if self.system.pim.frontend == "global":
+            return [Stream(self, 0, self.channels, list(self.instructions))]
+        return [
+            Stream(
+                self,
+                channel.index,
+                [channel],
+                [x for x in self.instructions if x.channel in (ALL, channel.index)],
+            )
+            for channel in self.channels
+        ]
+
+    def count_what_turns_wait_for(self) -> None:
+        """§7: demand reads, delivers (one for each read-out), hits, transfers (full and empty ones)."""
+        for stream in self.streams:
+            for instruction in stream.instructions:
+                if instruction.kind in DEMAND:
+                    instruction.turn.left += 1
+                elif instruction.kind == TRANSFER:
+                    for channel in stream.channels_of(instruction):
+                        sums = sum(x.channel == channel.index for x in instruction.sums)
+                        instruction.turn.left += max(sums, 1)
+
+    # What ties channels together.
+
+    def completed(self, time: int) -> None:
+        self.last_completion = max(self.last_completion, time)
+
+    def hand_to_host(self, instruction: Instruction, ready: int) -> None:
+        """The host will hold the row of a READ_OUT: a deliver for the stream of the owner's channel."""
+        assert instruction.lookup is not None
+        owner_channel = instruction.lookup.unit.channel
+        (stream,) = (x for x in self.streams if owner_channel in x.channels)
+        stream.delivers.append(Delivery(instruction, ready))
+
+    def send_deliver(self, instruction: Instruction, t: int) -> None:
+        """§4: it reserves the bus of the owner's channel at its slot."""
+        assert instruction.lookup is not None
+        unit = instruction.lookup.unit
+        bus = unit.channel.bus
+        start = max(t + self.device.timing.write_latency, bus.free_from("deliver"))
+        end = bus.reserve(start, instruction.bursts * self.bus_cycles_per_burst, "deliver")
+        unit.channel.result.instructions += 1
+        unit.channel.result.delivered_bursts += instruction.bursts
+        self.deliver_slots[instruction.index] = t
+        unit.operand(instruction.lookup, end)
+        instruction.turn.done(end)
+        self.completed(end)
+
+    def is_released(self, instruction: Instruction, t: int) -> bool:
+        """§7; decided: all turns (batches) before it must be complete, not only the one just before."""
+        barrier = self.system.pim.barrier
+        if barrier == "none":
+            return True
+        if barrier == "table":
+            before = self.turns[: instruction.turn_index]
+        else:
+            before = [turn for turn in self.turns if turn.batch < instruction.turn.batch]
+        return all(turn.is_complete_by(t - self.system.pim.host_latency) for turn in before)
+
+    # The clock.
+
+    def run(self, most_cycles: int) -> TwinResult:
+        t = 0
+        while t < self.last_completion or self.has_work():
+            if t >= most_cycles:
+                raise TwinStuckError(f"not complete after {most_cycles} cycles")
+            for channel in self.channels:
+                channel.act(t)
+            for stream in self.streams:
+                stream.act(t)
+            t += 1
+        if any(lookup.operands_missing for lookup in self.lookups):
+            raise TwinStuckError("a lookup still waits for operands that no instruction brings")
+        if any(sum_.lookups_missing for sum_ in self.sums):
+            raise TwinStuckError("a sum still waits for lookups that are not there")
+        return self.collect()
+
+    def has_work(self) -> bool:
+        return any(stream.instructions or stream.delivers for stream in self.streams) or any(
+            channel.transfers or any(unit.smallest_phase() is not None for unit in channel.units)
+            for channel in self.channels
+        )
+
+    def collect(self) -> TwinResult:
+        for channel in self.channels:
+            channel.result.bus_uses = channel.bus.uses
+        for lookup in self.lookups:
+            lookup.unit.channel.result.compute_cycles += lookup.compute_cycles
+        return TwinResult(
+            self.last_completion,
+            [channel.result for channel in self.channels],
+            [turn.complete for turn in self.turns],
+            self.slots,
+            self.deliver_slots,
+            [lookup.complete for lookup in self.lookups],
+            [lookup.end for lookup in self.lookups],
+            [x.ready for x in self.sums],
+            self.transfer_starts,
+        )
+
+
+def group_banks(banks: list[Bank], level: str) -> list[list[Bank]]:
+    """The banks of each unit of a channel, in the order of their flat ids."""
+    groups: dict[object, list[Bank]] = {}
+    for bank in banks:
+        key = {
+            "channel": (),
+            "rank": (bank.rank,),
+            "bankgroup": (bank.rank, bank.bankgroup),
+            "bank": (bank.rank, bank.bankgroup, bank.bank),
+        }[level]
+        groups.setdefault(key, []).append(bank)
+    return list(groups.values())
+
+
+def refuse_what_is_not_modelled(device: Device, system: SystemSpec) -> None:
+    if device.controller.refresh_policy == "BANK_LEVEL_STAGGERED":
+        raise ValueError("PIM mode refreshes ranks; BANK_LEVEL_STAGGERED is not modelled")
+    if system.pim.deliver != "ahead":
+        raise ValueError("only deliver = 'ahead' is modelled")
+    if system.prefetch.prefetch == "next":
+        raise ValueError("prefetch = 'next' is not modelled")
+    if system.compute.unit_accumulators:
+        raise ValueError("unit_accumulators is not modelled")
