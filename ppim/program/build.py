@@ -36,6 +36,7 @@ from ppim.program.instruction import (
     SUM_CHANNEL,
     SUM_LOOKUPS,
     SUM_READY,
+    SUM_SENT,
     SUM_TURN,
     SUM_UNIT,
     TRANSFER,
@@ -326,6 +327,7 @@ def open_sums(rings, recipe, placement, state, chunk, owners, start, stop, turn)
         row[SUM_TURN] = turn
         row[SUM_LOOKUPS] = 0
         row[SUM_READY] = 0
+        row[SUM_SENT] = NONE
         state.slot_of_unit[channel * recipe.units_per_channel + unit] = number
         rings.marks[NEXT_SUM] = number + 1
     return n_touched

@@ -45,7 +45,10 @@ SUM_BAG = 2  # sample in the batch
 SUM_TURN = 3
 SUM_LOOKUPS = 4  # lookups that still have to be added; counted down by the engine
 SUM_READY = 5  # end of its latest addition so far; written by the engine
-SUM_COLUMNS = 6
+SUM_SENT = 6  # cycle in which its transfer was sent, else NONE; written by the engine
+SUM_ORDER = 7  # order of its transfer among the channel's; written by the engine
+SUM_BURSTS = 8  # of its vector; written by the engine
+SUM_COLUMNS = 9
 
 ALL = -1
 NONE = -1

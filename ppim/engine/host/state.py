@@ -1,0 +1,278 @@
+"""State of the host memory controller's fast kernel: one channel's queues, counters and clocks.
+
+Requests live in *slots* of a pool. A waiting request is in its lane's waiting list of reads or writes
+(linked through SLOT_NEXT, oldest first), then in its lane's command queue, an array in age order. Masks
+of lanes say which lanes have waiting reads, waiting writes, or room in their command queue, so the one
+move of a cycle is a few bit operations. Position masks (HITS, WRITES) say which entries of a lane's
+queue want the open row and which are writes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppim.dram.address import AddressMap, address_map
+from ppim.dram.device import Device
+from ppim.engine.banks import Banks, ChannelBanks, channel_banks, make_banks
+from ppim.engine.codes import NEVER
+from ppim.engine.lanes import LANES, row_view
+from ppim.engine.refresh import RefreshPlan, refresh_plan
+from ppim.jit import njit
+
+# Fields of a slot.
+SLOT_ADDRESS = 0
+SLOT_STAMPS = 1  # sum of the stamps of the reads it serves, or the stamp of the write
+SLOT_READERS = 2
+SLOT_ROW = 3
+SLOT_COLUMN = 4
+SLOT_LANE = 5
+SLOT_AGE = 6
+SLOT_NEXT = 7
+SLOT_FIELDS = 8
+
+# Fields of a lane.
+LENGTH = 0  # entries in the command queue
+HITS = 1  # positions that want the open row
+WRITES = 2  # positions that are writes
+ACCESSES = 3  # column commands since the ACTIVATE
+FIRST_READ = 4  # waiting list of reads: oldest slot, newest slot
+LAST_READ = 5
+FIRST_WRITE = 6  # waiting list of writes
+LAST_WRITE = 7
+LANE_FIELDS = 8
+
+# A channel's clocks and small state.
+NEXT_COMMAND = 0  # cycle of the next command that selection could find
+READY = 1  # lanes that may issue in NEXT_COMMAND
+NEXT_MOVE = 2  # cycle of the next move into a command queue
+REFRESH_LOOK = 3  # cycle in which refresh must be looked at next
+REFRESHES_SERVED = 4
+REFRESHES_ON_TIME = 5  # consecutive refreshes issued in the cycle they fell due
+BLOCKED = 6  # lanes held for the pending refresh
+POINTER = 7  # round robin: lane found last
+DRAIN = 8  # writes left to move before reads are served again
+FLUSH = 9  # 1: the trace has ended, write back what is left
+QUEUED = 10  # entries in command queues
+N_READS = 11  # waiting reads
+N_WRITES = 12  # waiting writes
+READ_LANES = 13  # lanes with waiting reads
+WRITE_LANES = 14  # lanes with waiting writes
+ROOM = 15  # lanes whose command queue has room
+AGE = 16  # next age
+N_FREE = 17
+ARRIVALS = 18  # buffered arrivals: next to register, end
+ARRIVALS_END = 19
+LOG_USED = 20
+CLOCK = 21  # last cycle up to which the channel has been advanced
+CHANNEL_FIELDS = 22
+
+# Counters of a channel; the first ten are the commands by code.
+READ_HITS = 10
+WRITE_HITS = 11
+DEMAND_PRECHARGES = 12
+DUAL_COMMANDS = 13
+MERGED_READS = 14
+MERGED_WRITES = 15
+FORWARDED = 16
+ACCEPTED_READS = 17
+ACCEPTED_WRITES = 18
+READS_DONE = 19
+WRITES_DONE = 20
+READ_LATENCY = 21  # sum over completed or issued reads, cycles
+WRITE_LATENCY = 22  # sum over WRITE commands, cycles
+LAST_STAMP = 23  # equals the sum of inter-arrival times
+LAST_READ_CYCLE = 24
+LAST_WRITE_CYCLE = 25
+LAST_COMPLETION = 26
+N_COUNTERS = 27
+
+# A buffered arrival.
+ARRIVAL_CYCLE = 0
+ARRIVAL_ADDRESS = 1
+ARRIVAL_IS_WRITE = 2
+ARRIVAL_FIELDS = 3
+
+# The front end.
+ACCEPTED_AT = 0  # cycle of the last acceptance
+ACCEPTED_THEN = 1  # requests accepted in that cycle
+FRONT_FIELDS = 2
+
+# A logged command.
+LOG_CYCLE = 0
+LOG_COMMAND = 1
+LOG_LANE = 2
+LOG_ROW = 3
+LOG_COLUMN = 4
+LOG_FIELDS = 5
+
+FILTER_BITS = 10
+WRITE_DRAIN_MINIMUM = 8  # more buffered writes than this are drained when all queues are empty
+ROW_HITS_BEFORE_PRECHARGE = 4
+
+LOG_ENTRIES_PER_EVENT = 4
+
+
+class AddressFields(NamedTuple):
+    """Shifts and masks of a byte address, one int each."""
+
+    channel_at: int
+    channel_mask: int
+    rank_at: int
+    rank_mask: int
+    group_at: int
+    group_mask: int
+    bank_at: int
+    bank_mask: int
+    row_at: int
+    row_mask: int
+    column_at: int
+    column_mask: int
+    banks_per_group: int
+    banks_per_rank: int
+
+
+class HostRules(NamedTuple):
+    """What does not change in a run; one int each."""
+
+    queue_size: int  # entries of a command queue
+    queue_width: int  # array elements of a command queue
+    queue_blocks: int
+    trans_size: int  # entries of the read queue, and of the write buffer
+    dual: int  # 1: two commands a cycle, one of them a column command
+    read_delay: int
+    write_delay: int
+    merge: int
+    inject: int
+    last_cycle: int  # last cycle simulated
+    log: int  # 1: commands are logged
+
+
+class HostState(NamedTuple):
+    """All channels; arrays have the channel axis first, `front` excepted."""
+
+    rules: HostRules
+    fields: AddressFields
+    plan: RefreshPlan
+    banks: Banks
+    clocks: NDArray[np.int64]  # (channels, CHANNEL_FIELDS)
+    counters: NDArray[np.int64]  # (channels, N_COUNTERS)
+    lanes: NDArray[np.int64]  # (channels, lanes * LANE_FIELDS)
+    queue_rows: NDArray[np.int32]  # (channels, lanes * queue_width)
+    queue_slots: NDArray[np.int32]  # (channels, lanes * queue_width)
+    pool: NDArray[np.int64]  # (channels, slots * SLOT_FIELDS)
+    free: NDArray[np.int32]  # (channels, slots) stack of free slots
+    filter: NDArray[np.int16]  # (channels, 1024) outstanding slots by hashed address
+    arrivals: NDArray[np.int64]  # (channels, capacity * ARRIVAL_FIELDS)
+    log: NDArray[np.int64]  # (channels, capacity * LOG_FIELDS)
+    bounds: NDArray[np.int64]  # (channels, 2) upper bounds of waiting reads and writes
+    front: NDArray[np.int64]  # (FRONT_FIELDS,)
+
+
+class HostChannel(NamedTuple):
+    """One channel's views of `HostState`."""
+
+    rules: HostRules
+    fields: AddressFields
+    plan: RefreshPlan
+    banks: ChannelBanks
+    clocks: NDArray[np.int64]
+    counters: NDArray[np.int64]
+    lanes: NDArray[np.int64]
+    queue_rows: NDArray[np.int32]
+    queue_slots: NDArray[np.int32]
+    pool: NDArray[np.int64]
+    free: NDArray[np.int32]
+    filter: NDArray[np.int16]
+    arrivals: NDArray[np.int64]
+    log: NDArray[np.int64]
+
+
+@njit(cache=False, forceinline=True)
+def host_channel(state, channel):
+    """Views of one channel; keep `state` alive."""
+    return HostChannel(
+        state.rules,
+        state.fields,
+        state.plan,
+        channel_banks(state.banks, channel),
+        row_view(state.clocks, channel),
+        row_view(state.counters, channel),
+        row_view(state.lanes, channel),
+        row_view(state.queue_rows, channel),
+        row_view(state.queue_slots, channel),
+        row_view(state.pool, channel),
+        row_view(state.free, channel),
+        row_view(state.filter, channel),
+        row_view(state.arrivals, channel),
+        row_view(state.log, channel),
+    )
+
+
+def address_fields(device: Device) -> AddressFields:
+    """The device's address map as plain ints for kernels."""
+    at: AddressMap = address_map(device)
+    org = device.organization
+    pairs = [number for pair in zip(at.positions, at.masks, strict=True) for number in pair]
+    return AddressFields(*pairs, org.banks_per_group, org.banks_per_rank)
+
+
+def make_rules(
+    device: Device, *, n_cycles: int | None, inject: int, merge: bool, log: bool
+) -> HostRules:
+    """Controller and run parameters as ints."""
+    size = device.controller.cmd_queue_size
+    blocks = -(-size // LANES)
+    return HostRules(
+        queue_size=size,
+        queue_width=-(-size // LANES) * LANES + blocks * LANES,
+        queue_blocks=blocks,
+        trans_size=device.controller.trans_queue_size,
+        dual=int(device.is_hbm and device.controller.hbm_dual_cmd),
+        read_delay=device.timing.read_delay,
+        write_delay=device.timing.write_delay,
+        merge=int(merge),
+        inject=inject,
+        last_cycle=NEVER - 1 if n_cycles is None else n_cycles - 1,
+        log=int(log),
+    )
+
+
+def make_state(device: Device, rules: HostRules, log_capacity: int) -> HostState:
+    """Empty queues and closed banks at cycle 0."""
+    org = device.organization
+    n, n_lanes = org.channels, org.banks
+    n_slots = n_lanes * rules.queue_size + 2 * rules.trans_size
+    clocks = np.zeros((n, CHANNEL_FIELDS), np.int64)
+    clocks[:, NEXT_COMMAND] = clocks[:, NEXT_MOVE] = NEVER
+    plan = refresh_plan(device)
+    clocks[:, REFRESH_LOOK] = plan.interval
+    clocks[:, ROOM] = np.array([(1 << n_lanes) - 1], np.uint64).view(np.int64)
+    clocks[:, N_FREE] = n_slots
+    clocks[:, CLOCK] = -1
+    counters = np.zeros((n, N_COUNTERS), np.int64)
+    counters[:, [LAST_READ_CYCLE, LAST_WRITE_CYCLE, LAST_COMPLETION]] = -1
+    capacity = 2 * rules.trans_size + 1
+    front = np.zeros(FRONT_FIELDS, np.int64)
+    front[ACCEPTED_AT] = -1
+    front[ACCEPTED_THEN] = rules.inject
+    return HostState(
+        rules=rules,
+        fields=address_fields(device),
+        plan=plan,
+        banks=make_banks(device, n),
+        clocks=clocks,
+        counters=counters,
+        lanes=np.zeros((n, n_lanes * LANE_FIELDS), np.int64),
+        queue_rows=np.zeros((n, n_lanes * rules.queue_width), np.int32),
+        queue_slots=np.zeros((n, n_lanes * rules.queue_width), np.int32),
+        pool=np.zeros((n, n_slots * SLOT_FIELDS), np.int64),
+        free=np.tile(np.arange(n_slots, dtype=np.int32)[::-1], (n, 1)),
+        filter=np.zeros((n, 1 << FILTER_BITS), np.int16),
+        arrivals=np.zeros((n, capacity * ARRIVAL_FIELDS), np.int64),
+        log=np.zeros((n, log_capacity * LOG_FIELDS), np.int64),
+        bounds=np.zeros((n, 2), np.int64),
+        front=front,
+    )

@@ -1,0 +1,132 @@
+"""Figures of a replay of plain requests: one row a channel, the CSV file, and the conservation check."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from ppim.dram.device import Device
+from ppim.dram.energy import Energy, EnergyCounts, channel_energy_pj
+
+COLUMNS = (
+    "device",
+    "channel",
+    "cycles",
+    "last_command_cycle",
+    "requests",
+    "merged",
+    "forwarded",
+    "reads",
+    "writes",
+    "activates",
+    "precharges",
+    "refreshes",
+    "row_hits",
+    "average_read_latency_cycles",
+    "bytes_dram",
+    "energy_activate_pj",
+    "energy_read_pj",
+    "energy_write_pj",
+    "energy_refresh_pj",
+    "energy_background_pj",
+    "energy_total_pj",
+)
+"""Columns of the stats CSV, in order; `docs/formats.md` says what each counts."""
+
+
+@dataclass(frozen=True)
+class ChannelCounts:
+    """What one channel did in a replay; commands are counted when issued."""
+
+    channel: int
+    requests: int  # taken in by the channel
+    merged: int  # served by the command of another request to the same byte address
+    forwarded: int  # reads answered from a waiting write
+    last_command_cycle: int | None  # of the last READ or WRITE
+    row_hits: int  # column commands that found their row open from an earlier one
+    read_latency_sum_cycles: int  # over completed reads
+    completed_reads: int
+    precharges: int  # explicit ones
+    energy: EnergyCounts
+
+    @property
+    def column_commands(self) -> int:
+        return self.energy.reads + self.energy.writes
+
+    @property
+    def served(self) -> int:
+        """Requests accounted for: by a command of their own, merged, or forwarded."""
+        return self.column_commands + self.merged + self.forwarded
+
+    @property
+    def average_read_latency_cycles(self) -> float:
+        """Mean over completed reads, 0 without any, as DRAMsim3 prints it."""
+        return self.read_latency_sum_cycles / self.completed_reads if self.completed_reads else 0.0
+
+
+@dataclass(frozen=True)
+class ReplayFigures:
+    """A whole replay: the device, its length in memory cycles, and all channels."""
+
+    device: Device
+    cycles: int
+    channels: Sequence[ChannelCounts]
+
+    def total(self, name: str) -> int:
+        """Sum over channels of the count called `name`."""
+        return sum(getattr(channel, name) for channel in self.channels)
+
+    @property
+    def time_ns(self) -> float:
+        return self.cycles * self.device.timing.tCK
+
+    @property
+    def achieved_gb_per_s(self) -> float:
+        """Bytes of all served requests per time, merged and forwarded ones included, as DRAMsim3 counts."""
+        if not self.cycles:
+            return 0.0
+        return self.total("served") * self.device.organization.burst_bytes / self.time_ns
+
+    def energies_pj(self) -> list[Energy]:
+        return [channel_energy_pj(self.device, channel.energy) for channel in self.channels]
+
+    def rows(self) -> Iterable[dict[str, Any]]:
+        """One row a channel, by the names of `COLUMNS`."""
+        for channel, energy in zip(self.channels, self.energies_pj(), strict=True):
+            yield self._row(channel, energy)
+
+    def _row(self, channel: ChannelCounts, energy: Energy) -> dict[str, Any]:
+        counts = channel.energy
+        last = channel.last_command_cycle
+        return {
+            "device": self.device.name,
+            "channel": channel.channel,
+            "cycles": self.cycles,
+            "last_command_cycle": "" if last is None else last,
+            "requests": channel.requests,
+            "merged": channel.merged,
+            "forwarded": channel.forwarded,
+            "reads": counts.reads,
+            "writes": counts.writes,
+            "activates": counts.activates,
+            "precharges": channel.precharges,
+            "refreshes": counts.refreshes + counts.bank_refreshes,
+            "row_hits": channel.row_hits,
+            "average_read_latency_cycles": channel.average_read_latency_cycles,
+            "bytes_dram": channel.column_commands * self.device.organization.burst_bytes,
+            "energy_activate_pj": energy.activate,
+            "energy_read_pj": energy.read,
+            "energy_write_pj": energy.write,
+            "energy_refresh_pj": energy.refresh + energy.refresh_bank,
+            "energy_background_pj": energy.background,
+            "energy_total_pj": energy.total,
+        }
+
+
+def write_csv(figures: ReplayFigures, stream: TextIO) -> None:
+    """The stats CSV; numbers are written with all their digits."""
+    writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(figures.rows())
