@@ -5,6 +5,7 @@ Rules: golden README 3.9-3.11, masked between PIM units as `docs/model.md` §3 s
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -196,7 +197,7 @@ def commands_while_held(
 
 def wrong_bus_uses(device: Device, uses: Sequence[BusUse]) -> Iterator[str]:
     """Uses of one channel's bus that overlap, or lack the cycles of a change of direction or rank."""
-    for first, second in zip(uses, uses[1:], strict=False):
+    for first, second in itertools.pairwise(uses):
         turns = first.direction != second.direction or (
             first.kind == second.kind == "read_out" and first.rank != second.rank
         )

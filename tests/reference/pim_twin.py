@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ppim.dram.device import Device
 from ppim.program.instruction import (
     ADDRESS,
@@ -719,7 +721,7 @@ class Simulation:
         self.streams = self.make_streams()
         self.count_what_turns_wait_for()
 
-    def make_lookup(self, index: int, row, program: Program) -> Lookup:
+    def make_lookup(self, index: int, row: np.ndarray, program: Program) -> Lookup:
         sum_row = program.sums[row[LOOKUP_SUM]]
         unit = self.channels[sum_row[SUM_CHANNEL]].units[sum_row[SUM_UNIT]]
         if row[LOOKUP_OPERANDS] < 1:
@@ -733,7 +735,7 @@ class Simulation:
             int(row[LOOKUP_BURSTS]),
         )
 
-    def make_instruction(self, index: int, row) -> Instruction:
+    def make_instruction(self, index: int, row: np.ndarray) -> Instruction:
         kind, turn = int(row[KIND]), int(row[TURN])
         first, n_sums = int(row[SUM]), int(row[N_SUMS])
         return Instruction(
