@@ -1,0 +1,165 @@
+"""`ppim gen-trace` as a user meets it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ppim.cli import main
+from ppim.trace.reader import TraceReader
+
+MAIN = "from ppim.cli import main; main()"
+ROW = "\t".join(["1", *map(str, range(13)), *(f"{0xABC00000 + i:08x}" for i in range(26))])
+
+
+def run(*arguments: object) -> int:
+    """Exit status of the command."""
+    try:
+        main(["gen-trace", *map(str, arguments)])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def criteo_file(folder: Path, n_rows: int = 9) -> Path:
+    path = folder / "train.txt"
+    path.write_text(f"{ROW}\n" * n_rows)
+    return path
+
+
+@pytest.mark.parametrize(("algorithm", "accesses"), [("dense", 1), ("hash", 1), ("qr", 2), ("tt-rec", 3)])
+def test_size_of_the_trace(tmp_path: Path, algorithm: str, accesses: int) -> None:
+    out = tmp_path / "t.parquet"
+    assert run(criteo_file(tmp_path), "-o", out, "--algorithm", algorithm, "--pooling", 3) == 0
+    frame = pd.read_parquet(out)
+    assert len(frame) == 9 * 26 * 3 * accesses
+    assert frame["batch"].max() == 2
+    with TraceReader(out) as reader:
+        assert sum(chunk.batch.size for chunk in reader.chunks()) == len(frame)
+
+
+def test_real_sample_gives_back_the_looked_up_rows(tmp_path: Path, shared: Path) -> None:
+    """q * c + r is the hexadecimal value modulo the table's rows, for the id at the head of every bag."""
+    sample = shared / "data" / "criteo_kaggle_999.txt"
+    out = tmp_path / "t.parquet"
+    assert run(sample, "-o", out, "--collisions", 8, "--pooling", 2) == 0
+    frame = pd.read_parquet(out)
+    with TraceReader(out) as reader:
+        meta = reader.meta
+    lines = [line for line in sample.read_text().split("\n") if line]
+    assert len(frame) == len(lines) * 26 * 2 * 2
+    first = frame[frame["lookup"] == 0]
+    q = first[first["subtable"] == 0]
+    ids = q["row"].to_numpy(dtype="int64") * 8 + first[first["subtable"] == 1]["row"].to_numpy(dtype="int64")
+    samples = q["batch"].to_numpy(dtype="int64") * 4 + q["sample"].to_numpy(dtype="int64")
+    for number, table, found in zip(samples, q["table"], ids, strict=True):
+        word = (lines[number].split("\t") + [""] * 26)[14 + table]
+        assert found == (int(word, 16) if word else 0) % meta.tables[table].rows
+    assert meta.dataset_sha256 == hashlib.sha256(sample.read_bytes()[: 1 << 20]).hexdigest()
+    assert (meta.samples, meta.batches, meta.lookups) == (len(lines), len(lines) // 4, len(lines) * 52)
+
+
+def test_recognised_format_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(criteo_file(tmp_path), "-o", tmp_path / "t")
+    captured = capsys.readouterr()
+    assert "recognised as criteo-kaggle" in captured.err
+    assert captured.out == ""
+
+
+def test_synthetic_needs_no_file_and_is_the_same_every_time(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        assert run("synthetic", "-o", tmp_path / name, "--max-samples", 50) == 0
+    assert run("synthetic", "-o", tmp_path / "c", "--max-samples", 50, "--seed", 1) == 0
+    contents = [(tmp_path / name).read_bytes() for name in "abc"]
+    assert contents[0] == contents[1] != contents[2]
+
+
+def test_more_samples_begin_with_the_same_ones(tmp_path: Path) -> None:
+    for name, n in (("a", 40), ("b", 80)):
+        run("synthetic", "-o", tmp_path / name, "--max-samples", n, "--pooling", 1)
+    few, many = (pd.read_parquet(tmp_path / name) for name in "ab")
+    pd.testing.assert_frame_equal(few, many.iloc[: len(few)])
+
+
+def test_command_line_in_the_metadata_makes_the_trace_again(tmp_path: Path) -> None:
+    arguments = [
+        "--algorithm",
+        "tt-rec",
+        "--tt-rank",
+        8,
+        "--tables",
+        "C3,5",
+        "--pooling",
+        2,
+        "--dense-below",
+        30,
+    ]
+    assert run("synthetic", "-o", tmp_path / "a", "--max-samples", 30, *arguments) == 0
+    with TraceReader(tmp_path / "a") as reader:
+        words = reader.meta.command_line.split()
+    assert words[:3] == ["ppim", "gen-trace", "synthetic"]
+    assert run(*words[2:], "-o", tmp_path / "b") == 0
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.txt"], "nowhere.txt: cannot be read"),
+        (["{file}", "--algorithm", "qrr"], "unknown algorithm 'qrr'"),
+        (["{file}", "--dataset", "criteo"], "unknown dataset 'criteo'; did you mean"),
+        (["{file}", "--algorithm", "tt-rec", "--collisions", "4"], "unknown key 'collisions'"),
+        (["{file}", "--tables", "27"], "'27' is no table"),
+        (["{file}", "--dataset", "synthetic"], "reads no file"),
+        (["{file}", "--algorithm-option", "operation"], "write KEY=VALUE"),
+        (["{file}", "--algorithm-option", "operation=max"], "operation: 'max' is not one of"),
+        (["{file}", "--pooling", "4", "--pooling-distribution", "dataset"], "the bags are the dataset's own"),
+        (["{bad}"], "bad.txt:2: more than the 40 fields"),
+        (["{file}", "--vector-bytes", "6"], "multiple of 4"),
+    ],
+)
+def test_bad_input_is_one_line_and_no_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    bad = tmp_path / "bad.txt"
+    bad.write_text(f"{ROW}\n{ROW}\tx\n")
+    words = [word.format(file=criteo_file(tmp_path), bad=bad) for word in arguments]
+    assert run(*words, "-o", tmp_path / "t") == 2
+    error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ppim: ")]
+    assert len(error) == 1
+    assert message in error[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.txt", "train.txt"]
+
+
+def test_skipped_rows_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.txt"
+    path.write_text(f"{ROW}\n{ROW}\tx\n{ROW}\n")
+    assert run(path, "-o", tmp_path / "t", "--on-error", "skip") == 0
+    assert "skipped 1 rows, the first: " + f"{path}:2: more than" in capsys.readouterr().err
+
+
+def test_output_folder_must_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("synthetic", "-o", tmp_path / "no" / "t") == 2
+    assert "no such folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interruption_leaves_nothing(tmp_path: Path, sent: signal.Signals, status: int) -> None:
+    command = [sys.executable, "-c", MAIN, "gen-trace", "synthetic", "--max-samples", "100000000"]
+    process = subprocess.Popen([*command, "-o", str(tmp_path / "t")], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size > 100_000 for path in tmp_path.iterdir()):
+        assert time.monotonic() < deadline, "nothing was written in a minute"
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.kill(process.pid, sent)
+    assert process.wait(60) == status
+    assert list(tmp_path.iterdir()) == []

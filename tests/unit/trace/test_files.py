@@ -1,0 +1,202 @@
+"""Trace files: what is written is read back, and what is not a trace is refused in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ppim.errors import InputError
+from ppim.trace.reader import TraceChunk, TraceReader
+from ppim.trace.schema import METADATA_KEY, PoolingMeta, SubtableMeta, TableMeta, TraceMeta
+from ppim.trace.writer import TraceWriter
+
+
+def qr_table(rows: int) -> TableMeta:
+    return TableMeta(
+        rows, (SubtableMeta("q", -(-rows // 4), 128, False), SubtableMeta("r", 4, 128, True)), "C1"
+    )
+
+
+def qr_meta(**changes: object) -> TraceMeta:
+    fields = {
+        "dataset": "synthetic",
+        "dataset_sha256": None,
+        "algorithm": "qr",
+        "parameters": {"vector_bytes": 128, "collisions": 4},
+        "tables": (qr_table(100), qr_table(7)),
+        "batch_size": 2,
+        "pooling": PoolingMeta("pareto", (1, 1)),
+        "seed": 0,
+        "command_line": "ppim gen-trace synthetic",
+        "ppim_version": "0.1.0",
+    }
+    return TraceMeta(**(fields | changes))  # type: ignore[arg-type]
+
+
+def qr_chunk(first_batch: int, n_batches: int, row_type: type = np.uint32) -> TraceChunk:
+    """Whole batches of 2 samples x 2 tables x 1 lookup x 2 accesses."""
+    i = np.arange(8 * n_batches)
+    return TraceChunk(
+        (first_batch + i // 8).astype(np.uint32),
+        (i // 4 % 2).astype(np.uint16),
+        (i // 2 % 2).astype(np.uint32),
+        np.zeros(i.size, dtype=np.uint32),
+        (i % 2).astype(np.uint8),
+        (i % 2).astype(row_type),
+    )
+
+
+def write(path: Path, chunks: list[TraceChunk], meta: TraceMeta | None = None) -> Path:
+    with TraceWriter(path, meta or qr_meta()) as writer:
+        for chunk in chunks:
+            writer.write(chunk)
+        writer.close(samples=1, batches=1, lookups=1)
+    return path
+
+
+def read(path: Path) -> list[TraceChunk]:
+    with TraceReader(path) as reader:
+        return list(reader.chunks())
+
+
+def changed(chunk: TraceChunk, column: str, at: int, value: int) -> TraceChunk:
+    values = getattr(chunk, column).copy()
+    values[at] = value
+    return chunk._replace(**{column: values})
+
+
+def test_accesses_come_back(tmp_path: Path) -> None:
+    chunks = [qr_chunk(0, 5), qr_chunk(5, 3)]
+    for made, found in zip(chunks, read(write(tmp_path / "t", chunks)), strict=True):
+        for name in TraceChunk._fields:
+            np.testing.assert_array_equal(getattr(made, name), getattr(found, name))
+            assert getattr(made, name).dtype == getattr(found, name).dtype
+
+
+def test_metadata_comes_back_with_totals(tmp_path: Path) -> None:
+    with TraceReader(write(tmp_path / "t", [qr_chunk(0, 5)])) as reader:
+        assert reader.meta == qr_meta(samples=1, batches=1, lookups=1, accesses=40)
+        assert reader.n_accesses == 40
+
+
+def test_pandas_reads_a_trace(tmp_path: Path) -> None:
+    frame = pd.read_parquet(write(tmp_path / "t", [qr_chunk(0, 5)]))
+    assert frame.dtypes.astype(str).to_dict() == {
+        "batch": "uint32",
+        "table": "uint16",
+        "sample": "uint32",
+        "lookup": "uint32",
+        "subtable": "uint8",
+        "row": "uint32",
+    }
+    assert len(frame) == 40
+
+
+def test_rows_beyond_32_bits(tmp_path: Path) -> None:
+    meta = qr_meta(tables=(qr_table(2**35), qr_table(7)))
+    chunk = changed(qr_chunk(0, 1, np.uint64), "row", 0, 2**33 - 1)
+    assert int(read(write(tmp_path / "t", [chunk], meta))[0].row[0]) == 2**33 - 1
+
+
+def test_json_round_trip() -> None:
+    assert TraceMeta.from_json(qr_meta().to_json()) == qr_meta()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("format_version", 2, "format 2, but this ppim reads format 1"),
+        ("batchsize", 4, "unknown key 'batchsize'; did you mean batch_size"),
+        ("seed", "x", "seed: 'x' is not a whole number"),
+        ("tables", [], "1 to 65536 tables"),
+        ("batch_size", 0, "batch_size must be positive"),
+    ],
+)
+def test_metadata_is_strict(key: str, value: object, message: str) -> None:
+    content = json.loads(qr_meta().to_json()) | {key: value}
+    with pytest.raises(InputError, match=message):
+        TraceMeta.from_json(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("column", "at", "value", "message"),
+    [
+        ("table", 6, 2, "row group 1, access 46: table 2 of 2"),
+        ("subtable", 3, 2, "row group 1, access 43: subtable 2 of table 0, which has 2"),
+        ("row", 4, 2, "row group 1, access 44: row 2 of table 1 subtable 'q', which has 2 rows"),
+        ("row", 1, 4, "row 4 of table 0 subtable 'r', which has 4 rows"),
+        ("batch", 20, 9, "batch 7 after batch 9"),
+        ("table", 1, 1, "row group 1, access 42: out of order"),
+        ("sample", 1, 1, "out of order"),
+        ("subtable", 2, 1, "out of order"),
+    ],
+)
+def test_a_bad_access_is_named(tmp_path: Path, column: str, at: int, value: int, message: str) -> None:
+    chunk = qr_chunk(5, 3)
+    if message == "out of order" and column == "subtable":
+        chunk = changed(changed(chunk, "subtable", 2, 1), "subtable", 3, 0)
+    path = write(tmp_path / "t", [qr_chunk(0, 5), changed(chunk, column, at, value)])
+    with pytest.raises(InputError, match=message):
+        read(path)
+
+
+@pytest.mark.parametrize("first", [4, 0])
+def test_row_groups_must_not_split_or_repeat_batches(tmp_path: Path, first: int) -> None:
+    with pytest.raises(InputError, match=f"row group 1 begins with batch {first} after batch 4"):
+        read(write(tmp_path / "t", [qr_chunk(0, 5), qr_chunk(first, 2)]))
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        TraceReader(tmp_path / "nothing")
+
+
+def test_not_parquet(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text("a,b\n")
+    with pytest.raises(InputError, match="not a Parquet file"):
+        TraceReader(tmp_path / "t")
+
+
+def test_cut_off(tmp_path: Path) -> None:
+    path = write(tmp_path / "t", [qr_chunk(0, 500)])
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(InputError, match="cut off or damaged"):
+        TraceReader(path)
+
+
+def test_damaged_pages(tmp_path: Path) -> None:
+    path = write(tmp_path / "t", [qr_chunk(0, 5000)])
+    content = bytearray(path.read_bytes())
+    content[4:200] = bytes(196)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="row group 0 is damaged"):
+        read(path)
+
+
+def test_foreign_parquet(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"batch": [1]}), tmp_path / "t")
+    with pytest.raises(InputError, match="without `ppim` metadata"):
+        TraceReader(tmp_path / "t")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [({"batch": [1]}, "column 'batch' is int64, not uint32"), ({"x": [1]}, "column 'batch' is missing")],
+)
+def test_foreign_columns(tmp_path: Path, columns: dict[str, list[int]], message: str) -> None:
+    table = pa.table(columns).replace_schema_metadata({METADATA_KEY: qr_meta().to_json()})
+    pq.write_table(table, tmp_path / "t")
+    with pytest.raises(InputError, match=message):
+        TraceReader(tmp_path / "t")
+
+
+def test_metadata_that_is_not_json(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"batch": [1]}).replace_schema_metadata({METADATA_KEY: b"{"}), tmp_path / "t")
+    with pytest.raises(InputError, match="not valid JSON"):
+        TraceReader(tmp_path / "t")
