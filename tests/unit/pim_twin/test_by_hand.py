@@ -498,6 +498,25 @@ def test_a_full_buffer_stops_reads_that_stay(program):
     assert result.lookup_end == [72, 89, 96]
 
 
+def test_the_buffer_is_taken_from_the_completion_of_a_lookup(program):
+    for column in range(3):
+        program.lone_read(0, 0, column, compute=40)
+    result = run(program, unit_buffer_bursts=1, instruction_interval=10)
+    # Slots 0, 10, 20: READ 16, 18, 22. Nothing is complete before 32.
+    assert cycles_of(result, "read") == [16, 18, 22]
+
+
+def test_a_prefetch_needs_no_buffer(program):
+    program.lone_read(0, 0, 0, compute=100)
+    following = program.turn()
+    program.prefetch(1, following)
+    program.lone_read(0, 0, 2)
+    device = make_device(bankgroups=1)
+    result = run(program, device, unit_buffer_bursts=1, instruction_interval=40, prefetch="table")
+    # Arithmetic [32, 132) fills the buffer. The prefetch, sent at 40, READs at 42; the demand read, sent at 80, at 132.
+    assert cycles_of(result, "read") == [16, 42, 132]
+
+
 def test_a_waiting_row_hit_protects_its_row_for_four_reads(program):
     program.lone_read(0, 0, 0, bursts=2)
     program.lone_read(0, 0, ROW_1)
@@ -531,15 +550,80 @@ def test_the_window_hides_younger_entries(program):
 
 
 def test_units_act_in_the_order_after_the_last_activator(program):
-    for unit in (2, 3, 0):
+    for unit in (2, 1, 3):
         program.lone_read(0, unit, 0)
     result = run(program, instruction_interval=1)
-    # Unit 2 activates at 2. Until tRRD_S has passed the others have joined; at 6 the look starts after unit 2.
-    assert [(x.cycle, x.bankgroup) for x in result.channels[0].commands if x.command == "activate"] == [
-        (2, 2),
-        (6, 3),
-        (10, 0),
+    # Unit 2 activates at 2. Until tRRD_S has passed the others have joined; the look starts after unit 2, so unit 3
+    # is next, at 6, and unit 1 at 10.
+    assert [x[:3] for x in commands(result)[:3]] == [
+        (2, "activate", 2),
+        (6, "activate", 3),
+        (10, "activate", 1),
     ]
+
+
+def test_banks_of_a_unit_are_looked_at_from_the_one_after_the_last_issuer(program):
+    for bank in (2, 1, 3):
+        program.lone_read(0, 0, bank * BANK_1)
+    result = run(program, instruction_interval=1)
+    # Bank 2 activates at 2; at 2 + tRRD_L = 8 bank 3 comes before bank 1.
+    assert [(x.cycle, x.bank) for x in result.channels[0].commands if x.command == "activate"] == [
+        (2, 2),
+        (8, 3),
+        (14, 1),
+    ]
+
+
+def test_refresh_precharges_banks_in_their_order(program):
+    for unit in (3, 0):
+        for bank in (1, 0):
+            program.lone_read(0, unit, bank * BANK_1, compute=400)
+    result = run(program, make_device(tREFI=300))
+    # One precharge a cycle, bank group before bank; REFRESH tRP after the last.
+    assert [x for x in commands(result) if 300 <= x[0] < 400] == [
+        (300, "precharge", 0, 0),
+        (301, "precharge", 0, 1),
+        (302, "precharge", 3, 0),
+        (303, "precharge", 3, 1),
+        (317, "refresh", -1, -1),
+    ]
+
+
+def test_gddr_has_a_window_of_32_activates(program):
+    device = make_device("GDDR6", bankgroups=32, banks_per_group=2, t32AW=1500, tFAW=1)
+    for unit in [*range(0, 64, 2), 1]:
+        program.lone_read(0, unit, 0)
+    result = run(program, device, level="bank", instruction_interval=1, cross_unit_timing="faw-only")
+    # Each group's first bank activates two cycles after its slot, 2..33; the 33rd waits for 2 + t32AW.
+    assert cycles_of(result, "activate") == [*range(2, 34), 1502]
+
+
+def test_additive_latency_moves_the_read_ahead_of_trcd(program):
+    program.lone_read(0, 0, 0)
+    program.lone_read(0, 0, ROW_1)
+    result = run(program, make_device("DDR4", AL=3, tRAS=20))
+    # tRCD 22, CL 22, B 4, tRTP 12, tRP 22: ACT 2, READ 2 + 22 - 3 = 21, PRE 21 + 3 + 12 = 36, ACT 58, READ 77,
+    # data 77 + 3 + 22 + 4.
+    assert [x[:2] for x in commands(result)] == [
+        (2, "activate"),
+        (21, "read"),
+        (36, "precharge"),
+        (58, "activate"),
+        (77, "read"),
+    ]
+    assert result.cycles == 106
+
+
+@pytest.mark.parametrize(("bursts_of_first", "order"), [(8, [2, 1]), (1, [1, 2])])
+def test_the_oldest_deliver_goes_first(program, bursts_of_first, order):
+    lookup = program.lookup(program.sum(1, 0))
+    program.read(1, 0, 0, lookup)
+    program.read_out(2, 0, 0, lookup, bursts=bursts_of_first)
+    program.read_out(0, 0, 0, lookup)
+    result = run(program, make_device(channels=4), instruction_interval=64)
+    # One burst read at 16 is ready at 32, eight (READ 16..30) at 46. The owner's stream has its next slots at 64 and
+    # 128: the one ready first goes first; of two that are ready at once, the first in program order.
+    assert result.deliver_slots == dict(zip(order, (64, 128), strict=True))
 
 
 def test_unit_read_latency_replaces_the_default(program):
