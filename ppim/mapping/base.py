@@ -201,7 +201,8 @@ def locate_spread(placement, table, subtable, row):
     )
     unit = image % placement.units
     place = image // placement.units
-    address = placement.base[table, subtable] + (
-        place * page_rows + (row - page * page_rows)
-    ) * placement.row_bursts[table, subtable]
+    address = (
+        placement.base[table, subtable]
+        + (place * page_rows + (row - page * page_rows)) * placement.row_bursts[table, subtable]
+    )
     return unit, address

@@ -44,10 +44,12 @@ from ppim.program.instruction import (
     UNIT,
 )
 from ppim.program.state import (
+    HEAD,
     NEXT_LOOKUP,
     NEXT_SUM,
     NEXT_TURN,
     OLDEST_TURN,
+    TAIL,
     TURN_BATCH,
     TURN_CLOSED,
     TURN_END,
@@ -134,8 +136,8 @@ class BuildState(NamedTuple):
 @njit(cache=False)
 def append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, first_sum, n_sums):
     """Write one instruction at the tail of a stream."""
-    mask = rings.streams.shape[1] - 1
-    row = rings.streams[stream, rings.tail[stream] & mask]
+    mask = rings.instructions.shape[1] - 1
+    row = rings.instructions[stream, rings.stream[stream, TAIL] & mask]
     row[KIND] = kind
     row[CHANNEL] = channel
     row[UNIT] = unit
@@ -145,7 +147,7 @@ def append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, fi
     row[LOOKUP] = lookup
     row[SUM] = first_sum
     row[N_SUMS] = n_sums
-    rings.tail[stream] += 1
+    rings.stream[stream, TAIL] += 1
 
 
 @njit(cache=False)
@@ -172,7 +174,9 @@ def append_prefetch(rings, recipe, placement, stream, turn, table, index):
 
 
 @njit(cache=False)
-def append_transfer(rings, recipe, placement, state, channel, unit, first_sum, n_sums, next_turn, next_table, n_rows):
+def append_transfer(
+    rings, recipe, placement, state, channel, unit, first_sum, n_sums, next_turn, next_table, n_rows
+):
     """Emit a transfer and, one to one, the next prefetch of the following turn in that stream."""
     stream = 0 if recipe.global_stream else channel
     turn = state.pending[PENDING_TURN]
@@ -214,7 +218,17 @@ def emit_transfers(rings, recipe, placement, state, next_turn, next_table, n_row
             if recipe.global_stream:
                 if position > first or recipe.transfer_all:
                     append_transfer(
-                        rings, recipe, placement, state, ALL, unit, first, position - first, next_turn, next_table, n_rows
+                        rings,
+                        recipe,
+                        placement,
+                        state,
+                        ALL,
+                        unit,
+                        first,
+                        position - first,
+                        next_turn,
+                        next_table,
+                        n_rows,
                     )
                 continue
             for channel in range(recipe.channels):
@@ -242,7 +256,7 @@ def emit_transfers(rings, recipe, placement, state, next_turn, next_table, n_row
 @njit(cache=False)
 def emit_rest_of_prefetches(rings, recipe, placement, state, turn, table, n_rows):
     """Prefetches that found no transfer to be merged with."""
-    for stream in range(len(rings.tail)):
+    for stream in range(len(rings.stream)):
         for index in range(state.prefetched[stream], n_rows):
             append_prefetch(rings, recipe, placement, stream, turn, table, index)
         state.prefetched[stream] = 0
@@ -427,9 +441,9 @@ def has_room(rings, recipe, n_accesses, n_bags, n_rows):
         return False
     # Transfers of the pending turn are bounded by one per unit and bag, or by its sums.
     transfers = n_bags * recipe.units_per_channel * (1 if recipe.global_stream else recipe.channels)
-    for stream in range(len(rings.tail)):
-        used = rings.tail[stream] - rings.head[stream]
-        if used + n_accesses + transfers + n_rows > rings.streams.shape[1]:
+    for stream in range(len(rings.stream)):
+        used = rings.stream[stream, TAIL] - rings.stream[stream, HEAD]
+        if used + n_accesses + transfers + n_rows > rings.instructions.shape[1]:
             return False
     return True
 

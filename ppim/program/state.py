@@ -22,12 +22,30 @@ TURN_FIRST_LOOKUP = 4
 TURN_FIRST_SUM = 5
 TURN_COLUMNS = 6
 
-# Positions in `marks`.
+# Positions in `marks`; the last three are the engine's.
 NEXT_LOOKUP = 0
 NEXT_SUM = 1
 NEXT_TURN = 2
-OLDEST_TURN = 3  # written by the engine: turns before it are complete
-N_MARKS = 4
+OLDEST_TURN = 3  # turns before it are complete
+RELEASE = 4  # cycle from which the oldest turn's demand may be sent
+RELEASE_NEXT = 5  # the same for the next barrier, as far as known
+N_MARKS = 6
+
+# Columns of `stream`: the builder writes TAIL, the engine the rest.
+TAIL = 0  # next instruction to write
+HEAD = 1  # next instruction to send
+NEXT_SLOT = 2  # earliest cycle of the next slot
+WAKE = 3  # cycle of the next attempt to send, NEVER while blocked
+FRONT = 4  # one of FRONT_*
+SLOTS = 5  # slots used
+DELIVERS = 6  # delivers waiting for a slot
+STREAM_COLUMNS = 7
+
+# Why a stream does not send.
+FRONT_READY = 0
+FRONT_BARRIER = 1
+FRONT_QUEUE = 2
+FRONT_EMPTY = 3
 
 
 class Rings(NamedTuple):
@@ -35,18 +53,16 @@ class Rings(NamedTuple):
 
     Attributes
     ----------
-    streams : ndarray of int64, shape (n_streams, capacity, INSTRUCTION_COLUMNS)
-    head, tail : ndarray of int64, shape (n_streams,)
-        Next instruction to send, and to write.
+    instructions : ndarray of int64, shape (n_streams, capacity, INSTRUCTION_COLUMNS)
+    stream : ndarray of int64, shape (n_streams, STREAM_COLUMNS)
     lookups : ndarray of int64, shape (capacity, LOOKUP_COLUMNS)
     sums : ndarray of int64, shape (capacity, SUM_COLUMNS)
     turns : ndarray of int64, shape (capacity, TURN_COLUMNS)
     marks : ndarray of int64, shape (N_MARKS,)
     """
 
-    streams: np.ndarray
-    head: np.ndarray
-    tail: np.ndarray
+    instructions: np.ndarray
+    stream: np.ndarray
     lookups: np.ndarray
     sums: np.ndarray
     turns: np.ndarray
@@ -59,10 +75,11 @@ def make_rings(n_streams: int, instructions: int, lookups: int, sums: int, turns
     def capacity(least: int) -> int:
         return 1 << max(least - 1, 1).bit_length()
 
+    stream = np.zeros((n_streams, STREAM_COLUMNS), dtype=np.int64)
+    stream[:, FRONT] = FRONT_EMPTY
     return Rings(
-        streams=np.zeros((n_streams, capacity(instructions), INSTRUCTION_COLUMNS), dtype=np.int64),
-        head=np.zeros(n_streams, dtype=np.int64),
-        tail=np.zeros(n_streams, dtype=np.int64),
+        instructions=np.zeros((n_streams, capacity(instructions), INSTRUCTION_COLUMNS), dtype=np.int64),
+        stream=stream,
         lookups=np.zeros((capacity(lookups), LOOKUP_COLUMNS), dtype=np.int64),
         sums=np.zeros((capacity(sums), SUM_COLUMNS), dtype=np.int64),
         turns=np.zeros((capacity(turns), TURN_COLUMNS), dtype=np.int64),

@@ -3,58 +3,69 @@
 from __future__ import annotations
 
 from ppim.engine.pim.complete import complete_one
-from ppim.engine.pim.heap import pop
+from ppim.engine.pim.heap import ITEM, READY, SIZE, pop
 from ppim.engine.pim.state import (
     ANY_RANK,
+    BUS_DIRECTION,
+    BUS_END,
+    BUS_RANK,
     BUS_UNUSED,
     TO_HOST,
     TO_UNIT,
     TRANSFER_BURSTS,
     TRANSFER_CYCLES,
+    TRANSFERS_WAITING,
 )
 from ppim.jit import njit
 from ppim.program.instruction import SUM_TURN
 
 
 @njit(cache=False)
-def bus_free_from(parameters, bus, channel, direction, rank):
+def bus_free_from(parameters, state, channel, direction, rank):
     """First cycle in which data of this direction (and rank, for read-outs) may start."""
-    turns_round = bus.direction[channel] != BUS_UNUSED and bus.direction[channel] != direction
-    changes_rank = rank != ANY_RANK and bus.rank[channel] != ANY_RANK and bus.rank[channel] != rank
+    turns_round = (
+        state.channel[channel, BUS_DIRECTION] != BUS_UNUSED
+        and state.channel[channel, BUS_DIRECTION] != direction
+    )
+    changes_rank = (
+        rank != ANY_RANK
+        and state.channel[channel, BUS_RANK] != ANY_RANK
+        and state.channel[channel, BUS_RANK] != rank
+    )
     if turns_round or changes_rank:
-        return bus.end[channel] + parameters.turnaround
-    return bus.end[channel]
+        return state.channel[channel, BUS_END] + parameters.turnaround
+    return state.channel[channel, BUS_END]
 
 
 @njit(cache=False)
-def reserve(bus, channel, direction, rank, end):
+def reserve(state, channel, direction, rank, end):
     """Take the bus up to `end`."""
-    bus.end[channel] = end
-    bus.direction[channel] = direction
-    bus.rank[channel] = rank
+    state.channel[channel, BUS_END] = end
+    state.channel[channel, BUS_DIRECTION] = direction
+    state.channel[channel, BUS_RANK] = rank
 
 
 @njit(cache=False)
 def start_ready_transfers(parameters, rings, state, channel, cycle):
     """Transfers that are ready by now reserve the bus, in order of readiness and sending."""
-    bus = state.bus
-    while bus.heap_count[channel] > 0 and bus.heap_ready[channel, 0] <= cycle:
-        number = bus.heap_sum[channel, 0]
-        bursts = bus.heap_bursts[channel, 0]
-        pop(bus.heap_ready, bus.heap_order, bus.heap_sum, bus.heap_bursts, bus.heap_count, channel)
-        start = max(cycle, bus_free_from(parameters, bus, channel, TO_HOST, ANY_RANK))
+    while state.channel[channel, TRANSFERS_WAITING] > 0 and state.transfers[channel, 0, READY] <= cycle:
+        number = state.transfers[channel, 0, ITEM]
+        bursts = state.transfers[channel, 0, SIZE]
+        pop(state.transfers, channel, state.channel[channel, TRANSFERS_WAITING])
+        state.channel[channel, TRANSFERS_WAITING] -= 1
+        start = max(cycle, bus_free_from(parameters, state, channel, TO_HOST, ANY_RANK))
         taken = bursts * parameters.bus_burst_cycles
-        reserve(bus, channel, TO_HOST, ANY_RANK, start + taken)
-        state.counters[channel, TRANSFER_BURSTS] += bursts
-        state.counters[channel, TRANSFER_CYCLES] += taken
+        reserve(state, channel, TO_HOST, ANY_RANK, start + taken)
+        state.channel[channel, TRANSFER_BURSTS] += bursts
+        state.channel[channel, TRANSFER_CYCLES] += taken
         turn = rings.sums[number & (len(rings.sums) - 1), SUM_TURN]
         complete_one(parameters, rings, state, channel, turn, start + taken)
 
 
 @njit(cache=False)
-def read_out_gate(parameters, bus, channel):
+def read_out_gate(parameters, state, channel):
     """First cycle in which a read-out may be issued as far as the bus is concerned."""
-    end = bus.end[channel]
-    if bus.direction[channel] == TO_UNIT:
+    end = state.channel[channel, BUS_END]
+    if state.channel[channel, BUS_DIRECTION] == TO_UNIT:
         end += parameters.turnaround
     return end - parameters.read_latency

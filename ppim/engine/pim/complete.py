@@ -6,10 +6,16 @@ from ppim.engine.pim.heap import push
 from ppim.engine.pim.state import (
     ACTS_AFTER,
     BARRIER_BATCH,
+    BUFFER_BURSTS,
+    BUFFER_COMPLETE,
+    BUFFER_END,
+    BUFFER_TAIL,
     COMPUTE_CYCLES,
+    COMPUTE_FREE,
     FINISH,
-    FRONT_BARRIER,
-    FRONT_READY,
+    NEXT_EVENT,
+    OPEN,
+    TRANSFERS_WAITING,
 )
 from ppim.jit import njit
 from ppim.program.instruction import (
@@ -29,54 +35,61 @@ from ppim.program.instruction import (
     SUM_UNIT,
 )
 from ppim.program.state import (
+    FRONT,
+    FRONT_BARRIER,
+    FRONT_READY,
+    NEXT_SLOT,
     NEXT_TURN,
     OLDEST_TURN,
+    RELEASE,
+    RELEASE_NEXT,
     TURN_BATCH,
     TURN_CLOSED,
     TURN_END,
     TURN_LEFT,
+    WAKE,
 )
 
 
 @njit(cache=False)
 def finish_at(state, channel, cycle):
     """Note a completion for the run's length."""
-    if cycle > state.counters[channel, FINISH]:
-        state.counters[channel, FINISH] = cycle
+    if cycle > state.channel[channel, FINISH]:
+        state.channel[channel, FINISH] = cycle
 
 
 @njit(cache=False)
 def release_turns(parameters, rings, state):
     """Advance over complete turns, and wake the streams that waited for them."""
     turn_mask = len(rings.turns) - 1
-    front = state.front
     oldest = rings.marks[OLDEST_TURN]
     while oldest < rings.marks[NEXT_TURN]:
         row = oldest & turn_mask
         if not rings.turns[row, TURN_CLOSED] or rings.turns[row, TURN_LEFT] > 0:
             break
-        front.release[1] = max(front.release[1], rings.turns[row, TURN_END])
+        rings.marks[RELEASE_NEXT] = max(rings.marks[RELEASE_NEXT], rings.turns[row, TURN_END])
         oldest += 1
         same_batch = (
             oldest < rings.marks[NEXT_TURN]
             and rings.turns[oldest & turn_mask, TURN_BATCH] == rings.turns[row, TURN_BATCH]
         )
         if parameters.barrier != BARRIER_BATCH or not same_batch:
-            front.release[0] = front.release[1] + parameters.host_latency
+            rings.marks[RELEASE] = rings.marks[RELEASE_NEXT] + parameters.host_latency
     if oldest == rings.marks[OLDEST_TURN]:
         return
     rings.marks[OLDEST_TURN] = oldest
-    for stream in range(len(front.wake)):
-        if front.state[stream] == FRONT_BARRIER:
-            front.state[stream] = FRONT_READY
-            front.wake[stream] = max(front.next_slot[stream], front.release[0])
+    for stream in range(len(rings.stream)):
+        if rings.stream[stream, FRONT] == FRONT_BARRIER:
+            rings.stream[stream, FRONT] = FRONT_READY
+            opens = max(rings.stream[stream, NEXT_SLOT], rings.marks[RELEASE])
+            rings.stream[stream, WAKE] = min(rings.stream[stream, WAKE], opens)
 
 
 @njit(cache=False)
 def complete_one(parameters, rings, state, channel, turn, cycle):
     """One demand access, deliver, hit or transfer of a turn is complete at `cycle`."""
     row = turn & (len(rings.turns) - 1)
-    state.front.open[channel] -= 1
+    state.channel[channel, OPEN] -= 1
     finish_at(state, channel, cycle)
     if cycle > rings.turns[row, TURN_END]:
         rings.turns[row, TURN_END] = cycle
@@ -88,24 +101,21 @@ def complete_one(parameters, rings, state, channel, turn, cycle):
 @njit(cache=False)
 def queue_transfer(rings, state, number):
     """Both the sum's completion and its transfer's slot are known: it is ready when both are there."""
-    bus = state.bus
     row = number & (len(rings.sums) - 1)
     channel = rings.sums[row, SUM_CHANNEL]
     ready = max(rings.sums[row, SUM_SENT] + ACTS_AFTER, rings.sums[row, SUM_READY])
     push(
-        bus.heap_ready,
-        bus.heap_order,
-        bus.heap_sum,
-        bus.heap_bursts,
-        bus.heap_count,
+        state.transfers,
         channel,
+        state.channel[channel, TRANSFERS_WAITING],
         ready,
         rings.sums[row, SUM_ORDER],
         number,
         rings.sums[row, SUM_BURSTS],
     )
-    if ready < state.look.next_event[channel]:
-        state.look.next_event[channel] = ready
+    state.channel[channel, TRANSFERS_WAITING] += 1
+    if ready < state.channel[channel, NEXT_EVENT]:
+        state.channel[channel, NEXT_EVENT] = ready
 
 
 @njit(cache=False)
@@ -120,18 +130,17 @@ def operand_arrives(parameters, rings, state, lookup, cycle):
     channel = rings.sums[sum_row, SUM_CHANNEL]
     unit = rings.sums[sum_row, SUM_UNIT]
     if rings.lookups[row, LOOKUP_OPERANDS] == 0:
-        units = state.units
         complete = rings.lookups[row, LOOKUP_READY]
-        start = max(complete, units.compute_free[channel, unit])
+        start = max(complete, state.unit[channel, unit, COMPUTE_FREE])
         end = start + rings.lookups[row, LOOKUP_COMPUTE]
-        units.compute_free[channel, unit] = end
-        state.counters[channel, COMPUTE_CYCLES] += rings.lookups[row, LOOKUP_COMPUTE]
+        state.unit[channel, unit, COMPUTE_FREE] = end
+        state.channel[channel, COMPUTE_CYCLES] += rings.lookups[row, LOOKUP_COMPUTE]
         if parameters.buffer_bursts:
-            place = units.buffer_tail[channel, unit] & (units.buffer_end.shape[2] - 1)
-            units.buffer_complete[channel, unit, place] = complete
-            units.buffer_end[channel, unit, place] = end
-            units.buffer_bursts[channel, unit, place] = rings.lookups[row, LOOKUP_BURSTS]
-            units.buffer_tail[channel, unit] += 1
+            place = state.unit[channel, unit, BUFFER_TAIL] & (state.buffer.shape[2] - 1)
+            state.buffer[channel, unit, place, BUFFER_COMPLETE] = complete
+            state.buffer[channel, unit, place, BUFFER_END] = end
+            state.buffer[channel, unit, place, BUFFER_BURSTS] = rings.lookups[row, LOOKUP_BURSTS]
+            state.unit[channel, unit, BUFFER_TAIL] += 1
         finish_at(state, channel, end)
         if end > rings.sums[sum_row, SUM_READY]:
             rings.sums[sum_row, SUM_READY] = end

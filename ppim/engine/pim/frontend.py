@@ -5,7 +5,7 @@ from __future__ import annotations
 from ppim.engine.codes import NEVER
 from ppim.engine.pim.bus import bus_free_from, reserve
 from ppim.engine.pim.complete import complete_one, operand_arrives, queue_transfer
-from ppim.engine.pim.heap import pop
+from ppim.engine.pim.heap import ITEM, READY, SIZE, pop
 from ppim.engine.pim.queues import take_entry
 from ppim.engine.pim.state import (
     ACTS_AFTER,
@@ -25,14 +25,22 @@ from ppim.engine.pim.state import (
     ENTRY_ROW,
     ENTRY_RUNS,
     ENTRY_TOTAL,
-    FRONT_BARRIER,
-    FRONT_EMPTY,
-    FRONT_QUEUE,
-    FRONT_READY,
+    FREE_COUNT,
     INSTRUCTIONS,
+    JOIN_CYCLE,
+    JOIN_ENTRY,
+    JOIN_TAIL,
+    NEXT_EVENT,
+    OCCUPIED,
+    OPEN,
+    PHASE_COUNT,
+    PHASE_HEAD,
+    PHASE_TAIL,
+    PHASE_VALUE,
     PHASES_NONE,
     PHASES_TABLE,
     TO_UNIT,
+    TRANSFERS_SENT,
 )
 from ppim.jit import njit
 from ppim.program.instruction import (
@@ -57,7 +65,22 @@ from ppim.program.instruction import (
     TURN,
     UNIT,
 )
-from ppim.program.state import OLDEST_TURN, TURN_BATCH
+from ppim.program.state import (
+    DELIVERS,
+    FRONT,
+    FRONT_BARRIER,
+    FRONT_EMPTY,
+    FRONT_QUEUE,
+    FRONT_READY,
+    HEAD,
+    NEXT_SLOT,
+    OLDEST_TURN,
+    RELEASE,
+    SLOTS,
+    TAIL,
+    TURN_BATCH,
+    WAKE,
+)
 
 SENT = 0
 NO_ROOM = 1  # a bank queue is full
@@ -82,7 +105,7 @@ def lane_of_run(parameters, unit, address, run):
 
 
 @njit(cache=False)
-def has_room(parameters, queues, channel, unit, address, runs):
+def has_room(parameters, state, channel, unit, address, runs):
     """Whether every run finds a place in its bank's queue."""
     if parameters.queue_entries == 0:
         return True
@@ -90,23 +113,26 @@ def has_room(parameters, queues, channel, unit, address, runs):
         lane, _ = lane_of_run(parameters, unit, address, run)
         # Runs beyond the unit's banks come to a bank a second time.
         needed = 1 + run // parameters.banks_per_unit
-        if queues.occupied[channel, lane] + needed > parameters.queue_entries:
+        if state.lane[channel, lane, OCCUPIED] + needed > parameters.queue_entries:
             return False
     return True
 
 
 @njit(cache=False)
-def enter_phase(units, channel, unit, phase, entries):
+def enter_phase(state, channel, unit, phase, entries):
     """Count entries of a phase in a unit."""
-    mask = units.phase_value.shape[2] - 1
-    tail = units.phase_tail[channel, unit]
+    mask = state.phases.shape[2] - 1
+    tail = state.unit[channel, unit, PHASE_TAIL]
     last = (tail - 1) & mask
-    if tail > units.phase_head[channel, unit] and units.phase_value[channel, unit, last] == phase:
-        units.phase_count[channel, unit, last] += entries
+    if (
+        tail > state.unit[channel, unit, PHASE_HEAD]
+        and state.phases[channel, unit, last, PHASE_VALUE] == phase
+    ):
+        state.phases[channel, unit, last, PHASE_COUNT] += entries
         return
-    units.phase_value[channel, unit, tail & mask] = phase
-    units.phase_count[channel, unit, tail & mask] = entries
-    units.phase_tail[channel, unit] = tail + 1
+    state.phases[channel, unit, tail & mask, PHASE_VALUE] = phase
+    state.phases[channel, unit, tail & mask, PHASE_COUNT] = entries
+    state.unit[channel, unit, PHASE_TAIL] = tail + 1
 
 
 @njit(cache=False)
@@ -123,20 +149,19 @@ def phase_of(parameters, kind, turn):
 @njit(cache=False)
 def enqueue(parameters, state, channel, unit, kind, address, bursts, turn, lookup, number, cycle):
     """Send the runs of one instruction to the queues of its banks, where they join two cycles on."""
-    queues = state.queues
     runs = count_runs(parameters, address, bursts)
     phase = phase_of(parameters, kind, turn)
     if parameters.phases != PHASES_NONE:
-        enter_phase(state.units, channel, unit, phase, runs)
+        enter_phase(state, channel, unit, phase, runs)
     leader = -1
     column = address % parameters.bursts_per_row
     left = bursts
     for run in range(runs):
         lane, row = lane_of_run(parameters, unit, address, run)
-        entry = take_entry(queues, channel)
+        entry = take_entry(state, channel)
         if run == 0:
             leader = entry
-        item = queues.entries[channel, entry]
+        item = state.entries[channel, entry]
         item[ENTRY_LANE] = lane
         item[ENTRY_ROW] = row
         item[ENTRY_COLUMN] = column
@@ -151,13 +176,13 @@ def enqueue(parameters, state, channel, unit, kind, address, bursts, turn, looku
         item[ENTRY_NUMBER] = number
         left -= item[ENTRY_BURSTS]
         column = 0
-        queues.occupied[channel, lane] += 1
-        place = queues.join_tail[channel] & (queues.join_cycle.shape[1] - 1)
-        queues.join_cycle[channel, place] = cycle + ACTS_AFTER
-        queues.join_entry[channel, place] = entry
-        queues.join_tail[channel] += 1
-    if cycle + ACTS_AFTER < state.look.next_event[channel]:
-        state.look.next_event[channel] = cycle + ACTS_AFTER
+        state.lane[channel, lane, OCCUPIED] += 1
+        place = state.channel[channel, JOIN_TAIL] & (state.joins.shape[1] - 1)
+        state.joins[channel, place, JOIN_CYCLE] = cycle + ACTS_AFTER
+        state.joins[channel, place, JOIN_ENTRY] = entry
+        state.channel[channel, JOIN_TAIL] += 1
+    if cycle + ACTS_AFTER < state.channel[channel, NEXT_EVENT]:
+        state.channel[channel, NEXT_EVENT] = cycle + ACTS_AFTER
 
 
 @njit(cache=False)
@@ -175,9 +200,9 @@ def send_reads(parameters, state, instruction, number, cycle):
         first_unit, stop_unit = 0, parameters.units
     for channel in range(first_channel, stop_channel):
         for unit in range(first_unit, stop_unit):
-            if not has_room(parameters, state.queues, channel, unit, address, runs):
+            if not has_room(parameters, state, channel, unit, address, runs):
                 return NO_ROOM
-        if state.queues.free_count[channel] < runs * (stop_unit - first_unit):
+        if state.channel[channel, FREE_COUNT] < runs * (stop_unit - first_unit):
             return POOL_FULL
     for channel in range(first_channel, stop_channel):
         for unit in range(first_unit, stop_unit):
@@ -203,17 +228,17 @@ def send_transfer(parameters, rings, state, instruction, cycle):
     turn = instruction[TURN]
     if instruction[N_SUMS] == 0:
         channel = max(instruction[CHANNEL], 0)
-        state.front.open[channel] += 1
+        state.channel[channel, OPEN] += 1
         complete_one(parameters, rings, state, channel, turn, cycle + ACTS_AFTER)
         return
     for number in range(instruction[SUM], instruction[SUM] + instruction[N_SUMS]):
         row = number & (len(rings.sums) - 1)
         channel = rings.sums[row, SUM_CHANNEL]
-        state.front.open[channel] += 1
+        state.channel[channel, OPEN] += 1
         rings.sums[row, SUM_SENT] = cycle
-        rings.sums[row, SUM_ORDER] = state.front.sent[channel]
+        rings.sums[row, SUM_ORDER] = state.channel[channel, TRANSFERS_SENT]
         rings.sums[row, SUM_BURSTS] = instruction[BURSTS]
-        state.front.sent[channel] += 1
+        state.channel[channel, TRANSFERS_SENT] += 1
         if rings.sums[row, SUM_LOOKUPS] == 0:
             queue_transfer(rings, state, number)
 
@@ -228,40 +253,33 @@ def owner_channel(rings, lookup):
 @njit(cache=False)
 def send_deliver(parameters, rings, state, stream, cycle):
     """The oldest deliver that is due goes to its lookup's unit over the channel's bus."""
-    front = state.front
-    lookup = front.deliver_lookup[stream, 0]
-    bursts = front.deliver_bursts[stream, 0]
-    pop(
-        front.deliver_ready,
-        front.deliver_order,
-        front.deliver_lookup,
-        front.deliver_bursts,
-        front.deliver_count,
-        stream,
-    )
+    lookup = state.delivers[stream, 0, ITEM]
+    bursts = state.delivers[stream, 0, SIZE]
+    pop(state.delivers, stream, rings.stream[stream, DELIVERS])
+    rings.stream[stream, DELIVERS] -= 1
     channel = owner_channel(rings, lookup)
-    free = bus_free_from(parameters, state.bus, channel, TO_UNIT, ANY_RANK)
+    free = bus_free_from(parameters, state, channel, TO_UNIT, ANY_RANK)
     end = max(cycle + parameters.write_latency, free) + bursts * parameters.bus_burst_cycles
-    reserve(state.bus, channel, TO_UNIT, ANY_RANK, end)
-    state.counters[channel, INSTRUCTIONS] += 1
-    state.counters[channel, DELIVER_BURSTS] += bursts
+    reserve(state, channel, TO_UNIT, ANY_RANK, end)
+    state.channel[channel, INSTRUCTIONS] += 1
+    state.channel[channel, DELIVER_BURSTS] += bursts
     operand_arrives(parameters, rings, state, lookup, end)
 
 
 @njit(cache=False)
-def barrier_open(parameters, rings, state, instruction, cycle):
-    """Whether a demand instruction's turn may be sent at `cycle`."""
+def barrier_opens(parameters, rings, state, instruction):
+    """Cycle from which an instruction's turn may be sent; NEVER while turns before it are incomplete."""
     if parameters.barrier == BARRIER_NONE or instruction[KIND] == PREFETCH or instruction[KIND] == TRANSFER:
-        return True
+        return 0
     oldest = rings.marks[OLDEST_TURN]
     turn = instruction[TURN]
     if oldest < turn:
         if parameters.barrier == BARRIER_TABLE:
-            return False
+            return NEVER
         mask = len(rings.turns) - 1
         if rings.turns[oldest & mask, TURN_BATCH] != rings.turns[turn & mask, TURN_BATCH]:
-            return False
-    return state.front.release[0] <= cycle
+            return NEVER
+    return rings.marks[RELEASE]
 
 
 @njit(cache=False)
@@ -272,16 +290,16 @@ def send(parameters, rings, state, stream, instruction, cycle):
         send_transfer(parameters, rings, state, instruction, cycle)
     elif kind == HIT:
         channel = instruction[CHANNEL]
-        state.front.open[channel] += 1
+        state.channel[channel, OPEN] += 1
         operand_arrives(
             parameters, rings, state, instruction[LOOKUP], cycle + ACTS_AFTER + parameters.cache_latency
         )
     else:
-        outcome = send_reads(parameters, state, instruction, rings.head[stream], cycle)
+        outcome = send_reads(parameters, state, instruction, rings.stream[stream, HEAD], cycle)
         if outcome != SENT:
             return outcome
         if instruction[LOOKUP] != NONE:
-            state.front.open[owner_channel(rings, instruction[LOOKUP])] += 1
+            state.channel[owner_channel(rings, instruction[LOOKUP]), OPEN] += 1
     return SENT
 
 
@@ -290,57 +308,60 @@ def count_instruction(parameters, state, instruction):
     """An instruction counts in every channel that receives it."""
     if instruction[CHANNEL] == ALL:
         for channel in range(parameters.channels):
-            state.counters[channel, INSTRUCTIONS] += 1
+            state.channel[channel, INSTRUCTIONS] += 1
     else:
-        state.counters[instruction[CHANNEL], INSTRUCTIONS] += 1
+        state.channel[instruction[CHANNEL], INSTRUCTIONS] += 1
 
 
 @njit(cache=False)
-def wait(front, stream, why):
+def wait(rings, state, stream, why):
     """The stream cannot send its next instruction; a deliver may still go ahead of it."""
-    front.state[stream] = why
-    front.wake[stream] = NEVER
-    if front.deliver_count[stream] > 0:
-        front.wake[stream] = max(front.next_slot[stream], front.deliver_ready[stream, 0])
+    rings.stream[stream, FRONT] = why
+    rings.stream[stream, WAKE] = NEVER
+    if rings.stream[stream, DELIVERS] > 0:
+        rings.stream[stream, WAKE] = max(rings.stream[stream, NEXT_SLOT], state.delivers[stream, 0, READY])
 
 
 @njit(cache=False)
-def use_slot(parameters, front, stream, cycle):
+def use_slot(parameters, rings, stream, cycle):
     """The slot of `cycle` is used."""
-    front.slots[stream] += 1
-    front.next_slot[stream] = cycle + parameters.interval
-    front.wake[stream] = front.next_slot[stream]
+    rings.stream[stream, SLOTS] += 1
+    rings.stream[stream, NEXT_SLOT] = cycle + parameters.interval
+    rings.stream[stream, WAKE] = rings.stream[stream, NEXT_SLOT]
 
 
 @njit(cache=False)
 def step_front(parameters, rings, state, stream, cycle):
     """What a stream does at the end of `cycle`; False when the pool of entries has to grow first."""
-    front = state.front
-    if cycle < front.next_slot[stream]:
-        front.wake[stream] = front.next_slot[stream]
+    if cycle < rings.stream[stream, NEXT_SLOT]:
+        rings.stream[stream, WAKE] = rings.stream[stream, NEXT_SLOT]
         return True
-    if front.deliver_count[stream] > 0 and front.deliver_ready[stream, 0] <= cycle:
+    if rings.stream[stream, DELIVERS] > 0 and state.delivers[stream, 0, READY] <= cycle:
         send_deliver(parameters, rings, state, stream, cycle)
-        use_slot(parameters, front, stream, cycle)
+        use_slot(parameters, rings, stream, cycle)
         return True
-    if rings.head[stream] == rings.tail[stream]:
-        wait(front, stream, FRONT_EMPTY)
+    if rings.stream[stream, HEAD] == rings.stream[stream, TAIL]:
+        wait(rings, state, stream, FRONT_EMPTY)
         return True
-    place = rings.head[stream] & (rings.streams.shape[1] - 1)
-    instruction = rings.streams[stream, place]
-    if not barrier_open(parameters, rings, state, instruction, cycle):
-        wait(front, stream, FRONT_BARRIER)
+    place = rings.stream[stream, HEAD] & (rings.instructions.shape[1] - 1)
+    instruction = rings.instructions[stream, place]
+    opens = barrier_opens(parameters, rings, state, instruction)
+    if opens > cycle:
+        wait(rings, state, stream, FRONT_BARRIER)
+        if opens < NEVER:
+            rings.stream[stream, FRONT] = FRONT_READY
+            rings.stream[stream, WAKE] = min(rings.stream[stream, WAKE], opens)
         return True
     outcome = send(parameters, rings, state, stream, instruction, cycle)
     if outcome == POOL_FULL:
         return False
     if outcome == NO_ROOM:
-        wait(front, stream, FRONT_QUEUE)
+        wait(rings, state, stream, FRONT_QUEUE)
         return True
-    front.state[stream] = FRONT_READY
+    rings.stream[stream, FRONT] = FRONT_READY
     count_instruction(parameters, state, instruction)
-    rings.head[stream] += 1
-    use_slot(parameters, front, stream, cycle)
-    if rings.head[stream] == rings.tail[stream]:
-        wait(front, stream, FRONT_EMPTY)
+    rings.stream[stream, HEAD] += 1
+    use_slot(parameters, rings, stream, cycle)
+    if rings.stream[stream, HEAD] == rings.stream[stream, TAIL]:
+        wait(rings, state, stream, FRONT_EMPTY)
     return True

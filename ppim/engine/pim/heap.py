@@ -1,58 +1,62 @@
-"""A binary heap of (ready, order) pairs in parallel arrays, one heap a row."""
+"""A binary heap of (ready, order) pairs; one row of a table of heaps, its size kept by the caller."""
 
 from __future__ import annotations
 
 from ppim.jit import njit
 
+READY = 0  # cycle from which it is due
+ORDER = 1  # breaks ties
+ITEM = 2
+SIZE = 3
+HEAP_COLUMNS = 4
+
 
 @njit(cache=False)
-def comes_before(ready, order, row, left, right):
+def comes_before(heaps, row, left, right):
     """Whether element `left` is due before element `right`."""
-    if ready[row, left] != ready[row, right]:
-        return ready[row, left] < ready[row, right]
-    return order[row, left] < order[row, right]
+    if heaps[row, left, READY] != heaps[row, right, READY]:
+        return heaps[row, left, READY] < heaps[row, right, READY]
+    return heaps[row, left, ORDER] < heaps[row, right, ORDER]
 
 
 @njit(cache=False)
-def swap(ready, order, item, size, row, left, right):
+def swap(heaps, row, left, right):
     """Exchange two elements."""
-    ready[row, left], ready[row, right] = ready[row, right], ready[row, left]
-    order[row, left], order[row, right] = order[row, right], order[row, left]
-    item[row, left], item[row, right] = item[row, right], item[row, left]
-    size[row, left], size[row, right] = size[row, right], size[row, left]
+    for column in range(HEAP_COLUMNS):
+        kept = heaps[row, left, column]
+        heaps[row, left, column] = heaps[row, right, column]
+        heaps[row, right, column] = kept
 
 
 @njit(cache=False)
-def push(ready, order, item, size, count, row, new_ready, new_order, new_item, new_size):
-    """Add an element; the caller has made sure of room."""
-    place = count[row]
-    count[row] = place + 1
-    ready[row, place] = new_ready
-    order[row, place] = new_order
-    item[row, place] = new_item
-    size[row, place] = new_size
+def push(heaps, row, count, ready, order, item, size):
+    """Add an element to a heap of `count`; the caller has made sure of room."""
+    place = count
+    heaps[row, place, READY] = ready
+    heaps[row, place, ORDER] = order
+    heaps[row, place, ITEM] = item
+    heaps[row, place, SIZE] = size
     while place > 0:
         parent = (place - 1) >> 1
-        if not comes_before(ready, order, row, place, parent):
+        if not comes_before(heaps, row, place, parent):
             break
-        swap(ready, order, item, size, row, place, parent)
+        swap(heaps, row, place, parent)
         place = parent
 
 
 @njit(cache=False)
-def pop(ready, order, item, size, count, row):
-    """Drop the first element."""
-    last = count[row] - 1
-    count[row] = last
-    swap(ready, order, item, size, row, 0, last)
+def pop(heaps, row, count):
+    """Drop the first element of a heap of `count`."""
+    last = count - 1
+    swap(heaps, row, 0, last)
     place = 0
     while True:
         child = 2 * place + 1
         if child >= last:
             return
-        if child + 1 < last and comes_before(ready, order, row, child + 1, child):
+        if child + 1 < last and comes_before(heaps, row, child + 1, child):
             child += 1
-        if not comes_before(ready, order, row, child, place):
+        if not comes_before(heaps, row, child, place):
             return
-        swap(ready, order, item, size, row, place, child)
+        swap(heaps, row, place, child)
         place = child

@@ -5,102 +5,118 @@ from __future__ import annotations
 from ppim.engine.banks import ACT, COLUMN_READ, COLUMN_WRITE, PRE, earliest_cycle
 from ppim.engine.codes import NO_ROW
 from ppim.engine.pim.state import (
+    ELIGIBLE,
     ENTRY_KIND,
     ENTRY_LANE,
     ENTRY_NEXT,
     ENTRY_PHASE,
     ENTRY_ROW,
+    FREE_COUNT,
+    FREE_FIRST,
     NO_ENTRY,
+    OCCUPIED,
+    PHASE_HEAD,
+    PHASE_VALUE,
     PHASES_NONE,
+    READY_CYCLE,
+    READY_LANES,
+    TAIL_FIRST,
+    TAIL_LAST,
+    WANTS_OUT,
+    WINDOW_COUNT,
+    WINDOW_ENTRY,
+    WINDOW_PHASE,
+    WINDOW_ROW,
 )
 from ppim.jit import njit
 from ppim.program.instruction import READ_OUT
 
-MAX_HITS_BEFORE_PRECHARGE = 4  # READs after which waiting row hits no longer hold a precharge back (golden 3.7)
+MAX_HITS_BEFORE_PRECHARGE = (
+    4  # READs after which waiting row hits no longer hold a precharge back (golden 3.7)
+)
 
 
 @njit(cache=False)
-def take_entry(queues, channel):
+def take_entry(state, channel):
     """An unused entry of the pool (the caller has made sure there is one)."""
-    entry = queues.free_first[channel]
-    queues.free_first[channel] = queues.entries[channel, entry, ENTRY_NEXT]
-    queues.free_count[channel] -= 1
+    entry = state.channel[channel, FREE_FIRST]
+    state.channel[channel, FREE_FIRST] = state.entries[channel, entry, ENTRY_NEXT]
+    state.channel[channel, FREE_COUNT] -= 1
     return entry
 
 
 @njit(cache=False)
-def free_entry(queues, channel, entry):
+def free_entry(state, channel, entry):
     """Give an entry back to the pool."""
-    queues.entries[channel, entry, ENTRY_NEXT] = queues.free_first[channel]
-    queues.free_first[channel] = entry
-    queues.free_count[channel] += 1
+    state.entries[channel, entry, ENTRY_NEXT] = state.channel[channel, FREE_FIRST]
+    state.channel[channel, FREE_FIRST] = entry
+    state.channel[channel, FREE_COUNT] += 1
 
 
 @njit(cache=False)
-def show(queues, channel, lane, entry):
+def show(state, channel, lane, entry):
     """Put an entry at the end of the lane's window."""
-    place = queues.window_count[channel, lane]
-    queues.window_count[channel, lane] = place + 1
-    queues.window_entry[channel, lane, place] = entry
-    queues.window_row[channel, lane, place] = queues.entries[channel, entry, ENTRY_ROW]
-    queues.window_phase[channel, lane, place] = queues.entries[channel, entry, ENTRY_PHASE]
+    place = state.lane[channel, lane, WINDOW_COUNT]
+    state.lane[channel, lane, WINDOW_COUNT] = place + 1
+    state.window[channel, lane, place, WINDOW_ENTRY] = entry
+    state.window[channel, lane, place, WINDOW_ROW] = state.entries[channel, entry, ENTRY_ROW]
+    state.window[channel, lane, place, WINDOW_PHASE] = state.entries[channel, entry, ENTRY_PHASE]
 
 
 @njit(cache=False)
-def join(parameters, queues, channel, entry):
+def join(parameters, state, channel, entry):
     """An entry enters its lane's queue: the window, or the list behind it."""
-    lane = queues.entries[channel, entry, ENTRY_LANE]
-    if queues.window_count[channel, lane] < parameters.window:
-        show(queues, channel, lane, entry)
+    lane = state.entries[channel, entry, ENTRY_LANE]
+    if state.lane[channel, lane, WINDOW_COUNT] < parameters.window:
+        show(state, channel, lane, entry)
         return lane
-    queues.entries[channel, entry, ENTRY_NEXT] = NO_ENTRY
-    if queues.tail_first[channel, lane] == NO_ENTRY:
-        queues.tail_first[channel, lane] = entry
+    state.entries[channel, entry, ENTRY_NEXT] = NO_ENTRY
+    if state.lane[channel, lane, TAIL_FIRST] == NO_ENTRY:
+        state.lane[channel, lane, TAIL_FIRST] = entry
     else:
-        queues.entries[channel, queues.tail_last[channel, lane], ENTRY_NEXT] = entry
-    queues.tail_last[channel, lane] = entry
+        state.entries[channel, state.lane[channel, lane, TAIL_LAST], ENTRY_NEXT] = entry
+    state.lane[channel, lane, TAIL_LAST] = entry
     return lane
 
 
 @njit(cache=False)
-def leave(queues, channel, lane, place):
+def leave(state, channel, lane, place):
     """Take the entry at `place` out of the window; the next one behind it moves in."""
-    last = queues.window_count[channel, lane] - 1
+    last = state.lane[channel, lane, WINDOW_COUNT] - 1
     for i in range(place, last):
-        queues.window_entry[channel, lane, i] = queues.window_entry[channel, lane, i + 1]
-        queues.window_row[channel, lane, i] = queues.window_row[channel, lane, i + 1]
-        queues.window_phase[channel, lane, i] = queues.window_phase[channel, lane, i + 1]
-    queues.window_count[channel, lane] = last
-    queues.occupied[channel, lane] -= 1
-    waiting = queues.tail_first[channel, lane]
+        state.window[channel, lane, i, WINDOW_ENTRY] = state.window[channel, lane, i + 1, WINDOW_ENTRY]
+        state.window[channel, lane, i, WINDOW_ROW] = state.window[channel, lane, i + 1, WINDOW_ROW]
+        state.window[channel, lane, i, WINDOW_PHASE] = state.window[channel, lane, i + 1, WINDOW_PHASE]
+    state.lane[channel, lane, WINDOW_COUNT] = last
+    state.lane[channel, lane, OCCUPIED] -= 1
+    waiting = state.lane[channel, lane, TAIL_FIRST]
     if waiting != NO_ENTRY:
-        queues.tail_first[channel, lane] = queues.entries[channel, waiting, ENTRY_NEXT]
-        show(queues, channel, lane, waiting)
+        state.lane[channel, lane, TAIL_FIRST] = state.entries[channel, waiting, ENTRY_NEXT]
+        show(state, channel, lane, waiting)
 
 
 @njit(cache=False)
 def visible(parameters, state, channel, lane):
     """Entries of the window that may issue as far as phases are concerned."""
-    count = state.queues.window_count[channel, lane]
+    count = state.lane[channel, lane, WINDOW_COUNT]
     if parameters.phases == PHASES_NONE or count == 0:
         return count
-    units = state.units
     unit = lane // parameters.banks_per_unit
-    mask = units.phase_value.shape[2] - 1
-    phase = units.phase_value[channel, unit, units.phase_head[channel, unit] & mask]
+    mask = state.phases.shape[2] - 1
+    phase = state.phases[channel, unit, state.unit[channel, unit, PHASE_HEAD] & mask, PHASE_VALUE]
     n = 0
-    while n < count and state.queues.window_phase[channel, lane, n] == phase:
+    while n < count and state.window[channel, lane, n, WINDOW_PHASE] == phase:
         n += 1
     return n
 
 
 @njit(cache=False)
-def first_hits(queues, channel, lane, n_visible, row):
+def first_hits(state, channel, lane, n_visible, row):
     """Places of the oldest visible entries of the open row: (one that stays, one read out); -1: none."""
     stays, leaves = -1, -1
     for place in range(n_visible):
-        if queues.window_row[channel, lane, place] == row:
-            kind = queues.entries[channel, queues.window_entry[channel, lane, place], ENTRY_KIND]
+        if state.window[channel, lane, place, WINDOW_ROW] == row:
+            kind = state.entries[channel, state.window[channel, lane, place, WINDOW_ENTRY], ENTRY_KIND]
             if kind == READ_OUT:
                 if leaves < 0:
                     leaves = place
@@ -133,15 +149,15 @@ def renew_wishes(parameters, state, b, channel, lane, reads_since_activate):
         if row == NO_ROW:
             activate = True
         else:
-            stays, leaves = first_hits(state.queues, channel, lane, n_visible, row)
-            if state.queues.window_row[channel, lane, 0] != row:
+            stays, leaves = first_hits(state, channel, lane, n_visible, row)
+            if state.window[channel, lane, 0, WINDOW_ROW] != row:
                 no_hits = stays < 0 and leaves < 0
                 precharge = no_hits or reads_since_activate >= MAX_HITS_BEFORE_PRECHARGE
     bit = 1 << lane
     set_bit(b.candidates, ACT, bit, activate)
     set_bit(b.candidates, COLUMN_READ, bit, stays >= 0)
     set_bit(b.candidates, PRE, bit, precharge)
-    set_bit(state.look.wants_out, channel, bit, leaves >= 0)
+    set_bit(state.channel[channel], WANTS_OUT, bit, leaves >= 0)
     if leaves < 0:
         set_bit(b.candidates, COLUMN_WRITE, bit, False)
 
@@ -153,16 +169,15 @@ def note_lane(state, b, channel, lane, cycle):
     Stale bits of other wishes are harmless: a lane is asked again before it issues.
     """
     bit = 1 << lane
-    look = state.look
-    if not state.refresh.eligible[channel] & bit:
+    if not state.channel[channel, ELIGIBLE] & bit:
         return
-    earliest = look.ready_cycle[channel]
+    earliest = state.channel[channel, READY_CYCLE]
     for later in range(4):
         if b.candidates[later] & bit:
             at = max(earliest_cycle(b, later, lane), cycle)
             if at < earliest:
                 earliest = at
-                look.ready_cycle[channel] = at
-                look.ready_lanes[channel] = bit
+                state.channel[channel, READY_CYCLE] = at
+                state.channel[channel, READY_LANES] = bit
             elif at == earliest:
-                look.ready_lanes[channel] |= bit
+                state.channel[channel, READY_LANES] |= bit

@@ -1,4 +1,4 @@
-"""State of a PIM run: flat arrays, first index the channel (or the stream), times in memory cycles.
+"""State of a PIM run: flat arrays with named columns, times in memory cycles.
 
 A *lane* is a bank of the channel. Entries of a bank's queue beyond the visible window hang in a linked
 list behind it, so that a queue may be unlimited.
@@ -28,7 +28,9 @@ ENTRY_COLUMNS = 13
 
 NO_ENTRY = -1
 
-ACTS_AFTER = 2  # cycles from an instruction's slot to its first effect (golden README 3.3: accepted t, command t+2)
+ACTS_AFTER = (
+    2  # cycles from an instruction's slot to its first effect (golden README 3.3: accepted t, command t+2)
+)
 
 # Directions of the channel's bus.
 BUS_UNUSED = -1
@@ -46,13 +48,7 @@ PHASES_NONE = 0
 PHASES_TABLE = 1
 PHASES_ALL = 2
 
-# Why a stream does not send.
-FRONT_READY = 0
-FRONT_BARRIER = 1
-FRONT_QUEUE = 2
-FRONT_EMPTY = 3
-
-# Per-channel counters.
+# Columns of `channel`: what a channel counts, ...
 INSTRUCTIONS = 0
 READS = 1
 ACTIVATES = 2
@@ -67,6 +63,73 @@ TRANSFER_CYCLES = 10
 COMPUTE_CYCLES = 11
 FINISH = 12  # latest completion
 N_COUNTERS = 13
+# ... when it is looked at next, and which lanes may issue then,
+NEXT_EVENT = 13
+READY_CYCLE = 14  # first cycle in which a lane may issue
+READY_LANES = 15  # mask
+STALE = 16  # 1: the two before must be found anew
+WANTS_OUT = 17  # mask of lanes with a read-out to issue, the bus permitting
+# ... its refresh (golden README 3.9),
+REFRESH_DUE = 18  # cycle of the next generation
+REFRESHES_GENERATED = 19
+REFRESHES_SERVED = 20
+REFRESH_LOOK = 21  # cycle from which the head of the list can need a command, or NEVER
+REFRESH_RELEASE = 22  # cycle in which the units held for an issued refresh are let go, or NEVER
+ELIGIBLE = 23  # mask of the lanes that are not held
+# ... its bus,
+BUS_END = 24  # end of the last reservation
+BUS_DIRECTION = 25
+BUS_RANK = 26  # of the last read-out, or ANY_RANK
+TRANSFERS_WAITING = 27  # size of its heap of transfers
+TRANSFERS_SENT = 28
+# ... and the rest.
+OPEN = 29  # demand, delivers and transfers sent and not complete
+FREE_FIRST = 30  # free list of entries
+FREE_COUNT = 31
+JOIN_HEAD = 32
+JOIN_TAIL = 33
+LAST_ACTIVATOR = 34  # unit
+LOG_COUNT = 35
+CHANNEL_COLUMNS = 36
+
+# Columns of `lane`.
+WINDOW_COUNT = 0
+TAIL_FIRST = 1  # first entry behind the window, or NO_ENTRY
+TAIL_LAST = 2
+OCCUPIED = 3  # entries, those that are joining included
+READS_SINCE_ACTIVATE = 4
+LANE_COLUMNS = 5
+
+# Columns of a place in a window.
+WINDOW_ROW = 0
+WINDOW_ENTRY = 1
+WINDOW_PHASE = 2
+WINDOW_COLUMNS = 3
+
+# Columns of a joining entry.
+JOIN_CYCLE = 0  # when selection sees it
+JOIN_ENTRY = 1
+JOIN_COLUMNS = 2
+
+# Columns of `unit`.
+LAST_BANK = 0  # bank of the unit that issued last
+PHASE_HEAD = 1
+PHASE_TAIL = 2
+COMPUTE_FREE = 3  # end of the arithmetic appended so far
+BUFFER_HEAD = 4
+BUFFER_TAIL = 5
+UNIT_COLUMNS = 6
+
+# Columns of a phase with unfinished entries.
+PHASE_VALUE = 0
+PHASE_COUNT = 1
+PHASE_COLUMNS = 2
+
+# Columns of a complete lookup whose bursts the unit's buffer holds.
+BUFFER_COMPLETE = 0
+BUFFER_END = 1  # of its arithmetic
+BUFFER_BURSTS = 2
+BUFFER_COLUMNS = 3
 
 # What a call of the engine ends with.
 DONE = 0  # the whole program is complete
@@ -116,104 +179,40 @@ class Parameters(NamedTuple):
     buffer_bursts: int  # 0: unlimited
 
 
-class Queues(NamedTuple):
-    """Bank queues. C channels, L lanes, W window entries, N pool entries, J joining entries."""
-
-    window_row: np.ndarray  # (C, L, W) DRAM row wanted, oldest first
-    window_entry: np.ndarray  # (C, L, W)
-    window_phase: np.ndarray  # (C, L, W)
-    window_count: np.ndarray  # (C, L)
-    tail_first: np.ndarray  # (C, L) first entry behind the window, or NO_ENTRY
-    tail_last: np.ndarray  # (C, L)
-    occupied: np.ndarray  # (C, L) entries, those that are joining included
-    entries: np.ndarray  # (C, N, ENTRY_COLUMNS)
-    free_first: np.ndarray  # (C,)
-    free_count: np.ndarray  # (C,)
-    join_cycle: np.ndarray  # (C, J) ring: when selection sees the entry
-    join_entry: np.ndarray  # (C, J)
-    join_head: np.ndarray  # (C,)
-    join_tail: np.ndarray  # (C,)
-
-
-class Units(NamedTuple):
-    """PIM units. U units of a channel; P and K are powers of two."""
-
-    last_bank: np.ndarray  # (C, U) bank of the unit that issued last
-    last_activator: np.ndarray  # (C,)
-    reads: np.ndarray  # (C, L) READs of a bank since its ACTIVATE
-    phase_value: np.ndarray  # (C, U, P) ring: phases with unfinished entries, ascending
-    phase_count: np.ndarray  # (C, U, P) their unfinished entries
-    phase_head: np.ndarray  # (C, U)
-    phase_tail: np.ndarray  # (C, U)
-    compute_free: np.ndarray  # (C, U) end of the arithmetic appended so far
-    buffer_complete: np.ndarray  # (C, U, K) ring: when a lookup's operands are there
-    buffer_end: np.ndarray  # (C, U, K) end of its arithmetic
-    buffer_bursts: np.ndarray  # (C, U, K)
-    buffer_head: np.ndarray  # (C, U)
-    buffer_tail: np.ndarray  # (C, U)
-
-
-class Bus(NamedTuple):
-    """External data bus of each channel, and the transfers that wait to become ready (a heap)."""
-
-    end: np.ndarray  # (C,) end of the last reservation
-    direction: np.ndarray  # (C,)
-    rank: np.ndarray  # (C,) of the last read-out, or ANY_RANK
-    heap_ready: np.ndarray  # (C, H)
-    heap_order: np.ndarray  # (C, H) order of sending
-    heap_sum: np.ndarray  # (C, H)
-    heap_bursts: np.ndarray  # (C, H)
-    heap_count: np.ndarray  # (C,)
-
-
-class Front(NamedTuple):
-    """Streams of instructions and the delivers that go ahead of them. S streams."""
-
-    next_slot: np.ndarray  # (S,) earliest cycle of the next slot
-    wake: np.ndarray  # (S,) cycle of the next attempt, NEVER while blocked
-    state: np.ndarray  # (S,) FRONT_*
-    slots: np.ndarray  # (S,) slots used
-    sent: np.ndarray  # (C,) transfers sent (their order)
-    open: np.ndarray  # (C,) demand, delivers and transfers sent and not complete
-    deliver_ready: np.ndarray  # (S, D) heap
-    deliver_order: np.ndarray  # (S, D)
-    deliver_lookup: np.ndarray  # (S, D)
-    deliver_bursts: np.ndarray  # (S, D)
-    deliver_count: np.ndarray  # (S,)
-    release: np.ndarray  # (2,) cycle from which the oldest turn's demand may be sent; running maximum
-
-
-class Look(NamedTuple):
-    """When a channel is looked at next, and which lanes may issue then."""
-
-    next_event: np.ndarray  # (C,)
-    ready_cycle: np.ndarray  # (C,) first cycle in which a lane may issue
-    ready_lanes: np.ndarray  # (C,) mask
-    stale: np.ndarray  # (C,) 1: ready_* must be found anew
-    wants_out: np.ndarray  # (C,) mask of lanes with a read-out to issue, the bus permitting
-
-
-class Refresh(NamedTuple):
-    """Refresh of each channel (golden README 3.9)."""
-
-    due: np.ndarray  # (C,) cycle of the next generation
-    generated: np.ndarray  # (C,)
-    served: np.ndarray  # (C,)
-    look: np.ndarray  # (C,) cycle from which the head can need a command
-    release: np.ndarray  # (C,) cycle in which the units held for an issued refresh are let go, or NEVER
-    eligible: np.ndarray  # (C,) mask of the lanes that are not held
-
-
 class PimState(NamedTuple):
-    """All of a run's state but banks, timing and refresh, which host mode shares."""
+    """All of a run's state but banks, timing and refresh, which host mode shares. All int64.
 
-    queues: Queues
-    units: Units
-    bus: Bus
-    front: Front
-    counters: np.ndarray  # (C, N_COUNTERS)
-    look: Look
-    refresh: Refresh
-    log: np.ndarray  # (C, entries, LOG_COLUMNS) commands issued; no entries: not kept
-    log_count: np.ndarray  # (C,)
-    flags: np.ndarray  # (1,) 1 when the pool of entries is full
+    Few arrays with named columns, not one array a field: every array is some ten arguments of every
+    compiled function, and what is used together lies together.
+
+    Attributes
+    ----------
+    channel : ndarray, shape (channels, CHANNEL_COLUMNS)
+    lane : ndarray, shape (channels, lanes, LANE_COLUMNS)
+    window : ndarray, shape (channels, lanes, window, WINDOW_COLUMNS)
+        Visible entries of each bank, oldest first.
+    entries : ndarray, shape (channels, pool, ENTRY_COLUMNS)
+    joins : ndarray, shape (channels, ring, JOIN_COLUMNS)
+    unit : ndarray, shape (channels, units, UNIT_COLUMNS)
+    phases : ndarray, shape (channels, units, ring, PHASE_COLUMNS)
+        Phases with unfinished entries, ascending.
+    buffer : ndarray, shape (channels, units, ring, BUFFER_COLUMNS)
+    transfers : ndarray, shape (channels, capacity, HEAP_COLUMNS)
+        Heaps of transfers whose readiness is known; item: sum, size: bursts.
+    delivers : ndarray, shape (streams, capacity, HEAP_COLUMNS)
+        Heaps of delivers; item: lookup, size: bursts.
+    log : ndarray, shape (channels, capacity, LOG_COLUMNS)
+        Commands issued; capacity 0: not kept.
+    """
+
+    channel: np.ndarray
+    lane: np.ndarray
+    window: np.ndarray
+    entries: np.ndarray
+    joins: np.ndarray
+    unit: np.ndarray
+    phases: np.ndarray
+    buffer: np.ndarray
+    transfers: np.ndarray
+    delivers: np.ndarray
+    log: np.ndarray

@@ -1,0 +1,305 @@
+"""The front door of PIM mode: allocate, run, grow, read the counters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppim.dram.timing import distance_table
+from ppim.engine.banks import (
+    ALL_LANES,
+    keep_activates,
+    keep_nothing,
+    lane_distances,
+    make_banks,
+    readout_timing,
+)
+from ppim.engine.codes import NEVER
+from ppim.engine.pim import state as s
+from ppim.engine.pim.heap import HEAP_COLUMNS
+from ppim.engine.pim.run import run
+from ppim.errors import InputError, PpimError
+from ppim.program.state import WAKE, Rings
+
+if TYPE_CHECKING:
+    from ppim.dram.device import Device
+    from ppim.systems.spec import SystemSpec
+
+MAX_LANES = 64
+INITIAL_ENTRIES = 4096
+BUFFERED_LOOKUPS = 1 << 10
+DELIVERS_PER_LOOKUP = 4  # more than the shared subtables of any algorithm
+_BARRIERS = {"none": s.BARRIER_NONE, "table": s.BARRIER_TABLE, "batch": s.BARRIER_BATCH}
+_PHASES = {"none": s.PHASES_NONE, "table": s.PHASES_TABLE, "all": s.PHASES_ALL}
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Commands of one channel, in the order of their issue."""
+
+    cycle: NDArray[np.int64]
+    command: NDArray[np.int64]
+    lane: NDArray[np.int64]
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+
+
+def units_of_channel(device: Device, level: str) -> int:
+    """PIM units of a channel at a level."""
+    org = device.organization
+    return {"channel": 1, "rank": org.ranks, "bankgroup": org.ranks * org.bankgroups, "bank": org.banks}[
+        level
+    ]
+
+
+def make_parameters(device: Device, system: SystemSpec) -> s.Parameters:
+    """Resolve device and system to the integers that kernels use."""
+    org, timing, pim = device.organization, device.timing, system.pim
+    if org.banks > MAX_LANES:
+        raise InputError(
+            f"device {device.name}: {org.banks} banks a channel; PIM mode takes at most {MAX_LANES}: "
+            "use more channels with fewer ranks each"
+        )
+    policy = device.controller.refresh_policy
+    if policy == "BANK_LEVEL_STAGGERED":
+        raise InputError(
+            f"device {device.name}: refresh_policy {policy} is for host mode only; use RANK_LEVEL_STAGGERED"
+        )
+    units = units_of_channel(device, pim.level)
+    banks_per_unit = org.banks // units
+    staggered = policy == "RANK_LEVEL_STAGGERED"
+    is_global = pim.frontend == "global"
+    return s.Parameters(
+        channels=org.channels,
+        units=units,
+        banks_per_unit=banks_per_unit,
+        bank_mask=-1 if banks_per_unit == MAX_LANES else (1 << banks_per_unit) - 1,
+        lanes=org.banks,
+        ranks=org.ranks,
+        banks_per_rank=org.banks_per_rank,
+        bursts_per_row=org.bursts_per_row,
+        interval=1 if is_global else pim.instruction_interval,
+        global_stream=int(is_global),
+        host_latency=pim.host_latency,
+        queue_entries=pim.queue_entries,
+        window=pim.unit_window,
+        unit_read_latency=pim.unit_read_latency if pim.unit_read_latency >= 0 else timing.read_delay,
+        read_latency=timing.read_latency,
+        write_latency=timing.write_latency,
+        burst_cycles=timing.burst_cycles,
+        bus_burst_cycles=max(timing.burst_cycles, timing.tCCD_S),
+        turnaround=timing.tRTRS,
+        barrier=_BARRIERS[pim.barrier],
+        phases=_PHASES[system.prefetch.prefetch],
+        refresh_interval=timing.tREFI // org.ranks if staggered else timing.tREFI,
+        refresh_rotates=int(staggered),
+        hold_all=int(pim.level == "channel"),
+        cache_latency=system.cache.cache_latency,
+        buffer_bursts=system.compute.unit_buffer_bursts,
+    )
+
+
+def make_pim_banks(device: Device, system: SystemSpec):  # type: ignore[no-untyped-def]
+    """Banks whose timing across units follows `cross_unit_timing`."""
+    org, pim = device.organization, system.pim
+    lane = np.arange(org.banks)
+    units = units_of_channel(device, pim.level)
+    unit_of_lane = lane // (org.banks // units)
+    if pim.level == "bank":
+        # Rules inside a bank group always hold, also between units.
+        unit_of_lane = lane // org.banks_per_group
+    distances = lane_distances(
+        org,
+        readout_timing(distance_table(device)),
+        unit_of_lane,
+        keep_activates if pim.cross_unit_timing == "physical" else keep_nothing,
+    )
+    # The window inside a unit that is smaller than a rank can never bind.
+    windows = pim.cross_unit_timing != "none" or pim.level in ("channel", "rank")
+    return make_banks(device, org.channels, distances, activate_windows=windows)
+
+
+def _power_of_two(least: int) -> int:
+    return 1 << max(least - 1, 1).bit_length()
+
+
+def _integers(*shape: int) -> NDArray[np.int64]:
+    return np.zeros(shape, dtype=np.int64)
+
+
+def _free_list(entries: NDArray[np.int64], first: int) -> None:
+    """Chain entries first.. of every channel."""
+    n = entries.shape[1]
+    entries[:, first:, s.ENTRY_NEXT] = np.arange(first + 1, n + 1)
+    entries[:, n - 1, s.ENTRY_NEXT] = s.NO_ENTRY
+
+
+def _widened(heaps: NDArray[np.int64], capacity: int) -> NDArray[np.int64]:
+    wider = _integers(heaps.shape[0], capacity, heaps.shape[2])
+    wider[:, : heaps.shape[1]] = heaps
+    return wider
+
+
+class PimEngine:
+    """A run of PIM mode over instruction rings.
+
+    Parameters
+    ----------
+    device : Device
+    system : SystemSpec
+    rings : Rings
+        What the program builder writes.
+    together : bool
+        Channels depend on each other within a turn (read-outs).
+    max_row_bursts : int
+        Bursts of the longest subtable row.
+    keep_commands : int
+        Commands per channel to keep between two `take_commands`; 0 keeps none.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        system: SystemSpec,
+        rings: Rings,
+        *,
+        together: bool,
+        max_row_bursts: int,
+        keep_commands: int = 0,
+    ) -> None:
+        self.parameters = p = make_parameters(device, system)
+        self.rings = rings
+        self.banks = make_pim_banks(device, system)
+        self.together = together or bool(p.global_stream)
+        runs = -(-max_row_bursts // p.bursts_per_row) + 1
+        self.state = self._allocate(p, rings, runs, keep_commands)
+
+    def _allocate(self, p: s.Parameters, rings: Rings, runs: int, keep_commands: int) -> s.PimState:
+        c = p.channels
+        pool = max(INITIAL_ENTRIES, p.lanes * p.queue_entries + 2 * p.units * runs)
+        state = s.PimState(
+            channel=_integers(c, s.CHANNEL_COLUMNS),
+            lane=_integers(c, p.lanes, s.LANE_COLUMNS),
+            window=_integers(c, p.lanes, p.window, s.WINDOW_COLUMNS),
+            entries=_integers(c, pool, s.ENTRY_COLUMNS),
+            joins=_integers(c, _power_of_two(4 * p.units * runs), s.JOIN_COLUMNS),
+            unit=_integers(c, p.units, s.UNIT_COLUMNS),
+            phases=_integers(c, p.units, self._phase_ring(p, rings), s.PHASE_COLUMNS),
+            buffer=_integers(c, p.units, BUFFERED_LOOKUPS if p.buffer_bursts else 1, s.BUFFER_COLUMNS),
+            transfers=_integers(c, len(rings.sums), HEAP_COLUMNS),
+            delivers=_integers(len(rings.stream), self._deliver_heap(rings), HEAP_COLUMNS),
+            log=_integers(c, keep_commands + s.LOG_MARGIN if keep_commands else 0, s.LOG_COLUMNS),
+        )
+        _free_list(state.entries, 0)
+        state.lane[:, :, [s.TAIL_FIRST, s.TAIL_LAST]] = s.NO_ENTRY
+        initial = {
+            s.NEXT_EVENT: p.refresh_interval,
+            s.READY_CYCLE: NEVER,
+            s.REFRESH_DUE: p.refresh_interval,
+            s.REFRESH_LOOK: NEVER,
+            s.REFRESH_RELEASE: NEVER,
+            s.ELIGIBLE: ALL_LANES,
+            s.BUS_DIRECTION: s.BUS_UNUSED,
+            s.BUS_RANK: s.ANY_RANK,
+            s.FREE_COUNT: pool,
+        }
+        for column, value in initial.items():
+            state.channel[:, column] = value
+        rings.stream[:, WAKE] = NEVER
+        return state
+
+    def _phase_ring(self, p: s.Parameters, rings: Rings) -> int:
+        """Two phases a turn can have unfinished entries in one unit."""
+        return _power_of_two(2 * len(rings.turns) + 4) if p.phases == s.PHASES_TABLE else 4
+
+    def _deliver_heap(self, rings: Rings) -> int:
+        return DELIVERS_PER_LOOKUP * len(rings.lookups) if self.together else 1
+
+    def run(self, *, final: bool) -> int:
+        """Run as far as the rings' program goes; DONE, REFILL or LOG_FULL.
+
+        Raises
+        ------
+        PpimError
+            If nothing can happen any more although not all is complete (a fault of the engine).
+        """
+        return self._run(final=final, until=NEVER)
+
+    def finish(self) -> int:
+        """After DONE: length of the run in memory cycles; refreshes go on up to then."""
+        end = int(self.counters[:, s.FINISH].max())
+        self._run(final=True, until=end)
+        return end
+
+    def _run(self, *, final: bool, until: int) -> int:
+        while True:
+            status = run(
+                self.parameters,
+                self.rings,
+                self.state,
+                self.banks,
+                int(self.together),
+                int(final),
+                until,
+            )
+            if status == s.GROW:
+                self._grow_pool()
+                continue
+            if status == s.STUCK:
+                raise PpimError(
+                    "the engine stands still although instructions are incomplete: please report it"
+                )
+            return int(status)
+
+    @property
+    def counters(self) -> NDArray[np.int64]:
+        """What was counted, shape (channels, N_COUNTERS)."""
+        return self.state.channel[:, : s.N_COUNTERS]
+
+    def take_commands(self) -> list[Commands]:
+        """Commands kept since the last call, by channel."""
+        taken = []
+        for channel, count in enumerate(self.state.channel[:, s.LOG_COUNT]):
+            part = self.state.log[channel, :count].copy()
+            taken.append(
+                Commands(
+                    cycle=part[:, s.LOG_CYCLE],
+                    command=part[:, s.LOG_COMMAND],
+                    lane=part[:, s.LOG_LANE],
+                    row=part[:, s.LOG_ROW],
+                    column=part[:, s.LOG_COLUMN],
+                )
+            )
+        self.state.channel[:, s.LOG_COUNT] = 0
+        return taken
+
+    def _grow_pool(self) -> None:
+        """Twice the entries; the new ones go to the front of each free list."""
+        channels, old, columns = self.state.entries.shape
+        entries = _integers(channels, 2 * old, columns)
+        entries[:, :old] = self.state.entries
+        _free_list(entries, old)
+        entries[:, 2 * old - 1, s.ENTRY_NEXT] = self.state.channel[:, s.FREE_FIRST]
+        self.state.channel[:, s.FREE_FIRST] = old
+        self.state.channel[:, s.FREE_COUNT] += old
+        self.state = self.state._replace(entries=entries)
+
+    def resize(self, rings: Rings) -> None:
+        """Continue with larger rings (the builder found no room)."""
+        state = self.state
+        phases = state.phases
+        larger = _integers(*phases.shape[:2], self._phase_ring(self.parameters, rings), s.PHASE_COLUMNS)
+        for channel, unit in np.ndindex(*state.unit.shape[:2]):
+            live = np.arange(state.unit[channel, unit, s.PHASE_HEAD], state.unit[channel, unit, s.PHASE_TAIL])
+            larger[channel, unit, live & (larger.shape[2] - 1)] = phases[
+                channel, unit, live & (phases.shape[2] - 1)
+            ]
+        self.rings = rings
+        self.state = state._replace(
+            phases=larger,
+            transfers=_widened(state.transfers, len(rings.sums)),
+            delivers=_widened(state.delivers, self._deliver_heap(rings)),
+        )

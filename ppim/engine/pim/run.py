@@ -1,0 +1,220 @@
+"""The event loop: from one cycle in which something can happen to the next."""
+
+from __future__ import annotations
+
+from ppim.engine.banks import channel_banks
+from ppim.engine.codes import NEVER
+from ppim.engine.pim.bus import start_ready_transfers
+from ppim.engine.pim.complete import release_turns
+from ppim.engine.pim.frontend import step_front
+from ppim.engine.pim.heap import READY
+from ppim.engine.pim.issue import issue_units, open_gate, serve_refresh
+from ppim.engine.pim.queues import join, note_lane, renew_wishes
+from ppim.engine.pim.state import (
+    DONE,
+    FREE_COUNT,
+    GROW,
+    JOIN_CYCLE,
+    JOIN_ENTRY,
+    JOIN_HEAD,
+    JOIN_TAIL,
+    LOG_COUNT,
+    LOG_FULL,
+    LOG_MARGIN,
+    NEXT_EVENT,
+    OPEN,
+    READS,
+    READS_SINCE_ACTIVATE,
+    READY_CYCLE,
+    REFILL,
+    REFRESH_DUE,
+    REFRESH_LOOK,
+    REFRESH_RELEASE,
+    STALE,
+    STUCK,
+    TRANSFERS_WAITING,
+)
+from ppim.jit import njit
+from ppim.program.state import (
+    FRONT,
+    FRONT_BARRIER,
+    FRONT_EMPTY,
+    FRONT_READY,
+    HEAD,
+    NEXT_SLOT,
+    SLOTS,
+    TAIL,
+    WAKE,
+)
+
+# Events without a single READ or slot after which something is wrong: refreshes alone come one in tREFI.
+FRUITLESS_EVENTS = 1 << 16
+
+
+@njit(cache=False)
+def join_arrivals(parameters, state, b, channel, cycle):
+    """Entries sent two cycles ago are seen from now on."""
+    mask = state.joins.shape[1] - 1
+    while state.channel[channel, JOIN_HEAD] < state.channel[channel, JOIN_TAIL]:
+        place = state.channel[channel, JOIN_HEAD] & mask
+        if state.joins[channel, place, JOIN_CYCLE] > cycle:
+            break
+        lane = join(parameters, state, channel, state.joins[channel, place, JOIN_ENTRY])
+        state.channel[channel, JOIN_HEAD] += 1
+        renew_wishes(parameters, state, b, channel, lane, state.lane[channel, lane, READS_SINCE_ACTIVATE])
+        note_lane(state, b, channel, lane, cycle)
+
+
+@njit(cache=False)
+def next_event(state, channel, cycle, gate):
+    """First cycle after `cycle` in which something can happen in a channel, as far as is known now."""
+    row = state.channel[channel]
+    following = min(row[READY_CYCLE], gate)
+    following = min(following, min(row[REFRESH_DUE], min(row[REFRESH_RELEASE], row[REFRESH_LOOK])))
+    if row[JOIN_HEAD] < row[JOIN_TAIL]:
+        place = row[JOIN_HEAD] & (state.joins.shape[1] - 1)
+        following = min(following, state.joins[channel, place, JOIN_CYCLE])
+    if row[TRANSFERS_WAITING] > 0:
+        following = min(following, state.transfers[channel, 0, READY])
+    if row[STALE]:
+        following = cycle
+    return max(following, cycle + 1)
+
+
+@njit(cache=False)
+def channel_cycle(parameters, rings, state, b, channel, cycle):
+    """Everything that happens in a channel in `cycle` before its stream acts; sets its next event."""
+    start_ready_transfers(parameters, rings, state, channel, cycle)
+    join_arrivals(parameters, state, b, channel, cycle)
+    serve_refresh(parameters, state, b, channel, cycle)
+    open_gate(parameters, state, b, channel, cycle)
+    issue_units(parameters, rings, state, b, channel, cycle)
+    gate = open_gate(parameters, state, b, channel, cycle)
+    state.channel[channel, NEXT_EVENT] = next_event(state, channel, cycle, gate)
+
+
+@njit(cache=False)
+def log_is_full(state, channel):
+    """Whether the commands kept have to be taken before another cycle."""
+    capacity = state.log.shape[1]
+    return capacity > 0 and state.channel[channel, LOG_COUNT] > capacity - LOG_MARGIN
+
+
+@njit(cache=False)
+def earliest_event(rings, state, first, stop, first_stream, stop_stream):
+    """First cycle in which one of the channels or streams has something to do."""
+    cycle = NEVER
+    for channel in range(first, stop):
+        cycle = min(cycle, state.channel[channel, NEXT_EVENT])
+    for stream in range(first_stream, stop_stream):
+        cycle = min(cycle, rings.stream[stream, WAKE])
+    return cycle
+
+
+@njit(cache=False)
+def reason_to_stop(rings, state, first, stop, first_stream, stop_stream, cycle, final):
+    """Whether the channels must not or need not go on at `cycle`: REFILL, DONE, or -1 to go on.
+
+    When every stream waits at a barrier or for more program and all that was sent is complete, the
+    release lies with other channels. It cannot come before what has been simulated, so no event has been
+    taken too early.
+    """
+    waiting = 0
+    empty = 0
+    for stream in range(first_stream, stop_stream):
+        if rings.stream[stream, FRONT] == FRONT_EMPTY:
+            if not final and cycle >= rings.stream[stream, NEXT_SLOT]:
+                return REFILL
+            empty += 1
+        elif rings.stream[stream, FRONT] == FRONT_BARRIER:
+            waiting += 1
+    if waiting + empty < stop_stream - first_stream:
+        return -1
+    in_flight = 0
+    for channel in range(first, stop):
+        in_flight += state.channel[channel, OPEN]
+        if waiting == 0:
+            in_flight += state.entries.shape[1] - state.channel[channel, FREE_COUNT]
+    if in_flight > 0:
+        return -1
+    return DONE if final else REFILL
+
+
+@njit(cache=False)
+def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_stream, final, until):
+    """Run channels first..stop-1 with their streams from event to event, in one order of time."""
+    fruitless, seen = 0, 0
+    while True:
+        cycle = earliest_event(rings, state, first, stop, first_stream, stop_stream)
+        if until == NEVER:
+            reason = reason_to_stop(rings, state, first, stop, first_stream, stop_stream, cycle, final)
+            if reason >= 0:
+                return reason
+        elif cycle >= until:
+            return DONE
+        progress = 0
+        for channel in range(first, stop):
+            if log_is_full(state, channel):
+                return LOG_FULL
+            if state.channel[channel, NEXT_EVENT] <= cycle:
+                b = channel_banks(banks, channel)
+                channel_cycle(parameters, rings, state, b, channel, cycle)
+            progress += state.channel[channel, READS]
+        for stream in range(first_stream, stop_stream):
+            if rings.stream[stream, WAKE] <= cycle and not step_front(
+                parameters, rings, state, stream, cycle
+            ):
+                return GROW
+            progress += rings.stream[stream, SLOTS]
+        fruitless = fruitless + 1 if progress == seen else 0
+        seen = progress
+        if fruitless > FRUITLESS_EVENTS and until == NEVER:
+            return STUCK
+
+
+@njit
+def run(parameters, rings, state, banks, together, final, until):
+    """Run the program in the rings as far as it goes.
+
+    Parameters
+    ----------
+    together : int
+        1: channels depend on each other within a turn (read-outs, or one stream for all); 0: each runs
+        alone up to its barrier, round after round.
+    final : int
+        1: nothing will be added to the streams.
+    until : int
+        NEVER; or, when all is complete, the cycle up to which refreshes go on.
+
+    Returns
+    -------
+    int
+        DONE, REFILL, GROW, LOG_FULL or STUCK.
+    """
+    n_streams = len(rings.stream)
+    release_turns(parameters, rings, state)
+    for stream in range(n_streams):
+        row = rings.stream[stream]
+        if row[FRONT] == FRONT_EMPTY and row[HEAD] < row[TAIL]:
+            row[FRONT] = FRONT_READY
+            row[WAKE] = min(row[WAKE], row[NEXT_SLOT])
+    size = parameters.channels if together else 1
+    while True:
+        status = DONE
+        for first in range(0, parameters.channels, size):
+            first_stream = 0 if together else first
+            stop_stream = n_streams if together else first + 1
+            stopped = run_group(
+                parameters, rings, state, banks, first, first + size, first_stream, stop_stream, final, until
+            )
+            if stopped >= GROW:
+                return stopped
+            status = max(status, stopped)
+        woken, waiting = False, False
+        for stream in range(n_streams):
+            woken |= rings.stream[stream, FRONT] == FRONT_READY
+            waiting |= rings.stream[stream, FRONT] == FRONT_BARRIER
+        if not woken:
+            return STUCK if status == DONE and waiting else status
+        if together:
+            return status
