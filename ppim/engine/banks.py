@@ -282,9 +282,9 @@ def channel_banks(banks, channel):
 def _rebase(b, cycle):
     """Move the origin of the int32 cycles to `cycle`; what lies far in the past stays in the past."""
     shift = cycle - b.base[0]
-    for i in range(b.earliest.size):
+    for i in range(b.shape.n_blocks * BLOCK):
         b.earliest[i] = max(int64(b.earliest[i]) - shift, int64(UNCONSTRAINED))
-    for i in range(b.slow.size):
+    for i in range(N_SLOW * b.shape.n_lanes):
         b.slow[i] = max(int64(b.slow[i]) - shift, int64(UNCONSTRAINED))
     b.base[0] = cycle
 

@@ -1,80 +1,36 @@
-"""Slots, waiting lists and command queues of a channel."""
+"""Waiting lists and command queues of a channel, and what a bank with a queue is a candidate for."""
 
 from __future__ import annotations
 
-from numba import int16, int32, int64
+from numba import int32, int64
 
 from ppim.engine.banks import ACT, COLUMN_READ, COLUMN_WRITE, PRE
 from ppim.engine.codes import NO_ROW
 from ppim.engine.host.state import (
     ACCESSES,
-    AGE,
-    FILTER_BITS,
-    FIRST_READ,
-    FIRST_WRITE,
     HITS,
     LANE_FIELDS,
     LENGTH,
-    N_FREE,
+    NO_POSITION,
+    NO_SLOT,
     QUEUED,
     ROOM,
     ROW_HITS_BEFORE_PRECHARGE,
-    SLOT_ADDRESS,
     SLOT_AGE,
     SLOT_COLUMN,
     SLOT_FIELDS,
-    SLOT_LANE,
     SLOT_NEXT,
-    SLOT_READERS,
     SLOT_ROW,
-    SLOT_STAMPS,
     WRITES,
 )
 from ppim.engine.lanes import LANES, count_trailing_zeros, equal, load, splat, store
 from ppim.jit import njit
-
-NO_SLOT = -1
-NO_POSITION = 64
-_HASH_MULTIPLIER = 0x9E3779B97F4A7C15 - (1 << 64)  # 2^64 / golden ratio, odd
-
-
-@njit(cache=False, forceinline=True)
-def hashed(address):
-    """Place of an address in the filter."""
-    return ((address * int64(_HASH_MULTIPLIER)) >> (64 - FILTER_BITS)) & ((1 << FILTER_BITS) - 1)
 
 
 @njit(cache=False, forceinline=True)
 def set_bit(mask, bit, wanted):
     """`mask` with `bit` set or cleared."""
     return mask | bit if wanted else mask & ~bit
-
-
-@njit(cache=False, forceinline=True)
-def take_slot(h, address, stamp, row, column, lane):
-    """Fill a free slot and enter it into the filter."""
-    h.clocks[N_FREE] -= 1
-    slot = int64(h.free[h.clocks[N_FREE]])
-    at = slot * SLOT_FIELDS
-    h.pool[at + SLOT_ADDRESS] = address
-    h.pool[at + SLOT_STAMPS] = stamp
-    h.pool[at + SLOT_READERS] = 1
-    h.pool[at + SLOT_ROW] = row
-    h.pool[at + SLOT_COLUMN] = column
-    h.pool[at + SLOT_LANE] = lane
-    h.pool[at + SLOT_AGE] = h.clocks[AGE]
-    h.pool[at + SLOT_NEXT] = NO_SLOT
-    h.clocks[AGE] += 1
-    h.filter[hashed(address)] += int16(1)
-    return slot
-
-
-@njit(cache=False, forceinline=True)
-def release_slot(h, slot):
-    """Give a slot back."""
-    h.filter[hashed(h.pool[slot * SLOT_FIELDS + SLOT_ADDRESS])] -= int16(1)
-    h.free[h.clocks[N_FREE]] = int32(slot)
-    h.clocks[N_FREE] += 1
 
 
 @njit(cache=False, forceinline=True)
@@ -116,26 +72,6 @@ def oldest_waiting(h, lanes, first):
             best, best_age = lane, age
         lanes &= lanes - 1
     return best
-
-
-@njit(cache=False)
-def find_outstanding(h, lane, address, writes):
-    """Slot of the outstanding write (or read) of a byte address, or NO_SLOT."""
-    lanes_field_first = FIRST_WRITE if writes else FIRST_READ
-    state = lane * LANE_FIELDS
-    positions = h.lanes[state + WRITES] if writes else ~h.lanes[state + WRITES]
-    positions &= (int64(1) << h.lanes[state + LENGTH]) - 1
-    while positions != 0:
-        slot = int64(h.queue_slots[lane * h.rules.queue_width + count_trailing_zeros(positions)])
-        if h.pool[slot * SLOT_FIELDS + SLOT_ADDRESS] == address:
-            return slot
-        positions &= positions - 1
-    slot = h.lanes[state + lanes_field_first]
-    while slot != NO_SLOT:
-        if h.pool[slot * SLOT_FIELDS + SLOT_ADDRESS] == address:
-            return slot
-        slot = h.pool[slot * SLOT_FIELDS + SLOT_NEXT]
-    return int64(NO_SLOT)
 
 
 @njit(cache=False, forceinline=True)

@@ -9,7 +9,7 @@ queue want the open row and which are writes.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from ppim.jit import njit
 # Fields of a slot.
 SLOT_ADDRESS = 0
 SLOT_STAMPS = 1  # sum of the stamps of the reads it serves, or the stamp of the write
-SLOT_READERS = 2
+SLOT_READERS = 2  # 0: a write
 SLOT_ROW = 3
 SLOT_COLUMN = 4
 SLOT_LANE = 5
@@ -66,8 +66,7 @@ N_FREE = 17
 ARRIVALS = 18  # buffered arrivals: next to register, end
 ARRIVALS_END = 19
 LOG_USED = 20
-CLOCK = 21  # last cycle up to which the channel has been advanced
-CHANNEL_FIELDS = 22
+CHANNEL_FIELDS = 21
 
 # Counters of a channel; the first ten are the commands by code.
 READ_HITS = 10
@@ -108,7 +107,9 @@ LOG_ROW = 3
 LOG_COLUMN = 4
 LOG_FIELDS = 5
 
-FILTER_BITS = 10
+BUCKET_BITS = 9
+NO_SLOT = -1
+NO_POSITION = 64
 WRITE_DRAIN_MINIMUM = 8  # more buffered writes than this are drained when all queues are empty
 ROW_HITS_BEFORE_PRECHARGE = 4
 
@@ -141,13 +142,15 @@ class HostRules(NamedTuple):
     queue_width: int  # array elements of a command queue
     queue_blocks: int
     trans_size: int  # entries of the read queue, and of the write buffer
+    separate: int  # 0: one transaction queue for reads and writes
     dual: int  # 1: two commands a cycle, one of them a column command
     read_delay: int
     write_delay: int
     merge: int
     inject: int
     last_cycle: int  # last cycle simulated
-    log: int  # 1: commands are logged
+    drained: int  # 1: no last cycle, the run ends when all is served
+    log: int  # commands that the log holds; 0: none are logged
 
 
 class HostState(NamedTuple):
@@ -164,7 +167,8 @@ class HostState(NamedTuple):
     queue_slots: NDArray[np.int32]  # (channels, lanes * queue_width)
     pool: NDArray[np.int64]  # (channels, slots * SLOT_FIELDS)
     free: NDArray[np.int32]  # (channels, slots) stack of free slots
-    filter: NDArray[np.int16]  # (channels, 1024) outstanding slots by hashed address
+    buckets: NDArray[np.int32]  # (channels, 512) newest outstanding slot by hashed address
+    chain: NDArray[np.int32]  # (channels, slots) next slot of the same bucket
     arrivals: NDArray[np.int64]  # (channels, capacity * ARRIVAL_FIELDS)
     log: NDArray[np.int64]  # (channels, capacity * LOG_FIELDS)
     bounds: NDArray[np.int64]  # (channels, 2) upper bounds of waiting reads and writes
@@ -185,7 +189,8 @@ class HostChannel(NamedTuple):
     queue_slots: NDArray[np.int32]
     pool: NDArray[np.int64]
     free: NDArray[np.int32]
-    filter: NDArray[np.int16]
+    buckets: NDArray[np.int32]
+    chain: NDArray[np.int32]
     arrivals: NDArray[np.int64]
     log: NDArray[np.int64]
 
@@ -205,7 +210,8 @@ def host_channel(state, channel):
         row_view(state.queue_slots, channel),
         row_view(state.pool, channel),
         row_view(state.free, channel),
-        row_view(state.filter, channel),
+        row_view(state.buckets, channel),
+        row_view(state.chain, channel),
         row_view(state.arrivals, channel),
         row_view(state.log, channel),
     )
@@ -219,9 +225,7 @@ def address_fields(device: Device) -> AddressFields:
     return AddressFields(*pairs, org.banks_per_group, org.banks_per_rank)
 
 
-def make_rules(
-    device: Device, *, n_cycles: int | None, inject: int, merge: bool, log: bool
-) -> HostRules:
+def make_rules(device: Device, *, n_cycles: int | None, inject: int, merge: bool, log: int) -> HostRules:
     """Controller and run parameters as ints."""
     size = device.controller.cmd_queue_size
     blocks = -(-size // LANES)
@@ -230,49 +234,74 @@ def make_rules(
         queue_width=-(-size // LANES) * LANES + blocks * LANES,
         queue_blocks=blocks,
         trans_size=device.controller.trans_queue_size,
+        separate=int(not device.controller.unified_queue),
         dual=int(device.is_hbm and device.controller.hbm_dual_cmd),
         read_delay=device.timing.read_delay,
         write_delay=device.timing.write_delay,
         merge=int(merge),
         inject=inject,
         last_cycle=NEVER - 1 if n_cycles is None else n_cycles - 1,
-        log=int(log),
+        drained=int(n_cycles is None),
+        log=log,
     )
 
 
-def make_state(device: Device, rules: HostRules, log_capacity: int) -> HostState:
+def _empty_lanes(n_channels: int, n_lanes: int) -> NDArray[np.int64]:
+    lanes = np.zeros((n_channels, n_lanes, LANE_FIELDS), np.int64)
+    lanes[:, :, [FIRST_READ, FIRST_WRITE]] = NO_SLOT
+    return lanes.reshape(n_channels, -1)
+
+
+def make_clocks(n_channels: int, n_lanes: int, n_slots: int, refresh_interval: int) -> NDArray[np.int64]:
+    """Clocks of idle channels at cycle 0."""
+    clocks = np.zeros((n_channels, CHANNEL_FIELDS), np.int64)
+    clocks[:, NEXT_COMMAND] = clocks[:, NEXT_MOVE] = NEVER
+    clocks[:, REFRESH_LOOK] = refresh_interval
+    clocks[:, ROOM] = np.array([((1 << n_lanes) - 1) & ((1 << 64) - 1)], np.uint64).view(np.int64)
+    clocks[:, N_FREE] = n_slots
+    return clocks
+
+
+def make_counters(n_channels: int) -> NDArray[np.int64]:
+    """Counters before the first request."""
+    counters = np.zeros((n_channels, N_COUNTERS), np.int64)
+    counters[:, [LAST_READ_CYCLE, LAST_WRITE_CYCLE, LAST_COMPLETION]] = -1
+    return counters
+
+
+def make_buffers(n_channels: int, n_slots: int, rules: HostRules) -> dict[str, Any]:
+    """Slots, arrivals, log and front end, which both kernels have."""
+    front = np.zeros(FRONT_FIELDS, np.int64)
+    front[ACCEPTED_AT] = -1
+    front[ACCEPTED_THEN] = rules.inject
+    n_arrivals = 2 * rules.trans_size + 1
+    return {
+        "pool": np.zeros((n_channels, n_slots * SLOT_FIELDS), np.int64),
+        "free": np.tile(np.arange(n_slots, dtype=np.int32)[::-1], (n_channels, 1)),
+        "buckets": np.full((n_channels, 1 << BUCKET_BITS), NO_SLOT, np.int32),
+        "chain": np.full((n_channels, n_slots), NO_SLOT, np.int32),
+        "arrivals": np.zeros((n_channels, n_arrivals * ARRIVAL_FIELDS), np.int64),
+        "log": np.zeros((n_channels, rules.log * LOG_FIELDS), np.int64),
+        "bounds": np.zeros((n_channels, 2), np.int64),
+        "front": front,
+    }
+
+
+def make_state(device: Device, rules: HostRules) -> HostState:
     """Empty queues and closed banks at cycle 0."""
     org = device.organization
     n, n_lanes = org.channels, org.banks
     n_slots = n_lanes * rules.queue_size + 2 * rules.trans_size
-    clocks = np.zeros((n, CHANNEL_FIELDS), np.int64)
-    clocks[:, NEXT_COMMAND] = clocks[:, NEXT_MOVE] = NEVER
     plan = refresh_plan(device)
-    clocks[:, REFRESH_LOOK] = plan.interval
-    clocks[:, ROOM] = np.array([(1 << n_lanes) - 1], np.uint64).view(np.int64)
-    clocks[:, N_FREE] = n_slots
-    clocks[:, CLOCK] = -1
-    counters = np.zeros((n, N_COUNTERS), np.int64)
-    counters[:, [LAST_READ_CYCLE, LAST_WRITE_CYCLE, LAST_COMPLETION]] = -1
-    capacity = 2 * rules.trans_size + 1
-    front = np.zeros(FRONT_FIELDS, np.int64)
-    front[ACCEPTED_AT] = -1
-    front[ACCEPTED_THEN] = rules.inject
     return HostState(
         rules=rules,
         fields=address_fields(device),
         plan=plan,
         banks=make_banks(device, n),
-        clocks=clocks,
-        counters=counters,
-        lanes=np.zeros((n, n_lanes * LANE_FIELDS), np.int64),
+        clocks=make_clocks(n, n_lanes, n_slots, plan.interval),
+        counters=make_counters(n),
+        lanes=_empty_lanes(n, n_lanes),
         queue_rows=np.zeros((n, n_lanes * rules.queue_width), np.int32),
         queue_slots=np.zeros((n, n_lanes * rules.queue_width), np.int32),
-        pool=np.zeros((n, n_slots * SLOT_FIELDS), np.int64),
-        free=np.tile(np.arange(n_slots, dtype=np.int32)[::-1], (n, 1)),
-        filter=np.zeros((n, 1 << FILTER_BITS), np.int16),
-        arrivals=np.zeros((n, capacity * ARRIVAL_FIELDS), np.int64),
-        log=np.zeros((n, log_capacity * LOG_FIELDS), np.int64),
-        bounds=np.zeros((n, 2), np.int64),
-        front=front,
+        **make_buffers(n, n_slots, rules),
     )

@@ -1,0 +1,6 @@
+"""Plain reads and writes through a host memory controller, command for command as DRAMsim3."""
+
+from ppim.engine.host.replay import HostReplay, replay
+from ppim.engine.host.result import CommandStream, HostResult
+
+__all__ = ["CommandStream", "HostReplay", "HostResult", "replay"]

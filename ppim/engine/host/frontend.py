@@ -1,0 +1,183 @@
+"""The trace front end over all channels: golden README 3.3, with channels advanced as late as possible.
+
+Channels share nothing but the order of acceptance, so a request may be accepted without looking at its
+channel as long as an upper bound of the channel's queue is below its size: the queue when the channel
+was last advanced, and all that was accepted since. Only when the bound is reached is this one channel
+advanced to the cycle of the offer.
+
+Up to `inject` requests are accepted per cycle, in order: request i is offered from the later of its own
+cycle and the cycle of the last acceptance, or the cycle after that once `inject` were accepted in it.
+A refused request holds up all later ones.
+"""
+
+from __future__ import annotations
+
+from numba import int64
+from numba.extending import overload
+
+from ppim.engine.codes import NEVER
+from ppim.engine.host.channel import advance
+from ppim.engine.host.events import LOG_FULL, MORE_SLOTS, TO_ROOM
+from ppim.engine.host.general import advance_general
+from ppim.engine.host.general_state import GeneralChannel, GeneralState, general_channel
+from ppim.engine.host.slots import field
+from ppim.engine.host.state import (
+    ACCEPTED_AT,
+    ACCEPTED_THEN,
+    ARRIVAL_ADDRESS,
+    ARRIVAL_CYCLE,
+    ARRIVAL_FIELDS,
+    ARRIVAL_IS_WRITE,
+    ARRIVALS_END,
+    N_READS,
+    N_WRITES,
+    HostChannel,
+    HostState,
+    host_channel,
+)
+from ppim.jit import njit
+
+# Why `feed` returned.
+ALL_TAKEN = 0
+END_OF_RUN = 1  # the goal (for a request: its acceptance) is not reached within the run
+EMPTY_LOG = 2  # a command log is full; call again with it emptied
+ADD_SLOTS = 3  # the slots do not suffice; call again with more
+STANDSTILL = 4  # requests wait, and nothing happens
+
+
+def bind(state, channel):
+    """A channel's views: which kernel runs follows from the type of the state."""
+    return _BINDERS[type(state)](state, channel)
+
+
+def run(h, cycle, goal):
+    """Advance a channel with its kernel."""
+    return _RUNNERS[type(h)](h, cycle, goal)
+
+
+_BINDERS = {HostState: host_channel, GeneralState: general_channel}
+_RUNNERS = {HostChannel: advance, GeneralChannel: advance_general}
+
+
+@overload(bind, jit_options={"forceinline": True})
+def _bind(state, channel):  # noqa: ARG001
+    binder = _BINDERS[state.instance_class]
+    return lambda state, channel: binder(state, channel)
+
+
+@overload(run, jit_options={"forceinline": True})
+def _run(h, cycle, goal):  # noqa: ARG001
+    runner = _RUNNERS[h.instance_class]
+    return lambda h, cycle, goal: runner(h, cycle, goal)
+
+
+@njit(cache=False, forceinline=True)
+def _offer_cycle(front, due, inject):
+    """First cycle in which the next request can be accepted, room permitting."""
+    free = front[ACCEPTED_AT] + int64(front[ACCEPTED_THEN] >= inject)
+    return max(due, free)
+
+
+@njit(cache=False, forceinline=True)
+def _accept(front, clocks, arrivals, bounds, cycle, address, is_write, kind):
+    """Hand a request to its channel at the end of `cycle`."""
+    same = cycle == front[ACCEPTED_AT]
+    front[ACCEPTED_THEN] = front[ACCEPTED_THEN] + 1 if same else 1
+    front[ACCEPTED_AT] = cycle
+    at = clocks[ARRIVALS_END] * ARRIVAL_FIELDS
+    clocks[ARRIVALS_END] += 1
+    arrivals[at + ARRIVAL_CYCLE] = cycle
+    arrivals[at + ARRIVAL_ADDRESS] = address
+    arrivals[at + ARRIVAL_IS_WRITE] = is_write
+    bounds[kind] += 1
+
+
+@njit(cache=False)
+def _why(status):
+    if status == LOG_FULL:
+        return EMPTY_LOG
+    return ADD_SLOTS if status == MORE_SLOTS else STANDSTILL
+
+
+@njit(cache=False)
+def _run_channel(state, channel, goal, until, i, cycles, addresses, is_write):
+    """Advance one channel to a goal, or (TO_ROOM) for request i and those after it that go there too.
+
+    Returns (next request, why it stopped; ALL_TAKEN also when the next request is another channel's).
+    """
+    h = bind(state, channel)
+    rules, front, bounds = state.rules, state.front, state.bounds[channel]
+    while True:
+        offered = goal == TO_ROOM
+        write, address = int64(0), int64(0)
+        if offered:
+            if i == addresses.size:
+                return i, ALL_TAKEN
+            address, write = addresses[i], int64(is_write[i])
+            if field(address, state.fields.channel_at, state.fields.channel_mask) != channel:
+                return i, ALL_TAKEN
+            until = _offer_cycle(front, cycles[i], rules.inject)
+            if until > rules.last_cycle:
+                return i, END_OF_RUN
+        if not offered or bounds[write * rules.separate] >= rules.trans_size:
+            until = run(h, until, goal + write)
+            if until == NEVER:
+                return i, END_OF_RUN
+            if until < 0:
+                return i, _why(until)
+            bounds[0], bounds[1] = h.clocks[N_READS], h.clocks[N_WRITES]
+        if not offered:
+            return i, ALL_TAKEN
+        _accept(front, h.clocks, h.arrivals, bounds, until, address, write, write * rules.separate)
+        i += 1
+
+
+@njit
+def feed(state, goal, channel, until, start, cycles, addresses, is_write):
+    """Offer requests `start`, `start` + 1, ... of a chunk, or run one channel on.
+
+    One kernel does both, because the channel's code is compiled into it.
+
+    Parameters
+    ----------
+    state : HostState
+    goal : int
+        TO_ROOM: offer the requests. TO_CYCLE: advance `channel` to the cycle `until`. TO_EMPTY: advance it
+        to `until` and on until all its requests are served.
+    channel, until : int
+    start : int
+    cycles, addresses : ndarray of int64
+        First cycle in which a request may be accepted, and byte address.
+    is_write : ndarray of bool
+
+    Returns
+    -------
+    (int, int)
+        Number of the first request not accepted, and why the kernel returned.
+    """
+    i, rules, front = start, state.rules, state.front
+    if goal != TO_ROOM:
+        return _run_channel(state, channel, goal, until, i, cycles, addresses, is_write)
+    while i < addresses.size:
+        cycle = _offer_cycle(front, cycles[i], rules.inject)
+        if cycle > rules.last_cycle:
+            return i, END_OF_RUN
+        address, write = addresses[i], int64(is_write[i])
+        channel = field(address, state.fields.channel_at, state.fields.channel_mask)
+        if state.bounds[channel, write * rules.separate] < rules.trans_size:
+            _accept(
+                front,
+                state.clocks[channel],
+                state.arrivals[channel],
+                state.bounds[channel],
+                cycle,
+                address,
+                write,
+                write * rules.separate,
+            )
+            i += 1
+        else:
+            i, why = _run_channel(state, channel, goal, until, i, cycles, addresses, is_write)
+            if why != ALL_TAKEN:
+                return i, why
+    return i, ALL_TAKEN

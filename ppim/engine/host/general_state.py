@@ -1,0 +1,177 @@
+"""State of the general kernel: every controller mode, one event cycle after the other, plainly.
+
+It shares slots, arrivals, counters, banks and the front end with the fast kernel; only the queues
+differ: here the transaction queues and the command queues (per bank or per rank) are arrays of slots in
+age order, and selection tries their entries one by one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppim.dram.device import Device
+from ppim.engine.banks import Banks, ChannelBanks, channel_banks, make_banks
+from ppim.engine.codes import NEVER
+from ppim.engine.host.state import (
+    N_FREE,
+    NEXT_MOVE,
+    AddressFields,
+    HostRules,
+    address_fields,
+    make_buffers,
+    make_clocks,
+    make_counters,
+)
+from ppim.engine.lanes import row_view
+from ppim.engine.refresh import RefreshPlan, refresh_plan
+from ppim.jit import njit
+
+# Fields of a rank.
+HAD_TRAFFIC = 0
+SLEEPS_SINCE = 1  # cycle of SELF_REFRESH_ENTER, or NEVER
+SLEPT_UNTIL = 2  # cycle of SELF_REFRESH_EXIT, or NEVER
+RANK_FIELDS = 3
+
+
+class GeneralModes(NamedTuple):
+    """Switches; one int each."""
+
+    n_queues: int
+    lanes_per_queue: int
+    close_page: int
+    unified: int
+    self_refresh: int
+    sref_threshold: int
+    follow_defects: int
+
+
+class GeneralState(NamedTuple):
+    """All channels; arrays have the channel axis first, `front` excepted."""
+
+    rules: HostRules
+    modes: GeneralModes
+    fields: AddressFields
+    plan: RefreshPlan
+    banks: Banks
+    clocks: NDArray[np.int64]
+    counters: NDArray[np.int64]
+    accesses: NDArray[np.int64]  # (channels, lanes) column commands since the ACTIVATE
+    ranks: NDArray[np.int64]  # (channels, ranks * RANK_FIELDS)
+    queues: NDArray[np.int32]  # (channels, queues * queue_size) slots, oldest first
+    lengths: NDArray[np.int64]  # (channels, queues)
+    waiting: NDArray[np.int32]  # (channels, 2 * trans_size) slots: reads (unified: all), then writes
+    pool: NDArray[np.int64]
+    free: NDArray[np.int32]
+    buckets: NDArray[np.int32]
+    chain: NDArray[np.int32]
+    arrivals: NDArray[np.int64]
+    log: NDArray[np.int64]
+    bounds: NDArray[np.int64]
+    front: NDArray[np.int64]
+
+
+class GeneralChannel(NamedTuple):
+    """One channel's views of `GeneralState`."""
+
+    rules: HostRules
+    modes: GeneralModes
+    fields: AddressFields
+    plan: RefreshPlan
+    banks: ChannelBanks
+    clocks: NDArray[np.int64]
+    counters: NDArray[np.int64]
+    accesses: NDArray[np.int64]
+    ranks: NDArray[np.int64]
+    queues: NDArray[np.int32]
+    lengths: NDArray[np.int64]
+    waiting: NDArray[np.int32]
+    pool: NDArray[np.int64]
+    free: NDArray[np.int32]
+    buckets: NDArray[np.int32]
+    chain: NDArray[np.int32]
+    arrivals: NDArray[np.int64]
+    log: NDArray[np.int64]
+
+
+@njit(cache=False, forceinline=True)
+def general_channel(state, channel):
+    """Views of one channel; keep `state` alive."""
+    return GeneralChannel(
+        state.rules,
+        state.modes,
+        state.fields,
+        state.plan,
+        channel_banks(state.banks, channel),
+        row_view(state.clocks, channel),
+        row_view(state.counters, channel),
+        row_view(state.accesses, channel),
+        row_view(state.ranks, channel),
+        row_view(state.queues, channel),
+        row_view(state.lengths, channel),
+        row_view(state.waiting, channel),
+        row_view(state.pool, channel),
+        row_view(state.free, channel),
+        row_view(state.buckets, channel),
+        row_view(state.chain, channel),
+        row_view(state.arrivals, channel),
+        row_view(state.log, channel),
+    )
+
+
+def spare_slots(rules: HostRules) -> int:
+    """Slots that the waiting and the buffered requests may need."""
+    return 2 * rules.trans_size + 1
+
+
+def make_general_state(device: Device, rules: HostRules, *, follow_defects: bool) -> GeneralState:
+    """Empty queues and closed banks at cycle 0."""
+    org, controller = device.organization, device.controller
+    per_rank = controller.queue_structure == "PER_RANK"
+    n, n_queues = org.channels, org.ranks if per_rank else org.banks
+    modes = GeneralModes(
+        n_queues=n_queues,
+        lanes_per_queue=org.banks_per_rank if per_rank else 1,
+        close_page=int(controller.row_buf_policy == "CLOSE_PAGE"),
+        unified=int(controller.unified_queue),
+        self_refresh=int(controller.enable_self_refresh),
+        sref_threshold=controller.sref_threshold,
+        follow_defects=int(follow_defects),
+    )
+    plan = refresh_plan(device)
+    n_slots = n_queues * rules.queue_size + 2 * spare_slots(rules)
+    ranks = np.full((n, org.ranks, RANK_FIELDS), NEVER, np.int64)
+    ranks[:, :, HAD_TRAFFIC] = 0
+    clocks = make_clocks(n, org.banks, n_slots, plan.interval)
+    clocks[:, NEXT_MOVE] = 0  # the first cycle to run
+    return GeneralState(
+        rules=rules,
+        modes=modes,
+        fields=address_fields(device),
+        plan=plan,
+        banks=make_banks(device, n),
+        clocks=clocks,
+        counters=make_counters(n),
+        accesses=np.zeros((n, org.banks), np.int64),
+        ranks=ranks.reshape(n, -1),
+        queues=np.zeros((n, n_queues * rules.queue_size), np.int32),
+        lengths=np.zeros((n, n_queues), np.int64),
+        waiting=np.zeros((n, 2 * rules.trans_size), np.int32),
+        **make_buffers(n, n_slots, rules),
+    )
+
+
+def with_more_slots(state: GeneralState) -> GeneralState:
+    """The same state with twice the slots: reads lost by DRAMsim3 stay outstanding for ever."""
+    n, n_slots = state.chain.shape
+    rules = state.rules
+    bigger = make_buffers(n, 2 * n_slots, rules)
+    bigger["pool"][:, : state.pool.shape[1]] = state.pool
+    bigger["chain"][:, :n_slots] = state.chain
+    state.clocks[:, N_FREE] += n_slots
+    bigger["free"][:, :n_slots] = np.arange(n_slots, 2 * n_slots)
+    bigger["free"][:, n_slots:] = state.free
+    kept = {name: getattr(state, name) for name in ("buckets", "arrivals", "log", "bounds", "front")}
+    return state._replace(**{**bigger, **kept})

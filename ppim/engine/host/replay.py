@@ -1,0 +1,282 @@
+"""Host mode's front door: plain reads and writes through DRAMsim3's memory controller, command for command.
+
+`replay` takes arrays, `HostReplay` chunks of them in bounded memory. The rules are those of the golden
+README; what differs, and only where DRAMsim3 never finishes a request, is:
+
+* A run without `n_cycles` is drained: when the last request has been accepted and every other one of a
+  channel is finished, the writes still in its buffer (up to 8 would stay for ever) are written back as
+  if the buffer were full. It ends with the last completion.
+* A column command that an HBM second slot may not issue stays in its queue (DRAMsim3 loses it).
+* Where DRAMsim3 stands still for ever (nothing under way, a full or large write buffer whose oldest
+  write may not overtake a read that waits behind the drain), the oldest read moves instead.
+
+`follow_defects` copies these too, for comparisons.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ppim.dram.device import Device
+from ppim.engine.host import frontend
+from ppim.engine.host.events import TO_CYCLE, TO_EMPTY, TO_ROOM
+from ppim.engine.host.general_state import GeneralState, make_general_state, with_more_slots
+from ppim.engine.host.result import CommandStream, HostResult, collect, command_stream
+from ppim.engine.host.state import (
+    ACCEPTED_AT,
+    FLUSH,
+    LAST_COMPLETION,
+    LOG_FIELDS,
+    LOG_USED,
+    N_READS,
+    N_WRITES,
+    NEXT_MOVE,
+    QUEUED,
+    HostState,
+    make_rules,
+    make_state,
+)
+from ppim.errors import InputError, PpimError
+
+MASK_BITS = 64
+QUEUE_MASK_BITS = 62
+LOG_ENTRIES = 1 << 14
+
+_NO_REQUESTS = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.bool_))
+
+
+def has_fast_kernel(device: Device, *, follow_defects: bool = False) -> bool:
+    """Whether the fast kernel covers the device's controller modes; the general one covers all."""
+    controller = device.controller
+    return (
+        not follow_defects
+        and controller.queue_structure == "PER_BANK"
+        and controller.row_buf_policy == "OPEN_PAGE"
+        and not controller.unified_queue
+        and controller.refresh_policy != "BANK_LEVEL_STAGGERED"
+        and not controller.enable_self_refresh
+        and device.organization.banks <= MASK_BITS
+        and controller.cmd_queue_size <= QUEUE_MASK_BITS
+    )
+
+
+class HostReplay:
+    """A host run that is fed chunk by chunk.
+
+    Parameters
+    ----------
+    device : Device
+    n_cycles : int, optional
+        Simulate cycles 0 .. n_cycles - 1 exactly, finished or not. By default run until drained.
+    inject : int
+        Requests that may be accepted per memory clock, in order, over all channels (DRAMsim3: 1).
+    merge : bool
+        Serve reads of one byte address that wait together by one column command, and absorb a write to
+        an address whose write has not been issued yet. A read of such an address is answered from the
+        write in any case.
+    follow_defects : bool
+        Lose reads and stand still where DRAMsim3 does; needs `n_cycles`.
+    command_trace : bool
+        Keep the issued commands.
+    general_kernel : bool
+        Use the general kernel even where the fast one would do (they agree; for comparisons).
+
+    Raises
+    ------
+    InputError
+        Parameters that contradict each other or are out of range.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        *,
+        n_cycles: int | None = None,
+        inject: int = 1,
+        merge: bool = True,
+        follow_defects: bool = False,
+        command_trace: bool = False,
+        general_kernel: bool = False,
+    ) -> None:
+        if inject < 1:
+            raise InputError(f"inject is {inject}: at least one request per memory clock must be allowed")
+        if n_cycles is not None and n_cycles < 0:
+            raise InputError(f"cycles is {n_cycles}: give 0 or more")
+        if follow_defects and n_cycles is None:
+            raise InputError(
+                "following DRAMsim3's defects needs a number of cycles: such a run may never end"
+            )
+        self.device = device
+        self.n_cycles = n_cycles
+        rules = make_rules(
+            device, n_cycles=n_cycles, inject=inject, merge=merge, log=LOG_ENTRIES if command_trace else 0
+        )
+        self._state: HostState | GeneralState
+        if has_fast_kernel(device, follow_defects=follow_defects) and not general_kernel:
+            self._state = make_state(device, rules)
+        else:
+            self._state = make_general_state(device, rules, follow_defects=follow_defects)
+        self._follow_defects = follow_defects
+        self._n_fed = 0
+        self._ended = n_cycles == 0
+        self._finished = False
+        self._logged: list[list[NDArray[np.int64]]] = [[] for _ in range(device.organization.channels)]
+
+    def feed(self, address: ArrayLike, is_write: ArrayLike, cycle: ArrayLike) -> None:
+        """Offer more requests, in order.
+
+        Parameters
+        ----------
+        address : array_like of int64, shape (n,)
+            Byte addresses, >= 0.
+        is_write : array_like of bool, shape (n,)
+        cycle : array_like of int64, shape (n,)
+            First cycle in which a request may be accepted; the order of the requests is kept whatever it is.
+
+        Raises
+        ------
+        InputError
+            Lengths differ, or an address or a cycle is negative or beyond 2^61.
+        """
+        if self._finished:
+            raise InputError("this run has been finished; start a new one")
+        addresses = np.ascontiguousarray(address, np.int64)
+        writes = np.ascontiguousarray(is_write, np.bool_)
+        cycles = np.ascontiguousarray(cycle, np.int64)
+        if not addresses.shape == writes.shape == cycles.shape == (addresses.size,):
+            raise InputError("addresses, writes and cycles must be one-dimensional and of equal length")
+        for name, values in (("address", addresses), ("cycle", cycles)):
+            if values.size and not 0 <= int(values.min()) <= int(values.max()) < 1 << 61:
+                raise InputError(f"a request's {name} must be from 0 to 2^61 - 1")
+        self._n_fed += addresses.size
+        if not self._ended:
+            self._call(TO_ROOM, 0, 0, (cycles, addresses, writes))
+
+    def offer_last_line_again(self, address: int) -> None:
+        """DRAMsim3's end of a file that ends in a newline: a read, offered once in the next cycle."""
+        at = int(self._state.front[ACCEPTED_AT]) + 1
+        if self._ended or at > self._state.rules.last_cycle:
+            return
+        place = (address >> self._state.fields.channel_at) & self._state.fields.channel_mask
+        self._call(TO_CYCLE, place, at)
+        waiting = int(self._state.clocks[place, N_READS])
+        if waiting < self._state.rules.trans_size:
+            self._n_fed += 1
+            self._call(TO_ROOM, 0, 0, (np.array([at]), np.array([address], np.int64), np.zeros(1, np.bool_)))
+
+    def finish(self) -> HostResult:
+        """End the run and collect its result.
+
+        Raises
+        ------
+        PpimError
+            A run that should drain does not get on, or requests are missing at its end.
+        """
+        if self.n_cycles is None:
+            cycles = self._drain()
+        else:
+            cycles = self.n_cycles
+        for channel in range(self.device.organization.channels):
+            if cycles > 0:
+                self._call(TO_CYCLE, channel, cycles - 1)
+        self._finished = True
+        streams = self.take_commands() if self._state.rules.log else None
+        result = collect(self._state, cycles, streams)
+        self._check_conservation(result)
+        return result
+
+    def take_commands(self) -> list[CommandStream]:
+        """The commands kept since the last call, by channel; they are then forgotten here."""
+        streams = []
+        for channel, parts in enumerate(self._logged):
+            self._empty_log(channel)
+            logged = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+            streams.append(command_stream(self.device, logged))
+            parts.clear()
+        return streams
+
+    def _call(
+        self,
+        goal: int,
+        channel: int,
+        until: int,
+        requests: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]] = _NO_REQUESTS,
+    ) -> None:
+        """Call the kernel until the goal is reached or the run's last cycle makes it impossible."""
+        start = 0
+        while True:
+            start, why = frontend.feed(self._state, goal, channel, until, start, *requests)
+            if why == frontend.EMPTY_LOG:
+                for logging in range(len(self._logged)):
+                    self._empty_log(logging)
+            elif why == frontend.ADD_SLOTS:
+                assert isinstance(self._state, GeneralState)
+                self._state = with_more_slots(self._state)
+            elif why == frontend.STANDSTILL:
+                raise PpimError(
+                    f"{self.device.name}: requests wait, but no column command can be issued any more; "
+                    "check the device's refresh timing (tRFC, tREFI)"
+                )
+            else:
+                self._ended = self._ended or (goal == TO_ROOM and why == frontend.END_OF_RUN)
+                return
+
+    def _empty_log(self, channel: int) -> None:
+        used = int(self._state.clocks[channel, LOG_USED]) * LOG_FIELDS
+        if used:
+            self._logged[channel].append(self._state.log[channel, :used].copy())
+            self._state.clocks[channel, LOG_USED] = 0
+
+    def _drain(self) -> int:
+        """Serve everything; returns the cycles up to the last completion."""
+        last = int(self._state.front[ACCEPTED_AT])
+        for channel in range(self.device.organization.channels):
+            if last < 0:
+                break
+            self._call(TO_CYCLE, channel, last)
+            clocks = self._state.clocks[channel]
+            clocks[FLUSH] = 1
+            clocks[NEXT_MOVE] = min(int(clocks[NEXT_MOVE]), last + 1)
+            self._call(TO_EMPTY, channel, last)
+        return int(self._state.counters[:, LAST_COMPLETION].max()) + 1
+
+    def _check_conservation(self, result: HostResult) -> None:
+        """Every accepted request has a column command, was merged or forwarded, or still waits."""
+        clocks = self._state.clocks
+        waiting = clocks[:, QUEUED] + clocks[:, N_READS] + clocks[:, N_WRITES]
+        served = result.column_commands + result.merged_reads + result.merged_writes + result.forwarded
+        missing = result.reads + result.writes - served - waiting
+        complete = not waiting.any() and result.accepted == self._n_fed
+        if (missing.any() and not self._follow_defects) or (self.n_cycles is None and not complete):
+            raise PpimError(
+                f"{self._n_fed} requests came in, {int(served.sum())} were served, {int(waiting.sum())} wait and "
+                f"{int(missing.sum())} are missing: a fault of the engine"
+            )
+
+
+def replay(
+    device: Device,
+    address: ArrayLike,
+    is_write: ArrayLike,
+    cycle: ArrayLike,
+    *,
+    n_cycles: int | None = None,
+    inject: int = 1,
+    merge: bool = True,
+    follow_defects: bool = False,
+    command_trace: bool = False,
+    general_kernel: bool = False,
+) -> HostResult:
+    """Run a trace of plain reads and writes; parameters as of `HostReplay` and its `feed`."""
+    run = HostReplay(
+        device,
+        n_cycles=n_cycles,
+        inject=inject,
+        merge=merge,
+        follow_defects=follow_defects,
+        command_trace=command_trace,
+        general_kernel=general_kernel,
+    )
+    run.feed(address, is_write, cycle)
+    return run.finish()

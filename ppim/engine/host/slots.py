@@ -1,0 +1,102 @@
+"""Slots of outstanding requests, found by byte address.
+
+A slot is taken when a request needs a column command of its own and given back when that command has
+been issued. In between it is on the chain of its address's bucket.
+"""
+
+from __future__ import annotations
+
+from numba import int32, int64
+
+from ppim.engine.host.state import (
+    AGE,
+    BUCKET_BITS,
+    N_FREE,
+    NO_SLOT,
+    SLOT_ADDRESS,
+    SLOT_AGE,
+    SLOT_COLUMN,
+    SLOT_FIELDS,
+    SLOT_LANE,
+    SLOT_NEXT,
+    SLOT_READERS,
+    SLOT_ROW,
+    SLOT_STAMPS,
+)
+from ppim.jit import njit
+
+_HASH_MULTIPLIER = 0x9E3779B97F4A7C15 - (1 << 64)  # 2^64 / golden ratio, odd
+
+
+@njit(cache=False, forceinline=True)
+def _bucket(address):
+    return ((address * int64(_HASH_MULTIPLIER)) >> (64 - BUCKET_BITS)) & ((1 << BUCKET_BITS) - 1)
+
+
+@njit(cache=False, forceinline=True)
+def field(address, at, mask):
+    """A bit field of an address."""
+    return (address >> at) & mask
+
+
+@njit(cache=False, forceinline=True)
+def _lane_of(fields, address):
+    return (
+        field(address, fields.rank_at, fields.rank_mask) * fields.banks_per_rank
+        + field(address, fields.group_at, fields.group_mask) * fields.banks_per_group
+        + field(address, fields.bank_at, fields.bank_mask)
+    )
+
+
+@njit(cache=False, forceinline=True)
+def take_slot(h, address, stamp, readers):
+    """Fill a free slot and put it on its chain (`readers`: 0 for a write)."""
+    h.clocks[N_FREE] -= 1
+    slot = int64(h.free[h.clocks[N_FREE]])
+    at = slot * SLOT_FIELDS
+    h.pool[at + SLOT_ADDRESS] = address
+    h.pool[at + SLOT_STAMPS] = stamp
+    h.pool[at + SLOT_READERS] = readers
+    h.pool[at + SLOT_ROW] = field(address, h.fields.row_at, h.fields.row_mask)
+    h.pool[at + SLOT_COLUMN] = field(address, h.fields.column_at, h.fields.column_mask)
+    h.pool[at + SLOT_LANE] = _lane_of(h.fields, address)
+    h.pool[at + SLOT_AGE] = h.clocks[AGE]
+    h.pool[at + SLOT_NEXT] = NO_SLOT
+    h.clocks[AGE] += 1
+    bucket = _bucket(address)
+    h.chain[slot] = h.buckets[bucket]
+    h.buckets[bucket] = int32(slot)
+    return slot
+
+
+@njit(cache=False, forceinline=True)
+def release_slot(h, slot):
+    """Take a slot off its chain and give it back."""
+    bucket = _bucket(h.pool[slot * SLOT_FIELDS + SLOT_ADDRESS])
+    if h.buckets[bucket] == slot:
+        h.buckets[bucket] = h.chain[slot]
+    else:
+        before = h.buckets[bucket]
+        while h.chain[before] != slot:
+            before = h.chain[before]
+        h.chain[before] = h.chain[slot]
+    h.free[h.clocks[N_FREE]] = int32(slot)
+    h.clocks[N_FREE] += 1
+
+
+@njit(cache=False, forceinline=True)
+def first_in_bucket(h, address):
+    """Where the search for an address starts; NO_SLOT when nothing can match."""
+    return int64(h.buckets[_bucket(address)])
+
+
+@njit(cache=False)
+def find_outstanding(h, address, is_write):
+    """Slot of an outstanding write (or read) of a byte address, or NO_SLOT."""
+    slot = first_in_bucket(h, address)
+    while slot != NO_SLOT:
+        at = slot * SLOT_FIELDS
+        if h.pool[at + SLOT_ADDRESS] == address and (h.pool[at + SLOT_READERS] == 0) == is_write:
+            return slot
+        slot = int64(h.chain[slot])
+    return slot
