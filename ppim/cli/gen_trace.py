@@ -11,12 +11,15 @@ from ppim.errors import InputError
 
 if TYPE_CHECKING:
     from ppim.datasets.base import Source
+    from ppim.datasets.rows import RowMap
     from ppim.trace.generate import Recipe
     from ppim.trace.schema import PoolingMeta
     from ppim.weight_sharing.base import WeightSharing
 
 SYNTHETIC = "synthetic"
 DEFAULT_POOLING = 10
+# Multi-hot sizes of the 26 Criteo 1TB tables in MLPerf v2's data (facebookresearch/dlrm, torchrec_dlrm).
+MLPERF_POOLING: tuple[int, ...] = (3, 2, 1, 2, 6, 1, 1, 1, 1, 7, 3, 8, 1, 6, 9, 5, 1, 1, 1, 12, 100, 27, 10, 3, 1, 1)
 TERMINATED = 143
 
 
@@ -56,6 +59,16 @@ TERMINATED = 143
     type=click.Choice(["pareto", "uniform", "dataset"]),
     help="Where lookups after the first come from; dataset: its own bags.  [default: pareto for one-hot data]",
 )
+@click.option(
+    "--pooling-list",
+    metavar="N,N,...|mlperf",
+    help="Lookups in a bag of each table; mlperf: MLPerf v2's sizes.",
+)
+@click.option(
+    "--rows",
+    metavar="dataset|seen|N",
+    help="Rows of the tables: the dataset's own, numbered as first seen, or N.  [default: the dataset's if known]",
+)
 @click.option("--max-samples", type=click.IntRange(1), help="Stop after this many samples.")
 @click.option("--tables", metavar="T,T,...", help="Only these tables, by number or name.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
@@ -76,18 +89,18 @@ def command(dataset: tuple[str, ...], output: Path, **options: Any) -> None:
     from ppim.jit import compile_notice
     from ppim.trace.generate import generate
 
-    name, paths = _dataset(dataset, options["dataset_name"])
-    source, dataset_options = _open(name, paths, options)
-    sharing = _sharing(options)
-    recipe = _recipe(source, name, options)
-    describe = {
-        "dataset": name,
-        "dataset_sha256": _fingerprint(paths),
-        "dataset_options": dataset_options,
-        "command_line": _command_line(name, paths, dataset_options, sharing, recipe, options),
-    }
     with atomic_path(output) as temporary, compile_notice("gen-trace"):
-        with _Bar(source) as bar:
+        name, paths = _dataset(dataset, options["dataset_name"])
+        source, paths, dataset_options = _open(name, paths, options)
+        sharing = _sharing(options)
+        recipe = _recipe(source, name, options)
+        describe = {
+            "dataset": name,
+            "dataset_sha256": _fingerprint(paths),
+            "dataset_options": dataset_options,
+            "command_line": _command_line(name, paths, dataset_options, sharing, recipe, options),
+        }
+        with _Bar(source, "gen-trace") as bar:
             meta = generate(source, sharing, recipe, temporary, describe, bar.update)
         size = temporary.stat().st_size
     progress = source.progress
@@ -105,12 +118,12 @@ def command(dataset: tuple[str, ...], output: Path, **options: Any) -> None:
 class _Bar:
     """Progress in bytes of the files with the rows beside it, or in samples where there are no files."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, label: str) -> None:
         from ppim.progress import progress_bar
 
         self._by_bytes = source.total_bytes is not None
         total = source.total_bytes if self._by_bytes else source.total_samples
-        self._bar = progress_bar(total, "B" if self._by_bytes else "sample", "gen-trace")
+        self._bar = progress_bar(total, "B" if self._by_bytes else "sample", label)
 
     def update(self, source: Source) -> None:
         done = source.progress.bytes if self._by_bytes else source.progress.rows
@@ -141,14 +154,16 @@ def _dataset(words: tuple[str, ...], name: str | None) -> tuple[str, list[Path]]
     return name, paths
 
 
-def _open(name: str, paths: list[Path], options: dict[str, Any]) -> tuple[Source, dict[str, Any]]:
+def _open(name: str, paths: list[Path], options: dict[str, Any]) -> tuple[Source, list[Path], dict[str, Any]]:
+    """The source, its paths in the order they are read, and the dataset's options."""
     from dataclasses import asdict
 
     from ppim.datasets.base import ReadOptions, make_dataset
 
     dataset = make_dataset(name, _pairs(options["dataset_option"], "--dataset-option"))
+    paths = dataset.order(paths)
     read = ReadOptions(options["max_samples"], options["on_error"], seed=options["seed"])
-    return dataset.open(paths, read), asdict(dataset)  # type: ignore[call-overload]
+    return dataset.open(paths, read), paths, asdict(dataset)  # type: ignore[call-overload]
 
 
 def _sharing(options: dict[str, Any]) -> WeightSharing:
@@ -167,36 +182,72 @@ def _recipe(source: Source, name: str, options: dict[str, Any]) -> Recipe:
 
     words = options["tables"].split(",") if options["tables"] else []
     tables = table_numbers(source, words)
-    rows = tuple(_rows(source, table, name) for table in tables)
+    pooling = _pooling(source, name, tables, options)
     return Recipe(
-        tables, rows, _pooling(source, name, len(tables), options), options["batch_size"], options["seed"]
+        tables, _rows(source, tables, options["rows"]), pooling, options["batch_size"], options["seed"]
     )
 
 
-def _rows(source: Source, table: int, name: str) -> int:
-    rows = source.tables[table].rows
-    if rows is None:
-        raise InputError(f"dataset {name} does not say how many rows table {source.tables[table].name} has")
-    return rows
+def _rows(source: Source, tables: tuple[int, ...], policy: str | None) -> RowMap:
+    from ppim.datasets.rows import FoldedRows, SeenRows
+
+    known = [source.tables[table].rows for table in tables]
+    if policy is None:
+        policy = "dataset" if None not in known else "seen"
+    if policy == "dataset":
+        for table, rows in zip(tables, known, strict=True):
+            if rows is None:
+                raise InputError(
+                    f"--rows dataset: the dataset does not say how many rows table {source.tables[table].name} has; "
+                    "give --rows seen or --rows N"
+                )
+        return FoldedRows([rows for rows in known if rows is not None])
+    if policy == "seen":
+        with _Bar(source, "numbering rows") as bar:
+            return SeenRows(source, tables, bar.update)
+    if not policy.isdigit() or not 1 <= int(policy) < 1 << 63:
+        raise InputError(f"--rows {policy}: write dataset, seen or a number of rows")
+    return FoldedRows([int(policy)] * len(tables))
 
 
-def _pooling(source: Source, name: str, n_tables: int, options: dict[str, Any]) -> PoolingMeta:
+def _pooling(source: Source, name: str, tables: tuple[int, ...], options: dict[str, Any]) -> PoolingMeta:
     from ppim.trace.schema import PoolingMeta
 
     distribution = options["pooling_distribution"]
     if distribution is None:
         distribution = "pareto" if source.one_hot else "dataset"
     if distribution == "dataset":
-        if options["pooling"] is not None and (not source.one_hot or options["pooling"] != 1):
+        if options["pooling"] is not None or options["pooling_list"] is not None:
             raise InputError(
                 "--pooling: the bags are the dataset's own; leave it out or give --pooling-distribution pareto"
             )
         return PoolingMeta("dataset")
     if not source.one_hot:
         raise InputError(
-            f"--pooling-distribution {distribution}: dataset {name} has bags of its own; give --pooling-distribution dataset"
+            f"--pooling-distribution {distribution}: dataset {name} has bags of its own; "
+            "give --pooling-distribution dataset"
         )
-    return PoolingMeta(distribution, (options["pooling"] or DEFAULT_POOLING,) * n_tables)
+    return PoolingMeta(distribution, _factors(len(source.tables), tables, options))
+
+
+def _factors(n_tables: int, tables: tuple[int, ...], options: dict[str, Any]) -> tuple[int, ...]:
+    """Bag size of each chosen table; a list may speak of the chosen tables or of all of the dataset's."""
+    words = options["pooling_list"]
+    if words is None:
+        return (options["pooling"] or DEFAULT_POOLING,) * len(tables)
+    if options["pooling"] is not None:
+        raise InputError("--pooling and --pooling-list: give one of them")
+    if words == "mlperf":
+        sizes = MLPERF_POOLING
+    elif all(word.strip().isdigit() and int(word) for word in words.split(",")):
+        sizes = tuple(int(word) for word in words.split(","))
+    else:
+        raise InputError(f"--pooling-list {words}: write positive numbers with commas between, or mlperf")
+    if len(sizes) == n_tables:
+        return tuple(sizes[table] for table in tables)
+    if len(sizes) == len(tables):
+        return sizes
+    raise InputError(f"--pooling-list: {len(sizes)} sizes for {len(tables)} tables; give one for each")
 
 
 def _pairs(words: tuple[str, ...], option: str) -> dict[str, Any]:
@@ -230,6 +281,7 @@ def _command_line(
     options: dict[str, Any],
 ) -> str:
     """The command that makes this trace again, without what does not change it (output name, folders)."""
+    import json
     import shlex
 
     words = [path.name for path in paths] or [SYNTHETIC]
@@ -239,16 +291,16 @@ def _command_line(
         if key in parameters:
             settings[key] = parameters.pop(key)
     settings |= {"batch_size": recipe.batch_size}
-    if options["pooling"] is not None or recipe.pooling.factors:
-        settings["pooling"] = options["pooling"] or DEFAULT_POOLING
+    if recipe.pooling.factors:
+        settings["pooling_list"] = ",".join(map(str, recipe.pooling.factors))
     settings["pooling_distribution"] = recipe.pooling.distribution
-    for key in ("max_samples", "tables"):
+    for key in ("rows", "max_samples", "tables"):
         if options[key] is not None:
             settings[key] = options[key]
     settings |= {"seed": recipe.seed, "on_error": options["on_error"]}
     words += [f"--{key.replace('_', '-')}={value}" for key, value in settings.items()]
-    words += [f"--algorithm-option={key}={value}" for key, value in parameters.items()]
-    words += [f"--dataset-option={key}={value}" for key, value in dataset_options.items()]
+    words += [f"--algorithm-option={key}={json.dumps(value)}" for key, value in parameters.items()]
+    words += [f"--dataset-option={key}={json.dumps(value)}" for key, value in dataset_options.items()]
     return shlex.join(["ppim", "gen-trace", *words])
 
 

@@ -101,6 +101,10 @@ class Dataset(ABC):
         """Whether the (decompressed) beginning of a file shows this format beyond doubt."""
         return False
 
+    def order(self, paths: Sequence[Path]) -> list[Path]:
+        """The order in which to read the files; as given unless their names say otherwise."""
+        return list(paths)
+
     @abstractmethod
     def open(self, paths: Sequence[Path], options: ReadOptions) -> Source:
         """Make ready to read `paths`, in this order."""

@@ -27,6 +27,8 @@ class Kind(IntEnum):
     """A whole number, not negative."""
     TEXT = 4
     """Any text; its value is its 64-bit FNV-1a hash."""
+    NUMBER = 5
+    """A whole number, not negative, that must not be missing."""
 
 
 class Status(IntEnum):
@@ -61,6 +63,7 @@ MAX_HEX_DIGITS = 16
 MAX_DECIMAL_DIGITS = 19
 
 _SKIP, _INTEGER, _HEX, _DECIMAL = int(Kind.SKIP), int(Kind.INTEGER), int(Kind.HEX), int(Kind.DECIMAL)
+_NUMBER = int(Kind.NUMBER)
 _NEED_MORE, _FULL, _BAD_FIELD = int(Status.NEED_MORE), int(Status.FULL), int(Status.BAD_FIELD)
 _TOO_MANY, _TOO_FEW, _CUT_OFF = int(Status.TOO_MANY), int(Status.TOO_FEW), int(Status.CUT_OFF)
 _NEWLINE, _RETURN, _MINUS, _QUOTE, _ZERO = 10, 13, 45, 34, 48
@@ -202,7 +205,7 @@ def parse_rows(text, at, last_block, delimiter, quote, kinds, slots, min_fields,
                         return Stop(_NEED_MORE, row, start, lines, field, first)
                 elif kind == _HEX:
                     value, at, good = _read_hex(text, n, at)
-                elif kind == _DECIMAL:
+                elif kind in (_DECIMAL, _NUMBER):
                     value, at, good = _read_decimal(text, n, at)
                 elif kind == _INTEGER:
                     if text[at] == _MINUS:
@@ -216,6 +219,8 @@ def parse_rows(text, at, last_block, delimiter, quote, kinds, slots, min_fields,
                     return Stop(_BAD_FIELD, row, start, lines, field, first)
             if at >= n and not last_block:
                 return Stop(_NEED_MORE, row, start, lines, field, first)
+            if kind == _NUMBER and at == first:
+                return Stop(_BAD_FIELD, row, start, lines, field, first)
             if slots[field] >= 0:
                 values[slots[field], row] = value
             if at < n and text[at] == delimiter:

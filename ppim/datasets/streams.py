@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +40,7 @@ class ByteStream:
         begins = self._raw.read(len(_ZSTD))
         self._raw.seek(0)
         self._data: Any = self._raw
+        self.compressed = begins.startswith((_GZIP, _ZSTD))
         if begins.startswith(_GZIP):
             self._data = gzip.GzipFile(fileobj=self._raw)
         elif begins == _ZSTD:
@@ -77,17 +77,10 @@ def read_head(path: Path, n_bytes: int = _HEAD_BYTES) -> bytes:
         stream.close()
 
 
-def read_all(path: Path) -> io.BytesIO:
-    """The whole decompressed content."""
-    stream = ByteStream(path)
-    content = io.BytesIO()
-    try:
-        while block := stream.read(_HASHED_BYTES):
-            content.write(block)
-    finally:
-        stream.close()
-    content.seek(0)
-    return content
+def header_line(path: Path) -> str:
+    """The first line of the content, without byte order mark and line end."""
+    line = read_head(path).removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0]
+    return line.decode("utf-8", "replace").rstrip("\r")
 
 
 def fingerprint(paths: Sequence[Path]) -> str:
@@ -106,4 +99,9 @@ def fingerprint(paths: Sequence[Path]) -> str:
 
 def total_size(paths: Sequence[Path]) -> int:
     """Bytes of the files on disk."""
-    return sum(path.stat().st_size for path in paths)
+    try:
+        return sum(path.stat().st_size for path in paths)
+    except OSError as error:
+        raise InputError(
+            f"{error.filename}: cannot be read ({error.strerror}); give an existing dataset file"
+        ) from error

@@ -190,6 +190,7 @@ def _describe(path: Path, layout: TextLayout, block: _Block, stop: Stop) -> str:
     wanted = {
         Kind.HEX: "a hexadecimal number of at most 16 digits",
         Kind.DECIMAL: "a whole number",
+        Kind.NUMBER: "a whole number",
         Kind.INTEGER: "a whole number or empty",
         Kind.TEXT: "a field whose quotes match",
         Kind.SKIP: "a field whose quotes match",

@@ -12,7 +12,7 @@ import numpy as np
 from ppim import __version__
 from ppim.datasets.base import Source
 from ppim.datasets.pooling import Distribution, expand
-from ppim.datasets.rows import fold
+from ppim.datasets.rows import RowMap
 from ppim.errors import InputError
 from ppim.trace.groups import Group, group_bags, group_one_hot
 from ppim.trace.layout import fill_structure, place_rows, segment_starts
@@ -29,11 +29,11 @@ _MAX_BATCH_ACCESSES = 1 << 28
 class Recipe:
     """What to make of a dataset, beside the weight sharing.
 
-    `tables` are the dataset's columns to keep, `rows` the rows of each, `pooling.factors` its bag size.
+    `tables` are the dataset's columns to keep, `rows` maps their values, `pooling.factors` are their bag sizes.
     """
 
     tables: tuple[int, ...]
-    rows: tuple[int, ...]
+    rows: RowMap
     pooling: PoolingMeta
     batch_size: int
     seed: int
@@ -69,7 +69,7 @@ class _Builder:
         self.tables = [
             _table(sharing, number, column, rows, factor)
             for number, (column, rows, factor) in enumerate(
-                zip(recipe.tables, recipe.rows, factors, strict=True)
+                zip(recipe.tables, recipe.rows.rows, factors, strict=True)
             )
         ]
         self.meta_tables = tuple(
@@ -109,7 +109,7 @@ class _Builder:
         row = np.empty(structure.n_accesses, dtype=self._row_type)
         for number, table in enumerate(self.tables):
             ids = np.empty(group.values[number].size, dtype=np.int64)
-            fold(group.values[number], table.rows, ids)
+            self._recipe.rows.apply(number, group.values[number], ids)
             if table.factor > 1:
                 ids = self._expand(ids, table)
             rows = np.empty((ids.size, table.subtables.size), dtype=self._row_type)

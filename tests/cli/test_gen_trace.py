@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -104,7 +105,7 @@ def test_command_line_in_the_metadata_makes_the_trace_again(tmp_path: Path) -> N
     ]
     assert run("synthetic", "-o", tmp_path / "a", "--max-samples", 30, *arguments) == 0
     with TraceReader(tmp_path / "a") as reader:
-        words = reader.meta.command_line.split()
+        words = shlex.split(reader.meta.command_line)
     assert words[:3] == ["ppim", "gen-trace", "synthetic"]
     assert run(*words[2:], "-o", tmp_path / "b") == 0
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

@@ -10,6 +10,7 @@ import pytest
 
 from ppim.datasets.base import MISSING, SampleChunk, Source, TableSpec
 from ppim.datasets.pooling import Distribution, expand
+from ppim.datasets.rows import FoldedRows
 from ppim.errors import InputError
 from ppim.trace import generate as module
 from ppim.trace.generate import Recipe, generate, table_numbers
@@ -55,13 +56,13 @@ def twin(bags: list[list[list[int]]], sharing: WeightSharing, recipe: Recipe) ->
     for first in range(0, len(bags), recipe.batch_size):
         batch = bags[first : first + recipe.batch_size]
         for table, column in enumerate(recipe.tables):
-            scheme = sharing.table(recipe.rows[table], table)
+            scheme = sharing.table(recipe.rows.rows[table], table)
             for sample, bag in enumerate(batch):
-                ids = [0 if v == MISSING else v % recipe.rows[table] for v in bag[column]]
+                ids = [0 if v == MISSING else v % recipe.rows.rows[table] for v in bag[column]]
                 if recipe.pooling.factors:
                     out = np.empty(recipe.pooling.factors[table], dtype=np.int64)
                     kind = int(Distribution[recipe.pooling.distribution.upper()])
-                    expand(np.array(ids), len(out), recipe.rows[table], column, recipe.seed, kind, out)
+                    expand(np.array(ids), len(out), recipe.rows.rows[table], column, recipe.seed, kind, out)
                     ids = out.tolist()
                 for lookup, row in enumerate(ids):
                     for part, sub in zip(
@@ -97,7 +98,7 @@ def test_trace_equals_its_definition(
         if distribution in ("dataset", "bags")
         else PoolingMeta(distribution, (3, 1, 2))
     )
-    recipe = Recipe((0, 1, 2), ROWS, pooling, batch_size=4, seed=9)
+    recipe = Recipe((0, 1, 2), FoldedRows(ROWS), pooling, batch_size=4, seed=9)
     sharing = WeightSharing.from_parameters(algorithm, {"dense_below": 10})
     chunks = make(tmp_path / "t", ListSource(bags, 13, one_hot), sharing, recipe)
     assert flat(chunks) == twin(bags, sharing, recipe)
@@ -111,7 +112,7 @@ def test_chunk_size_does_not_change_a_byte(
     monkeypatch.setattr(module, "ROW_GROUP_ACCESSES", 300)
     bags = random_bags(211, one_hot, seed=4)
     pooling = PoolingMeta("pareto", (2, 3, 1)) if one_hot else PoolingMeta("dataset")
-    recipe = Recipe((0, 1, 2), ROWS, pooling, batch_size=4, seed=0)
+    recipe = Recipe((0, 1, 2), FoldedRows(ROWS), pooling, batch_size=4, seed=0)
     sharing = WeightSharing.from_parameters("qr", {})
     written = set()
     for size in (1, 4, 50, 1000):
@@ -128,19 +129,19 @@ def test_chosen_tables_keep_their_bags(tmp_path: Path) -> None:
         tmp_path / "a",
         ListSource(bags, 8, True),
         sharing,
-        Recipe((0, 2), (ROWS[0], ROWS[2]), PoolingMeta("pareto", (4, 4)), 4, 0),
+        Recipe((0, 2), FoldedRows((ROWS[0], ROWS[2])), PoolingMeta("pareto", (4, 4)), 4, 0),
     )
     alone = make(
         tmp_path / "b",
         ListSource(bags, 8, True),
         sharing,
-        Recipe((2,), (ROWS[2],), PoolingMeta("pareto", (4,)), 4, 0),
+        Recipe((2,), FoldedRows((ROWS[2],)), PoolingMeta("pareto", (4,)), 4, 0),
     )
     assert both[0].row[both[0].table == 1].tolist() == alone[0].row.tolist()
 
 
 def test_empty_dataset(tmp_path: Path) -> None:
-    recipe = Recipe((0, 1, 2), ROWS, PoolingMeta("pareto", (1, 1, 1)), 4, 0)
+    recipe = Recipe((0, 1, 2), FoldedRows(ROWS), PoolingMeta("pareto", (1, 1, 1)), 4, 0)
     with pytest.raises(InputError, match="no samples"):
         generate(
             ListSource([], 1, True), WeightSharing.from_parameters("qr", {}), recipe, tmp_path / "t", DESCRIBE
@@ -148,7 +149,7 @@ def test_empty_dataset(tmp_path: Path) -> None:
 
 
 def test_a_batch_too_large_to_hold(tmp_path: Path) -> None:
-    recipe = Recipe((0,), ROWS[:1], PoolingMeta("pareto", (1000,)), 10**7, 0)
+    recipe = Recipe((0,), FoldedRows(ROWS[:1]), PoolingMeta("pareto", (1000,)), 10**7, 0)
     with pytest.raises(InputError, match="--batch-size"):
         generate(
             ListSource(random_bags(1, True, 0), 1, True),

@@ -1,0 +1,89 @@
+"""DLRM's preprocessed Criteo: .npz with `X_cat` (samples x tables, ids from 0), as its data_utils.py writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ppim.datasets.base import DATASETS, Dataset, ReadOptions, SampleChunk, Source, TableSpec
+from ppim.datasets.npy import StoredArray, open_arrays
+from ppim.errors import InputError
+
+_CHUNK_SAMPLES = 1 << 16
+
+
+class DlrmNpzSource(Source):
+    """One-hot samples; table sizes are the `counts` of the file, or one more than the greatest id."""
+
+    def __init__(self, paths: Sequence[Path], options: ReadOptions, counts_file: str) -> None:
+        super().__init__()
+        self._options = options
+        arrays = [open_arrays(path) for path in paths]
+        self._matrices = [_matrix(found, path) for found, path in zip(arrays, paths, strict=True)]
+        n_tables = self._matrices[0].shape[1]
+        for matrix, path in zip(self._matrices, paths, strict=True):
+            if matrix.shape[1] != n_tables:
+                raise InputError(f"{path}: {matrix.shape[1]} tables, but {paths[0]} has {n_tables}")
+        counts = open_arrays(Path(counts_file)) if counts_file else arrays[0]
+        rows = self._rows(counts, n_tables, counts_file or str(paths[0]))
+        self.tables = tuple(TableSpec(f"C{t + 1}", n) for t, n in enumerate(rows))
+        n_samples = sum(matrix.shape[0] for matrix in self._matrices)
+        self.total_samples = min(n_samples, options.max_samples or n_samples)
+
+    def chunks(self) -> Iterator[SampleChunk]:
+        left = self._options.max_samples
+        for matrix in self._matrices:
+            n_rows = matrix.shape[0] if left is None else min(left, matrix.shape[0])
+            for first in range(0, n_rows, _CHUNK_SAMPLES):
+                stop = min(first + _CHUNK_SAMPLES, n_rows)
+                values = np.ascontiguousarray(matrix.read_rows(first, stop)).astype(np.uint64)
+                self.progress.rows += stop - first
+                yield SampleChunk(stop - first, tuple(values))
+            left = None if left is None else left - n_rows
+
+    def _rows(self, counts: dict[str, StoredArray], n_tables: int, where: str) -> list[int]:
+        if "counts" not in counts:
+            greatest = np.zeros(n_tables, dtype=np.int64)
+            for matrix in self._matrices:
+                for first in range(0, matrix.shape[0], _CHUNK_SAMPLES):
+                    part = matrix.read_rows(first, min(first + _CHUNK_SAMPLES, matrix.shape[0]))
+                    greatest = np.maximum(greatest, part.max(axis=1))
+            return [int(n) + 1 for n in greatest]
+        stored = counts["counts"]
+        values = stored.read(0, stored.size)
+        if values.size != n_tables or values.min() < 1:
+            raise InputError(
+                f"{where}: `counts` has {values.size} entries for {n_tables} tables, or empty ones"
+            )
+        return [int(n) for n in values]
+
+
+def _matrix(arrays: dict[str, StoredArray], path: Path) -> StoredArray:
+    matrix = arrays.get("X_cat")
+    if matrix is None or len(matrix.shape) != 2 or matrix.dtype.kind not in "iu":
+        raise InputError(
+            f"{path}: no matrix of whole numbers called X_cat; give a file of DLRM's preprocessing"
+        )
+    return matrix
+
+
+@DATASETS.register("dlrm-npz")
+@dataclass(frozen=True)
+class DlrmNpz(Dataset):
+    """`counts` may name a second .npz that holds the table sizes (`day_fea_count.npz`)."""
+
+    summary = "DLRM's preprocessed .npz (X_cat, counts)"
+
+    counts: str = ""
+
+    @classmethod
+    def recognises(cls, path: Path, head: bytes) -> bool:  # noqa: ARG003
+        return head.startswith(b"PK\x03\x04") and any(
+            name in head[:60] for name in (b"X_cat.npy", b"X_int.npy")
+        )
+
+    def open(self, paths: Sequence[Path], options: ReadOptions) -> DlrmNpzSource:
+        return DlrmNpzSource(paths, options, self.counts)

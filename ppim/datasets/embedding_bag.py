@@ -1,0 +1,168 @@
+"""Meta's dlrm_datasets: `indices`, `offsets` and `lengths` of many tables, table after table.
+
+`lengths` has shape (tables, samples); `offsets`, of tables x samples + 1 entries, says where the bag of (table,
+sample) begins in `indices`. Files: the published .pt.gz (read without PyTorch), one .npz with these names, or
+.npy files of these names. The sizes of the tables are not stored: each is its greatest index plus one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ppim.datasets.base import DATASETS, Dataset, ReadOptions, SampleChunk, Source, TableSpec
+from ppim.datasets.npy import StoredArray, open_arrays
+from ppim.datasets.torch_file import open_tensors
+from ppim.errors import InputError
+
+_NAMES = ("indices", "offsets", "lengths")
+_CHUNK_LOOKUPS = 1 << 22
+_SCAN_LOOKUPS = 1 << 21
+
+
+class _Bags(NamedTuple):
+    """The bags of one file."""
+
+    indices: StoredArray
+    starts: np.ndarray
+    """int64, shape (n_tables, n_samples): first lookup of each bag."""
+    lengths: np.ndarray
+    """int64, the same shape."""
+
+
+class EmbeddingBagSource(Source):
+    """Samples with the dataset's own bags; several files are read one after the other."""
+
+    one_hot = False
+
+    def __init__(self, paths: Sequence[Path], n_tables: int, options: ReadOptions) -> None:
+        super().__init__()
+        self._options = options
+        self._files = _open(paths, n_tables)
+        count = self._files[0].lengths.shape[0]
+        if any(bags.lengths.shape[0] != count for bags in self._files):
+            raise InputError(
+                f"{paths[0]}: its number of tables is not that of the other files; give files of one kind"
+            )
+        rows = np.max([_rows(bags) for bags in self._files], axis=0)
+        self.tables = tuple(TableSpec(f"t{t}", int(n)) for t, n in enumerate(rows))
+        n_samples = sum(bags.lengths.shape[1] for bags in self._files)
+        self.total_samples = min(n_samples, options.max_samples or n_samples)
+
+    def chunks(self) -> Iterator[SampleChunk]:
+        left = self.total_samples or 0
+        for bags in self._files:
+            n_samples = min(left, bags.lengths.shape[1])
+            per_sample = bags.lengths.sum(axis=0)
+            first = 0
+            while first < n_samples:
+                reach = np.cumsum(per_sample[first:n_samples])
+                stop = first + max(1, int(np.searchsorted(reach, _CHUNK_LOOKUPS, side="right")))
+                self.progress.rows += stop - first
+                yield _chunk(bags, first, stop)
+                first = stop
+            left -= n_samples
+
+
+def _chunk(bags: _Bags, first: int, stop: int) -> SampleChunk:
+    values, offsets = [], []
+    for starts, lengths in zip(bags.starts[:, first:stop], bags.lengths[:, first:stop], strict=True):
+        start = int(starts[0])
+        values.append(bags.indices.read(start, start + int(lengths.sum())).astype(np.uint64))
+        offsets.append(np.concatenate(([0], np.cumsum(lengths))))
+    return SampleChunk(stop - first, values, offsets)
+
+
+def _rows(bags: _Bags) -> np.ndarray:
+    """Greatest index plus one of each table."""
+    found = np.ones(bags.lengths.shape[0], dtype=np.int64)
+    for table, (starts, lengths) in enumerate(zip(bags.starts, bags.lengths, strict=True)):
+        begin = int(starts[0]) if starts.size else 0
+        end = begin + int(lengths.sum())
+        for first in range(begin, end, _SCAN_LOOKUPS):
+            part = bags.indices.read(first, min(first + _SCAN_LOOKUPS, end))
+            if part.min() < 0:
+                raise InputError(f"table {table}: a negative index among `indices`; is the file damaged?")
+            found[table] = max(found[table], int(part.max()) + 1)
+    return found
+
+
+def _open(paths: Sequence[Path], n_tables: int) -> list[_Bags]:
+    stems = [path.name.split(".")[0] for path in paths]
+    if set(stems) == set(_NAMES) and len(stems) == len(_NAMES):
+        arrays = {
+            stem: next(iter(open_arrays(path).values())) for stem, path in zip(stems, paths, strict=True)
+        }
+        return [_bags(arrays, n_tables, str(paths[0].parent))]
+    found = []
+    for path in paths:
+        if ".pt" in path.suffixes:
+            tensors = open_tensors(path)
+            if len(tensors) != len(_NAMES):
+                raise InputError(f"{path}: {len(tensors)} tensors, not (indices, offsets, lengths)")
+            found.append(_bags(dict(zip(_NAMES, tensors, strict=True)), n_tables, str(path)))
+        else:
+            found.append(_bags(open_arrays(path), n_tables, str(path)))
+    return found
+
+
+def _bags(arrays: dict[str, StoredArray], n_tables: int, where: str) -> _Bags:
+    for name in _NAMES[:2]:
+        if name not in arrays:
+            raise InputError(f"{where}: no array called {name}; give indices, offsets and lengths")
+    for name, array in arrays.items():
+        if name in _NAMES and array.dtype.kind not in "iu":
+            raise InputError(f"{where}: {name} holds {array.dtype}, not whole numbers")
+    offsets = arrays["offsets"].read(0, arrays["offsets"].size).astype(np.int64)
+    n_indices = arrays["indices"].size
+    lengths = arrays.get("lengths")
+    if not n_tables:
+        if lengths is None or len(lengths.shape) != 2:
+            raise InputError(
+                f"{where}: `lengths` does not say how many tables there are; give --dataset-option tables=N"
+            )
+        n_tables = lengths.shape[0]
+    n_bags = offsets.size if lengths is not None and offsets.size == lengths.size else offsets.size - 1
+    if n_bags < n_tables or n_bags % n_tables:
+        raise InputError(
+            f"{where}: {offsets.size} offsets are not tables x samples + 1 for {n_tables} tables"
+        )
+    ends = np.append(offsets, n_indices) if n_bags == offsets.size else offsets
+    sizes = np.diff(ends)
+    if ends[0] != 0 or ends[-1] != n_indices or (sizes < 0).any():
+        raise InputError(
+            f"{where}: `offsets` does not rise from 0 to the {n_indices} indices; is the file damaged?"
+        )
+    if lengths is not None and not np.array_equal(lengths.read(0, lengths.size), sizes):
+        raise InputError(f"{where}: `lengths` contradicts `offsets`; is the file damaged?")
+    shape = (n_tables, n_bags // n_tables)
+    return _Bags(arrays["indices"], ends[:-1].reshape(shape), sizes.reshape(shape))
+
+
+@DATASETS.register("embedding-bag")
+@dataclass(frozen=True)
+class EmbeddingBag(Dataset):
+    """`tables` says how many tables there are where `lengths` is missing or flat."""
+
+    summary = "Meta dlrm_datasets: indices, offsets, lengths (.pt.gz, .npz, .npy), real bags"
+
+    tables: int = 0
+
+    def __post_init__(self) -> None:
+        if self.tables < 0:
+            raise ValueError("tables must not be negative")
+
+    @classmethod
+    def recognises(cls, path: Path, head: bytes) -> bool:
+        if head.startswith(b"\x93NUMPY"):
+            return path.name.split(".")[0] in _NAMES
+        if not head.startswith(b"PK\x03\x04"):
+            return False
+        return b"data.pkl" in head[:400] or any(name.encode() + b".npy" in head[:60] for name in _NAMES)
+
+    def open(self, paths: Sequence[Path], options: ReadOptions) -> EmbeddingBagSource:
+        return EmbeddingBagSource(paths, self.tables, options)

@@ -1,0 +1,111 @@
+"""Users' histories as bags: (user, item, time) events, grouped by user and put in the order of time.
+
+Events may be more than memory holds: they are dealt into temporary files by ranges of users, and each range is
+sorted by itself. The order of samples (users ascending by value) does not depend on how many ranges there are.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from ppim.datasets.base import Progress, ReadOptions, SampleChunk, Source, TableSpec
+from ppim.datasets.streams import total_size
+from ppim.datasets.text import TextLayout, read_values
+
+_RANGE_EVENTS = 1 << 22
+_CHUNK_USERS = 1 << 12
+_USER, _ITEM, _TIME = 0, 1, 2
+_EVENT_BYTES = 24
+
+
+class HistorySource(Source):
+    """One sample a user, one table of items, bags in order of time (ties in order of the file).
+
+    Parameters
+    ----------
+    layout : TextLayout
+        Keeps the fields user, item and time, in this order.
+    rows : int or None
+        Rows of the item table.
+    history : int
+        Items of a bag, the latest ones; 0: all.
+    """
+
+    one_hot = False
+
+    def __init__(
+        self, paths: Sequence[Path], layout: TextLayout, rows: int | None, history: int, options: ReadOptions
+    ) -> None:
+        super().__init__()
+        self.tables = (TableSpec("item", rows),)
+        self._paths, self._layout, self._history, self._options = paths, layout, history, options
+        self.total_bytes = total_size(paths)
+
+    def chunks(self) -> Iterator[SampleChunk]:
+        left = self._options.max_samples
+        for events in self._ranges():
+            for chunk in self._bags(events):
+                if left is not None and chunk.n_samples >= left:
+                    yield SampleChunk(
+                        left, chunk.values, [chunk.offsets[0][: left + 1]] if chunk.offsets else None
+                    )
+                    return
+                left = None if left is None else left - chunk.n_samples
+                yield chunk
+
+    def _events(self, progress: Progress) -> Iterator[np.ndarray]:
+        """All events, shape (3, n), whatever `max_samples`, which counts users."""
+        options = ReadOptions(None, self._options.on_error, self._options.block_bytes)
+        return read_values(self._paths, self._layout, options, progress)
+
+    def _ranges(self) -> Iterator[np.ndarray]:
+        """Events of one range of users after the other, shape (n, 3)."""
+        n_events, greatest = 0, 0
+        for values in self._events(self.progress):
+            n_events += values.shape[1]
+            greatest = max(greatest, int(values[_USER].max()))
+        n_ranges = -(-n_events // _RANGE_EVENTS)
+        width = greatest // max(n_ranges, 1) + 1
+        with tempfile.TemporaryDirectory(prefix="ppim-") as folder:
+            files = [Path(folder, str(number)).open("w+b") for number in range(n_ranges)]  # noqa: SIM115
+            try:
+                for values in self._events(Progress()):
+                    _deal(values, width, files)
+                for file in files:
+                    file.seek(0)
+                    yield np.frombuffer(file.read(), dtype=np.uint64).reshape(-1, 3)
+            finally:
+                for file in files:
+                    file.close()
+
+    def _bags(self, events: np.ndarray) -> Iterator[SampleChunk]:
+        order = np.lexsort((events[:, _TIME], events[:, _USER]))
+        users, items = events[order, _USER], events[order, _ITEM]
+        starts = np.flatnonzero(np.diff(users, prepend=~users[:1]))
+        ends = np.append(starts[1:], users.size)
+        for first in range(0, starts.size, _CHUNK_USERS):
+            yield self._chunk(items, starts[first : first + _CHUNK_USERS], ends[first : first + _CHUNK_USERS])
+
+    def _chunk(self, items: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> SampleChunk:
+        if self._history:
+            starts = np.maximum(starts, ends - self._history)
+        lengths = ends - starts
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return SampleChunk(starts.size, [items[places]], [offsets])
+
+
+def _deal(values: np.ndarray, width: int, files: Sequence[IO[bytes]]) -> None:
+    """Append events to the files of their users' ranges, in order."""
+    events = np.ascontiguousarray(values.T)
+    if len(files) == 1:
+        files[0].write(events.tobytes())
+        return
+    numbers = (values[_USER] // np.uint64(width)).astype(np.int64)
+    for number in np.unique(numbers):
+        files[number].write(events[numbers == number].tobytes())
