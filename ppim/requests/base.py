@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ppim.registry import Registry
 
-LARGEST_CYCLE = 2**62
-"""Arrival cycles above this are refused: sums with them must stay inside 64 bits."""
+LARGEST_CYCLE = 2**60
+"""Arrival cycles above this (36 years at 1 GHz) are refused: later cycles must stay inside 64 bits."""
 
 
 class Requests(NamedTuple):

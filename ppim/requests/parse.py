@@ -87,7 +87,7 @@ def _complaint(status: int, line: bytes, grammar: Grammar) -> str:
         ADDRESS_TOO_LARGE: "an address is too large",
         BAD_WORD: f"an unknown operation (known: {known})",
         BAD_CYCLE: "no cycle (a whole number from 0 on) where one is needed",
-        CYCLE_TOO_LARGE: "a cycle is above 2^62",
+        CYCLE_TOO_LARGE: "a cycle is above 2^60",
         EXTRA_WORD: "something follows the request",
     }[status]
     return f"{what} in {quote}; a line is `{grammar.line}`"

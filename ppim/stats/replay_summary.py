@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ppim.errors import PpimError
 from ppim.stats.replay import ReplayFigures
+from ppim.units import ceil_div
 
 GIBIBYTE = 2**30
 PICOJOULES_PER_NANOJOULE = 1e3
@@ -24,6 +25,7 @@ class FrontEnd:
     inject: int  # requests per memory cycle at most
     merging: bool
     refused_cycles: int  # cycles in which a due request found its channel's queue full
+    last_accepted_cycle: int  # -1: none
 
 
 def injection_gb_per_s(figures: ReplayFigures, inject: int) -> float:
@@ -37,11 +39,11 @@ def what_binds(figures: ReplayFigures, front: FrontEnd) -> str:
     A cycle of the front end is spent handing requests over (injection binds), holding a due request that
     its channel has no room for (memory binds), or waiting for the next arrival cycle (the trace binds).
     """
-    handing_over = -(-front.requests // front.inject)
+    handing_over = ceil_div(figures.total("requests"), front.inject)
     shares = {
         "injection": handing_over,
         "memory": front.refused_cycles,
-        "the trace's arrival cycles": max(0, figures.cycles - handing_over - front.refused_cycles),
+        "the trace's arrival cycles": front.last_accepted_cycle + 1 - handing_over - front.refused_cycles,
     }
     return max(shares, key=lambda name: shares[name])
 

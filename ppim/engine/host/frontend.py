@@ -31,6 +31,7 @@ from ppim.engine.host.state import (
     ARRIVALS_END,
     N_READS,
     N_WRITES,
+    REFUSED_CYCLES,
     HostChannel,
     HostState,
     host_channel,
@@ -128,6 +129,7 @@ def _run_channel(state, channel, goal, until, i, cycles, addresses, is_write):
             bounds[0], bounds[1] = h.clocks[N_READS], h.clocks[N_WRITES]
         if not offered:
             return i, ALL_TAKEN
+        front[REFUSED_CYCLES] += until - _offer_cycle(front, cycles[i], rules.inject)
         _accept(front, h.clocks, h.arrivals, bounds, until, address, write, write * rules.separate)
         i += 1
 

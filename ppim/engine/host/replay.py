@@ -129,7 +129,7 @@ class HostReplay:
         Parameters
         ----------
         address : array_like of int64, shape (n,)
-            Byte addresses, >= 0.
+            Byte addresses; the bits of 64-bit ones, so that large ones are negative here.
         is_write : array_like of bool, shape (n,)
         cycle : array_like of int64, shape (n,)
             First cycle in which a request may be accepted; the order of the requests is kept whatever it is.
@@ -137,7 +137,7 @@ class HostReplay:
         Raises
         ------
         InputError
-            Lengths differ, or an address or a cycle is negative or beyond 2^61.
+            Lengths differ, or a cycle is negative or beyond 2^61.
         """
         if self._finished:
             raise InputError("this run has been finished; start a new one")
@@ -146,9 +146,8 @@ class HostReplay:
         cycles = np.ascontiguousarray(cycle, np.int64)
         if not addresses.shape == writes.shape == cycles.shape == (addresses.size,):
             raise InputError("addresses, writes and cycles must be one-dimensional and of equal length")
-        for name, values in (("address", addresses), ("cycle", cycles)):
-            if values.size and not 0 <= int(values.min()) <= int(values.max()) < 1 << 61:
-                raise InputError(f"a request's {name} must be from 0 to 2^61 - 1")
+        if cycles.size and not 0 <= int(cycles.min()) <= int(cycles.max()) < 1 << 61:
+            raise InputError("a request's cycle must be from 0 to 2^61 - 1")
         self._n_fed += addresses.size
         if not self._ended:
             self._call(TO_ROOM, 0, 0, (cycles, addresses, writes))

@@ -22,6 +22,7 @@ from ppim.engine.codes import (
 )
 from ppim.engine.host.general_state import RANK_FIELDS, SLEEPS_SINCE, SLEPT_UNTIL, GeneralState
 from ppim.engine.host.state import (
+    ACCEPTED_AT,
     ACCEPTED_READS,
     ACCEPTED_WRITES,
     DEMAND_PRECHARGES,
@@ -36,6 +37,7 @@ from ppim.engine.host.state import (
     READ_HITS,
     READ_LATENCY,
     READS_DONE,
+    REFUSED_CYCLES,
     WRITE_HITS,
     WRITE_LATENCY,
     WRITES_DONE,
@@ -70,6 +72,8 @@ class HostResult:
 
     cycles: int  # simulated: 0 .. cycles - 1; of a drained run, all up to the last completion
     accepted: int  # requests the front end handed over, of those that were fed
+    refused_cycles: int  # cycles in which a due request found its channel full
+    last_accepted_cycle: int  # -1: none
     reads: Counts  # accepted
     writes: Counts
     merged_reads: Counts  # served by another read's column command
@@ -149,6 +153,8 @@ def collect(state: HostState | GeneralState, cycles: int, streams: list[CommandS
     return HostResult(
         cycles=cycles,
         accepted=int(of[:, [ACCEPTED_READS, ACCEPTED_WRITES]].sum()),
+        refused_cycles=int(state.front[REFUSED_CYCLES]),
+        last_accepted_cycle=int(state.front[ACCEPTED_AT]),
         reads=of[:, ACCEPTED_READS],
         writes=of[:, ACCEPTED_WRITES],
         merged_reads=of[:, MERGED_READS],

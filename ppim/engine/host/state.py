@@ -97,7 +97,8 @@ ARRIVAL_FIELDS = 3
 # The front end.
 ACCEPTED_AT = 0  # cycle of the last acceptance
 ACCEPTED_THEN = 1  # requests accepted in that cycle
-FRONT_FIELDS = 2
+REFUSED_CYCLES = 2  # cycles in which a due request found no room, holding up all later ones
+FRONT_FIELDS = 3
 
 # A logged command.
 LOG_CYCLE = 0

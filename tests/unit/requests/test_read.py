@@ -33,7 +33,7 @@ def as_tuples(requests: Requests) -> list[tuple[int, bool, int]]:
 
 
 def test_dramsim3_words_and_cycles(tmp_path: Path) -> None:
-    text = "0x40 READ 0\n80 WRITE 5\n0XC0 P_MEM_WR 5\n0x00FFffFFffFFffFFff BOFF 3\n0x0 P_FETCH 4611686018427387904\n"
+    text = "0x40 READ 0\n80 WRITE 5\n0XC0 P_MEM_WR 5\n0x00FFffFFffFFffFFff BOFF 3\n0x0 P_FETCH 1152921504606846976\n"
     assert as_tuples(read(tmp_path, text)) == [
         (0x40, False, 0), (0x80, True, 5), (0xC0, True, 5), (2**64 - 1, True, 3), (0, False, LARGEST_CYCLE),
     ]  # fmt: skip
@@ -105,8 +105,8 @@ GOOD = "0x40 READ 0\n"
         ("0x80 READ -1", "no cycle"),
         ("0x80 READ 1.5", "no cycle"),
         ("0x80 READ 0x10", "no cycle"),
-        ("0x80 READ 4611686018427387905", r"a cycle is above 2\^62"),
-        ("0x80 READ 99999999999999999999999", r"a cycle is above 2\^62"),
+        ("0x80 READ 1152921504606846977", r"a cycle is above 2\^60"),
+        ("0x80 READ 99999999999999999999999", r"a cycle is above 2\^60"),
         ("0x80 READ 1; LD 5 " + "x" * 500, r"x\.\.\.'"),
     ],
 )

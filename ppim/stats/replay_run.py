@@ -1,0 +1,139 @@
+"""Replay a request trace from file to files: what `ppim replay` does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+import numpy as np
+
+from ppim.dram.address import address_map
+from ppim.dram.device import Device
+from ppim.engine.codes import PRECHARGE
+from ppim.engine.host import HostReplay, HostResult
+from ppim.files import atomic_path
+from ppim.jit import compile_notice
+from ppim.progress import progress_bar
+from ppim.requests.read import RequestTrace, open_requests
+from ppim.stats.replay import ChannelCounts, ReplayFigures, write_csv
+from ppim.stats.replay_commands import command_files, write_commands
+from ppim.stats.replay_summary import FrontEnd, check_conservation, summary
+
+STDOUT = Path("-")
+NO_CYCLE = -1
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """How to replay a trace, and what to write."""
+
+    format_name: str | None = None  # recognised from the content without it
+    cycles: int | None = None  # until drained without it
+    output: Path | None = None  # stats CSV; `-` is stdout
+    trace_folder: Path | None = None  # command trace
+    inject: int = 1  # requests per memory cycle at most
+    merging: bool = True
+
+
+def replay_file(path: Path, device: Device, options: ReplayOptions) -> ReplayFigures:
+    """Replay the requests of `path`; write what `options` asks for and the summary to stderr.
+
+    Raises
+    ------
+    InputError
+        Broken trace, or an output that cannot be written; nothing is left behind.
+    PpimError
+        Requests are missing at the end of the run.
+    """
+    trace = open_requests(path, options.format_name)
+    with ExitStack() as outputs:
+        csv_stream = outputs.enter_context(_csv_stream(options.output)) if options.output else None
+        command_streams = (
+            outputs.enter_context(command_files(options.trace_folder, device.organization.channels))
+            if options.trace_folder
+            else []
+        )
+        figures, front = _run(trace, device, options, command_streams)
+        check_conservation(figures, front, complete=options.cycles is None)
+        if csv_stream:
+            write_csv(figures, csv_stream)
+    for line in summary(figures, front):
+        sys.stderr.write(f"{line}\n")
+    return figures
+
+
+@contextmanager
+def _csv_stream(path: Path) -> Iterator[TextIO]:
+    if path == STDOUT:
+        yield sys.stdout
+        return
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        yield stream
+
+
+def _run(
+    trace: RequestTrace, device: Device, options: ReplayOptions, command_streams: list[BinaryIO]
+) -> tuple[ReplayFigures, FrontEnd]:
+    run = HostReplay(
+        device,
+        n_cycles=options.cycles,
+        inject=options.inject,
+        merge=options.merging,
+        command_trace=bool(command_streams),
+    )
+    places = address_map(device)
+    n_requests, n_beyond = 0, 0
+    with compile_notice("ppim replay"), progress_bar(None, "request", trace.path.name) as bar:
+        for chunk in trace.chunks:
+            # A 64-bit address is a signed number to the kernel; its bits are the same.
+            run.feed(chunk.address.view(np.int64), chunk.is_write, chunk.cycle)
+            n_requests += chunk.address.size
+            n_beyond += places.count_beyond(chunk.address)
+            if command_streams:
+                _write_all(command_streams, run)
+            bar.update(chunk.address.size)
+        result = run.finish()
+    for stream, commands in zip(command_streams, result.command_streams or [], strict=True):
+        write_commands(stream, commands)
+    figures = ReplayFigures(device, result.cycles, channel_counts(result))
+    front = FrontEnd(
+        path=str(trace.path),
+        format=trace.format,
+        requests=n_requests,
+        beyond_device=n_beyond,
+        inject=options.inject,
+        merging=options.merging,
+        refused_cycles=result.refused_cycles,
+        last_accepted_cycle=result.last_accepted_cycle,
+    )
+    return figures, front
+
+
+def _write_all(streams: list[BinaryIO], run: HostReplay) -> None:
+    for stream, commands in zip(streams, run.take_commands(), strict=True):
+        write_commands(stream, commands)
+
+
+def channel_counts(result: HostResult) -> list[ChannelCounts]:
+    """The counts of each channel in the words of the stats file."""
+    return [_counts_of(result, channel) for channel in range(len(result.reads))]
+
+
+def _counts_of(result: HostResult, channel: int) -> ChannelCounts:
+    last = int(result.last_command_cycle[channel])
+    return ChannelCounts(
+        channel=channel,
+        requests=int(result.reads[channel] + result.writes[channel]),
+        merged=int(result.merged_reads[channel] + result.merged_writes[channel]),
+        forwarded=int(result.forwarded[channel]),
+        last_command_cycle=None if last == NO_CYCLE else last,
+        row_hits=int(result.row_hits[channel]),
+        read_latency_sum_cycles=int(result.read_latency_sum[channel]),
+        completed_reads=int(result.reads_done[channel]),
+        precharges=int(result.commands[channel, PRECHARGE]),
+        energy=result.energy_counts(channel),
+    )
