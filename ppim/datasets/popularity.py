@@ -204,7 +204,8 @@ class ReuseHistogram(Popularity):
     """Accesses fall on classes of rows as a published histogram of reuse says, evenly within a class.
 
     A class with share a of the accesses, whose rows are used m times each (the geometric mean of its
-    bounds), holds rows in proportion to a / m; the most used class has the lowest ranks.
+    bounds), holds rows in proportion to a / m; the most used class has the lowest ranks. `edges` are the
+    ranks where classes begin, `shares` the accesses up to the end of each.
     """
 
     def __init__(self, rows: int, missing: float, classes: Sequence[ReuseClass]) -> None:
@@ -215,8 +216,8 @@ class ReuseHistogram(Popularity):
         ends = np.round(np.cumsum(weight) / weight.sum() * rows).astype(np.int64)
         ends = np.minimum(np.maximum(ends, np.arange(1, ends.size + 1)), rows)
         keep = np.diff(ends, prepend=0) > 0
-        self._edges = np.concatenate(([0], ends[keep]))
-        self._shares = np.cumsum(accesses[keep]) / accesses[keep].sum()
+        self.edges = np.concatenate(([0], ends[keep]))
+        self.shares = np.cumsum(accesses[keep]) / accesses[keep].sum()
 
     def draw(self, seed: int, table: int, first_sample: int, out: np.ndarray) -> None:
-        _draw_steps(seed, table, first_sample, self.rows, self.missing, self._shares, self._edges, out)
+        _draw_steps(seed, table, first_sample, self.rows, self.missing, self.shares, self.edges, out)
