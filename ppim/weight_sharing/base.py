@@ -107,6 +107,13 @@ class Algorithm(ABC):
         """Elements of an embedding vector (4 bytes each)."""
         return self.vector_bytes // FLOAT_BYTES
 
+    def macs_per_lookup(self, rows: int) -> int:  # noqa: ARG002 - for algorithms whose work depends on the table
+        """Multiply-accumulates that compose one lookup's vector and add it to its bag's sum.
+
+        One for each element where composing is at most a multiplication (dense, hash, QR).
+        """
+        return self.vector_elements
+
 
 ALGORITHMS: Registry[type[Algorithm]] = Registry("algorithm", "ppim.weight_sharing")
 
@@ -154,6 +161,13 @@ class WeightSharing:
             )
             return dense.table(rows, table)
         return self.algorithm.table(rows, table)
+
+
+def lookup_macs(sharing: WeightSharing, rows: int) -> int:
+    """Multiply-accumulates of one lookup in a table of `rows` rows, small tables that stay dense included."""
+    if rows < sharing.dense_below:
+        return sharing.algorithm.vector_elements
+    return sharing.algorithm.macs_per_lookup(rows)
 
 
 def check_vector_bytes(vector_bytes: int) -> None:

@@ -190,3 +190,12 @@ class TtRec(Algorithm):
 
     def table(self, rows: int, table: int = 0) -> TtTable:  # noqa: ARG002
         return TtTable(rows, self)
+
+    def macs_per_lookup(self, rows: int) -> int:
+        """Contraction left to right (TT-Rec, arXiv 2101.11714): J1 J2 R^2 + J1 J2 J3 R for three cores."""
+        scheme = self.table(rows)
+        macs, elements = 0, scheme.element_factors[0]
+        for k in range(1, self.cores):
+            elements *= scheme.element_factors[k]
+            macs += elements * scheme.ranks[k] * scheme.ranks[k + 1]
+        return macs

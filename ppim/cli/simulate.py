@@ -1,0 +1,73 @@
+"""`ppim simulate`: replay a trace of subtable accesses on a memory system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Simulate a trace on a processing-in-memory or host system.")
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option(
+    "--system",
+    "system_name",
+    default="proactivepim",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="A name of `ppim systems`, or a system .toml.",
+)
+@click.option("--mapping", metavar="NAME", help="Placement of subtables: interleave, duplicate, ...")
+@click.option("--prefetch", metavar="NAME", help="none, table, all.")
+@click.option("--device", metavar="NAME|FILE", help="Memory device: a name of `ppim devices`, .toml or .ini.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a parameter of the system or device, e.g. barrier=none or tFAW=16.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="STATS.csv",
+    help="One row a channel; - is stdout.",
+)
+@click.option(
+    "--units",
+    type=click.Path(path_type=Path),
+    metavar="UNITS.csv",
+    help="Load of every PIM unit.",
+)
+@click.option(
+    "--summary",
+    "summary_path",
+    type=click.Path(path_type=Path),
+    metavar="SUMMARY.json",
+    help="Totals, and all parameters of the run.",
+)
+def command(
+    trace: Path,
+    system_name: str,
+    mapping: str | None,
+    prefetch: str | None,
+    device: str | None,
+    settings: tuple[str, ...],
+    output: Path | None,
+    units: Path | None,
+    summary_path: Path | None,
+) -> None:
+    """Run TRACE, a file made by `ppim gen-trace`, through a memory system and count what happens.
+
+    \b
+    Examples:
+        ppim simulate trace.parquet -o stats.csv
+        ppim simulate trace.parquet --system cpu
+        ppim simulate trace.parquet --mapping interleave --prefetch none --set barrier=none
+    """
+    from ppim.stats.simulation_run import run_simulation
+    from ppim.systems.load import load_overridden
+
+    system = load_overridden(system_name, settings, mapping=mapping, prefetch=prefetch, device=device)
+    run_simulation(trace, system, output=output, units=units, summary_path=summary_path)

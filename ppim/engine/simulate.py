@@ -1,0 +1,316 @@
+"""`ppim simulate` without the command line: a trace through a system, to counts per channel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppim.dram.load import load_device
+from ppim.engine.codes import ACTIVATE, PRECHARGE, READ, REFRESH, WRITE
+from ppim.engine.host import HostReplay
+from ppim.engine.pim import state as s
+from ppim.engine.pim.engine import PimEngine
+from ppim.program import build as b
+from ppim.program import llc
+from ppim.program.prepare import Prepared, make_build_state, prepare
+from ppim.program.state import (
+    HEAD,
+    NEXT_LOOKUP,
+    NEXT_SUM,
+    NEXT_TURN,
+    OLDEST_TURN,
+    SLOTS,
+    TAIL,
+    TURN_FIRST_LOOKUP,
+    TURN_FIRST_SUM,
+    Rings,
+    grow_ring,
+    make_rings,
+)
+
+if TYPE_CHECKING:
+    from ppim.dram.device import Device
+    from ppim.mapping.base import Footprint
+    from ppim.systems.spec import SystemSpec
+    from ppim.trace.reader import TraceChunk, TraceReader
+
+Counts = dict[str, NDArray[np.int64]]
+
+# Rings hold some thousand accesses at first, so that they stay in a core's cache; they grow when a turn needs it.
+FIRST_RING = 1 << 11
+ACCESSES_PER_LLC_CALL = 1 << 16
+
+
+@dataclass
+class SimulationResult:
+    """What a run counted.
+
+    Attributes
+    ----------
+    counts : dict of str to ndarray of int64, shape (channels,)
+        By name of the stats CSV's column; columns that do not apply to the system are absent.
+    unit_accesses : ndarray of int64, shape (channels, units), or None for a host
+        Accesses served by each PIM unit, its scratchpad included.
+    issue_slots : int or None
+        Slots used by all streams; a broadcast counts once.
+    """
+
+    trace: Path
+    algorithm: str
+    system: SystemSpec
+    device: Device
+    memory: str
+    cycles: int
+    batches: int
+    counts: Counts
+    unit_accesses: NDArray[np.int64] | None = None
+    issue_slots: int | None = None
+    footprint: Footprint | None = None
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def time_ns(self) -> float:
+        """Length of the run in nanoseconds of simulated time."""
+        return self.cycles * self.device.timing.tCK
+
+    def total(self, column: str) -> int:
+        """Sum of a column over the channels."""
+        return int(self.counts[column].sum())
+
+
+def simulate(
+    reader: TraceReader, system: SystemSpec, *, advance: Callable[[int], object] = lambda _: None
+) -> SimulationResult:
+    """Run a trace through a system.
+
+    Parameters
+    ----------
+    reader : TraceReader
+    system : SystemSpec
+    advance : callable
+        Told the number of accesses each time some have been taken.
+
+    Raises
+    ------
+    InputError
+        A trace, system and device that do not go together.
+    """
+    device = load_device(system.memory.device, system.memory.overrides)
+    start = time.perf_counter()
+    run = _HostRun(reader, system, device) if system.kind == "host" else _PimRun(reader, system, device)
+    batches = 0
+    for chunk in reader.chunks():
+        run.feed(chunk)
+        batches = int(chunk.batch[-1]) + 1
+        advance(len(chunk.row))
+    result = run.finish(batches)
+    result.seconds = time.perf_counter() - start
+    return result
+
+
+class _PimRun:
+    """A program built from the trace and run on PIM units, in step."""
+
+    def __init__(self, reader: TraceReader, system: SystemSpec, device: Device) -> None:
+        self.reader, self.system, self.device = reader, system, device
+        self.prepared: Prepared = prepare(reader.meta, device, system)
+        self.build_state = make_build_state(self.prepared, system)
+        streams = 1 if self.prepared.recipe.global_stream else device.organization.channels
+        self.rings = make_rings(streams, FIRST_RING, FIRST_RING, FIRST_RING, FIRST_RING)
+        self.engine = PimEngine(
+            device,
+            system,
+            self.rings,
+            together=self.prepared.may_read_out,
+            max_row_bursts=int(self.prepared.placement.row_bursts.max()),
+        )
+        if self.prepared.recipe.prefetch == b.PREFETCH_ALL:
+            self._prefetch_all()
+
+    def feed(self, chunk: TraceChunk) -> None:
+        """Build and run the turns of a chunk."""
+        owners = np.empty(len(chunk.row), dtype=np.int64)
+        position, n = 0, len(chunk.row)
+        while position < n:
+            after = self._build(chunk, position, owners)
+            self.engine.run(final=False)
+            if after == position and self._build(chunk, position, owners) == position:
+                self._grow()
+            position = max(after, position)
+
+    def _build(self, chunk: TraceChunk, position: int, owners: NDArray[np.int64]) -> int:
+        p = self.prepared
+        return int(b.build(self.rings, p.recipe, p.placement, self.build_state, chunk, position, owners))
+
+    def _prefetch_all(self) -> None:
+        rows = int(self.prepared.recipe.resident.sum())
+        while self.rings.instructions.shape[1] <= rows:
+            self._grow()
+        b.prefetch_all(self.rings, self.prepared.recipe, self.prepared.placement, self.build_state)
+
+    def _grow(self) -> None:
+        """A turn does not fit: double all rings."""
+        rings = self.rings
+        oldest = rings.marks[OLDEST_TURN]
+        live = oldest < rings.marks[NEXT_TURN]
+        row = rings.turns[oldest & (len(rings.turns) - 1)]
+        first_lookup = row[TURN_FIRST_LOOKUP] if live else rings.marks[NEXT_LOOKUP]
+        first_sum = row[TURN_FIRST_SUM] if live else rings.marks[NEXT_SUM]
+        self.rings = Rings(
+            instructions=np.stack(
+                [
+                    grow_ring(instructions, int(stream[HEAD]), int(stream[TAIL]))
+                    for instructions, stream in zip(rings.instructions, rings.stream, strict=True)
+                ]
+            ),
+            stream=rings.stream,
+            lookups=grow_ring(rings.lookups, int(first_lookup), int(rings.marks[NEXT_LOOKUP])),
+            sums=grow_ring(rings.sums, int(first_sum), int(rings.marks[NEXT_SUM])),
+            turns=grow_ring(rings.turns, int(oldest), int(rings.marks[NEXT_TURN])),
+            marks=rings.marks,
+        )
+        self.engine.resize(self.rings)
+
+    def finish(self, batches: int) -> SimulationResult:
+        """Send the last transfers, run to the end, collect."""
+        p = self.prepared
+        while True:
+            pending = self.build_state.pending[b.PENDING_BAGS] * p.recipe.units_per_channel
+            needed = pending * (1 if p.recipe.global_stream else p.recipe.channels)
+            used = (self.rings.stream[:, TAIL] - self.rings.stream[:, HEAD]).max()
+            if used + needed <= self.rings.instructions.shape[1]:
+                break
+            self._grow()
+        b.flush_transfers(self.rings, p.recipe, p.placement, self.build_state)
+        self.engine.run(final=True)
+        cycles = self.engine.finish()
+        shape = (p.recipe.channels, p.recipe.units_per_channel)
+        unit_accesses = self.build_state.unit_accesses.reshape(shape)
+        return SimulationResult(
+            trace=self.reader.path,
+            algorithm=self.reader.meta.algorithm,
+            system=self.system,
+            device=self.device,
+            memory="hbm" if self.device.is_hbm else "dimm",
+            cycles=cycles,
+            batches=batches,
+            counts=self._counts(batches, unit_accesses),
+            unit_accesses=unit_accesses,
+            issue_slots=int(self.rings.stream[:, SLOTS].sum()),
+            footprint=p.footprint,
+            warnings=self._warnings(),
+        )
+
+    def _counts(self, batches: int, unit_accesses: NDArray[np.int64]) -> Counts:
+        counted, built = self.engine.counters, self.build_state.counts
+        burst = self.device.organization.burst_bytes
+        reads, hits = counted[:, s.READS], counted[:, s.ROW_HITS]
+        external = (
+            counted[:, s.READ_OUT_BURSTS] + counted[:, s.DELIVER_BURSTS] + counted[:, s.TRANSFER_BURSTS]
+        )
+        return {
+            "batches": np.full(len(counted), batches),
+            "lookups": built[:, b.LOOKUPS],
+            "accesses": built[:, b.ACCESSES],
+            "instructions": counted[:, s.INSTRUCTIONS],
+            "reads": reads,
+            "writes": np.zeros_like(reads),  # PIM programs of embedding layers write nothing
+            "activates": counted[:, s.ACTIVATES],
+            "precharges": counted[:, s.PRECHARGES],
+            "refreshes": counted[:, s.REFRESHES],
+            "row_hits": hits,
+            "row_misses": reads - hits,
+            "cache_hits": built[:, b.CACHE_HITS],
+            "cache_misses": built[:, b.CACHE_MISSES],
+            "prefetch_reads": counted[:, s.PREFETCH_READS],
+            "bytes_dram": reads * burst,
+            "bytes_cache": built[:, b.BYTES_CACHE],
+            "bytes_external": external * burst,
+            "bytes_delivered": counted[:, s.DELIVER_BURSTS] * burst,
+            "transfer_cycles": counted[:, s.TRANSFER_CYCLES],
+            "compute_cycles": counted[:, s.COMPUTE_CYCLES],
+            "unit_accesses_max": unit_accesses.max(axis=1),
+        }
+
+    def _warnings(self) -> list[str]:
+        p, system = self.prepared, self.system
+        if p.prefetched_bytes > p.resident_bytes:
+            return [
+                f"the scratchpad of {system.cache.cache_bytes:,} bytes holds {p.resident_bytes:,} of the "
+                f"{p.prefetched_bytes:,} bytes to prefetch; the other rows are read by demand"
+            ]
+        return []
+
+
+class _HostRun:
+    """The host reads every row through its last-level cache; misses go to the memory, in order."""
+
+    def __init__(self, reader: TraceReader, system: SystemSpec, device: Device) -> None:
+        self.reader, self.system, self.device = reader, system, device
+        self.layout = llc.lay_out(reader.meta, device)
+        self.tags = llc.make_llc(system.host)
+        self.counted = np.zeros((device.organization.channels, llc.N_LLC_COUNTS), dtype=np.int64)
+        # Requests that the cache lets through are distinct loads of the host: none is merged.
+        self.replay = HostReplay(device, inject=system.host.requests_per_cycle, merge=False)
+        line = system.host.llc_line_bytes
+        bursts = (int(self.layout.row_bytes.max()) + 2 * line) // self.layout.burst_bytes + 2
+        self.requests = np.empty(ACCESSES_PER_LLC_CALL * bursts, dtype=np.int64)
+
+    def feed(self, chunk: TraceChunk) -> None:
+        """Filter a chunk and offer its misses."""
+        for start in range(0, len(chunk.row), ACCESSES_PER_LLC_CALL):
+            stop = min(start + ACCESSES_PER_LLC_CALL, len(chunk.row))
+            n = llc.filter_accesses(
+                self.layout,
+                self.tags,
+                self.system.host.llc_line_bytes,
+                chunk,
+                start,
+                stop,
+                self.counted,
+                self.requests,
+            )
+            nothing = np.zeros(n, dtype=np.int64)
+            self.replay.feed(self.requests[:n], nothing.astype(np.bool_), nothing)
+
+    def finish(self, batches: int) -> SimulationResult:
+        """Drain the memory and collect."""
+        host = self.replay.finish()
+        burst = self.device.organization.burst_bytes
+        columns = host.column_commands
+        counted = self.counted
+        return SimulationResult(
+            trace=self.reader.path,
+            algorithm=self.reader.meta.algorithm,
+            system=self.system,
+            device=self.device,
+            memory="hbm" if self.device.is_hbm else "dimm",
+            cycles=host.cycles,
+            batches=batches,
+            counts={
+                "batches": np.full(len(counted), batches),
+                "lookups": counted[:, llc.LOOKUPS],
+                "accesses": counted[:, llc.ACCESSES],
+                "instructions": host.reads + host.writes,
+                "reads": host.commands[:, READ],
+                "writes": host.commands[:, WRITE],
+                "activates": host.commands[:, ACTIVATE],
+                "precharges": host.commands[:, PRECHARGE],
+                "refreshes": host.commands[:, REFRESH],
+                "row_hits": host.row_hits,
+                "row_misses": columns - host.row_hits,
+                "cache_hits": counted[:, llc.HITS],
+                "cache_misses": counted[:, llc.ACCESSES] - counted[:, llc.HITS],
+                "prefetch_reads": np.zeros_like(columns),  # a host's cache fetches on demand
+                "bytes_dram": columns * burst,
+                "bytes_cache": counted[:, llc.BYTES_HIT],
+                "bytes_external": columns * burst,
+            },
+        )

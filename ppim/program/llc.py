@@ -1,0 +1,140 @@
+"""The host's last-level cache: which bursts of a trace reach the memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppim.dram.address import Coordinates, address_map
+from ppim.errors import InputError
+from ppim.jit import njit
+from ppim.program.cache import EMPTY
+
+if TYPE_CHECKING:
+    from ppim.dram.device import Device
+    from ppim.systems.spec import HostSpec
+    from ppim.trace.schema import TraceMeta
+
+# Columns of the counts, per channel of an access's first byte.
+LOOKUPS = 0
+ACCESSES = 1
+HITS = 2  # all lines of the row were in the cache
+BYTES_HIT = 3  # in lines that were in the cache
+N_LLC_COUNTS = 4
+
+
+class HostLayout(NamedTuple):
+    """Subtables one behind the other in the physical address space; int64, shape (tables, subtables)."""
+
+    base: NDArray[np.int64]  # byte address of row 0
+    row_bytes: NDArray[np.int64]  # whole bursts
+    burst_bytes: int
+    channel_at: int  # bit of the byte address where the channel's field begins
+    channel_mask: int
+
+
+def lay_out(meta: TraceMeta, device: Device) -> HostLayout:
+    """Place all subtables, every row beginning at a burst.
+
+    Raises
+    ------
+    InputError
+        If they do not fit in the memory.
+    """
+    fields = address_map(device)
+    burst = device.organization.burst_bytes
+    shape = (len(meta.tables), max(len(table.subtables) for table in meta.tables))
+    base, row_bytes = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    free = 0
+    for t, table in enumerate(meta.tables):
+        for s, subtable in enumerate(table.subtables):
+            row_bytes[t, s] = -(-subtable.bytes_per_row // burst) * burst
+            base[t, s] = free
+            free += subtable.rows * int(row_bytes[t, s])
+    capacity = device.organization.capacity_bytes
+    if free > capacity:
+        raise InputError(
+            f"the tables take {free:,} bytes, but {device.name} has {capacity:,}; "
+            "use a larger device or shorter vectors"
+        )
+    channel = Coordinates._fields.index("channel")
+    return HostLayout(base, row_bytes, burst, fields.positions[channel], fields.masks[channel])
+
+
+def make_llc(host: HostSpec) -> NDArray[np.int64]:
+    """An empty cache: tags, shape (sets, ways), most recently used first; no sets without a cache."""
+    sets = host.llc_bytes // (host.llc_line_bytes * host.llc_ways)
+    return np.full((sets, host.llc_ways), EMPTY, dtype=np.int64)
+
+
+@njit(cache=False)
+def look_up(tags, line):
+    """Find a line and make it the set's most recent; whether it was there."""
+    sets, ways = tags.shape
+    index = line % sets
+    way = 0
+    while way < ways and tags[index, way] != line:
+        way += 1
+    hit = way < ways
+    for older in range(min(way, ways - 1), 0, -1):
+        tags[index, older] = tags[index, older - 1]
+    tags[index, 0] = line
+    return hit
+
+
+@njit
+def filter_accesses(layout, tags, line_bytes, chunk, start_access, stop_access, counts, requests):
+    """Bursts of some of a chunk's accesses that miss the cache.
+
+    Parameters
+    ----------
+    chunk : TraceChunk
+    start_access, stop_access : int
+    counts : ndarray of int64, shape (channels, N_LLC_COUNTS)
+        Added to.
+    requests : ndarray of int64
+        Receives byte addresses; large enough for every burst of these accesses.
+
+    Returns
+    -------
+    int
+        Number of requests.
+    """
+    n = 0
+    burst = layout.burst_bytes
+    for i in range(start_access, stop_access):
+        table, subtable = np.int64(chunk.table[i]), np.int64(chunk.subtable[i])
+        size = layout.row_bytes[table, subtable]
+        start = layout.base[table, subtable] + np.int64(chunk.row[i]) * size
+        row = counts[(start >> layout.channel_at) & layout.channel_mask]
+        row[ACCESSES] += 1
+        if (
+            i == 0
+            or chunk.lookup[i] != chunk.lookup[i - 1]
+            or chunk.sample[i] != chunk.sample[i - 1]
+            or chunk.table[i] != chunk.table[i - 1]
+            or chunk.batch[i] != chunk.batch[i - 1]
+        ):
+            row[LOOKUPS] += 1
+        missed = 0
+        # A miss fetches its line burst by burst; a line may be longer or shorter than a burst.
+        address = start
+        while address < start + size:
+            line = address // line_bytes
+            stop = min((line + 1) * line_bytes, start + size)
+            if len(tags) > 0 and look_up(tags, line):
+                row[BYTES_HIT] += stop - address
+                address = stop
+                continue
+            missed += 1
+            fetch = (line * line_bytes) // burst * burst
+            while fetch < (line + 1) * line_bytes:
+                requests[n] = fetch
+                n += 1
+                fetch += burst
+            address = stop
+        if missed == 0:
+            row[HITS] += 1
+    return n

@@ -1,0 +1,187 @@
+"""Trace, system and device -> everything the program builder needs, checked here and nowhere else."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ppim.errors import InputError
+from ppim.mapping.base import DUPLICATED, MAPPINGS, Footprint, Placement, UnitGeometry
+from ppim.program import build as b
+from ppim.program.cache import EMPTY
+from ppim.program.instruction import NONE
+from ppim.units import bytes_to_bursts, ceil_div
+from ppim.weight_sharing.base import WeightSharing, lookup_macs
+
+if TYPE_CHECKING:
+    from ppim.dram.device import Device
+    from ppim.systems.spec import CacheSpec, ComputeSpec, SystemSpec
+    from ppim.trace.schema import TraceMeta
+
+_PREFETCH = {"none": b.PREFETCH_NONE, "table": b.PREFETCH_TABLE, "all": b.PREFETCH_ALL}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is fixed before the first access is read."""
+
+    geometry: UnitGeometry
+    placement: Placement
+    footprint: Footprint
+    recipe: b.Recipe
+    resident_bytes: int  # largest scratchpad contents
+    prefetched_bytes: int  # that the prefetched subtables have, whether they fit or not
+
+    @property
+    def may_read_out(self) -> bool:
+        """Whether a shared row can lie under another unit than its lookup's large row."""
+        shared = self.recipe.shared.astype(bool)
+        several = (self.placement.row_bursts > 0).sum(axis=1) > 1
+        return bool(((self.placement.mode != DUPLICATED) & shared & several[:, None]).any()) or bool(
+            ((~shared & (self.placement.row_bursts > 0)).sum(axis=1) > 1).any()
+        )
+
+
+def prepare(meta: TraceMeta, device: Device, system: SystemSpec) -> Prepared:
+    """Place the subtables, choose the scratchpad's rows and cost the arithmetic.
+
+    Raises
+    ------
+    InputError
+        A combination that makes no sense, or a placement that does not fit in the memory.
+    """
+    _check(system)
+    geometry = UnitGeometry.of(device, system.pim.level)
+    placement, footprint = MAPPINGS.get(system.placement.mapping)(meta, geometry, system.placement)
+    shape = placement.mode.shape
+    shared, row_bytes = (np.zeros(shape, dtype=np.int64) for _ in range(2))
+    for t, table in enumerate(meta.tables):
+        for s, subtable in enumerate(table.subtables):
+            shared[t, s] = subtable.shared
+            row_bytes[t, s] = subtable.bytes_per_row
+    resident, wanted_bytes = _resident_rows(meta, system, placement, geometry)
+    line_bytes = _line_bytes(system.cache, placement, geometry)
+    per_table = (resident * line_bytes).sum(axis=1)
+    sharing = WeightSharing.from_parameters(meta.algorithm, meta.parameters, "trace")
+    vector_bytes = sharing.algorithm.vector_bytes
+    compute = [
+        _compute_cycles(lookup_macs(sharing, table.rows), system.compute, device.timing.tCK)
+        for table in meta.tables
+    ]
+    recipe = b.Recipe(
+        shared=shared,
+        row_bytes=row_bytes,
+        resident=resident,
+        compute=np.array(compute, dtype=np.int64),
+        vector_bursts=bytes_to_bursts(vector_bytes, geometry.burst_bytes),
+        channels=geometry.channels,
+        units_per_channel=geometry.units_per_channel,
+        global_stream=int(system.pim.frontend == "global"),
+        prefetch=_PREFETCH[system.prefetch.prefetch],
+        transfer_all=int(system.pim.transfer == "all"),
+        lru=int(system.cache.policy == "lru" and system.cache.cache_bytes > 0),
+    )
+    is_all = system.prefetch.prefetch == "all"
+    return Prepared(
+        geometry=geometry,
+        placement=placement,
+        footprint=footprint,
+        recipe=recipe,
+        resident_bytes=int(per_table.sum() if is_all else per_table.max()),
+        prefetched_bytes=int(wanted_bytes.sum() if is_all else wanted_bytes.max()),
+    )
+
+
+def _check(system: SystemSpec) -> None:
+    if system.prefetch.prefetch != "none" and system.cache.policy == "lru":
+        raise InputError(
+            "prefetch fills a scratchpad, but the cache's policy is lru: set policy=scratchpad or prefetch=none"
+        )
+
+
+def _compute_cycles(macs: int, compute: ComputeSpec, clock_ns: float) -> int:
+    """Memory cycles that `macs` multiply-accumulates take in one unit."""
+    steps = ceil_div(macs, compute.macs)
+    if compute.mac_ghz == 0:
+        return steps
+    return math.ceil(steps / compute.mac_ghz / clock_ns - 1e-9)
+
+
+def _line_bytes(cache: CacheSpec, placement: Placement, geometry: UnitGeometry) -> np.ndarray:
+    """Bytes that a row of each subtable takes in the SRAM."""
+    unit = cache.cache_line_bytes or geometry.burst_bytes
+    row_bytes = placement.row_bursts * geometry.burst_bytes
+    return -(-row_bytes // unit) * unit
+
+
+def _resident_rows(
+    meta: TraceMeta, system: SystemSpec, placement: Placement, geometry: UnitGeometry
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of each subtable that the scratchpad holds, and the bytes that all its rows would take."""
+    resident = np.zeros(placement.mode.shape, dtype=np.int64)
+    wanted = np.zeros(placement.mode.shape, dtype=np.int64)
+    if system.prefetch.prefetch == "none":
+        return resident, wanted
+    line_bytes = _line_bytes(system.cache, placement, geometry)
+    capacity = system.cache.cache_bytes if system.cache.policy == "scratchpad" else 0
+    free = capacity
+    for t, table in enumerate(meta.tables):
+        if system.prefetch.prefetch == "table":
+            free = capacity
+        for s, subtable in enumerate(table.subtables):
+            if not subtable.shared or subtable.name not in system.prefetch.prefetch_subtables:
+                continue
+            if placement.mode[t, s] != DUPLICATED:
+                raise InputError(
+                    f"mapping {system.placement.mapping}: a prefetch reads copies of {subtable.name} beside every "
+                    "unit, and this mapping makes none; use --mapping duplicate or --prefetch none"
+                )
+            wanted[t, s] = subtable.rows * line_bytes[t, s]
+            resident[t, s] = min(subtable.rows, free // int(line_bytes[t, s]))
+            free -= int(resident[t, s] * line_bytes[t, s])
+    return resident, wanted
+
+
+def make_build_state(prepared: Prepared, system: SystemSpec) -> b.BuildState:
+    """An empty builder."""
+    geometry = prepared.geometry
+    streams = 1 if prepared.recipe.global_stream else geometry.channels
+    sets, ways = _cache_shape(prepared, system.cache)
+    pending = np.zeros(b.N_PENDING, dtype=np.int64)
+    pending[b.PENDING_TURN] = NONE
+    return b.BuildState(
+        pending=pending,
+        slot_of_unit=np.full(geometry.units, NONE, dtype=np.int64),
+        touched=np.zeros(geometry.units, dtype=np.int64),
+        prefetched=np.zeros(streams, dtype=np.int64),
+        counts=np.zeros((geometry.channels, b.N_BUILD_COUNTS), dtype=np.int64),
+        unit_accesses=np.zeros(geometry.units, dtype=np.int64),
+        # One set more than the cache has: its stamp is the clock of the unit's cache.
+        cache_tags=np.full((geometry.units, sets + 1, ways), EMPTY, dtype=np.int64),
+        cache_stamps=np.zeros((geometry.units, sets + 1, ways), dtype=np.int64),
+    )
+
+
+def _cache_shape(prepared: Prepared, cache: CacheSpec) -> tuple[int, int]:
+    """(sets, ways) of a unit's cache; a line holds the longest subtable row unless its size is given."""
+    if not prepared.recipe.lru:
+        return 1, 1
+    longest = int(prepared.placement.row_bursts.max()) * prepared.geometry.burst_bytes
+    line = cache.cache_line_bytes or longest
+    if line < longest:
+        raise InputError(
+            f"cache_line_bytes: {line} is less than the longest subtable row of {longest} bytes; "
+            f"give {longest}, or 0"
+        )
+    lines = cache.cache_bytes // line
+    if lines < 1:
+        raise InputError(
+            f"cache_bytes: {cache.cache_bytes} holds no line of {line} bytes; set policy=none instead"
+        )
+    ways = cache.cache_ways or lines
+    if lines % ways:
+        raise InputError(f"cache_ways: {lines} lines are not a whole number of sets of {ways} ways")
+    return lines // ways, ways

@@ -1,0 +1,152 @@
+"""The stats CSV, the units CSV and the summary of `ppim simulate`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from ppim import __version__
+from ppim.engine.simulate import SimulationResult
+
+IDENTITY = ("run", "trace", "algorithm", "system", "mapping", "prefetch", "device", "memory", "channel")
+COLUMNS = {
+    "cycles": "length of the run, memory cycles (the same in all channels)",
+    "time_ns": "length of the run, ns",
+    "batches": "batches of the trace",
+    "lookups": "lookups whose unit is in this channel (host: whose first row begins in it)",
+    "accesses": "accesses of the trace, by the channel of the unit that uses the row",
+    "instructions": "PIM instructions received, broadcasts and delivers included (host: requests)",
+    "reads": "READ commands, one a burst",
+    "writes": "WRITE commands",
+    "activates": "ACTIVATE commands",
+    "precharges": "PRECHARGE commands",
+    "refreshes": "REFRESH commands",
+    "row_hits": "column commands that were not the first after their ACTIVATE",
+    "row_misses": "column commands that were",
+    "cache_hits": "accesses served by the unit's SRAM (host: whose bursts were all in the LLC)",
+    "cache_misses": "accesses that looked into a cache and were read from DRAM",
+    "prefetch_reads": "READ commands of prefetches",
+    "bytes_dram": "bytes of all column commands",
+    "bytes_cache": "bytes served by SRAM",
+    "bytes_external": "bytes over the channel's external data bus",
+    "bytes_delivered": "of these, bytes the host delivered to PIM units",
+    "transfer_cycles": "cycles of the external bus taken by result transfers",
+    "compute_cycles": "cycles of arithmetic, summed over units",
+    "unit_accesses_max": "accesses of the most loaded unit of the channel",
+    "unit_accesses_mean": "accesses per unit of the channel",
+}
+"""Column -> meaning and unit. A column that does not apply to the system is empty."""
+
+
+def run_name(result: SimulationResult) -> str:
+    """Identity of a run: trace and system."""
+    return f"{result.trace.stem}/{result.system.name}"
+
+
+def rows(result: SimulationResult) -> Iterator[dict[str, Any]]:
+    """One row a channel, as the CSV has them."""
+    is_pim = result.system.kind == "pim"
+    for channel in range(result.device.organization.channels):
+        row: dict[str, Any] = {
+            "run": run_name(result),
+            "trace": result.trace.name,
+            "algorithm": result.algorithm,
+            "system": result.system.name,
+            "mapping": result.system.placement.mapping if is_pim else "",
+            "prefetch": result.system.prefetch.prefetch if is_pim else "",
+            "device": result.device.name,
+            "memory": result.memory,
+            "channel": channel,
+            "cycles": result.cycles,
+            "time_ns": _number(result.time_ns),
+        }
+        for name in COLUMNS:
+            if name in result.counts:
+                row[name] = int(result.counts[name][channel])
+        if result.unit_accesses is not None:
+            row["unit_accesses_mean"] = _number(float(result.unit_accesses[channel].mean()))
+        yield row
+
+
+def _number(value: float) -> str:
+    """Shortest text that gives back the number."""
+    return f"{value:.12g}"
+
+
+def write_csv(result: SimulationResult, stream: TextIO) -> None:
+    """The stats CSV: a line for each channel, and nothing else."""
+    writer = csv.DictWriter(stream, [*IDENTITY, *COLUMNS], restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows(result))
+
+
+def write_units_csv(result: SimulationResult, stream: TextIO) -> None:
+    """Accesses of every PIM unit."""
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["run", "memory", "channel", "unit", "accesses"])
+    if result.unit_accesses is not None:
+        for channel, units in enumerate(result.unit_accesses):
+            for unit, accesses in enumerate(units):
+                writer.writerow([run_name(result), result.memory, channel, unit, int(accesses)])
+
+
+def summary(result: SimulationResult) -> dict[str, Any]:
+    """Totals of a run and what is needed to repeat it."""
+    from dataclasses import asdict
+
+    figures: dict[str, Any] = {
+        "run": run_name(result),
+        "ppim_version": __version__,
+        "trace": str(result.trace),
+        "cycles": result.cycles,
+        "time_ns": result.time_ns,
+        "issue_slots": result.issue_slots,
+        "totals": {name: result.total(name) for name in result.counts if name not in ("batches",)},
+        "system": asdict(result.system),
+        "device": result.device.name,
+        "warnings": result.warnings,
+    }
+    del figures["totals"]["unit_accesses_max" if "unit_accesses_max" in figures["totals"] else "cycles"]
+    if result.footprint is not None:
+        figures["placement"] = {
+            "mapping": result.system.placement.mapping,
+            "placement_page_rows": result.system.placement.placement_page,
+            "spread_bytes": result.footprint.spread_bytes,
+            "duplicated_bytes": result.footprint.duplicated_bytes,
+            "capacity_bytes": result.footprint.capacity_bytes,
+            "duplicated_percent": result.footprint.duplicated_percent,
+        }
+    return figures
+
+
+def write_summary(result: SimulationResult, path: Path) -> None:
+    """The summary as JSON."""
+    path.write_text(json.dumps(summary(result), indent=2) + "\n", encoding="utf-8")
+
+
+def summary_lines(result: SimulationResult) -> Iterator[str]:
+    """A few lines for a person."""
+    system, total = result.system, result.total
+    accesses = total("accesses")
+    yield f"{run_name(result)}: {result.cycles:,} cycles = {result.time_ns / 1000:,.1f} us on {result.device.name}"
+    yield f"  lookups {total('lookups'):,}, accesses {accesses:,}, of them {total('cache_hits'):,} cache hits"
+    yield (
+        f"  DRAM {total('bytes_dram'):,} bytes in {total('reads'):,} reads, {total('activates'):,} activates; "
+        f"external bus {total('bytes_external'):,} bytes"
+    )
+    if result.footprint is not None:
+        page = system.placement.placement_page
+        yield (
+            f"  mapping {system.placement.mapping} (pages of {page} row{'s' if page > 1 else ''}), "
+            f"prefetch {system.prefetch.prefetch}; copies take {result.footprint.duplicated_bytes:,} bytes, "
+            f"{result.footprint.duplicated_percent:.2g} % of the memory; "
+            f"{system.pim.frontend} front end, barrier {system.pim.barrier}, transfer {system.pim.transfer}"
+        )
+        yield f"  issue slots {result.issue_slots:,}"
+    for warning in result.warnings:
+        yield f"  warning: {warning}"
+    if result.seconds > 0:
+        yield f"  simulated in {result.seconds:.2f} s, {accesses / result.seconds / 1e6:.2f} million accesses/s"

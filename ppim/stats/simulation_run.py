@@ -1,0 +1,57 @@
+"""One `ppim simulate` from a trace file to its outputs, with progress and messages."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from ppim.engine.simulate import simulate
+from ppim.files import atomic_path
+from ppim.jit import compile_notice
+from ppim.progress import progress_bar
+from ppim.stats.simulation import summary_lines, write_csv, write_summary, write_units_csv
+from ppim.systems.spec import SystemSpec
+from ppim.trace.reader import TraceReader
+
+STDOUT = Path("-")
+
+
+def run_simulation(
+    trace: Path,
+    system: SystemSpec,
+    *,
+    output: Path | None = None,
+    units: Path | None = None,
+    summary_path: Path | None = None,
+) -> None:
+    """Simulate, then write what was asked for; nothing is written when anything fails.
+
+    Raises
+    ------
+    InputError
+        A trace, system or output that cannot be used.
+    """
+    with ExitStack() as stack:
+        reader = stack.enter_context(TraceReader(trace))
+        files = {
+            path: stack.enter_context(atomic_path(path))
+            for path in (output, units, summary_path)
+            if path is not None and path != STDOUT
+        }
+        bar = stack.enter_context(progress_bar(reader.n_accesses, "access", system.name))
+        with compile_notice("simulate"):
+            result = simulate(reader, system, advance=bar.update)
+        bar.close()
+        if output == STDOUT:
+            write_csv(result, sys.stdout)
+        elif output is not None:
+            with files[output].open("w", encoding="utf-8", newline="") as stream:
+                write_csv(result, stream)
+        if units is not None:
+            with files[units].open("w", encoding="utf-8", newline="") as stream:
+                write_units_csv(result, stream)
+        if summary_path is not None:
+            write_summary(result, files[summary_path])
+        for line in summary_lines(result):
+            sys.stderr.write(line + "\n")
