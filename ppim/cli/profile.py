@@ -1,0 +1,104 @@
+"""`ppim profile`: how skewed the accesses of a trace are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ppim.errors import InputError
+
+if TYPE_CHECKING:
+    from ppim.trace.profile import AccessProfile
+
+COLUMNS = "table,name,subtable,first_rank,rows,accesses_per_row,cumulative_accesses,cumulative_share"
+
+
+@click.command(short_help="Sorted access counts of a trace's subtables.")
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="CSV of the skew curves; - for stdout.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Figure of them (.png, .svg, .pdf).")
+def command(trace: Path, output: Path | None, plot: Path | None) -> None:
+    """Write the skew curve of every subtable of TRACE.
+
+    One line for each run of rows with equal access counts, most accessed first: the rank of the first, how many
+    there are, their accesses each, and the accesses so far. Rows that are never accessed come last.
+    """
+    if output is None and plot is None:
+        raise InputError("nothing to write; give -o FILE.csv, --plot FIGURE or both")
+    from ppim.jit import compile_notice
+    from ppim.progress import progress_bar
+    from ppim.trace.profile import access_profile
+    from ppim.trace.reader import TraceReader
+
+    with (
+        compile_notice("profile"),
+        TraceReader(trace) as reader,
+        progress_bar(reader.n_accesses, "access", "profile") as bar,
+    ):
+        profile = access_profile(reader, bar.update)
+    if output is not None:
+        _write(profile, output)
+    if plot is not None:
+        _plot(profile, plot)
+
+
+def _write(profile: AccessProfile, output: Path) -> None:
+    import sys
+
+    from ppim.files import atomic_path
+
+    if str(output) == "-":
+        sys.stdout.write(_csv(profile))
+        return
+    with atomic_path(output) as temporary:
+        temporary.write_text(_csv(profile))
+
+
+def _csv(profile: AccessProfile) -> str:
+    lines = [COLUMNS]
+    for number, table in enumerate(profile.meta.tables):
+        for place, part in enumerate(table.subtables):
+            total = max(int(profile.of(number, place).sum(dtype="int64")), 1)
+            lines += [
+                f"{number},{table.name},{part.name},{run.first_rank},{run.rows},{run.accesses_per_row},"
+                f"{run.cumulative_accesses},{run.cumulative_accesses / total:.6f}"
+                for run in profile.runs(number, place)
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _plot(profile: AccessProfile, figure: Path) -> None:
+    from ppim.files import atomic_path
+
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise InputError("--plot needs matplotlib; install it with pip install 'ppim[plot]'") from error
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    kind = figure.suffix.removeprefix(".").lower()
+    if kind not in ("png", "svg", "pdf"):
+        raise InputError(f"{figure}: write a .png, .svg or .pdf figure")
+    drawing, axes = pyplot.subplots(figsize=(7, 5), layout="constrained")
+    names: dict[str, str] = {}
+    for number, table in enumerate(profile.meta.tables):
+        for place, part in enumerate(table.subtables):
+            runs = [run for run in profile.runs(number, place) if run.accesses_per_row]
+            colour = names.get(part.name) or f"C{len(names)}"
+            axes.step(
+                [run.first_rank + run.rows for run in runs],
+                [run.accesses_per_row for run in runs],
+                color=colour,
+                alpha=0.5,
+                label=None if part.name in names else part.name,
+            )
+            names[part.name] = colour
+    axes.set(xscale="log", yscale="log", xlabel="rows, most accessed first", ylabel="accesses of a row")
+    axes.set_title(f"{profile.meta.dataset}, {profile.meta.algorithm}: one line for each table's subtable")
+    axes.legend()
+    with atomic_path(figure) as temporary:
+        drawing.savefig(temporary, format=kind)
+    pyplot.close(drawing)
