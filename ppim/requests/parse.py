@@ -52,8 +52,7 @@ def parse_file(path: Path, grammar: Grammar) -> Iterator[Requests]:
         With file and line of the first line that is not of the grammar.
     """
     words = _word_keys(grammar.reads + grammar.writes)
-    for block, first_line in line_blocks(path):
-        n_lines = count_lines(block)
+    for block, first_line, n_lines in line_blocks(path):
         address, is_write = np.empty(n_lines, np.uint64), np.empty(n_lines, np.bool_)
         cycle = np.empty(n_lines, np.int64)
         n_requests, status, line_start = parse_block(

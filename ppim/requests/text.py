@@ -40,8 +40,8 @@ def open_text(path: Path) -> Iterator[BinaryIO]:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def line_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[NDArray[np.uint8], int]]:
-    """Blocks of whole lines as bytes, each with the number of its first line (from 1).
+def line_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[NDArray[np.uint8], int, int]]:
+    """Blocks of whole lines as bytes, each with the number of its first line (from 1) and of its lines.
 
     The last line gets its newline if it lacks one. Every block is a view of one buffer, valid until the
     next is asked for: what stays in the processor's cache is parsed twice as fast.
@@ -59,8 +59,9 @@ def line_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[ND
             n_filled = n_kept + n_fresh
             end = buffer.rfind(NEWLINE, n_kept, n_filled) + 1
             if end:
-                yield array[:end], line_number
-                line_number += count_lines(array[:end])
+                n_lines = count_lines(array[:end])
+                yield array[:end], line_number, n_lines
+                line_number += n_lines
                 buffer[: n_filled - end] = buffer[end:n_filled]
             n_kept = n_filled - end
             if n_kept == block_bytes:
@@ -69,7 +70,7 @@ def line_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[ND
                 )
     if n_kept:
         buffer[n_kept] = LINE_END
-        yield array[: n_kept + 1], line_number
+        yield array[: n_kept + 1], line_number, 1
 
 
 def count_lines(data: NDArray[np.uint8]) -> int:

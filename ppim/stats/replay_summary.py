@@ -33,19 +33,21 @@ def injection_gb_per_s(figures: ReplayFigures, inject: int) -> float:
     return inject * figures.device.organization.burst_bytes / figures.device.timing.tCK
 
 
-def what_binds(figures: ReplayFigures, front: FrontEnd) -> str:
-    """Where the run's cycles went: the greatest of the three shares of its front end's time.
+def what_binds(figures: ReplayFigures, front: FrontEnd) -> tuple[str, float]:
+    """What the front end spent most of its cycles on up to the last acceptance, and the share of them.
 
-    A cycle of the front end is spent handing requests over (injection binds), holding a due request that
-    its channel has no room for (memory binds), or waiting for the next arrival cycle (the trace binds).
+    A cycle is spent handing requests over (bound by injection), holding a due request that its channel
+    has no room for (by the memory), or waiting for the next arrival cycle (by the trace).
     """
     handing_over = ceil_div(figures.total("requests"), front.inject)
+    all_cycles = front.last_accepted_cycle + 1
     shares = {
         "injection": handing_over,
         "memory": front.refused_cycles,
-        "the trace's arrival cycles": front.last_accepted_cycle + 1 - handing_over - front.refused_cycles,
+        "the trace's arrival cycles": all_cycles - handing_over - front.refused_cycles,
     }
-    return max(shares, key=lambda name: shares[name])
+    name = max(shares, key=lambda name: shares[name])
+    return name, shares[name] / all_cycles
 
 
 def check_conservation(figures: ReplayFigures, front: FrontEnd, *, complete: bool) -> None:
@@ -90,6 +92,8 @@ def summary(figures: ReplayFigures, front: FrontEnd) -> Iterator[str]:
     if reads:
         yield f"  read latency: {latency_sum / reads:.1f} cycles on average"
     yield _bandwidth(figures, front)
+    if figures.total("requests"):
+        yield _binding(figures, front)
     yield _energy(figures)
 
 
@@ -122,11 +126,15 @@ def _commands(figures: ReplayFigures) -> str:
 def _bandwidth(figures: ReplayFigures, front: FrontEnd) -> str:
     peak = figures.device.peak_gb_per_s
     offered = injection_gb_per_s(figures, front.inject)
-    line = (
+    return (
         f"  bandwidth: {figures.achieved_gb_per_s:.1f} GB/s achieved; limits: memory {peak:.1f} GB/s at peak, "
         f"injection {offered:.1f} GB/s ({front.inject} a cycle)"
     )
-    return f"{line}; {what_binds(figures, front)} binds" if figures.cycles else line
+
+
+def _binding(figures: ReplayFigures, front: FrontEnd) -> str:
+    name, share = what_binds(figures, front)
+    return f"  bound by: {name} ({share:.0%} of the cycles until the last request was taken in)"
 
 
 def _energy(figures: ReplayFigures) -> str:

@@ -72,7 +72,10 @@ def _derived(device: Device) -> dict[str, str]:
         "row cycle (tRC)": f"{timing.tRC} cycles",
         "refresh interval": f"{device.refresh_interval_cycles} cycles",
         "address bits": ", ".join(f"{name} {span}" for name, span in bits.items()),
-        **{f"energy per {name.replace('_', ' ')}": f"{value * timing.tCK:.1f} pJ" for name, value in energies.items()},
+        **{
+            f"energy per {name.replace('_', ' ')}": f"{value * timing.tCK:.1f} pJ"
+            for name, value in energies.items()
+        },
     }
 
 

@@ -175,11 +175,12 @@ def test_blocks_hold_every_line_once(tmp_path_factory, lines: list[bytes], last_
     if content[:2] == b"\x1f\x8b":
         return
     joined, expected_line = b"", 1
-    for block, first_line in line_blocks(path, block_bytes=16):
+    for block, first_line, n_lines in line_blocks(path, block_bytes=16):
         assert first_line == expected_line
+        assert n_lines == block.tobytes().count(b"\n")
         assert block[-1] == ord("\n")
         joined += block.tobytes()
-        expected_line += block.tobytes().count(b"\n")
+        expected_line += n_lines
     complete = content if not content or content.endswith(b"\n") else content + b"\n"
     assert joined == complete
 
