@@ -79,14 +79,11 @@ def cache_root() -> Path:
 def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """`numba.njit` with `cache=True` in a folder that names the sources it was compiled from.
 
-    Options are numba's; `nogil=True` is the default. Small helpers that are only called from other
-    kernels may pass `cache=False` (they are compiled into their callers).
+    Options are numba's; `nogil=True` is the default.
     """
     if function is None:
         return lambda decorated: njit(decorated, **options)
     settings = {"cache": True, "nogil": True, **options}
-    if not settings["cache"]:
-        return numba.njit(**settings)(function)
     key = _cache_key(Path(inspect.getfile(function)))
     previous = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_root() / key)
@@ -94,6 +91,17 @@ def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         return numba.njit(**settings)(function)
     finally:
         numba.config.CACHE_DIR = previous
+
+
+def helper(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """`numba.njit` for functions that only kernels call: compiled into them, with no entry for Python.
+
+    Leaving out the entries saves a third of the compile time.
+    """
+    if function is None:
+        return lambda decorated: helper(decorated, **options)
+    settings = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, **options}
+    return numba.njit(**settings)(function)
 
 
 class _CompileListener(event.Listener):

@@ -55,8 +55,20 @@ from ppim.engine.codes import (
     WRITE,
     WRITE_P,
 )
-from ppim.engine.lanes import LANES, at_most, load, lower, raised, row_view, smallest, splat, store, where
-from ppim.jit import njit
+from ppim.engine.lanes import (
+    LANES,
+    at_most,
+    load,
+    lower,
+    raised,
+    row_view,
+    smallest,
+    splat,
+    store,
+    where,
+    whole_view,
+)
+from ppim.jit import helper
 
 # Classes of later commands that have a vector each.
 ACT = 0
@@ -256,14 +268,14 @@ def make_banks(
     )
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def channel_banks(banks, channel):
     """`ChannelBanks` of one channel (views; keep `banks` alive)."""
     return ChannelBanks(
         banks.shape,
-        row_view(banks.distance.reshape((1, banks.distance.size)), 0),
-        row_view(banks.slow_distance.reshape((1, banks.slow_distance.size)), 0),
-        row_view(banks.rank_lanes.reshape((1, banks.rank_lanes.size)), 0),
+        whole_view(banks.distance),
+        whole_view(banks.slow_distance),
+        whole_view(banks.rank_lanes),
         row_view(banks.base, channel),
         row_view(banks.earliest, channel),
         row_view(banks.slow, channel),
@@ -278,7 +290,7 @@ def channel_banks(banks, channel):
     )
 
 
-@njit(cache=False)
+@helper
 def _rebase(b, cycle):
     """Move the origin of the int32 cycles to `cycle`; what lies far in the past stays in the past."""
     shift = cycle - b.base[0]
@@ -289,7 +301,7 @@ def _rebase(b, cycle):
     b.base[0] = cycle
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _relative(b, cycle):
     """`cycle` as int32 since `base`; cycles only move on."""
     if cycle - b.base[0] > REBASE_AFTER:
@@ -297,19 +309,19 @@ def _relative(b, cycle):
     return int32(cycle - b.base[0])
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def earliest_cycle(b, later_class, lane):
     """First cycle in which a command of a class (ACT, COLUMN_READ, ...) may be issued to a lane."""
     return b.base[0] + b.earliest[(lane // LANES) * BLOCK + later_class * LANES + lane % LANES]
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def earliest_slow_cycle(b, command, lane):
     """First cycle in which REFRESH_BANK, REFRESH, SELF_REFRESH_ENTER or _EXIT may be issued to a lane."""
     return b.base[0] + b.slow[(command - REFRESH_BANK) * b.shape.n_lanes + lane]
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def open_bank(b, lane, row, cycle):
     """Note that `row` is open from `cycle` on."""
     rank = lane // b.shape.banks_per_rank
@@ -319,7 +331,7 @@ def open_bank(b, lane, row, cycle):
     b.open_row[lane] = row
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def close_bank(b, lane, cycle):
     """Note that the bank is closed from `cycle` on."""
     rank = lane // b.shape.banks_per_rank
@@ -329,7 +341,7 @@ def close_bank(b, lane, cycle):
     b.open_row[lane] = NO_ROW
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def active_cycles_until(b, rank, end_cycle):
     """Cycles before `end_cycle` in which the rank had an open bank, judged after each cycle's commands."""
     if b.n_open[rank] > 0:
@@ -337,7 +349,7 @@ def active_cycles_until(b, rank, end_cycle):
     return b.active_cycles[rank]
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _note_activate(b, lane, cycle):
     """Enter an ACTIVATE into its rank's history; the cycle from which the windows allow the next one."""
     rank = lane // b.shape.banks_per_rank
@@ -350,7 +362,7 @@ def _note_activate(b, lane, cycle):
     return max(fourth_last + b.shape.tFAW, oldest + b.shape.t32AW)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _raise_class(b, block_start, distance_start, later_class, now):
     """Raise one class of one block and return it."""
     at = block_start + later_class * LANES
@@ -359,7 +371,7 @@ def _raise_class(b, block_start, distance_start, later_class, now):
     return value
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _raise_activate(b, block_start, distance_start, now, window, window_lanes):
     """As `_raise_class` for ACT, with the rank's activate window (relative cycle)."""
     value = raised(load(b.earliest, block_start), now, load(b.distance, distance_start))
@@ -368,7 +380,7 @@ def _raise_activate(b, block_start, distance_start, now, window, window_lanes):
     return value
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _wanted_cycle(b, first_lane, eligible, act, read, write, pre):
     """Per lane of a block the earliest cycle of the commands it is a candidate for."""
     never = splat(int32(NOT_A_CANDIDATE))
@@ -379,7 +391,7 @@ def _wanted_cycle(b, first_lane, eligible, act, read, write, pre):
     return where(eligible >> first_lane, lower(lower(a, p), lower(r, w)), never)
 
 
-@njit(cache=False)
+@helper
 def _raise_slow(b, command, lane, now):
     """Raise the refresh and self-refresh cycles of every lane."""
     n = N_SLOW * b.shape.n_lanes
@@ -388,7 +400,7 @@ def _raise_slow(b, command, lane, now):
         b.slow[i] = max(b.slow[i], now + b.slow_distance[start + i])
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _raise_own_refresh(b, command, lane, now):
     """Raise the refresh and self-refresh cycles of the bank itself."""
     n = b.shape.n_lanes
@@ -398,7 +410,7 @@ def _raise_own_refresh(b, command, lane, now):
         b.slow[i] = max(b.slow[i], now + b.slow_distance[start + i])
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _note_issue(b, command, lane, cycle, now):
     """Everything but the four vectors; returns (relative window cycle, lanes of the window)."""
     window = int32(UNCONSTRAINED)
@@ -413,7 +425,7 @@ def _note_issue(b, command, lane, cycle, now):
     return window, b.rank_lanes[lane // b.shape.banks_per_rank]
 
 
-@njit(cache=False)
+@helper
 def apply(b, command, lane, cycle):
     """Issue `command` on `lane` at `cycle`: move every earliest cycle. For a rank, any lane of it.
 
@@ -432,7 +444,7 @@ def apply(b, command, lane, cycle):
             b.earliest[i] = max(b.earliest[i], window)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def issue(b, command, lane, cycle, eligible):
     """`apply`, fused with the look for what may come next.
 
@@ -488,7 +500,7 @@ def issue(b, command, lane, cycle, eligible):
     return ready_now, b.base[0] + first, ready_next
 
 
-@njit(cache=False)
+@helper
 def scan(b, cycle, eligible):
     """First cycle, `cycle` or later, in which a candidate may issue (or NEVER), and who may then."""
     now = _relative(b, cycle)
@@ -515,7 +527,7 @@ def scan(b, cycle, eligible):
     return b.base[0] + first, ready
 
 
-@njit(cache=False)
+@helper
 def refresh_rank_step(b, rank, cycle):
     """What the refresh of a rank needs in `cycle` (golden README 3.9).
 

@@ -30,6 +30,7 @@ if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         splat,
         store,
         where,
+        whole_view,
     )
 else:
     from llvmlite import ir
@@ -193,6 +194,15 @@ else:
 
         return types.CPointer(array.dtype)(array, types.intp), codegen
 
+    @intrinsic
+    def whole_view(_context, array):
+        """A C-ordered array as a bare pointer to its first element, as `row_view`."""
+
+        def codegen(context, builder, signature, args):
+            return context.make_array(signature.args[0])(context, builder, args[0]).data
+
+        return types.CPointer(array.dtype)(array), codegen
+
 
 __all__ = [
     "LANES",
@@ -209,4 +219,5 @@ __all__ = [
     "splat",
     "store",
     "where",
+    "whole_view",
 ]

@@ -59,3 +59,7 @@ def population(mask: int) -> int:
 
 def row_view(array: NDArray[np.generic], index: int) -> NDArray[np.generic]:
     return array[index]
+
+
+def whole_view(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    return array.reshape(-1)

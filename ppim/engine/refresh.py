@@ -6,10 +6,11 @@ FIFO of pending refreshes is two numbers: how many have fallen due and how many 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import numpy as np
+from numpy.typing import NDArray
 
 from ppim.dram.device import Device
-from ppim.jit import njit
+from ppim.jit import helper
 
 STAGGERED = 0
 SIMULTANEOUS = 1
@@ -21,40 +22,38 @@ _POLICIES = {
 }
 
 
-class RefreshPlan(NamedTuple):
-    """One int each."""
-
-    policy: int
-    interval: int  # cycles from one refresh to the next
-    n_ranks: int
-    n_groups: int
-    banks_per_group: int
-    n_targets: int  # refreshes until the same target comes again
+# Elements of a plan (int64).
+POLICY = 0
+INTERVAL = 1  # cycles from one refresh to the next
+N_RANKS = 2
+N_GROUPS = 3  # bank groups of a rank
+BANKS_PER_GROUP = 4
+N_TARGETS = 5  # refreshes until the same target comes again
 
 
-def refresh_plan(device: Device) -> RefreshPlan:
+def refresh_plan(device: Device) -> NDArray[np.int64]:
     """The plan of a device's refresh policy."""
     org, timing = device.organization, device.timing
     policy = _POLICIES[device.controller.refresh_policy]
     interval = {STAGGERED: timing.tREFI // org.ranks, SIMULTANEOUS: timing.tREFI, BANK: timing.tREFIb}[policy]
     targets = {STAGGERED: org.ranks, SIMULTANEOUS: 1, BANK: org.banks}[policy]
-    return RefreshPlan(policy, interval, org.ranks, org.bankgroups, org.banks_per_group, targets)
+    return np.array([policy, interval, org.ranks, org.bankgroups, org.banks_per_group, targets], np.int64)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def target_rank(plan, number):
     """Rank of rank refresh `number`, if no rank is in self refresh.
 
     With RANK_LEVEL_SIMULTANEOUS DRAMsim3 refreshes the lowest-numbered rank only.
     """
-    return (number - 1) % plan.n_targets
+    return (number - 1) % plan[N_TARGETS]
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def target_lane(plan, number):
     """Bank of bank refresh `number`: the bank group changes fastest, then the bank, then the rank."""
-    turn = (number - 1) % plan.n_targets
-    group = turn % plan.n_groups
-    bank = turn // plan.n_groups % plan.banks_per_group
-    rank = turn // (plan.n_groups * plan.banks_per_group)
-    return (rank * plan.n_groups + group) * plan.banks_per_group + bank
+    turn = (number - 1) % plan[N_TARGETS]
+    group = turn % plan[N_GROUPS]
+    bank = turn // plan[N_GROUPS] % plan[BANKS_PER_GROUP]
+    rank = turn // (plan[N_GROUPS] * plan[BANKS_PER_GROUP])
+    return (rank * plan[N_GROUPS] + group) * plan[BANKS_PER_GROUP] + bank

@@ -16,7 +16,9 @@ from ppim.engine.host.state import (
     ARRIVALS_END,
     FORWARDED,
     LAST_COMPLETION,
+    LAST_CYCLE,
     LAST_STAMP,
+    MERGE,
     MERGED_READS,
     MERGED_WRITES,
     NO_SLOT,
@@ -27,44 +29,44 @@ from ppim.engine.host.state import (
     SLOT_STAMPS,
     WRITES_DONE,
 )
-from ppim.jit import njit
+from ppim.jit import helper
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def arrival_waits(h, cycle):
     """Whether there is a buffered arrival that was accepted in `cycle` or before."""
     at = h.clocks[ARRIVALS]
     return at != h.clocks[ARRIVALS_END] and h.arrivals[at * ARRIVAL_FIELDS + ARRIVAL_CYCLE] <= cycle
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _complete_at_once(h, done_counter, stamp):
     """A write, or a read answered from a write, is done one cycle after its stamp."""
     cycle = stamp + 1
     h.counters[LAST_COMPLETION] = max(h.counters[LAST_COMPLETION], cycle)
-    done = int64(cycle <= h.rules.last_cycle)
+    done = int64(cycle <= h.rules[LAST_CYCLE])
     h.counters[done_counter] += done
     return done
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _register_write(h, address, stamp):
     h.counters[ACCEPTED_WRITES] += 1
     _complete_at_once(h, WRITES_DONE, stamp)
-    if h.rules.merge != 0 and find_outstanding(h, address, True) != NO_SLOT:
+    if h.rules[MERGE] != 0 and find_outstanding(h, address, True) != NO_SLOT:
         h.counters[MERGED_WRITES] += 1
         return int64(NO_SLOT)
     return take_slot(h, address, stamp, 0)
 
 
-@njit(cache=False)
+@helper
 def _join_outstanding(h, address, stamp):
     """Serve a read by an outstanding write or read of its address; False if there is none."""
     if find_outstanding(h, address, True) != NO_SLOT:
         h.counters[FORWARDED] += 1
         h.counters[READ_LATENCY] += _complete_at_once(h, READS_DONE, stamp)
         return True
-    if h.rules.merge == 0:
+    if h.rules[MERGE] == 0:
         return False
     slot = find_outstanding(h, address, False)
     if slot == NO_SLOT:
@@ -75,7 +77,7 @@ def _join_outstanding(h, address, stamp):
     return True
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _register_read(h, address, stamp):
     h.counters[ACCEPTED_READS] += 1
     if first_in_bucket(h, address) != NO_SLOT and _join_outstanding(h, address, stamp):
@@ -83,7 +85,7 @@ def _register_read(h, address, stamp):
     return take_slot(h, address, stamp, 1)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def register_arrival(h):
     """Take the next buffered arrival into the controller; its new slot, or NO_SLOT if it needs none."""
     at = h.clocks[ARRIVALS] * ARRIVAL_FIELDS

@@ -18,6 +18,7 @@ from ppim.engine.host.refresh import refresh_step, skip_idle_refreshes
 from ppim.engine.host.state import (
     ARRIVALS,
     ARRIVALS_END,
+    DUAL,
     DUAL_COMMANDS,
     NEXT_COMMAND,
     NEXT_MOVE,
@@ -25,17 +26,17 @@ from ppim.engine.host.state import (
     REFRESH_LOOK,
     REFRESHES_ON_TIME,
 )
-from ppim.jit import njit
+from ppim.jit import helper
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def next_event(h):
     """First cycle in which anything can happen."""
     clocks = h.clocks
     return min(min(clocks[NEXT_COMMAND], clocks[NEXT_MOVE]), min(clocks[REFRESH_LOOK], next_arrival(h)))
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _issue_commands(h, cycle):
     """Refresh service or normal selection, then with HBM a second command.
 
@@ -57,12 +58,12 @@ def _issue_commands(h, cycle):
                     return
                 h.counters[DUAL_COMMANDS] += 1
         ready = carry_out(h, command, lane, position, cycle)
-        if first != NO_COMMAND or h.rules.dual == 0:
+        if first != NO_COMMAND or h.rules[DUAL] == 0:
             return
         first, command = command, int64(NO_COMMAND)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def run_event(h, cycle):
     """All that happens in `cycle`."""
     register_arrivals(h, cycle - 1)
@@ -74,7 +75,7 @@ def run_event(h, cycle):
         h.clocks[NEXT_MOVE] = NEVER
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def advance(h, cycle, goal):
     """Run all events up to `cycle`, and then one by one until the goal holds.
 

@@ -29,6 +29,7 @@ from ppim.engine.host.state import (
     HITS,
     LANE_FIELDS,
     LAST_COMPLETION,
+    LAST_CYCLE,
     LAST_READ_CYCLE,
     LAST_WRITE_CYCLE,
     LOG_COLUMN,
@@ -37,10 +38,13 @@ from ppim.engine.host.state import (
     LOG_FIELDS,
     LOG_LANE,
     LOG_ROW,
+    LOG_SIZE,
     LOG_USED,
     NEXT_COMMAND,
     NO_POSITION,
     POINTER,
+    QUEUE_WIDTH,
+    READ_DELAY,
     READ_HITS,
     READ_LATENCY,
     READS_DONE,
@@ -49,30 +53,31 @@ from ppim.engine.host.state import (
     SLOT_FIELDS,
     SLOT_READERS,
     SLOT_STAMPS,
+    WRITE_DELAY,
     WRITE_HITS,
     WRITE_LATENCY,
     WRITES,
 )
 from ppim.engine.lanes import count_trailing_zeros
-from ppim.jit import njit
+from ppim.jit import helper
 
 NOT_GIVEN = -1
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def next_in_turn(ready, pointer):
     """First lane of `ready` (not empty) after `pointer`, going round."""
     later = ready & ~((int64(2) << pointer) - 1)
     return count_trailing_zeros(later if later != 0 else ready)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _is_due(h, later_class, lane, cycle):
     wanted = (h.banks.candidates[later_class] >> lane) & 1
     return wanted != 0 and earliest_cycle(h.banks, later_class, lane) <= cycle
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def choose(h, lane, cycle):
     """The command a ready lane issues in `cycle`, and the position of its queue entry."""
     if h.banks.open_row[lane] == NO_ROW:
@@ -90,10 +95,10 @@ def choose(h, lane, cycle):
     return WRITE, write
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def log_command(h, cycle, command, lane, row, column):
     """Append to the command log, if there is one."""
-    if h.rules.log != 0:
+    if h.rules[LOG_SIZE] != 0:
         at = h.clocks[LOG_USED] * LOG_FIELDS
         h.log[at + LOG_CYCLE] = cycle
         h.log[at + LOG_COMMAND] = command
@@ -103,7 +108,7 @@ def log_command(h, cycle, command, lane, row, column):
         h.clocks[LOG_USED] += 1
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def finish_column(h, is_read, slot, is_hit, cycle):
     """Count a column command issued in `cycle` for a slot."""
     if is_read:
@@ -114,30 +119,30 @@ def finish_column(h, is_read, slot, is_hit, cycle):
         h.counters[WRITE_HITS] += is_hit
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _finish_read(h, at, cycle):
     readers = h.pool[at + SLOT_READERS]
-    completion = cycle + h.rules.read_delay
+    completion = cycle + h.rules[READ_DELAY]
     h.counters[LAST_READ_CYCLE] = cycle
     h.counters[LAST_COMPLETION] = max(h.counters[LAST_COMPLETION], completion)
-    if completion <= h.rules.last_cycle:
+    if completion <= h.rules[LAST_CYCLE]:
         h.counters[READS_DONE] += readers
         h.counters[READ_LATENCY] += completion * readers - h.pool[at + SLOT_STAMPS]
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _finish_write(h, at, cycle):
-    completion = cycle + h.rules.write_delay
+    completion = cycle + h.rules[WRITE_DELAY]
     h.counters[LAST_WRITE_CYCLE] = cycle
     h.counters[LAST_COMPLETION] = max(h.counters[LAST_COMPLETION], completion)
     h.counters[WRITE_LATENCY] += completion - h.pool[at + SLOT_STAMPS]
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _column(h, command, lane, position, cycle):
     """Take the entry out of its queue and count it."""
     state = lane * LANE_FIELDS
-    slot = int64(h.queue_slots[lane * h.rules.queue_width + position])
+    slot = int64(h.queue_slots[lane * h.rules[QUEUE_WIDTH] + position])
     finish_column(h, command == READ, slot, int64(h.lanes[state + ACCESSES] != 0), cycle)
     log_command(h, cycle, command, lane, h.banks.open_row[lane], h.pool[slot * SLOT_FIELDS + SLOT_COLUMN])
     h.lanes[state + ACCESSES] += 1
@@ -146,11 +151,11 @@ def _column(h, command, lane, position, cycle):
     update_candidates(h, lane)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def carry_out(h, command, lane, position, cycle):
     """Issue a command with all its effects; returns the lanes that may issue in `cycle` still."""
     if command == ACTIVATE:
-        row = int64(h.queue_rows[lane * h.rules.queue_width])
+        row = int64(h.queue_rows[lane * h.rules[QUEUE_WIDTH]])
         log_command(h, cycle, command, lane, row, NOT_GIVEN)
         open_bank(h.banks, lane, row, cycle)
         on_activated(h, lane, row)
@@ -169,13 +174,13 @@ def carry_out(h, command, lane, position, cycle):
     return ready_now
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def is_column(command):
     """READ or WRITE."""
     return command <= WRITE
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def select(h, ready, cycle):
     """Round-robin choice among ready lanes; moves the pointer and counts on-demand precharges."""
     lane = next_in_turn(ready, h.clocks[POINTER])

@@ -10,16 +10,21 @@ from ppim.engine.host.state import (
     ARRIVAL_FIELDS,
     ARRIVALS,
     ARRIVALS_END,
+    DRAINED,
+    LAST_CYCLE,
     LAST_READ_CYCLE,
     LAST_STAMP,
     LAST_WRITE_CYCLE,
     LOG_ENTRIES_PER_EVENT,
+    LOG_SIZE,
     LOG_USED,
     N_READS,
     N_WRITES,
     QUEUED,
+    SEPARATE,
+    TRANS_SIZE,
 )
-from ppim.jit import njit
+from ppim.jit import helper
 
 # Until when a channel is advanced.
 TO_CYCLE = 0
@@ -35,7 +40,7 @@ STALLED = -3
 PATIENCE = 1 << 26
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def next_arrival(h):
     """Cycle in which the next buffered arrival is registered."""
     at = h.clocks[ARRIVALS]
@@ -44,7 +49,7 @@ def next_arrival(h):
     return h.arrivals[at * ARRIVAL_FIELDS + ARRIVAL_CYCLE] + 1
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def is_reached(h, goal):
     """Whether the goal holds now."""
     clocks = h.clocks
@@ -52,21 +57,21 @@ def is_reached(h, goal):
         return True
     if goal == TO_EMPTY:
         return clocks[N_READS] + clocks[N_WRITES] + clocks[QUEUED] == 0
-    return clocks[N_READS + (goal - TO_ROOM) * h.rules.separate] < h.rules.trans_size
+    return clocks[N_READS + (goal - TO_ROOM) * h.rules[SEPARATE]] < h.rules[TRANS_SIZE]
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def log_is_full(h):
     """Whether the next event might not find room in the command log."""
-    return h.rules.log != 0 and h.clocks[LOG_USED] > h.rules.log - LOG_ENTRIES_PER_EVENT
+    return h.rules[LOG_SIZE] != 0 and h.clocks[LOG_USED] > h.rules[LOG_SIZE] - LOG_ENTRIES_PER_EVENT
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def beyond_the_run(h, cycle):
     """NEVER or STALLED when a goal cannot be waited for until `cycle`, else 0."""
-    if cycle > h.rules.last_cycle:
+    if cycle > h.rules[LAST_CYCLE]:
         return int64(NEVER)
     progress = max(h.counters[LAST_STAMP], max(h.counters[LAST_READ_CYCLE], h.counters[LAST_WRITE_CYCLE]))
-    if h.rules.drained != 0 and cycle - progress > PATIENCE:
+    if h.rules[DRAINED] != 0 and cycle - progress > PATIENCE:
         return int64(STALLED)
     return int64(0)

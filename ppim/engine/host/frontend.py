@@ -29,14 +29,20 @@ from ppim.engine.host.state import (
     ARRIVAL_FIELDS,
     ARRIVAL_IS_WRITE,
     ARRIVALS_END,
+    CHANNEL_AT,
+    CHANNEL_MASK,
+    INJECT,
+    LAST_CYCLE,
     N_READS,
     N_WRITES,
     REFUSED_CYCLES,
+    SEPARATE,
+    TRANS_SIZE,
     HostChannel,
     HostState,
     host_channel,
 )
-from ppim.jit import njit
+from ppim.jit import helper, njit
 
 # Why `feed` returned.
 ALL_TAKEN = 0
@@ -72,14 +78,14 @@ def _run(h, cycle, goal):  # noqa: ARG001
     return lambda h, cycle, goal: runner(h, cycle, goal)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _offer_cycle(front, due, inject):
     """First cycle in which the next request can be accepted, room permitting."""
     free = front[ACCEPTED_AT] + int64(front[ACCEPTED_THEN] >= inject)
     return max(due, free)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _accept(front, clocks, arrivals, bounds, cycle, address, is_write, kind):
     """Hand a request to its channel at the end of `cycle`."""
     same = cycle == front[ACCEPTED_AT]
@@ -93,14 +99,14 @@ def _accept(front, clocks, arrivals, bounds, cycle, address, is_write, kind):
     bounds[kind] += 1
 
 
-@njit(cache=False)
+@helper
 def _why(status):
     if status == LOG_FULL:
         return EMPTY_LOG
     return ADD_SLOTS if status == MORE_SLOTS else STANDSTILL
 
 
-@njit(cache=False)
+@helper
 def _run_channel(state, channel, goal, until, i, cycles, addresses, is_write):
     """Advance one channel to a goal, or (TO_ROOM) for request i and those after it that go there too.
 
@@ -115,12 +121,12 @@ def _run_channel(state, channel, goal, until, i, cycles, addresses, is_write):
             if i == addresses.size:
                 return i, ALL_TAKEN
             address, write = addresses[i], int64(is_write[i])
-            if field(address, state.fields.channel_at, state.fields.channel_mask) != channel:
+            if field(address, state.fields[CHANNEL_AT], state.fields[CHANNEL_MASK]) != channel:
                 return i, ALL_TAKEN
-            until = _offer_cycle(front, cycles[i], rules.inject)
-            if until > rules.last_cycle:
+            until = _offer_cycle(front, cycles[i], rules[INJECT])
+            if until > rules[LAST_CYCLE]:
                 return i, END_OF_RUN
-        if not offered or bounds[write * rules.separate] >= rules.trans_size:
+        if not offered or bounds[write * rules[SEPARATE]] >= rules[TRANS_SIZE]:
             until = run(h, until, goal + write)
             if until == NEVER:
                 return i, END_OF_RUN
@@ -129,8 +135,8 @@ def _run_channel(state, channel, goal, until, i, cycles, addresses, is_write):
             bounds[0], bounds[1] = h.clocks[N_READS], h.clocks[N_WRITES]
         if not offered:
             return i, ALL_TAKEN
-        front[REFUSED_CYCLES] += until - _offer_cycle(front, cycles[i], rules.inject)
-        _accept(front, h.clocks, h.arrivals, bounds, until, address, write, write * rules.separate)
+        front[REFUSED_CYCLES] += until - _offer_cycle(front, cycles[i], rules[INJECT])
+        _accept(front, h.clocks, h.arrivals, bounds, until, address, write, write * rules[SEPARATE])
         i += 1
 
 
@@ -161,12 +167,12 @@ def feed(state, goal, channel, until, start, cycles, addresses, is_write):
     if goal != TO_ROOM:
         return _run_channel(state, channel, goal, until, i, cycles, addresses, is_write)
     while i < addresses.size:
-        cycle = _offer_cycle(front, cycles[i], rules.inject)
-        if cycle > rules.last_cycle:
+        cycle = _offer_cycle(front, cycles[i], rules[INJECT])
+        if cycle > rules[LAST_CYCLE]:
             return i, END_OF_RUN
         address, write = addresses[i], int64(is_write[i])
-        channel = field(address, state.fields.channel_at, state.fields.channel_mask)
-        if state.bounds[channel, write * rules.separate] < rules.trans_size:
+        channel = field(address, state.fields[CHANNEL_AT], state.fields[CHANNEL_MASK])
+        if state.bounds[channel, write * rules[SEPARATE]] < rules[TRANS_SIZE]:
             _accept(
                 front,
                 state.clocks[channel],
@@ -175,7 +181,7 @@ def feed(state, goal, channel, until, start, cycles, addresses, is_write):
                 cycle,
                 address,
                 write,
-                write * rules.separate,
+                write * rules[SEPARATE],
             )
             i += 1
         else:

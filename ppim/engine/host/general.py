@@ -49,10 +49,17 @@ from ppim.engine.host.events import (
     next_arrival,
 )
 from ppim.engine.host.general_state import (
+    CLOSE_PAGE,
+    FOLLOW_DEFECTS,
     HAD_TRAFFIC,
+    LANES_PER_QUEUE,
+    N_QUEUES,
     RANK_FIELDS,
+    SELF_REFRESH,
     SLEEPS_SINCE,
     SLEPT_UNTIL,
+    SREF_THRESHOLD,
+    UNIFIED,
 )
 from ppim.engine.host.moves import drain_due
 from ppim.engine.host.refresh import skip_idle_refreshes
@@ -62,6 +69,7 @@ from ppim.engine.host.state import (
     ARRIVALS_END,
     DEMAND_PRECHARGES,
     DRAIN,
+    DUAL,
     DUAL_COMMANDS,
     N_FREE,
     N_READS,
@@ -69,6 +77,7 @@ from ppim.engine.host.state import (
     NEXT_MOVE,
     NO_SLOT,
     POINTER,
+    QUEUE_SIZE,
     QUEUED,
     REFRESHES_ON_TIME,
     REFRESHES_SERVED,
@@ -79,9 +88,10 @@ from ppim.engine.host.state import (
     SLOT_LANE,
     SLOT_READERS,
     SLOT_ROW,
+    TRANS_SIZE,
 )
-from ppim.engine.refresh import BANK, SIMULTANEOUS, target_lane, target_rank
-from ppim.jit import njit
+from ppim.engine.refresh import BANK, INTERVAL, N_RANKS, POLICY, SIMULTANEOUS, target_lane, target_rank
+from ppim.jit import helper
 
 NO_QUEUE = -1
 
@@ -89,22 +99,22 @@ NO_QUEUE = -1
 # --- slots ---------------------------------------------------------------------------------------
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _slot(h, slot, what):
     return h.pool[slot * SLOT_FIELDS + what]
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _is_write(h, slot):
     return _slot(h, slot, SLOT_READERS) == 0
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _entry(h, queue, position):
-    return int64(h.queues[queue * h.rules.queue_size + position])
+    return int64(h.queues[queue * h.rules[QUEUE_SIZE] + position])
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _take_out(slots, start, position, length):
     """Remove one of `length` slots; the younger ones move up."""
     for i in range(start + position, start + length - 1):
@@ -114,42 +124,42 @@ def _take_out(slots, start, position, length):
 # --- transactions --------------------------------------------------------------------------------
 
 
-@njit(cache=False)
+@helper
 def _register_arrivals(h, cycle):
     while arrival_waits(h, cycle):
         slot = register_arrival(h)
         if slot != NO_SLOT:
-            if _is_write(h, slot) and h.modes.unified == 0:
-                h.waiting[h.rules.trans_size + h.clocks[N_WRITES]] = int32(slot)
+            if _is_write(h, slot) and h.modes[UNIFIED] == 0:
+                h.waiting[h.rules[TRANS_SIZE] + h.clocks[N_WRITES]] = int32(slot)
                 h.clocks[N_WRITES] += 1
             else:
                 h.waiting[h.clocks[N_READS]] = int32(slot)
                 h.clocks[N_READS] += 1
 
 
-@njit(cache=False)
+@helper
 def _first_with_room(h, start, length):
     """Position of the oldest transaction whose command queue has room, or -1."""
     for position in range(length):
         lane = _slot(h, int64(h.waiting[start + position]), SLOT_LANE)
-        if h.lengths[lane // h.modes.lanes_per_queue] < h.rules.queue_size:
+        if h.lengths[lane // h.modes[LANES_PER_QUEUE]] < h.rules[QUEUE_SIZE]:
             return position
     return -1
 
 
-@njit(cache=False)
+@helper
 def _move(h, start, length, position):
     slot = int64(h.waiting[start + position])
     _take_out(h.waiting, start, position, length)
     lane = _slot(h, slot, SLOT_LANE)
-    queue = lane // h.modes.lanes_per_queue
-    h.queues[queue * h.rules.queue_size + h.lengths[queue]] = int32(slot)
+    queue = lane // h.modes[LANES_PER_QUEUE]
+    h.queues[queue * h.rules[QUEUE_SIZE] + h.lengths[queue]] = int32(slot)
     h.lengths[queue] += 1
     h.clocks[QUEUED] += 1
     h.ranks[lane // h.banks.shape.banks_per_rank * RANK_FIELDS + HAD_TRAFFIC] = 1
 
 
-@njit(cache=False)
+@helper
 def _move_read(h):
     """Move from the read queue (unified: from the one queue)."""
     position = _first_with_room(h, 0, h.clocks[N_READS])
@@ -160,15 +170,15 @@ def _move_read(h):
     return True
 
 
-@njit(cache=False)
+@helper
 def _stands_still(h):
     """Nothing is under way, and the drain that was cancelled would be started again in every cycle."""
-    return h.modes.follow_defects == 0 and h.clocks[QUEUED] == 0 and drain_due(h)
+    return h.modes[FOLLOW_DEFECTS] == 0 and h.clocks[QUEUED] == 0 and drain_due(h)
 
 
-@njit(cache=False)
+@helper
 def _move_write(h):
-    start, length = h.rules.trans_size, h.clocks[N_WRITES]
+    start, length = h.rules[TRANS_SIZE], h.clocks[N_WRITES]
     position = _first_with_room(h, start, length)
     if position < 0:
         return False
@@ -182,10 +192,10 @@ def _move_write(h):
     return True
 
 
-@njit(cache=False)
+@helper
 def _move_one(h):
     """Golden README 3.5; whether anything was done."""
-    if h.modes.unified != 0:
+    if h.modes[UNIFIED] != 0:
         return _move_read(h)
     if h.clocks[DRAIN] == 0 and drain_due(h):
         h.clocks[DRAIN] = h.clocks[N_WRITES]
@@ -197,13 +207,13 @@ def _move_one(h):
 # --- commands ------------------------------------------------------------------------------------
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _sleeps(h, rank):
     at = rank * RANK_FIELDS
     return h.ranks[at + SLEEPS_SINCE] != NEVER and h.ranks[at + SLEPT_UNTIL] == NEVER
 
 
-@njit(cache=False)
+@helper
 def _precharge_allowed(h, queue, position, lane):
     """No older entry for the bank, and no younger one that wants its open row while it is protected."""
     for other in range(h.lengths[queue]):
@@ -217,7 +227,7 @@ def _precharge_allowed(h, queue, position, lane):
     return True
 
 
-@njit(cache=False)
+@helper
 def _behind_read(h, queue, position):
     """Whether an older read of the queue wants the same column as the write at `position`."""
     slot = _entry(h, queue, position)
@@ -233,7 +243,7 @@ def _behind_read(h, queue, position):
     return False
 
 
-@njit(cache=False)
+@helper
 def _needed(h, queue, position, cycle):
     """The command an entry's bank needs, if it may be issued in `cycle`, else NO_COMMAND."""
     slot = _entry(h, queue, position)
@@ -249,13 +259,13 @@ def _needed(h, queue, position, cycle):
     if not _is_write(h, slot):
         if earliest_cycle(h.banks, COLUMN_READ, lane) > cycle:
             return NO_COMMAND
-        return READ_P if h.modes.close_page != 0 else READ
+        return READ_P if h.modes[CLOSE_PAGE] != 0 else READ
     if earliest_cycle(h.banks, COLUMN_WRITE, lane) > cycle or _behind_read(h, queue, position):
         return NO_COMMAND
-    return WRITE_P if h.modes.close_page != 0 else WRITE
+    return WRITE_P if h.modes[CLOSE_PAGE] != 0 else WRITE
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _is_held(h, queue, lane):
     """Whether the pending refresh of `lane` (NO_LANE: none) keeps a queue from selection.
 
@@ -263,17 +273,17 @@ def _is_held(h, queue, lane):
     """
     if lane == NO_LANE:
         return False
-    if h.plan.policy == BANK:
-        return queue == lane // h.modes.lanes_per_queue
+    if h.plan[POLICY] == BANK:
+        return queue == lane // h.modes[LANES_PER_QUEUE]
     per_rank = h.banks.shape.banks_per_rank
-    return queue * h.modes.lanes_per_queue // per_rank == lane // per_rank
+    return queue * h.modes[LANES_PER_QUEUE] // per_rank == lane // per_rank
 
 
-@njit(cache=False)
+@helper
 def _select(h, held, cycle):
     """Golden README 3.7: (command or NO_COMMAND, queue, position)."""
-    for step in range(h.modes.n_queues):
-        queue = (h.clocks[POINTER] + 1 + step) % h.modes.n_queues
+    for step in range(h.modes[N_QUEUES]):
+        queue = (h.clocks[POINTER] + 1 + step) % h.modes[N_QUEUES]
         if _is_held(h, queue, held):
             continue
         for position in range(h.lengths[queue]):
@@ -286,14 +296,14 @@ def _select(h, held, cycle):
     return int64(NO_COMMAND), int64(NO_QUEUE), int64(0)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _leave_queue(h, queue, position):
-    _take_out(h.queues, queue * h.rules.queue_size, position, h.lengths[queue])
+    _take_out(h.queues, queue * h.rules[QUEUE_SIZE], position, h.lengths[queue])
     h.lengths[queue] -= 1
     h.clocks[QUEUED] -= 1
 
 
-@njit(cache=False)
+@helper
 def _issue_column(h, command, slot, cycle):
     lane = _slot(h, slot, SLOT_LANE)
     is_read = command in (READ, READ_P)
@@ -306,7 +316,7 @@ def _issue_column(h, command, slot, cycle):
         close_bank(h.banks, lane, cycle)
 
 
-@njit(cache=False)
+@helper
 def _issue(h, command, lane, slot, cycle):
     """Issue with all effects; `slot` is the request of an ACTIVATE or a column command."""
     rank = lane // h.banks.shape.banks_per_rank
@@ -328,12 +338,12 @@ def _issue(h, command, lane, slot, cycle):
     apply(h.banks, command, lane, cycle)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _is_column(command):
     return NO_COMMAND < command <= WRITE_P
 
 
-@njit(cache=False)
+@helper
 def _issue_selected(h, command, queue, position, cycle):
     slot = _entry(h, queue, position)
     lane = _slot(h, slot, SLOT_LANE)
@@ -342,7 +352,7 @@ def _issue_selected(h, command, queue, position, cycle):
     _issue(h, command, lane, slot, cycle)
 
 
-@njit(cache=False)
+@helper
 def _second_slot(h, first, held, cycle):
     """Golden README 3.8. Following DRAMsim3, a column command that may not be issued is lost."""
     command, queue, position = _select(h, held, cycle)
@@ -351,62 +361,62 @@ def _second_slot(h, first, held, cycle):
     if _is_column(command) != _is_column(first):
         _issue_selected(h, command, queue, position, cycle)
         h.counters[DUAL_COMMANDS] += 1
-    elif _is_column(command) and h.modes.follow_defects != 0:
+    elif _is_column(command) and h.modes[FOLLOW_DEFECTS] != 0:
         _leave_queue(h, queue, position)
 
 
 # --- refresh and self refresh --------------------------------------------------------------------
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _slept_at(h, rank, due):
     at = rank * RANK_FIELDS
     return h.ranks[at + SLEEPS_SINCE] < due <= h.ranks[at + SLEPT_UNTIL]
 
 
-@njit(cache=False)
+@helper
 def _refresh_target(h, number):
     """Lane (the rank's first for a rank refresh) of refresh `number`, or NO_LANE: left out in self refresh."""
     plan, per_rank = h.plan, h.banks.shape.banks_per_rank
-    due = number * plan.interval
-    if plan.policy == SIMULTANEOUS:
-        for rank in range(plan.n_ranks):
+    due = number * plan[INTERVAL]
+    if plan[POLICY] == SIMULTANEOUS:
+        for rank in range(plan[N_RANKS]):
             if not _slept_at(h, rank, due):
                 return rank * per_rank
         return NO_LANE
-    lane = target_lane(plan, number) if plan.policy == BANK else target_rank(plan, number) * per_rank
+    lane = target_lane(plan, number) if plan[POLICY] == BANK else target_rank(plan, number) * per_rank
     return NO_LANE if _slept_at(h, lane // per_rank, due) else lane
 
 
-@njit(cache=False)
+@helper
 def _all_sleep(h):
     n_awake = 0
-    for rank in range(h.plan.n_ranks):
+    for rank in range(h.plan[N_RANKS]):
         n_awake += not _sleeps(h, rank)
     return n_awake == 0
 
 
-@njit(cache=False)
+@helper
 def _drop_left_out(h, cycle):
     """Pass over the refreshes that fell due for ranks in self refresh."""
     served = h.clocks[REFRESHES_SERVED]
-    if h.modes.self_refresh != 0:
-        while (served + 1) * h.plan.interval <= cycle and _refresh_target(h, served + 1) == NO_LANE:
+    if h.modes[SELF_REFRESH] != 0:
+        while (served + 1) * h.plan[INTERVAL] <= cycle and _refresh_target(h, served + 1) == NO_LANE:
             served += 1
             if _all_sleep(h):
-                served = max(served, cycle // h.plan.interval)
+                served = max(served, cycle // h.plan[INTERVAL])
     h.clocks[REFRESHES_SERVED] = served
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _refresh_pending(h, cycle):
-    return (h.clocks[REFRESHES_SERVED] + 1) * h.plan.interval <= cycle
+    return (h.clocks[REFRESHES_SERVED] + 1) * h.plan[INTERVAL] <= cycle
 
 
-@njit(cache=False)
+@helper
 def _refresh_command(h, lane, cycle):
     """What the pending refresh needs in `cycle`: (command or NO_COMMAND, lane)."""
-    if h.plan.policy != BANK:
+    if h.plan[POLICY] != BANK:
         command, where, _ = refresh_rank_step(h.banks, lane // h.banks.shape.banks_per_rank, cycle)
         return command, where
     if h.banks.open_row[lane] != NO_ROW:
@@ -414,7 +424,7 @@ def _refresh_command(h, lane, cycle):
     return (REFRESH_BANK if earliest_slow_cycle(h.banks, REFRESH_BANK, lane) <= cycle else NO_COMMAND), lane
 
 
-@njit(cache=False)
+@helper
 def _serve_refresh(h, lane, cycle):
     """Work on the pending refresh of `lane`; (command or NO_COMMAND, lane whose queues it still holds)."""
     command, where = _refresh_command(h, lane, cycle)
@@ -424,20 +434,20 @@ def _serve_refresh(h, lane, cycle):
     if command == PRECHARGE:
         return command, lane
     number = h.clocks[REFRESHES_SERVED] + 1
-    on_time = cycle == number * h.plan.interval and command == REFRESH
+    on_time = cycle == number * h.plan[INTERVAL] and command == REFRESH
     h.clocks[REFRESHES_ON_TIME] = h.clocks[REFRESHES_ON_TIME] + 1 if on_time else 0
     h.clocks[REFRESHES_SERVED] = number
     return command, int64(NO_LANE)
 
 
-@njit(cache=False)
+@helper
 def _fall_asleep(h, cycle):
     """Golden README 3.14: at most one rank enters self refresh."""
     per_rank = h.banks.shape.banks_per_rank
-    for rank in range(h.plan.n_ranks):
+    for rank in range(h.plan[N_RANKS]):
         busy = h.ranks[rank * RANK_FIELDS + HAD_TRAFFIC] != 0 or _sleeps(h, rank)
         # Without traffic no bank was ever open, so every cycle so far counts.
-        if busy or cycle + 1 < h.modes.sref_threshold:
+        if busy or cycle + 1 < h.modes[SREF_THRESHOLD]:
             continue
         ready = True
         for lane in range(rank * per_rank, (rank + 1) * per_rank):
@@ -451,7 +461,7 @@ def _fall_asleep(h, cycle):
 # --- events --------------------------------------------------------------------------------------
 
 
-@njit(cache=False)
+@helper
 def _run_cycle(h, cycle):
     """The work of one cycle (golden README 3.12, 2a to 2f); whether anything was done."""
     _register_arrivals(h, cycle - 1)
@@ -464,23 +474,23 @@ def _run_cycle(h, cycle):
         command, queue, position = _select(h, held, cycle)
         if command != NO_COMMAND:
             _issue_selected(h, command, queue, position, cycle)
-    if command != NO_COMMAND and h.rules.dual != 0:
+    if command != NO_COMMAND and h.rules[DUAL] != 0:
         _second_slot(h, command, held, cycle)
     done = command != NO_COMMAND
-    if not done and h.modes.self_refresh != 0:
+    if not done and h.modes[SELF_REFRESH] != 0:
         done = _fall_asleep(h, cycle)
     moved = _move_one(h)
     return done or moved
 
 
-@njit(cache=False)
+@helper
 def _next_change(h, cycle):
     """First cycle after an idle one in which anything can have become possible."""
     b = h.banks
-    due = (max(h.clocks[REFRESHES_SERVED], cycle // h.plan.interval) + 1) * h.plan.interval
+    due = (max(h.clocks[REFRESHES_SERVED], cycle // h.plan[INTERVAL]) + 1) * h.plan[INTERVAL]
     following = min(next_arrival(h), due)
-    if h.modes.self_refresh != 0 and cycle + 1 < h.modes.sref_threshold:
-        following = min(following, int64(h.modes.sref_threshold - 1))
+    if h.modes[SELF_REFRESH] != 0 and cycle + 1 < h.modes[SREF_THRESHOLD]:
+        following = min(following, int64(h.modes[SREF_THRESHOLD] - 1))
     for lane in range(b.shape.n_lanes):
         for later_class in range(N_CLASSES):
             at = earliest_cycle(b, later_class, lane)
@@ -493,11 +503,11 @@ def _next_change(h, cycle):
     return following
 
 
-@njit(cache=False)
+@helper
 def advance_general(h, cycle, goal):
     """As `advance` of the fast kernel; NEXT_MOVE is the next cycle to run. MORE_SLOTS: call with more."""
     while True:
-        if h.clocks[REFRESHES_ON_TIME] > 0 and h.modes.self_refresh == 0 and h.plan.policy != BANK:
+        if h.clocks[REFRESHES_ON_TIME] > 0 and h.modes[SELF_REFRESH] == 0 and h.plan[POLICY] != BANK:
             skip_idle_refreshes(h, min(cycle, next_arrival(h)))
         at = min(h.clocks[NEXT_MOVE], next_arrival(h))
         if at > cycle:
@@ -514,12 +524,12 @@ def advance_general(h, cycle, goal):
             cycle = max(at, cycle)
         if log_is_full(h):
             return int64(LOG_FULL)
-        if h.clocks[N_FREE] <= 2 * h.rules.trans_size:
+        if h.clocks[N_FREE] <= 2 * h.rules[TRANS_SIZE]:
             return int64(MORE_SLOTS)
         h.clocks[NEXT_MOVE] = cycle_after(h, at)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def cycle_after(h, cycle):
     """Run `cycle` and tell which one to run next."""
     if _run_cycle(h, cycle):

@@ -18,16 +18,16 @@ from ppim.engine.codes import NEVER
 from ppim.engine.host.state import (
     N_FREE,
     NEXT_MOVE,
-    AddressFields,
-    HostRules,
+    QUEUE_SIZE,
+    TRANS_SIZE,
     address_fields,
     make_buffers,
     make_clocks,
     make_counters,
 )
-from ppim.engine.lanes import row_view
-from ppim.engine.refresh import RefreshPlan, refresh_plan
-from ppim.jit import njit
+from ppim.engine.lanes import row_view, whole_view
+from ppim.engine.refresh import INTERVAL, refresh_plan
+from ppim.jit import helper
 
 # Fields of a rank.
 HAD_TRAFFIC = 0
@@ -36,25 +36,23 @@ SLEPT_UNTIL = 2  # cycle of SELF_REFRESH_EXIT, or NEVER
 RANK_FIELDS = 3
 
 
-class GeneralModes(NamedTuple):
-    """Switches; one int each."""
-
-    n_queues: int
-    lanes_per_queue: int
-    close_page: int
-    unified: int
-    self_refresh: int
-    sref_threshold: int
-    follow_defects: int
+# Switches and sizes (int64 each): `modes`.
+N_QUEUES = 0
+LANES_PER_QUEUE = 1
+CLOSE_PAGE = 2
+UNIFIED = 3
+SELF_REFRESH = 4
+SREF_THRESHOLD = 5
+FOLLOW_DEFECTS = 6
 
 
 class GeneralState(NamedTuple):
     """All channels; arrays have the channel axis first, `front` excepted."""
 
-    rules: HostRules
-    modes: GeneralModes
-    fields: AddressFields
-    plan: RefreshPlan
+    rules: NDArray[np.int64]
+    modes: NDArray[np.int64]
+    fields: NDArray[np.int64]
+    plan: NDArray[np.int64]
     banks: Banks
     clocks: NDArray[np.int64]
     counters: NDArray[np.int64]
@@ -76,10 +74,10 @@ class GeneralState(NamedTuple):
 class GeneralChannel(NamedTuple):
     """One channel's views of `GeneralState`."""
 
-    rules: HostRules
-    modes: GeneralModes
-    fields: AddressFields
-    plan: RefreshPlan
+    rules: NDArray[np.int64]
+    modes: NDArray[np.int64]
+    fields: NDArray[np.int64]
+    plan: NDArray[np.int64]
     banks: ChannelBanks
     clocks: NDArray[np.int64]
     counters: NDArray[np.int64]
@@ -96,14 +94,14 @@ class GeneralChannel(NamedTuple):
     log: NDArray[np.int64]
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def general_channel(state, channel):
     """Views of one channel; keep `state` alive."""
     return GeneralChannel(
-        state.rules,
-        state.modes,
-        state.fields,
-        state.plan,
+        whole_view(state.rules),
+        whole_view(state.modes),
+        whole_view(state.fields),
+        whole_view(state.plan),
         channel_banks(state.banks, channel),
         row_view(state.clocks, channel),
         row_view(state.counters, channel),
@@ -121,30 +119,33 @@ def general_channel(state, channel):
     )
 
 
-def spare_slots(rules: HostRules) -> int:
+def spare_slots(rules: NDArray[np.int64]) -> int:
     """Slots that the waiting and the buffered requests may need."""
-    return 2 * rules.trans_size + 1
+    return 2 * rules[TRANS_SIZE] + 1
 
 
-def make_general_state(device: Device, rules: HostRules, *, follow_defects: bool) -> GeneralState:
+def make_general_state(device: Device, rules: NDArray[np.int64], *, follow_defects: bool) -> GeneralState:
     """Empty queues and closed banks at cycle 0."""
     org, controller = device.organization, device.controller
     per_rank = controller.queue_structure == "PER_RANK"
     n, n_queues = org.channels, org.ranks if per_rank else org.banks
-    modes = GeneralModes(
-        n_queues=n_queues,
-        lanes_per_queue=org.banks_per_rank if per_rank else 1,
-        close_page=int(controller.row_buf_policy == "CLOSE_PAGE"),
-        unified=int(controller.unified_queue),
-        self_refresh=int(controller.enable_self_refresh),
-        sref_threshold=controller.sref_threshold,
-        follow_defects=int(follow_defects),
+    modes = np.array(
+        [
+            n_queues,
+            org.banks_per_rank if per_rank else 1,
+            controller.row_buf_policy == "CLOSE_PAGE",
+            controller.unified_queue,
+            controller.enable_self_refresh,
+            controller.sref_threshold,
+            follow_defects,
+        ],
+        np.int64,
     )
     plan = refresh_plan(device)
-    n_slots = n_queues * rules.queue_size + 2 * spare_slots(rules)
+    n_slots = n_queues * rules[QUEUE_SIZE] + 2 * spare_slots(rules)
     ranks = np.full((n, org.ranks, RANK_FIELDS), NEVER, np.int64)
     ranks[:, :, HAD_TRAFFIC] = 0
-    clocks = make_clocks(n, org.banks, n_slots, plan.interval)
+    clocks = make_clocks(n, org.banks, n_slots, plan[INTERVAL])
     clocks[:, NEXT_MOVE] = 0  # the first cycle to run
     return GeneralState(
         rules=rules,
@@ -156,9 +157,9 @@ def make_general_state(device: Device, rules: HostRules, *, follow_defects: bool
         counters=make_counters(n),
         accesses=np.zeros((n, org.banks), np.int64),
         ranks=ranks.reshape(n, -1),
-        queues=np.zeros((n, n_queues * rules.queue_size), np.int32),
+        queues=np.zeros((n, n_queues * rules[QUEUE_SIZE]), np.int32),
         lengths=np.zeros((n, n_queues), np.int64),
-        waiting=np.zeros((n, 2 * rules.trans_size), np.int32),
+        waiting=np.zeros((n, 2 * rules[TRANS_SIZE]), np.int32),
         **make_buffers(n, n_slots, rules),
     )
 

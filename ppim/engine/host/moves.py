@@ -27,13 +27,14 @@ from ppim.engine.host.state import (
     SLOT_FIELDS,
     SLOT_LANE,
     SLOT_READERS,
+    TRANS_SIZE,
     WRITE_DRAIN_MINIMUM,
     WRITE_LANES,
 )
-from ppim.jit import njit
+from ppim.jit import helper
 
 
-@njit(cache=False)
+@helper
 def register_arrivals(h, cycle):
     """Put the arrivals accepted in `cycle` or before into the read queue and the write buffer."""
     while arrival_waits(h, cycle):
@@ -48,18 +49,18 @@ def register_arrivals(h, cycle):
                 h.clocks[N_READS] += 1
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def drain_due(h):
     """Whether the write buffer is to be written back."""
     writes, queued = h.clocks[N_WRITES], h.clocks[QUEUED]
     return (
-        writes == h.rules.trans_size
+        writes == h.rules[TRANS_SIZE]
         or (writes > WRITE_DRAIN_MINIMUM and queued == 0)
         or (h.clocks[FLUSH] != 0 and writes > 0 and queued == 0 and h.clocks[N_READS] == 0)
     )
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def move_possible(h):
     """Whether a look at the transaction queues would change anything."""
     if h.clocks[DRAIN] > 0:
@@ -67,7 +68,7 @@ def move_possible(h):
     return h.clocks[READ_LANES] & h.clocks[ROOM] != 0 or drain_due(h)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _join_bank(h, lane, slot, is_write, cycle):
     """Append to the lane's command queue and note when the bank may want a command."""
     clocks = h.clocks
@@ -87,7 +88,7 @@ def _join_bank(h, lane, slot, is_write, cycle):
             clocks[READY] |= bit
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _move(h, lane, is_write, cycle):
     if is_write:
         slot = pop_waiting(h, lane, FIRST_WRITE, WRITE_LANES)
@@ -99,14 +100,14 @@ def _move(h, lane, is_write, cycle):
     _join_bank(h, lane, slot, is_write, cycle)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _overtakes_read(h, lane):
     """Whether a read of the address of the lane's oldest waiting write is outstanding."""
     address = h.pool[h.lanes[lane * LANE_FIELDS + FIRST_WRITE] * SLOT_FIELDS + SLOT_ADDRESS]
     return find_outstanding(h, address, False) != NO_SLOT
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def move_one(h, cycle):
     """Move the transaction whose turn it is; call when `move_possible`."""
     clocks = h.clocks

@@ -13,6 +13,9 @@ from ppim.engine.host.state import (
     LENGTH,
     NO_POSITION,
     NO_SLOT,
+    QUEUE_BLOCKS,
+    QUEUE_SIZE,
+    QUEUE_WIDTH,
     QUEUED,
     ROOM,
     ROW_HITS_BEFORE_PRECHARGE,
@@ -24,16 +27,16 @@ from ppim.engine.host.state import (
     WRITES,
 )
 from ppim.engine.lanes import LANES, count_trailing_zeros, equal, load, splat, store
-from ppim.jit import njit
+from ppim.jit import helper
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def set_bit(mask, bit, wanted):
     """`mask` with `bit` set or cleared."""
     return mask | bit if wanted else mask & ~bit
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def append_waiting(h, lane, first, slot, lanes_field):
     """Put a slot at the end of the lane's waiting list (`first`: FIRST_READ or FIRST_WRITE)."""
     at, bit = lane * LANE_FIELDS + first, int64(1) << lane
@@ -45,7 +48,7 @@ def append_waiting(h, lane, first, slot, lanes_field):
     h.lanes[at + 1] = slot
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def pop_waiting(h, lane, first, lanes_field):
     """Take the oldest slot out of the lane's waiting list."""
     at = lane * LANE_FIELDS + first
@@ -57,7 +60,7 @@ def pop_waiting(h, lane, first, lanes_field):
     return slot
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def oldest_waiting(h, lanes, first):
     """Lane of `lanes` (not empty) whose oldest waiting slot is the oldest of all."""
     best = count_trailing_zeros(lanes)
@@ -74,36 +77,36 @@ def oldest_waiting(h, lanes, first):
     return best
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def append_entry(h, lane, slot, is_write):
     """Put a slot at the end of the lane's command queue; returns its position."""
     state = lane * LANE_FIELDS
     position = h.lanes[state + LENGTH]
-    at = lane * h.rules.queue_width + position
+    at = lane * h.rules[QUEUE_WIDTH] + position
     h.queue_rows[at] = int32(h.pool[slot * SLOT_FIELDS + SLOT_ROW])
     h.queue_slots[at] = int32(slot)
     h.lanes[state + LENGTH] = position + 1
     if is_write:
         h.lanes[state + WRITES] |= int64(1) << position
     h.clocks[QUEUED] += 1
-    if position + 1 == h.rules.queue_size:
+    if position + 1 == h.rules[QUEUE_SIZE]:
         h.clocks[ROOM] &= ~(int64(1) << lane)
     return position
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _without(mask, position):
     """A position mask after the entry at `position` has gone."""
     below = (int64(1) << position) - 1
     return (mask & below) | ((mask >> 1) & ~below)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def remove_entry(h, lane, position):
     """Take an entry out of the lane's command queue; the younger ones move up."""
     state = lane * LANE_FIELDS
-    at = lane * h.rules.queue_width + position
-    for block in range(h.rules.queue_blocks):
+    at = lane * h.rules[QUEUE_WIDTH] + position
+    for block in range(h.rules[QUEUE_BLOCKS]):
         start = at + block * LANES
         store(h.queue_rows, start, load(h.queue_rows, start + 1))
         store(h.queue_slots, start, load(h.queue_slots, start + 1))
@@ -114,19 +117,19 @@ def remove_entry(h, lane, position):
     h.clocks[ROOM] |= int64(1) << lane
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def matching_positions(h, lane, row):
     """Positions of the lane's command queue that want `row`."""
-    at = lane * h.rules.queue_width
+    at = lane * h.rules[QUEUE_WIDTH]
     found = int64(0)
-    for block in range(h.rules.queue_blocks):
+    for block in range(h.rules[QUEUE_BLOCKS]):
         found |= equal(load(h.queue_rows, at + block * LANES), splat(int32(row))) << (block * LANES)
     return found & ((int64(1) << h.lanes[lane * LANE_FIELDS + LENGTH]) - 1)
 
 
-@njit(cache=False)
+@helper
 def _write_behind_no_read(h, lane, reads, writes):
-    at = lane * h.rules.queue_width
+    at = lane * h.rules[QUEUE_WIDTH]
     while writes != 0:
         position = count_trailing_zeros(writes)
         column = h.pool[h.queue_slots[at + position] * SLOT_FIELDS + SLOT_COLUMN]
@@ -142,7 +145,7 @@ def _write_behind_no_read(h, lane, reads, writes):
     return int64(NO_POSITION)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def eligible_write(h, lane):
     """Position of the oldest row-hit write with no older read of its column, or NO_POSITION."""
     state = lane * LANE_FIELDS
@@ -155,7 +158,7 @@ def eligible_write(h, lane):
     return _write_behind_no_read(h, lane, reads, writes)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def update_candidates(h, lane):
     """Recompute what an open bank is a candidate for (golden README 3.7)."""
     candidates, bit, state = h.banks.candidates, int64(1) << lane, lane * LANE_FIELDS
@@ -171,7 +174,7 @@ def update_candidates(h, lane):
     candidates[PRE] = set_bit(candidates[PRE], bit, may_precharge)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def on_activated(h, lane, row):
     """The bank has opened `row`, which its oldest entry wants."""
     state, bit = lane * LANE_FIELDS, int64(1) << lane
@@ -181,7 +184,7 @@ def on_activated(h, lane, row):
     update_candidates(h, lane)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def on_precharged(h, lane):
     """The bank has been closed."""
     state, bit, candidates = lane * LANE_FIELDS, int64(1) << lane, h.banks.candidates
@@ -192,7 +195,7 @@ def on_precharged(h, lane):
     candidates[ACT] = set_bit(candidates[ACT], bit, h.lanes[state + LENGTH] > 0)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def on_joined(h, lane, position, is_write):
     """A new entry is at `position`.
 
@@ -210,7 +213,7 @@ def on_joined(h, lane, position, is_write):
             candidates[ACT] |= bit
             return ACT, False
         return -1, False
-    if h.queue_rows[lane * h.rules.queue_width + position] != open_row:
+    if h.queue_rows[lane * h.rules[QUEUE_WIDTH] + position] != open_row:
         if position == 0:
             candidates[PRE] |= bit
             return PRE, False

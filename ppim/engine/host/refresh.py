@@ -6,6 +6,7 @@ from ppim.engine.banks import refresh_rank_step, scan
 from ppim.engine.codes import NO_COMMAND, REFRESH
 from ppim.engine.host.state import (
     BLOCKED,
+    LOG_SIZE,
     N_READS,
     N_WRITES,
     NEXT_COMMAND,
@@ -15,13 +16,13 @@ from ppim.engine.host.state import (
     REFRESHES_ON_TIME,
     REFRESHES_SERVED,
 )
-from ppim.engine.refresh import target_rank
-from ppim.jit import njit
+from ppim.engine.refresh import INTERVAL, N_TARGETS, target_rank
+from ppim.jit import helper
 
 _SETTLED_ROUNDS = 3
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _hold_rank(h, rank, cycle):
     """Keep the rank's queues from normal selection until its refresh has been issued."""
     lanes = h.banks.rank_lanes[rank]
@@ -30,7 +31,7 @@ def _hold_rank(h, rank, cycle):
         h.clocks[NEXT_COMMAND], h.clocks[READY] = scan(h.banks, cycle, ~lanes)
 
 
-@njit(cache=False)
+@helper
 def refresh_step(h, cycle):
     """The refresh command due in `cycle`, or NO_COMMAND; notes when to look again."""
     clocks = h.clocks
@@ -41,17 +42,17 @@ def refresh_step(h, cycle):
     if command == NO_COMMAND:
         clocks[REFRESH_LOOK] = next_look
     elif command == REFRESH:
-        on_time = cycle == number * h.plan.interval
+        on_time = cycle == number * h.plan[INTERVAL]
         clocks[REFRESHES_ON_TIME] = clocks[REFRESHES_ON_TIME] + 1 if on_time else 0
         clocks[REFRESHES_SERVED] = number
         clocks[BLOCKED] = 0
-        clocks[REFRESH_LOOK] = max(cycle + 1, (number + 1) * h.plan.interval)
+        clocks[REFRESH_LOOK] = max(cycle + 1, (number + 1) * h.plan[INTERVAL])
     else:
         clocks[REFRESH_LOOK] = cycle + 1
     return command, lane
 
 
-@njit(cache=False)
+@helper
 def skip_idle_refreshes(h, until):
     """Count the refreshes of an idle stretch instead of issuing them one by one.
 
@@ -61,12 +62,12 @@ def skip_idle_refreshes(h, until):
     """
     clocks, plan = h.clocks, h.plan
     idle = clocks[QUEUED] + clocks[N_READS] + clocks[N_WRITES] == 0
-    settled = clocks[REFRESHES_ON_TIME] >= _SETTLED_ROUNDS * plan.n_targets
-    if h.rules.log != 0 or not idle or not settled:
+    settled = clocks[REFRESHES_ON_TIME] >= _SETTLED_ROUNDS * plan[N_TARGETS]
+    if h.rules[LOG_SIZE] != 0 or not idle or not settled:
         return
-    due = until // plan.interval - clocks[REFRESHES_SERVED]
-    rounds = due // plan.n_targets - _SETTLED_ROUNDS
+    due = until // plan[INTERVAL] - clocks[REFRESHES_SERVED]
+    rounds = due // plan[N_TARGETS] - _SETTLED_ROUNDS
     if rounds > 0:
-        clocks[REFRESHES_SERVED] += rounds * plan.n_targets
-        h.counters[REFRESH] += rounds * plan.n_targets
-        clocks[REFRESH_LOOK] = (clocks[REFRESHES_SERVED] + 1) * plan.interval
+        clocks[REFRESHES_SERVED] += rounds * plan[N_TARGETS]
+        h.counters[REFRESH] += rounds * plan[N_TARGETS]
+        clocks[REFRESH_LOOK] = (clocks[REFRESHES_SERVED] + 1) * plan[INTERVAL]

@@ -25,14 +25,19 @@ from ppim.engine.host.general_state import GeneralState, make_general_state, wit
 from ppim.engine.host.result import CommandStream, HostResult, collect, command_stream
 from ppim.engine.host.state import (
     ACCEPTED_AT,
+    CHANNEL_AT,
+    CHANNEL_MASK,
     FLUSH,
     LAST_COMPLETION,
+    LAST_CYCLE,
     LOG_FIELDS,
+    LOG_SIZE,
     LOG_USED,
     N_READS,
     N_WRITES,
     NEXT_MOVE,
     QUEUED,
+    TRANS_SIZE,
     HostState,
     make_rules,
     make_state,
@@ -155,12 +160,12 @@ class HostReplay:
     def offer_last_line_again(self, address: int) -> None:
         """DRAMsim3's end of a file that ends in a newline: a read, offered once in the next cycle."""
         at = int(self._state.front[ACCEPTED_AT]) + 1
-        if self._ended or at > self._state.rules.last_cycle:
+        if self._ended or at > self._state.rules[LAST_CYCLE]:
             return
-        place = (address >> self._state.fields.channel_at) & self._state.fields.channel_mask
+        place = (address >> self._state.fields[CHANNEL_AT]) & self._state.fields[CHANNEL_MASK]
         self._call(TO_CYCLE, place, at)
         waiting = int(self._state.clocks[place, N_READS])
-        if waiting < self._state.rules.trans_size:
+        if waiting < self._state.rules[TRANS_SIZE]:
             self._n_fed += 1
             self._call(TO_ROOM, 0, 0, (np.array([at]), np.array([address], np.int64), np.zeros(1, np.bool_)))
 
@@ -180,7 +185,7 @@ class HostReplay:
             if cycles > 0:
                 self._call(TO_CYCLE, channel, cycles - 1)
         self._finished = True
-        streams = self.take_commands() if self._state.rules.log else None
+        streams = self.take_commands() if self._state.rules[LOG_SIZE] else None
         result = collect(self._state, cycles, streams)
         self._check_conservation(result)
         return result

@@ -10,9 +10,21 @@ from numba import int32, int64
 
 from ppim.engine.host.state import (
     AGE,
+    BANK_AT,
+    BANK_MASK,
     BUCKET_BITS,
+    COLUMN_AT,
+    COLUMN_MASK,
+    GROUP_AT,
+    GROUP_LANES,
+    GROUP_MASK,
     N_FREE,
     NO_SLOT,
+    RANK_AT,
+    RANK_LANES,
+    RANK_MASK,
+    ROW_AT,
+    ROW_MASK,
     SLOT_ADDRESS,
     SLOT_AGE,
     SLOT_COLUMN,
@@ -23,32 +35,32 @@ from ppim.engine.host.state import (
     SLOT_ROW,
     SLOT_STAMPS,
 )
-from ppim.jit import njit
+from ppim.jit import helper
 
 _HASH_MULTIPLIER = 0x9E3779B97F4A7C15 - (1 << 64)  # 2^64 / golden ratio, odd
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _bucket(address):
     return ((address * int64(_HASH_MULTIPLIER)) >> (64 - BUCKET_BITS)) & ((1 << BUCKET_BITS) - 1)
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def field(address, at, mask):
     """A bit field of an address."""
     return (address >> at) & mask
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def _lane_of(fields, address):
     return (
-        field(address, fields.rank_at, fields.rank_mask) * fields.banks_per_rank
-        + field(address, fields.group_at, fields.group_mask) * fields.banks_per_group
-        + field(address, fields.bank_at, fields.bank_mask)
+        field(address, fields[RANK_AT], fields[RANK_MASK]) * fields[RANK_LANES]
+        + field(address, fields[GROUP_AT], fields[GROUP_MASK]) * fields[GROUP_LANES]
+        + field(address, fields[BANK_AT], fields[BANK_MASK])
     )
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def take_slot(h, address, stamp, readers):
     """Fill a free slot and put it on its chain (`readers`: 0 for a write)."""
     h.clocks[N_FREE] -= 1
@@ -57,8 +69,8 @@ def take_slot(h, address, stamp, readers):
     h.pool[at + SLOT_ADDRESS] = address
     h.pool[at + SLOT_STAMPS] = stamp
     h.pool[at + SLOT_READERS] = readers
-    h.pool[at + SLOT_ROW] = field(address, h.fields.row_at, h.fields.row_mask)
-    h.pool[at + SLOT_COLUMN] = field(address, h.fields.column_at, h.fields.column_mask)
+    h.pool[at + SLOT_ROW] = field(address, h.fields[ROW_AT], h.fields[ROW_MASK])
+    h.pool[at + SLOT_COLUMN] = field(address, h.fields[COLUMN_AT], h.fields[COLUMN_MASK])
     h.pool[at + SLOT_LANE] = _lane_of(h.fields, address)
     h.pool[at + SLOT_AGE] = h.clocks[AGE]
     h.pool[at + SLOT_NEXT] = NO_SLOT
@@ -69,7 +81,7 @@ def take_slot(h, address, stamp, readers):
     return slot
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def release_slot(h, slot):
     """Take a slot off its chain and give it back."""
     bucket = _bucket(h.pool[slot * SLOT_FIELDS + SLOT_ADDRESS])
@@ -84,13 +96,13 @@ def release_slot(h, slot):
     h.clocks[N_FREE] += 1
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def first_in_bucket(h, address):
     """Where the search for an address starts; NO_SLOT when nothing can match."""
     return int64(h.buckets[_bucket(address)])
 
 
-@njit(cache=False)
+@helper
 def find_outstanding(h, address, is_write):
     """Slot of an outstanding write (or read) of a byte address, or NO_SLOT."""
     slot = first_in_bucket(h, address)

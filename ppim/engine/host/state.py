@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ppim.dram.address import AddressMap, address_map
+from ppim.dram.address import address_map
 from ppim.dram.device import Device
 from ppim.engine.banks import Banks, ChannelBanks, channel_banks, make_banks
 from ppim.engine.codes import NEVER
-from ppim.engine.lanes import LANES, row_view
-from ppim.engine.refresh import RefreshPlan, refresh_plan
-from ppim.jit import njit
+from ppim.engine.lanes import LANES, row_view, whole_view
+from ppim.engine.refresh import INTERVAL, refresh_plan
+from ppim.jit import helper
 
 # Fields of a slot.
 SLOT_ADDRESS = 0
@@ -117,49 +117,46 @@ ROW_HITS_BEFORE_PRECHARGE = 4
 LOG_ENTRIES_PER_EVENT = 4
 
 
-class AddressFields(NamedTuple):
-    """Shifts and masks of a byte address, one int each."""
+# What does not change in a run (int64 each): `rules`.
+QUEUE_SIZE = 0  # entries of a command queue
+QUEUE_WIDTH = 1  # array elements of a command queue
+QUEUE_BLOCKS = 2
+TRANS_SIZE = 3  # entries of the read queue, and of the write buffer
+SEPARATE = 4  # 0: one transaction queue for reads and writes
+DUAL = 5  # 1: two commands a cycle, one of them a column command
+READ_DELAY = 6
+WRITE_DELAY = 7
+MERGE = 8
+INJECT = 9
+LAST_CYCLE = 10  # last cycle simulated
+DRAINED = 11  # 1: no last cycle, the run ends when all is served
+LOG_SIZE = 12  # commands that the log holds; 0: none are logged
+N_RULES = 13
 
-    channel_at: int
-    channel_mask: int
-    rank_at: int
-    rank_mask: int
-    group_at: int
-    group_mask: int
-    bank_at: int
-    bank_mask: int
-    row_at: int
-    row_mask: int
-    column_at: int
-    column_mask: int
-    banks_per_group: int
-    banks_per_rank: int
-
-
-class HostRules(NamedTuple):
-    """What does not change in a run; one int each."""
-
-    queue_size: int  # entries of a command queue
-    queue_width: int  # array elements of a command queue
-    queue_blocks: int
-    trans_size: int  # entries of the read queue, and of the write buffer
-    separate: int  # 0: one transaction queue for reads and writes
-    dual: int  # 1: two commands a cycle, one of them a column command
-    read_delay: int
-    write_delay: int
-    merge: int
-    inject: int
-    last_cycle: int  # last cycle simulated
-    drained: int  # 1: no last cycle, the run ends when all is served
-    log: int  # commands that the log holds; 0: none are logged
+# Shifts and masks of a byte address: `fields`.
+CHANNEL_AT = 0
+CHANNEL_MASK = 1
+RANK_AT = 2
+RANK_MASK = 3
+GROUP_AT = 4
+GROUP_MASK = 5
+BANK_AT = 6
+BANK_MASK = 7
+ROW_AT = 8
+ROW_MASK = 9
+COLUMN_AT = 10
+COLUMN_MASK = 11
+RANK_LANES = 12  # banks per rank
+GROUP_LANES = 13  # banks per bank group
+N_FIELDS = 14
 
 
 class HostState(NamedTuple):
     """All channels; arrays have the channel axis first, `front` excepted."""
 
-    rules: HostRules
-    fields: AddressFields
-    plan: RefreshPlan
+    rules: NDArray[np.int64]
+    fields: NDArray[np.int64]
+    plan: NDArray[np.int64]
     banks: Banks
     clocks: NDArray[np.int64]  # (channels, CHANNEL_FIELDS)
     counters: NDArray[np.int64]  # (channels, N_COUNTERS)
@@ -179,9 +176,9 @@ class HostState(NamedTuple):
 class HostChannel(NamedTuple):
     """One channel's views of `HostState`."""
 
-    rules: HostRules
-    fields: AddressFields
-    plan: RefreshPlan
+    rules: NDArray[np.int64]
+    fields: NDArray[np.int64]
+    plan: NDArray[np.int64]
     banks: ChannelBanks
     clocks: NDArray[np.int64]
     counters: NDArray[np.int64]
@@ -196,13 +193,13 @@ class HostChannel(NamedTuple):
     log: NDArray[np.int64]
 
 
-@njit(cache=False, forceinline=True)
+@helper(forceinline=True)
 def host_channel(state, channel):
     """Views of one channel; keep `state` alive."""
     return HostChannel(
-        state.rules,
-        state.fields,
-        state.plan,
+        whole_view(state.rules),
+        whole_view(state.fields),
+        whole_view(state.plan),
         channel_banks(state.banks, channel),
         row_view(state.clocks, channel),
         row_view(state.counters, channel),
@@ -218,33 +215,39 @@ def host_channel(state, channel):
     )
 
 
-def address_fields(device: Device) -> AddressFields:
-    """The device's address map as plain ints for kernels."""
-    at: AddressMap = address_map(device)
-    org = device.organization
-    pairs = [number for pair in zip(at.positions, at.masks, strict=True) for number in pair]
-    return AddressFields(*pairs, org.banks_per_group, org.banks_per_rank)
+def address_fields(device: Device) -> NDArray[np.int64]:
+    """The device's address map for kernels."""
+    at = address_map(device)
+    fields = np.zeros(N_FIELDS, np.int64)
+    fields[CHANNEL_AT:RANK_LANES:2] = at.positions
+    fields[CHANNEL_MASK:RANK_LANES:2] = at.masks
+    fields[RANK_LANES] = device.organization.banks_per_rank
+    fields[GROUP_LANES] = device.organization.banks_per_group
+    return fields
 
 
-def make_rules(device: Device, *, n_cycles: int | None, inject: int, merge: bool, log: int) -> HostRules:
-    """Controller and run parameters as ints."""
+def make_rules(
+    device: Device, *, n_cycles: int | None, inject: int, merge: bool, log: int
+) -> NDArray[np.int64]:
+    """Controller and run parameters; `log`: commands that the log holds between two visits, or 0."""
     size = device.controller.cmd_queue_size
     blocks = -(-size // LANES)
-    return HostRules(
-        queue_size=size,
-        queue_width=-(-size // LANES) * LANES + blocks * LANES,
-        queue_blocks=blocks,
-        trans_size=device.controller.trans_queue_size,
-        separate=int(not device.controller.unified_queue),
-        dual=int(device.is_hbm and device.controller.hbm_dual_cmd),
-        read_delay=device.timing.read_delay,
-        write_delay=device.timing.write_delay,
-        merge=int(merge),
-        inject=inject,
-        last_cycle=NEVER - 1 if n_cycles is None else n_cycles - 1,
-        drained=int(n_cycles is None),
-        log=log,
-    )
+    rules = np.zeros(N_RULES, np.int64)
+    rules[QUEUE_SIZE] = size
+    # Taking an entry out moves whole blocks up from the element after it.
+    rules[QUEUE_WIDTH] = 2 * blocks * LANES
+    rules[QUEUE_BLOCKS] = blocks
+    rules[TRANS_SIZE] = device.controller.trans_queue_size
+    rules[SEPARATE] = not device.controller.unified_queue
+    rules[DUAL] = device.is_hbm and device.controller.hbm_dual_cmd
+    rules[READ_DELAY] = device.timing.read_delay
+    rules[WRITE_DELAY] = device.timing.write_delay
+    rules[MERGE] = merge
+    rules[INJECT] = inject
+    rules[LAST_CYCLE] = NEVER - 1 if n_cycles is None else n_cycles - 1
+    rules[DRAINED] = n_cycles is None
+    rules[LOG_SIZE] = log
+    return rules
 
 
 def _empty_lanes(n_channels: int, n_lanes: int) -> NDArray[np.int64]:
@@ -270,39 +273,39 @@ def make_counters(n_channels: int) -> NDArray[np.int64]:
     return counters
 
 
-def make_buffers(n_channels: int, n_slots: int, rules: HostRules) -> dict[str, Any]:
+def make_buffers(n_channels: int, n_slots: int, rules: NDArray[np.int64]) -> dict[str, Any]:
     """Slots, arrivals, log and front end, which both kernels have."""
     front = np.zeros(FRONT_FIELDS, np.int64)
     front[ACCEPTED_AT] = -1
-    front[ACCEPTED_THEN] = rules.inject
-    n_arrivals = 2 * rules.trans_size + 1
+    front[ACCEPTED_THEN] = rules[INJECT]
+    n_arrivals = 2 * rules[TRANS_SIZE] + 1
     return {
         "pool": np.zeros((n_channels, n_slots * SLOT_FIELDS), np.int64),
         "free": np.tile(np.arange(n_slots, dtype=np.int32)[::-1], (n_channels, 1)),
         "buckets": np.full((n_channels, 1 << BUCKET_BITS), NO_SLOT, np.int32),
         "chain": np.full((n_channels, n_slots), NO_SLOT, np.int32),
         "arrivals": np.zeros((n_channels, n_arrivals * ARRIVAL_FIELDS), np.int64),
-        "log": np.zeros((n_channels, rules.log * LOG_FIELDS), np.int64),
+        "log": np.zeros((n_channels, rules[LOG_SIZE] * LOG_FIELDS), np.int64),
         "bounds": np.zeros((n_channels, 2), np.int64),
         "front": front,
     }
 
 
-def make_state(device: Device, rules: HostRules) -> HostState:
+def make_state(device: Device, rules: NDArray[np.int64]) -> HostState:
     """Empty queues and closed banks at cycle 0."""
     org = device.organization
     n, n_lanes = org.channels, org.banks
-    n_slots = n_lanes * rules.queue_size + 2 * rules.trans_size
+    n_slots = n_lanes * rules[QUEUE_SIZE] + 2 * rules[TRANS_SIZE]
     plan = refresh_plan(device)
     return HostState(
         rules=rules,
         fields=address_fields(device),
         plan=plan,
         banks=make_banks(device, n),
-        clocks=make_clocks(n, n_lanes, n_slots, plan.interval),
+        clocks=make_clocks(n, n_lanes, n_slots, plan[INTERVAL]),
         counters=make_counters(n),
         lanes=_empty_lanes(n, n_lanes),
-        queue_rows=np.zeros((n, n_lanes * rules.queue_width), np.int32),
-        queue_slots=np.zeros((n, n_lanes * rules.queue_width), np.int32),
+        queue_rows=np.zeros((n, n_lanes * rules[QUEUE_WIDTH]), np.int32),
+        queue_slots=np.zeros((n, n_lanes * rules[QUEUE_WIDTH]), np.int32),
         **make_buffers(n, n_slots, rules),
     )
