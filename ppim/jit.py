@@ -62,7 +62,11 @@ def _cache_key(path: Path) -> str:
             todo.append(file)
     digest = hashlib.sha256(f"{numba.__version__} {numba.config.BOUNDSCHECK}".encode())
     for file in sorted(closure):
-        digest.update(file.relative_to(PACKAGE_FOLDER).as_posix().encode() if file.is_relative_to(PACKAGE_FOLDER) else b"")
+        digest.update(
+            file.relative_to(PACKAGE_FOLDER).as_posix().encode()
+            if file.is_relative_to(PACKAGE_FOLDER)
+            else b""
+        )
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ppim.dram.load import load_device
 from ppim.engine.codes import ACTIVATE, PRECHARGE, READ, REFRESH, WRITE
-from ppim.engine.host import HostReplay
 from ppim.engine.pim import state as s
 from ppim.engine.pim.engine import PimEngine
 from ppim.program import build as b
@@ -258,6 +257,8 @@ class _HostRun:
         self.tags = llc.make_llc(system.host)
         self.counted = np.zeros((device.organization.channels, llc.N_LLC_COUNTS), dtype=np.int64)
         # Requests that the cache lets through are distinct loads of the host: none is merged.
+        from ppim.engine.host import HostReplay
+
         self.replay = HostReplay(device, inject=system.host.requests_per_cycle, merge=False)
         line = system.host.llc_line_bytes
         bursts = (int(self.layout.row_bytes.max()) + 2 * line) // self.layout.burst_bytes + 2

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ppim.errors import InputError
-from ppim.jit import njit
+from ppim.jit import helper
 from ppim.registry import Registry
 from ppim.units import bytes_to_bursts, ceil_div
 
@@ -164,7 +164,7 @@ _MULTIPLIER_2 = 0x14D049BB133111EB
 _MULTIPLIER_3 = 0x1E3779B97F4A7C15
 
 
-@njit(cache=False)
+@helper
 def permute(value, slots, bits, key):
     """A seeded bijection of 0..slots-1 that looks random.
 
@@ -188,7 +188,7 @@ def permute(value, slots, bits, key):
             return value
 
 
-@njit(cache=False)
+@helper
 def locate_spread(placement, table, subtable, row):
     """(unit over all channels, unit-local address in bursts) of a SPREAD row."""
     page_rows = placement.page_rows[table, subtable]

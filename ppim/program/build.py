@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppim.jit import njit
+from ppim.jit import helper, njit
 from ppim.mapping.base import DUPLICATED, locate_spread
 from ppim.program.cache import probe
 from ppim.program.instruction import (
@@ -133,7 +133,7 @@ class BuildState(NamedTuple):
     cache_stamps: np.ndarray
 
 
-@njit(cache=False)
+@helper
 def append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, first_sum, n_sums):
     """Write one instruction at the tail of a stream."""
     mask = rings.instructions.shape[1] - 1
@@ -150,7 +150,7 @@ def append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, fi
     rings.stream[stream, TAIL] += 1
 
 
-@njit(cache=False)
+@helper
 def count_resident(recipe, table):
     """Rows that a turn of `table` prefetches."""
     total = 0
@@ -159,7 +159,7 @@ def count_resident(recipe, table):
     return total
 
 
-@njit(cache=False)
+@helper
 def append_prefetch(rings, recipe, placement, stream, turn, table, index):
     """Emit the prefetch of the index-th resident row of `table`."""
     for subtable in range(recipe.resident.shape[1]):
@@ -173,7 +173,7 @@ def append_prefetch(rings, recipe, placement, stream, turn, table, index):
         index -= rows
 
 
-@njit(cache=False)
+@helper
 def append_transfer(
     rings, recipe, placement, state, channel, unit, first_sum, n_sums, next_turn, next_table, n_rows
 ):
@@ -200,7 +200,7 @@ def append_transfer(
         state.prefetched[stream] += 1
 
 
-@njit(cache=False)
+@helper
 def emit_transfers(rings, recipe, placement, state, next_turn, next_table, n_rows):
     """Transfers of the pending turn, merged one to one with `n_rows` prefetches of the next."""
     sum_mask = len(rings.sums) - 1
@@ -253,7 +253,7 @@ def emit_transfers(rings, recipe, placement, state, next_turn, next_table, n_row
     state.pending[PENDING_TURN] = NONE
 
 
-@njit(cache=False)
+@helper
 def emit_rest_of_prefetches(rings, recipe, placement, state, turn, table, n_rows):
     """Prefetches that found no transfer to be merged with."""
     for stream in range(len(rings.stream)):
@@ -277,7 +277,7 @@ def prefetch_all(rings, recipe, placement, state):
         emit_rest_of_prefetches(rings, recipe, placement, state, 0, table, n_rows)
 
 
-@njit(cache=False)
+@helper
 def find_owner(recipe, placement, chunk, start, stop):
     """Unit of the first row of a lookup that is not shared (or of its first row, if all are)."""
     table = np.int64(chunk.table[start])
@@ -291,7 +291,7 @@ def find_owner(recipe, placement, chunk, start, stop):
     return locate_spread(placement, table, subtable, np.int64(chunk.row[start]))[0]
 
 
-@njit(cache=False)
+@helper
 def end_of_lookup(chunk, start, stop):
     """One past the last access of the lookup that begins at `start`."""
     i = start + 1
@@ -300,7 +300,7 @@ def end_of_lookup(chunk, start, stop):
     return i
 
 
-@njit(cache=False)
+@helper
 def end_of_turn(chunk, start):
     """One past the last access of the turn that begins at `start`."""
     i = start + 1
@@ -310,7 +310,7 @@ def end_of_turn(chunk, start):
     return i
 
 
-@njit(cache=False)
+@helper
 def open_sums(rings, recipe, placement, state, chunk, owners, start, stop, turn):
     """Allocate the sums of the bag in start..stop-1, by unit of the channel, then channel."""
     n_touched = 0
@@ -347,7 +347,7 @@ def open_sums(rings, recipe, placement, state, chunk, owners, start, stop, turn)
     return n_touched
 
 
-@njit(cache=False)
+@helper
 def close_sums(recipe, state, n_touched):
     """Forget the bag's sums."""
     for index in range(n_touched):
@@ -356,7 +356,7 @@ def close_sums(recipe, state, n_touched):
         state.slot_of_unit[channel * recipe.units_per_channel + unit] = NONE
 
 
-@njit(cache=False)
+@helper
 def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, turn):
     """Serve one access; returns (operands, bursts kept in the unit) it brings by instruction."""
     table = np.int64(chunk.table[i])
@@ -396,7 +396,7 @@ def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, turn):
     return 1, bursts
 
 
-@njit(cache=False)
+@helper
 def emit_lookup(rings, recipe, placement, state, chunk, start, stop, owner, turn):
     """Instructions of one lookup."""
     number = rings.marks[NEXT_LOOKUP]
@@ -425,7 +425,7 @@ def emit_lookup(rings, recipe, placement, state, chunk, start, stop, owner, turn
     rings.sums[slot & (len(rings.sums) - 1), SUM_LOOKUPS] += 1
 
 
-@njit(cache=False)
+@helper
 def has_room(rings, recipe, n_accesses, n_bags, n_rows):
     """Whether a turn of `n_accesses` surely fits the rings, before the transfers of the one before it."""
     oldest = rings.turns[rings.marks[OLDEST_TURN] & (len(rings.turns) - 1)]

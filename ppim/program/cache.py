@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ppim.jit import njit
+from ppim.jit import helper
 
 EMPTY = -1  # tag of a way that holds nothing
 
 
-@njit(cache=False)
+@helper
 def probe(tags, stamps, address, bursts):
     """Look a row up and bring it in; whether it was there.
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ppim.dram.address import Coordinates, address_map
 from ppim.errors import InputError
-from ppim.jit import njit
+from ppim.jit import helper, njit
 from ppim.program.cache import EMPTY
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def make_llc(host: HostSpec) -> NDArray[np.int64]:
     return np.full((sets, host.llc_ways), EMPTY, dtype=np.int64)
 
 
-@njit(cache=False)
+@helper
 def look_up(tags, line):
     """Find a line and make it the set's most recent; whether it was there."""
     sets, ways = tags.shape

@@ -17,7 +17,7 @@ from ppim.engine.pim.state import (
     OPEN,
     TRANSFERS_WAITING,
 )
-from ppim.jit import njit
+from ppim.jit import helper
 from ppim.program.instruction import (
     LOOKUP_BURSTS,
     LOOKUP_COMPUTE,
@@ -51,14 +51,14 @@ from ppim.program.state import (
 )
 
 
-@njit(cache=False)
+@helper
 def finish_at(state, channel, cycle):
     """Note a completion for the run's length."""
     if cycle > state.channel[channel, FINISH]:
         state.channel[channel, FINISH] = cycle
 
 
-@njit(cache=False)
+@helper
 def release_turns(parameters, rings, state):
     """Advance over complete turns, and wake the streams that waited for them."""
     turn_mask = len(rings.turns) - 1
@@ -85,7 +85,7 @@ def release_turns(parameters, rings, state):
             rings.stream[stream, WAKE] = min(rings.stream[stream, WAKE], opens)
 
 
-@njit(cache=False)
+@helper
 def complete_one(parameters, rings, state, channel, turn, cycle):
     """One demand access, deliver, hit or transfer of a turn is complete at `cycle`."""
     row = turn & (len(rings.turns) - 1)
@@ -98,7 +98,7 @@ def complete_one(parameters, rings, state, channel, turn, cycle):
         release_turns(parameters, rings, state)
 
 
-@njit(cache=False)
+@helper
 def queue_transfer(rings, state, number):
     """Both the sum's completion and its transfer's slot are known: it is ready when both are there."""
     row = number & (len(rings.sums) - 1)
@@ -118,7 +118,7 @@ def queue_transfer(rings, state, number):
         state.channel[channel, NEXT_EVENT] = ready
 
 
-@njit(cache=False)
+@helper
 def operand_arrives(parameters, rings, state, lookup, cycle):
     """An operand of a lookup is in its unit at `cycle` (>= now); the last one starts its arithmetic."""
     row = lookup & (len(rings.lookups) - 1)

@@ -34,7 +34,7 @@ from ppim.engine.pim.state import (
     STUCK,
     TRANSFERS_WAITING,
 )
-from ppim.jit import njit
+from ppim.jit import helper, njit
 from ppim.program.state import (
     FRONT,
     FRONT_BARRIER,
@@ -51,7 +51,7 @@ from ppim.program.state import (
 FRUITLESS_EVENTS = 1 << 16
 
 
-@njit(cache=False)
+@helper
 def join_arrivals(parameters, state, b, channel, cycle):
     """Entries sent two cycles ago are seen from now on."""
     mask = state.joins.shape[1] - 1
@@ -65,7 +65,7 @@ def join_arrivals(parameters, state, b, channel, cycle):
         note_lane(state, b, channel, lane, cycle)
 
 
-@njit(cache=False)
+@helper
 def next_event(state, channel, cycle, gate):
     """First cycle after `cycle` in which something can happen in a channel, as far as is known now."""
     row = state.channel[channel]
@@ -81,7 +81,7 @@ def next_event(state, channel, cycle, gate):
     return max(following, cycle + 1)
 
 
-@njit(cache=False)
+@helper
 def channel_cycle(parameters, rings, state, b, channel, cycle):
     """Everything that happens in a channel in `cycle` before its stream acts; sets its next event."""
     start_ready_transfers(parameters, rings, state, channel, cycle)
@@ -93,14 +93,14 @@ def channel_cycle(parameters, rings, state, b, channel, cycle):
     state.channel[channel, NEXT_EVENT] = next_event(state, channel, cycle, gate)
 
 
-@njit(cache=False)
+@helper
 def log_is_full(state, channel):
     """Whether the commands kept have to be taken before another cycle."""
     capacity = state.log.shape[1]
     return capacity > 0 and state.channel[channel, LOG_COUNT] > capacity - LOG_MARGIN
 
 
-@njit(cache=False)
+@helper
 def earliest_event(rings, state, first, stop, first_stream, stop_stream):
     """First cycle in which one of the channels or streams has something to do."""
     cycle = NEVER
@@ -111,7 +111,7 @@ def earliest_event(rings, state, first, stop, first_stream, stop_stream):
     return cycle
 
 
-@njit(cache=False)
+@helper
 def reason_to_stop(rings, state, first, stop, first_stream, stop_stream, cycle, final):
     """Whether the channels must not or need not go on at `cycle`: REFILL, DONE, or -1 to go on.
 
@@ -140,7 +140,7 @@ def reason_to_stop(rings, state, first, stop, first_stream, stop_stream, cycle, 
     return DONE if final else REFILL
 
 
-@njit(cache=False)
+@helper
 def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_stream, final, until):
     """Run channels first..stop-1 with their streams from event to event, in one order of time."""
     fruitless, seen = 0, 0
