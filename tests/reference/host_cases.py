@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
@@ -19,6 +19,7 @@ class Case:
     addresses: list[int]
     is_write: list[bool]
     due_cycles: list[int]
+    n_cycles: int  # may cut the run short
 
 
 def powers(low: int, high: int) -> st.SearchStrategy[int]:
@@ -98,7 +99,7 @@ def controllers(draw: st.DrawFn, protocol: str) -> Controller:
         address_mapping="".join(draw(st.permutations(FIELDS))),
         queue_structure=draw(st.sampled_from(["PER_BANK", "PER_RANK"])),
         row_buf_policy=draw(st.sampled_from(["OPEN_PAGE", "OPEN_PAGE", "CLOSE_PAGE"])),
-        cmd_queue_size=draw(st.integers(1, 16)),
+        cmd_queue_size=draw(st.integers(1, 16) | st.sampled_from([32, 62])),
         trans_queue_size=draw(st.integers(1, 48)),
         unified_queue=draw(st.booleans()),
         refresh_policy=refresh,
@@ -150,7 +151,31 @@ def traces(draw: st.DrawFn, device: Device, most: int) -> tuple[list[int], list[
     return addresses, is_write, due_cycles
 
 
+def in_plain_modes(device: Device) -> Device:
+    """The device with per-bank and separate queues, open page, rank refresh, no self refresh."""
+    refresh = device.controller.refresh_policy
+    plain = replace(
+        device.controller,
+        queue_structure="PER_BANK",
+        row_buf_policy="OPEN_PAGE",
+        unified_queue=False,
+        refresh_policy="RANK_LEVEL_STAGGERED" if refresh == "BANK_LEVEL_STAGGERED" else refresh,
+        enable_self_refresh=False,
+    )
+    return replace(device, controller=plain)
+
+
+def starves(device: Device) -> bool:
+    """Bank refreshes fall due faster than they are served; with one queue a rank, that queue stays blocked."""
+    control = device.controller
+    return control.queue_structure == "PER_RANK" and control.refresh_policy == "BANK_LEVEL_STAGGERED"
+
+
 @st.composite
-def cases(draw: st.DrawFn, devices: st.SearchStrategy[Device] | None = None, most: int = 150) -> Case:
-    device = draw(devices if devices is not None else globals()["devices"]())
-    return Case(device, *draw(traces(device, most)))
+def cases(draw: st.DrawFn, devices: st.SearchStrategy[Device], most: int = 150) -> Case:
+    """A device of the given ones, a trace of at most so many requests, and cycles to run it for."""
+    device = draw(devices)
+    addresses, is_write, due_cycles = draw(traces(device, most))
+    enough = max(due_cycles) + len(addresses) * 12 + 800
+    n_cycles = draw(st.just(enough) | st.integers(1, enough))
+    return Case(device, addresses, is_write, due_cycles, n_cycles)

@@ -125,6 +125,7 @@ class Channel:
         self.read_queue: list[Entry] = []  # the only queue when unified
         self.write_buffer: list[Entry] = []
         self.drain = 0
+        self.flush = False  # no request is to come: write back what would stay in the buffer
         self.waiting_reads: dict[int, list[tuple[int, int]]] = {}  # address: (request, stamp) of its reads
         self.waiting_writes: Counter[int] = Counter()
         # 3.6, 3.7: command queues and the round-robin pointer.
@@ -142,6 +143,7 @@ class Channel:
         # Results.
         self.commands: list[Issued] = []
         self.completions: dict[int, int] = {}  # request: cycle it is reported
+        self.busy_until = -1  # last cycle of any request's acknowledgement or data
         self.counts: Counter[str] = Counter()
         self.read_latencies: list[tuple[int, int]] = []  # completion, latency
         self.write_latencies: list[int] = []
@@ -180,26 +182,28 @@ class Channel:
 
     def accept_write(self, entry: Entry) -> None:
         self.completions[entry.request] = entry.stamp + 1
+        self.busy_until = max(self.busy_until, entry.stamp + 1)
         if self.merging and self.waiting_writes[entry.address]:
-            self.counts["merged"] += 1
+            self.counts["merged_writes"] += 1
             return
         self.waiting_writes[entry.address] += 1
         (self.read_queue if self.unified else self.write_buffer).append(entry)
 
     def accept_read(self, entry: Entry) -> None:
-        if self.merging and self.waiting_writes[entry.address]:
+        if self.waiting_writes[entry.address]:
             self.counts["forwarded"] += 1
             self.complete_read(entry.request, entry.stamp, entry.stamp + 1)
             return
         waiting = self.waiting_reads.setdefault(entry.address, [])
         waiting.append((entry.request, entry.stamp))
         if self.merging and len(waiting) > 1:
-            self.counts["merged"] += 1
+            self.counts["merged_reads"] += 1
             return
         self.read_queue.append(entry)
 
     def complete_read(self, request: int, stamp: int, cycle: int) -> None:
         self.completions[request] = cycle
+        self.busy_until = max(self.busy_until, cycle)
         self.read_latencies.append((cycle, cycle - stamp))
 
     # ---------------------------------------------------------------------------- 3.12 order of work
@@ -386,8 +390,10 @@ class Channel:
     def finish_entry(self, t: int, entry: Entry) -> None:
         timing = self.device.timing
         if entry.is_write:
+            done = t + timing.AL + timing.CWL + timing.burst_cycles
             self.waiting_writes[entry.address] -= 1
-            self.write_latencies.append(t - entry.stamp + timing.AL + timing.CWL + timing.burst_cycles)
+            self.write_latencies.append(done - entry.stamp)
+            self.busy_until = max(self.busy_until, done)
             return
         done = t + timing.AL + timing.CL + timing.burst_cycles
         waiting = self.waiting_reads[entry.address]
@@ -473,8 +479,12 @@ class Channel:
         if source is self.write_buffer:
             if entry.address in self.waiting_reads:
                 self.drain = 0
-                return
-            self.drain -= 1
+                if self.follow_defects or any(self.queues):
+                    return
+                # The read waits behind this drain, for ever in DRAMsim3 (3.13): let the oldest one go.
+                source, entry = self.read_queue, self.read_queue[0]
+            else:
+                self.drain -= 1
         source.remove(entry)
         self.queue_of(entry).append(entry)
         self.had_traffic[entry.at.rank] = True
@@ -484,18 +494,17 @@ class Channel:
 
     def drain_wanted(self) -> bool:
         held = len(self.write_buffer)
-        full = held >= self.device.controller.trans_queue_size
-        return full or (held > WRITE_DRAIN_LEVEL and not any(self.queues))
+        if held >= self.device.controller.trans_queue_size:
+            return True
+        if any(self.queues):
+            return False
+        return held > WRITE_DRAIN_LEVEL or (self.flush and held > 0 and not self.read_queue)
 
     # --------------------------------------------------------------------------------------- results
 
     def drained(self, t: int) -> bool:
-        """Whether nothing but refreshes can happen after cycle t.
-
-        Up to WRITE_DRAIN_LEVEL writes may stay in the buffer for ever, and lost reads never complete.
-        """
-        at_rest = not any(self.queues) and not self.read_queue and self.drain == 0 and not self.drain_wanted()
-        return at_rest and all(cycle <= t for cycle in self.completions.values())
+        """Whether every accepted request has been served by the end of cycle t."""
+        return not (any(self.queues) or self.read_queue or self.write_buffer) and self.busy_until <= t
 
     def command_sha256(self) -> str:
         lines = (",".join(str(int(value)) for value in command) + "\n" for command in self.commands)
@@ -591,14 +600,15 @@ def run_twin(
     addresses, is_write, due_cycles
         Requests in file order: byte addresses, write or read, cycle before which each is not offered.
     n_cycles
-        Cycles to simulate: 0 .. n_cycles - 1. Without it the run ends after the first cycle in which
-        all requests have been taken and nothing but refreshes can happen any more.
+        Cycles to simulate: 0 .. n_cycles - 1. Without it the run ends with the last completion; when all
+        requests have been taken, the writes that would stay in the buffers are written back.
     inject
         Requests that may enter per cycle, over all channels; DRAMsim3 takes one.
     merging
-        Whether requests to one byte address share commands (3.4); DRAMsim3's always do.
+        Whether reads of one byte address share a command, and writes of one (3.4); DRAMsim3's always do.
+        A read is answered from an outstanding write in any case.
     follow_defects
-        Whether a column command refused in the second slot is lost (3.8).
+        Whether a column command refused in the second slot is lost (3.8) and the livelock of 3.13 stays.
     newline_at_end
         Offer the extra read of 3.3 after the last request.
     """
@@ -628,6 +638,9 @@ def run_twin(
                 break  # refused: blocks all later ones; only the extra read is forgotten instead
             following += 1
         run.n_cycles += 1
-        if n_cycles is None and following == len(requests) and all(c.drained(t) for c in channels):
-            break
+        if n_cycles is None and following == len(requests):
+            if all(channel.drained(t) for channel in channels):
+                break
+            for channel in channels:
+                channel.flush = True
     return run
