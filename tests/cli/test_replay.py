@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ppim.cli import main
-from ppim.dram.load import PRESET_FOLDER
+from ppim.dram.load import PRESET_FOLDER, device_names
 from ppim.stats.replay import COLUMNS
 from tests.golden.devices import DRAMSIM3, golden_device
 
@@ -158,6 +158,18 @@ def test_a_drained_run_conserves_and_says_so(run: Any) -> None:
     assert "r.trace: 200 requests, format dramsim3" in err
     assert f"+ {merged:,} merged + {forwarded:,} forwarded" in err
     assert "served: 200 = " in err
+
+
+@pytest.mark.parametrize("name", device_names())
+def test_every_preset_serves_every_request(run: Any, name: str) -> None:
+    text = "".join(
+        f"{(i * 7919 * 64) % 2**29:#x} {'WRITE' if i % 3 == 0 else 'READ'} {2 * i}\n" for i in range(600)
+    )
+    status, out, err = run(write(text), "-o", "-", "--device", name)
+    assert status == 0
+    assert sum(int(row["requests"]) for row in rows_of(out)) == 600
+    assert "served: 600 = " in err
+    assert "at the end" not in err
 
 
 def test_without_merging_every_read_has_its_command(run: Any) -> None:
