@@ -33,6 +33,8 @@ from ppim.program.state import (
     make_rings,
 )
 
+from ppim.units import ceil_div
+
 if TYPE_CHECKING:
     from ppim.dram.device import Device
     from ppim.mapping.base import Footprint
@@ -263,6 +265,8 @@ class _HostRun:
         line = system.host.llc_line_bytes
         bursts = (int(self.layout.row_bytes.max()) + 2 * line) // self.layout.burst_bytes + 2
         self.requests = np.empty(ACCESSES_PER_LLC_CALL * bursts, dtype=np.int64)
+        self.cycles = np.empty_like(self.requests)
+        self.taken = np.zeros(1, dtype=np.int64)
 
     def feed(self, chunk: TraceChunk) -> None:
         """Filter a chunk and offer its misses."""
@@ -272,14 +276,16 @@ class _HostRun:
                 self.layout,
                 self.tags,
                 self.system.host.llc_line_bytes,
+                self.system.host.llc_bytes_per_cycle,
                 chunk,
                 start,
                 stop,
                 self.counted,
+                self.taken,
                 self.requests,
+                self.cycles,
             )
-            nothing = np.zeros(n, dtype=np.int64)
-            self.replay.feed(self.requests[:n], nothing.astype(np.bool_), nothing)
+            self.replay.feed(self.requests[:n], np.zeros(n, dtype=np.bool_), self.cycles[:n])
 
     def finish(self, batches: int) -> SimulationResult:
         """Drain the memory and collect."""
@@ -293,7 +299,7 @@ class _HostRun:
             system=self.system,
             device=self.device,
             memory="hbm" if self.device.is_hbm else "dimm",
-            cycles=host.cycles,
+            cycles=max(host.cycles, ceil_div(int(self.taken[0]), self.system.host.llc_bytes_per_cycle)),
             batches=batches,
             counts={
                 "batches": np.full(len(counted), batches),

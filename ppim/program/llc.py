@@ -85,7 +85,19 @@ def look_up(tags, line):
 
 
 @njit
-def filter_accesses(layout, tags, line_bytes, chunk, start_access, stop_access, counts, requests):
+def filter_accesses(
+    layout,
+    tags,
+    line_bytes,
+    bytes_per_cycle,
+    chunk,
+    start_access,
+    stop_access,
+    counts,
+    taken,
+    requests,
+    cycles,
+):
     """Bursts of some of a chunk's accesses that miss the cache.
 
     Parameters
@@ -94,8 +106,11 @@ def filter_accesses(layout, tags, line_bytes, chunk, start_access, stop_access, 
     start_access, stop_access : int
     counts : ndarray of int64, shape (channels, N_LLC_COUNTS)
         Added to.
-    requests : ndarray of int64
-        Receives byte addresses; large enough for every burst of these accesses.
+    taken : ndarray of int64, shape (1,)
+        Bytes that the host has read through its cache so far; added to.
+    requests, cycles : ndarray of int64
+        Receive byte addresses and the first memory cycles in which the host can ask for them; large
+        enough for every burst of these accesses.
 
     Returns
     -------
@@ -132,9 +147,11 @@ def filter_accesses(layout, tags, line_bytes, chunk, start_access, stop_access, 
             fetch = (line * line_bytes) // burst * burst
             while fetch < (line + 1) * line_bytes:
                 requests[n] = fetch
+                cycles[n] = taken[0] // bytes_per_cycle
                 n += 1
                 fetch += burst
             address = stop
+        taken[0] += size
         if missed == 0:
             row[HITS] += 1
     return n

@@ -23,9 +23,12 @@ class HostSpec:
     llc_bytes: int = 33_554_432
     llc_ways: int = 4
     llc_line_bytes: int = 64
+    llc_bytes_per_cycle: int = 256  # that the host takes through its cache, per memory clock
     requests_per_cycle: int = 1  # accepted by the whole memory per memory clock
 
     def __post_init__(self) -> None:
+        if self.llc_bytes_per_cycle < 1 or self.requests_per_cycle < 1:
+            raise ValueError("llc_bytes_per_cycle and requests_per_cycle are at least 1")
         if self.llc_bytes and self.llc_bytes % (self.llc_ways * self.llc_line_bytes):
             raise ValueError("llc_bytes is not a whole number of sets (llc_ways x llc_line_bytes)")
 
