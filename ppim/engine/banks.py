@@ -56,6 +56,7 @@ from ppim.engine.codes import (
     WRITE_P,
 )
 from ppim.engine.lanes import (
+    LANE_SHIFT,
     LANES,
     at_most,
     load,
@@ -85,7 +86,7 @@ N_SLOW = 4
 ALL_LANES = -1
 NOT_A_CANDIDATE = (1 << 31) - 1
 REBASE_AFTER = 1 << 29
-WINDOW_DEPTH = 32
+WINDOW_DEPTH = 32  # a power of two
 SHORT_WINDOW = 4
 
 
@@ -108,6 +109,7 @@ class Banks(NamedTuple):
     distance: NDArray[np.int32]  # (10 * n_lanes, n_blocks * 64)
     slow_distance: NDArray[np.int32]  # (10 * n_lanes, 4 * n_lanes)
     rank_lanes: NDArray[np.int64]  # (n_ranks,) mask of the rank's lanes
+    rank_of: NDArray[np.int64]  # (n_lanes,) rank of each lane: a load is faster than a division
     base: NDArray[np.int64]  # (channels, 1)
     earliest: NDArray[np.int32]  # (channels, n_blocks * 64): [block][class][lane of block]
     slow: NDArray[np.int32]  # (channels, 4 * n_lanes): [slow command][lane]
@@ -128,6 +130,7 @@ class ChannelBanks(NamedTuple):
     distance: NDArray[np.int32]
     slow_distance: NDArray[np.int32]
     rank_lanes: NDArray[np.int64]
+    rank_of: NDArray[np.int64]
     base: NDArray[np.int64]
     earliest: NDArray[np.int32]
     slow: NDArray[np.int32]
@@ -254,6 +257,7 @@ def make_banks(
             distances[:, :, SLOW_COMMANDS, :].reshape(N_COMMANDS * n_lanes, N_SLOW * n_lanes), np.int32
         ),
         rank_lanes=np.array(rank_masks, np.uint64).view(np.int64),
+        rank_of=np.arange(n_lanes) // per_rank,
         base=np.zeros((n_channels, 1), np.int64),
         earliest=np.zeros((n_channels, n_blocks * BLOCK), np.int32),
         slow=np.zeros((n_channels, N_SLOW * n_lanes), np.int32),
@@ -276,6 +280,7 @@ def channel_banks(banks, channel):
         whole_view(banks.distance),
         whole_view(banks.slow_distance),
         whole_view(banks.rank_lanes),
+        whole_view(banks.rank_of),
         row_view(banks.base, channel),
         row_view(banks.earliest, channel),
         row_view(banks.slow, channel),
@@ -310,9 +315,15 @@ def _relative(b, cycle):
 
 
 @helper(forceinline=True)
+def lane_at(lane):
+    """Where a lane's ACT cycle is in `earliest`; the other classes follow at distances of LANES."""
+    return ((lane >> LANE_SHIFT) * BLOCK) + (lane & (LANES - 1))
+
+
+@helper(forceinline=True)
 def earliest_cycle(b, later_class, lane):
     """First cycle in which a command of a class (ACT, COLUMN_READ, ...) may be issued to a lane."""
-    return b.base[0] + b.earliest[(lane // LANES) * BLOCK + later_class * LANES + lane % LANES]
+    return b.base[0] + b.earliest[lane_at(lane) + later_class * LANES]
 
 
 @helper(forceinline=True)
@@ -324,7 +335,7 @@ def earliest_slow_cycle(b, command, lane):
 @helper(forceinline=True)
 def open_bank(b, lane, row, cycle):
     """Note that `row` is open from `cycle` on."""
-    rank = lane // b.shape.banks_per_rank
+    rank = b.rank_of[lane]
     if b.n_open[rank] == 0:
         b.active_since[rank] = cycle
     b.n_open[rank] += 1
@@ -334,7 +345,7 @@ def open_bank(b, lane, row, cycle):
 @helper(forceinline=True)
 def close_bank(b, lane, cycle):
     """Note that the bank is closed from `cycle` on."""
-    rank = lane // b.shape.banks_per_rank
+    rank = b.rank_of[lane]
     b.n_open[rank] -= 1
     if b.n_open[rank] == 0:
         b.active_cycles[rank] += cycle - b.active_since[rank]
@@ -352,13 +363,13 @@ def active_cycles_until(b, rank, end_cycle):
 @helper(forceinline=True)
 def _note_activate(b, lane, cycle):
     """Enter an ACTIVATE into its rank's history; the cycle from which the windows allow the next one."""
-    rank = lane // b.shape.banks_per_rank
+    rank = b.rank_of[lane]
     ring = rank * WINDOW_DEPTH
     n = b.n_activates[rank]
-    b.activates[ring + n % WINDOW_DEPTH] = cycle
+    b.activates[ring + (n & (WINDOW_DEPTH - 1))] = cycle
     b.n_activates[rank] = n + 1
-    fourth_last = b.activates[ring + (n + 1 - SHORT_WINDOW) % WINDOW_DEPTH]
-    oldest = b.activates[ring + (n + 1) % WINDOW_DEPTH]
+    fourth_last = b.activates[ring + ((n + 1 - SHORT_WINDOW) & (WINDOW_DEPTH - 1))]
+    oldest = b.activates[ring + ((n + 1) & (WINDOW_DEPTH - 1))]
     return max(fourth_last + b.shape.tFAW, oldest + b.shape.t32AW)
 
 
@@ -422,7 +433,7 @@ def _note_issue(b, command, lane, cycle, now):
     elif command in (PRECHARGE, READ_P, WRITE_P):
         # With rank refresh only the commands that close a bank delay a refresh, and only their own bank's.
         _raise_own_refresh(b, command, lane, now)
-    return window, b.rank_lanes[lane // b.shape.banks_per_rank]
+    return window, b.rank_lanes[b.rank_of[lane]]
 
 
 @helper
@@ -438,9 +449,9 @@ def apply(b, command, lane, cycle):
     for i in range(width):
         b.earliest[i] = max(b.earliest[i], now + b.distance[start + i])
     if command == ACTIVATE:
-        first = lane - lane % b.shape.banks_per_rank
+        first = b.rank_of[lane] * b.shape.banks_per_rank
         for other in range(first, first + b.shape.banks_per_rank):
-            i = (other // LANES) * BLOCK + other % LANES
+            i = lane_at(other)
             b.earliest[i] = max(b.earliest[i], window)
 
 

@@ -14,7 +14,7 @@ import numba
 from numba.core import types
 
 LANES = 16
-LANE_BITS = (1 << LANES) - 1
+LANE_SHIFT = 4
 
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
     from ppim.engine.lanes_plain import (
@@ -206,7 +206,7 @@ else:
 
 __all__ = [
     "LANES",
-    "LANE_BITS",
+    "LANE_SHIFT",
     "at_most",
     "count_trailing_zeros",
     "equal",

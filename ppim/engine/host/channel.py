@@ -11,10 +11,11 @@ from __future__ import annotations
 from numba import int64
 
 from ppim.engine.codes import NEVER, NO_COMMAND
+from ppim.engine.host.arrivals import arrival_waits
 from ppim.engine.host.commands import carry_out, is_column, select
 from ppim.engine.host.events import LOG_FULL, beyond_the_run, is_reached, log_is_full, next_arrival
 from ppim.engine.host.moves import move_one, move_possible, register_arrivals
-from ppim.engine.host.refresh import refresh_step, skip_idle_refreshes
+from ppim.engine.host.refresh import SETTLED_ROUNDS, refresh_step, skip_idle_refreshes
 from ppim.engine.host.state import (
     ARRIVALS,
     ARRIVALS_END,
@@ -66,7 +67,8 @@ def _issue_commands(h, cycle):
 @helper(forceinline=True)
 def run_event(h, cycle):
     """All that happens in `cycle`."""
-    register_arrivals(h, cycle - 1)
+    if arrival_waits(h, cycle - 1):
+        register_arrivals(h, cycle - 1)
     _issue_commands(h, cycle)
     if move_possible(h):
         move_one(h, cycle)
@@ -87,7 +89,7 @@ def advance(h, cycle, goal):
         nothing comes of it.
     """
     while True:
-        if h.clocks[REFRESHES_ON_TIME] > 0:
+        if h.clocks[REFRESHES_ON_TIME] >= SETTLED_ROUNDS:
             skip_idle_refreshes(h, min(cycle, next_arrival(h)))
         at = next_event(h)
         if at > cycle:

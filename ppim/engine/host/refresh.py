@@ -19,7 +19,7 @@ from ppim.engine.host.state import (
 from ppim.engine.refresh import INTERVAL, N_TARGETS, target_rank
 from ppim.jit import helper
 
-_SETTLED_ROUNDS = 3
+SETTLED_ROUNDS = 3
 
 
 @helper(forceinline=True)
@@ -62,11 +62,11 @@ def skip_idle_refreshes(h, until):
     """
     clocks, plan = h.clocks, h.plan
     idle = clocks[QUEUED] + clocks[N_READS] + clocks[N_WRITES] == 0
-    settled = clocks[REFRESHES_ON_TIME] >= _SETTLED_ROUNDS * plan[N_TARGETS]
+    settled = clocks[REFRESHES_ON_TIME] >= SETTLED_ROUNDS * plan[N_TARGETS]
     if h.rules[LOG_SIZE] != 0 or not idle or not settled:
         return
     due = until // plan[INTERVAL] - clocks[REFRESHES_SERVED]
-    rounds = due // plan[N_TARGETS] - _SETTLED_ROUNDS
+    rounds = due // plan[N_TARGETS] - SETTLED_ROUNDS
     if rounds > 0:
         clocks[REFRESHES_SERVED] += rounds * plan[N_TARGETS]
         h.counters[REFRESH] += rounds * plan[N_TARGETS]
