@@ -19,7 +19,34 @@ if TYPE_CHECKING:
 SYNTHETIC = "synthetic"
 DEFAULT_POOLING = 10
 # Multi-hot sizes of the 26 Criteo 1TB tables in MLPerf v2's data (facebookresearch/dlrm, torchrec_dlrm).
-MLPERF_POOLING: tuple[int, ...] = (3, 2, 1, 2, 6, 1, 1, 1, 1, 7, 3, 8, 1, 6, 9, 5, 1, 1, 1, 12, 100, 27, 10, 3, 1, 1)
+MLPERF_POOLING: tuple[int, ...] = (
+    3,
+    2,
+    1,
+    2,
+    6,
+    1,
+    1,
+    1,
+    1,
+    7,
+    3,
+    8,
+    1,
+    6,
+    9,
+    5,
+    1,
+    1,
+    1,
+    12,
+    100,
+    27,
+    10,
+    3,
+    1,
+    1,
+)
 TERMINATED = 143
 
 
@@ -79,6 +106,7 @@ TERMINATED = 143
     show_default=True,
     help="What to do with a row that cannot be read.",
 )
+@click.option("--threads", type=click.IntRange(1), help="Encoding threads.  [default: one per processor]")
 def command(dataset: tuple[str, ...], output: Path, **options: Any) -> None:
     """Turn DATASET (a path, several day files, or the word synthetic) into a trace of subtable accesses.
 
@@ -101,7 +129,9 @@ def command(dataset: tuple[str, ...], output: Path, **options: Any) -> None:
             "command_line": _command_line(name, paths, dataset_options, sharing, recipe, options),
         }
         with _Bar(source, "gen-trace") as bar:
-            meta = generate(source, sharing, recipe, temporary, describe, bar.update)
+            meta = generate(
+                source, sharing, recipe, temporary, describe, bar.update, options["threads"] or _processors()
+            )
         size = temporary.stat().st_size
     progress = source.progress
     if progress.skipped:
@@ -302,6 +332,13 @@ def _command_line(
     words += [f"--algorithm-option={key}={json.dumps(value)}" for key, value in parameters.items()]
     words += [f"--dataset-option={key}={json.dumps(value)}" for key, value in dataset_options.items()]
     return shlex.join(["ppim", "gen-trace", *words])
+
+
+def _processors() -> int:
+    """Processors this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _end_tidily_when_terminated() -> None:

@@ -69,7 +69,7 @@ class ReadOptions:
 
     max_samples: int | None = None
     on_error: Literal["fail", "skip"] = "fail"
-    block_bytes: int = 8 << 20
+    block_bytes: int = 1 << 20
     seed: int = 0
 
 

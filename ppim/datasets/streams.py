@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -53,15 +54,27 @@ class ByteStream:
 
     def read(self, n_bytes: int) -> bytes:
         """At most `n_bytes`; empty at the end."""
-        try:
+        with self._naming_damage():
             data: bytes = self._data.read(n_bytes)
+        self._read += len(data)
+        return data
+
+    def readinto(self, target: memoryview) -> int:
+        """Fill `target` as far as the next bytes go; returns how many, 0 at the end."""
+        with self._naming_damage():
+            n_bytes: int = self._data.readinto(target)
+        self._read += n_bytes
+        return n_bytes
+
+    @contextmanager
+    def _naming_damage(self) -> Iterator[None]:
+        try:
+            yield
         except (EOFError, OSError, zlib.error, pa.ArrowException) as error:
             reason = str(error).splitlines()[0].rstrip(".")
             raise InputError(
                 f"{self.path}: damaged compressed stream after {self._read} bytes of content ({reason}); get the file again"
             ) from error
-        self._read += len(data)
-        return data
 
     def close(self) -> None:
         """Release the file."""

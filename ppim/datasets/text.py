@@ -14,7 +14,7 @@ from ppim.datasets.streams import ByteStream
 from ppim.errors import InputError
 
 _BOM = b"\xef\xbb\xbf"
-_CHUNK_ROWS = 1 << 16
+_CHUNK_ROWS = 1 << 12  # small enough that parsed values stay in the processor's cache
 _MAX_LINE_BYTES = 64 << 20
 _SHOWN_CHARACTERS = 40
 
@@ -56,39 +56,55 @@ class TextLayout:
 
 
 class _Block:
-    """A stretch of one file, with the number of its first line."""
+    """A stretch of one file, with the number of its first line. The buffer is reused from block to block."""
 
     def __init__(self, stream: ByteStream, n_bytes: int) -> None:
         self._stream = stream
         self._n_bytes = n_bytes
-        self.data = b""
+        self._buffer = np.empty(2 * n_bytes, dtype=np.uint8)
+        self._filled = 0
         self.at = 0
         self.line = 1
         self.last = False
-        self.more()
-        if self.data.startswith(_BOM):
+        while self._filled < len(_BOM) and not self.last:
+            self.more()
+        if self.starts_with(_BOM):
             self.at = len(_BOM)
+
+    @property
+    def text(self) -> np.ndarray:
+        """The bytes at hand."""
+        return self._buffer[: self._filled]
+
+    def starts_with(self, prefix: bytes) -> bool:
+        """Whether the bytes not yet consumed begin so."""
+        return self.text[self.at : self.at + len(prefix)].tobytes() == prefix
 
     def more(self) -> None:
         """Drop what is consumed and read on."""
-        rest = self.data[self.at :]
-        if len(rest) > _MAX_LINE_BYTES:
+        rest = self._filled - self.at
+        if rest > _MAX_LINE_BYTES:
             raise InputError(
                 f"{self._stream.path}:{self.line}: a line of more than {_MAX_LINE_BYTES >> 20} MiB; is this a text file?"
             )
-        fresh = self._stream.read(self._n_bytes)
+        target = self._buffer
+        if rest + self._n_bytes > target.size:
+            target = np.empty(2 * (rest + self._n_bytes), dtype=np.uint8)
+        target[:rest] = self._buffer[self.at : self._filled]
+        self._buffer = target
+        fresh = self._stream.readinto(memoryview(target)[rest : rest + self._n_bytes])
         self.last = not fresh
-        self.data = rest + fresh
+        self._filled = rest + fresh
         self.at = 0
 
     def next_line(self) -> None:
         """Go to the beginning of the next line."""
         while True:
-            end = self.data.find(b"\n", self.at)
-            if end >= 0 or self.last:
+            ends = np.flatnonzero(self.text[self.at :] == ord("\n"))
+            if ends.size or self.last:
                 break
             self.more()
-        self.at = end + 1 if end >= 0 else len(self.data)
+        self.at = self.at + int(ends[0]) + 1 if ends.size else self._filled
         self.line += 1
 
 
@@ -129,7 +145,7 @@ def _read_file(
     quote = ord(layout.quote) if layout.quote else -1
     block = _Block(stream, options.block_bytes)
     if layout.header == "skip" or (
-        layout.header == "letter" and block.data[block.at : block.at + 1].isalpha()
+        layout.header == "letter" and block.text[block.at : block.at + 1].tobytes().isalpha()
     ):
         block.next_line()
     left = limit
@@ -140,7 +156,7 @@ def _read_file(
         while rows < capacity:
             stop = Stop(
                 *parse_rows(
-                    np.frombuffer(block.data, dtype=np.uint8),
+                    block.text,
                     block.at,
                     block.last,
                     delimiter,
@@ -181,7 +197,7 @@ def _describe(path: Path, layout: TextLayout, block: _Block, stop: Stop) -> str:
         return f"{where}: more than the {len(layout.names)} fields of this format"
     if stop.status == Status.TOO_FEW:
         return f"{where}: {stop.field + 1} fields, at least {layout.min_fields} are needed"
-    shown = _field_text(block.data, stop.field_start, layout.delimiter)
+    shown = _field_text(block.text, stop.field_start, layout.delimiter)
     name = layout.names[stop.field]
     if stop.status == Status.CUT_OFF:
         return (
@@ -198,8 +214,8 @@ def _describe(path: Path, layout: TextLayout, block: _Block, stop: Stop) -> str:
     return f"{where}: field {name} is {shown!r}, not {wanted}"
 
 
-def _field_text(data: bytes, start: int, delimiter: str) -> str:
-    rest = data[start : start + _SHOWN_CHARACTERS]
+def _field_text(text: np.ndarray, start: int, delimiter: str) -> str:
+    rest = text[start : start + _SHOWN_CHARACTERS].tobytes()
     for end in (delimiter.encode(), b"\n"):
         rest = rest.split(end, 1)[0]
     return rest.decode("utf-8", "replace").rstrip("\r")

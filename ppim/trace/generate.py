@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -16,9 +18,11 @@ from ppim.datasets.rows import RowMap
 from ppim.errors import InputError
 from ppim.trace.groups import Group, group_bags, group_one_hot
 from ppim.trace.layout import fill_structure, place_rows, segment_starts
-from ppim.trace.reader import TraceChunk
-from ppim.trace.schema import MAX_SUBTABLES, PoolingMeta, TableMeta, TraceMeta
-from ppim.trace.writer import ROW_GROUP_ACCESSES, TraceWriter
+from ppim.trace.parquet import EncodedColumn
+from ppim.trace.schema import MAX_NARROW_ROWS, MAX_SUBTABLES, PoolingMeta, TableMeta, TraceMeta
+from ppim.trace.scratch import Scratch
+from ppim.trace.writer import ROW_GROUP_ACCESSES, EncodedGroup, TraceWriter, encode_group, encode_structure
+from ppim.units import ceil_div
 from ppim.weight_sharing.base import TableScheme, WeightSharing
 
 _DISTRIBUTIONS = {"pareto": Distribution.PARETO, "uniform": Distribution.UNIFORM}
@@ -52,16 +56,17 @@ class _Table(NamedTuple):
 
 
 class _Structure(NamedTuple):
-    """Where the accesses of a group lie, and all its columns but `row` and the number of its first batch."""
+    """Where the accesses of a group lie, and its encoded columns that do not depend on rows."""
 
     offsets: np.ndarray
     starts: np.ndarray
-    n_accesses: int
-    columns: Sequence[np.ndarray]
+    batch_accesses: np.ndarray
+    """Accesses of each batch, int64."""
+    encoded: tuple[EncodedColumn, ...]
 
 
 class _Builder:
-    """Turns groups of samples into chunks of the trace."""
+    """Turns groups of samples into row groups of the trace."""
 
     def __init__(self, source: Source, sharing: WeightSharing, recipe: Recipe) -> None:
         self._recipe = recipe
@@ -77,20 +82,23 @@ class _Builder:
             for t in self.tables
         )
         self._accesses_per_lookup = np.array([t.subtables.size for t in self.tables], dtype=np.int64)
-        self._cached: tuple[int, _Structure] | None = None
-        self.samples = 0
-        self.batches = 0
-        self.lookups = 0
-        wide = any(part.rows > 1 << 32 for t in self.meta_tables for part in t.subtables)
+        self._kept: dict[int, _Structure] = {}
+        self._scratch = Scratch()
+        wide = any(part.rows > MAX_NARROW_ROWS for t in self.meta_tables for part in t.subtables)
         self._row_type = np.uint64 if wide else np.uint32
 
-    def groups(self, source: Source) -> Iterator[Group]:
-        """Cut the source into groups of whole batches that fill a row group each."""
+    def groups(self, source: Source, in_use: int) -> Iterator[Group]:
+        """Cut the source into groups of whole batches that fill a row group each; `in_use` are kept at a time."""
         columns = [t.column for t in self.tables]
         batch_size = self._recipe.batch_size
         if not source.one_hot:
             yield from group_bags(
-                source.chunks(), columns, self._accesses_per_lookup, batch_size, ROW_GROUP_ACCESSES
+                source.chunks(),
+                columns,
+                self._recipe.rows,
+                self._accesses_per_lookup,
+                batch_size,
+                ROW_GROUP_ACCESSES,
             )
             return
         per_sample = sum(max(t.factor, 1) * t.subtables.size for t in self.tables)
@@ -101,57 +109,61 @@ class _Builder:
                 "choose a smaller --batch-size or --pooling"
             )
         batches = max(1, ROW_GROUP_ACCESSES // per_batch)
-        yield from group_one_hot(source.chunks(), columns, batches * batch_size)
+        yield from group_one_hot(source.chunks(), columns, self._recipe.rows, batches * batch_size, in_use)
 
-    def chunk(self, group: Group) -> TraceChunk:
-        """The accesses of one group."""
+    def n_batches(self, group: Group) -> int:
+        """Batches of a group, the last perhaps not full."""
+        return ceil_div(group.n_samples, self._recipe.batch_size)
+
+    def n_lookups(self, group: Group) -> int:
+        """Lookups of a group, synthetic ones included."""
+        return sum(ids.size * max(table.factor, 1) for ids, table in zip(group.ids, self.tables, strict=True))
+
+    def encode(self, group: Group, first_batch: int) -> EncodedGroup:
+        """The row group of a group of samples. Safe in any thread: it changes nothing but what it keeps."""
         structure = self._structure(group)
-        row = np.empty(structure.n_accesses, dtype=self._row_type)
+        row = self._scratch.take("row", (int(structure.batch_accesses.sum()),), self._row_type)
         for number, table in enumerate(self.tables):
-            ids = np.empty(group.values[number].size, dtype=np.int64)
-            self._recipe.rows.apply(number, group.values[number], ids)
+            ids = group.ids[number]
             if table.factor > 1:
                 ids = self._expand(ids, table)
-            rows = np.empty((ids.size, table.subtables.size), dtype=self._row_type)
+            rows = self._scratch.take("rows", (ids.size, table.subtables.size), self._row_type)
             table.scheme.decompose(ids, rows)
             place_rows(
                 rows, structure.offsets[number], structure.starts[number], self._recipe.batch_size, row
             )
-            self.lookups += ids.size
-        batch, number_column, sample, lookup, subtable = structure.columns
-        chunk = TraceChunk(batch + np.uint32(self.batches), number_column, sample, lookup, subtable, row)
-        self.samples += group.n_samples
-        self.batches += structure.starts.shape[1]
-        return chunk
+        return encode_group(first_batch, structure.batch_accesses, structure.encoded, row)
 
     def _expand(self, ids: np.ndarray, table: _Table) -> np.ndarray:
-        bags = np.empty(ids.size * table.factor, dtype=np.int64)
+        bags = self._scratch.take("bags", (ids.size * table.factor,), np.int64)
         distribution = _DISTRIBUTIONS[self._recipe.pooling.distribution]
         expand(ids, table.factor, table.rows, table.column, self._recipe.seed, int(distribution), bags)
         return bags
 
     def _structure(self, group: Group) -> _Structure:
-        """The same for all full groups of one-hot data, so it is kept."""
+        """The same for all groups of one-hot data with as many samples, so it is kept."""
         if group.offsets is not None:
             return self._lay_out(group.offsets)
-        if self._cached is None or self._cached[0] != group.n_samples:
+        if group.n_samples not in self._kept:
             steps = np.arange(group.n_samples + 1, dtype=np.int64)
             factors = np.array([[max(t.factor, 1)] for t in self.tables], dtype=np.int64)
-            self._cached = (group.n_samples, self._lay_out(steps * factors))
-        return self._cached[1]
+            self._kept[group.n_samples] = self._lay_out(steps * factors)
+        return self._kept[group.n_samples]
 
     def _lay_out(self, offsets: np.ndarray) -> _Structure:
         offsets = np.ascontiguousarray(offsets)
         batch_size = self._recipe.batch_size
-        n_batches = -(-(offsets.shape[1] - 1) // batch_size)
+        n_batches = ceil_div(offsets.shape[1] - 1, batch_size)
         starts = np.empty((len(self.tables), n_batches), dtype=np.int64)
         n = segment_starts(offsets, self._accesses_per_lookup, batch_size, starts)
-        columns = tuple(
-            np.empty(n, dtype=kind) for kind in (np.uint32, np.uint16, np.uint32, np.uint32, np.uint8)
-        )
+        if n > _MAX_BATCH_ACCESSES and n_batches == 1:
+            raise InputError(
+                f"a batch makes {n} accesses, more than {_MAX_BATCH_ACCESSES}; choose a smaller --batch-size"
+            )
+        columns = tuple(np.empty(n, dtype=kind) for kind in (np.uint16, np.uint32, np.uint32, np.uint8))
         for number, table in enumerate(self.tables):
             fill_structure(number, offsets[number], table.subtables, starts[number], batch_size, *columns)
-        return _Structure(offsets, starts, n, columns)
+        return _Structure(offsets, starts, np.diff(starts[0], append=n), encode_structure(columns))
 
 
 def _table(sharing: WeightSharing, number: int, column: int, rows: int, factor: int) -> _Table:
@@ -168,6 +180,7 @@ def generate(
     output: Path,
     describe: dict[str, Any],
     on_progress: Callable[[Source], None] = lambda _: None,
+    threads: int = 1,
 ) -> TraceMeta:
     """Write the trace of a dataset to `output` (a temporary name; see `ppim.files.atomic_path`).
 
@@ -185,6 +198,8 @@ def generate(
         `dataset`, `dataset_sha256`, `dataset_options` and `command_line` of the metadata.
     on_progress : callable
         Called after every row group.
+    threads : int
+        Threads that encode, beside the one that reads. They do not change the file.
 
     Returns
     -------
@@ -207,13 +222,45 @@ def generate(
         ppim_version=__version__,
         **describe,
     )
-    with TraceWriter(output, meta) as writer:
-        for group in builder.groups(source):
-            writer.write(builder.chunk(group))
+    samples = batches = lookups = 0
+    with TraceWriter(output, meta) as writer, _Pipeline(writer, threads) as pipeline:
+        for group in builder.groups(source, pipeline.limit):
+            pipeline.submit(builder.encode, group, batches)
+            samples += group.n_samples
+            batches += builder.n_batches(group)
+            lookups += builder.n_lookups(group)
             on_progress(source)
-        if not builder.samples:
+        pipeline.drain()
+        if not samples:
             raise InputError(f"{describe['dataset']}: no samples to read; give a dataset that is not empty")
-        return writer.close(samples=builder.samples, batches=builder.batches, lookups=builder.lookups)
+        return writer.close(samples=samples, batches=batches, lookups=lookups)
+
+
+class _Pipeline:
+    """Encodes groups in threads and writes them in order, a bounded number of them under way."""
+
+    def __init__(self, writer: TraceWriter, threads: int) -> None:
+        self._writer = writer
+        self.limit = threads + 2
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="encode")
+        self._under_way: deque[Future[EncodedGroup]] = deque()
+
+    def submit(self, encode: Callable[[Group, int], EncodedGroup], group: Group, first_batch: int) -> None:
+        """Start to encode a group; at most `limit` are under way after that."""
+        while len(self._under_way) >= self.limit or (self._under_way and self._under_way[0].done()):
+            self._writer.write_group(self._under_way.popleft().result())
+        self._under_way.append(self._pool.submit(encode, group, first_batch))
+
+    def drain(self) -> None:
+        """Write what is left."""
+        while self._under_way:
+            self._writer.write_group(self._under_way.popleft().result())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def table_numbers(source: Source, chosen: Sequence[str]) -> tuple[int, ...]:

@@ -8,40 +8,51 @@ from typing import NamedTuple
 import numpy as np
 
 from ppim.datasets.base import SampleChunk
+from ppim.datasets.rows import RowMap
 
 
 class Group(NamedTuple):
     """Consecutive samples that become one row group of the trace."""
 
     n_samples: int
-    values: Sequence[np.ndarray]
-    """Values of each table, uint64."""
+    ids: Sequence[np.ndarray]
+    """Rows of each table, int64."""
     offsets: np.ndarray | None
     """int64, shape (n_tables, n_samples + 1); None for one-hot data."""
 
 
-def group_one_hot(chunks: Iterable[SampleChunk], tables: Sequence[int], n_samples: int) -> Iterator[Group]:
-    """Groups of exactly `n_samples` samples of the chosen tables; the last may be smaller."""
-    buffer = np.empty((len(tables), n_samples), dtype=np.uint64)
-    filled = 0
+def group_one_hot(
+    chunks: Iterable[SampleChunk], tables: Sequence[int], rows: RowMap, n_samples: int, in_use: int
+) -> Iterator[Group]:
+    """Groups of exactly `n_samples` samples of the chosen tables; the last may be smaller.
+
+    The arrays of a group are used again once `in_use` more groups have been asked for.
+    """
+    buffers = [np.empty((len(tables), n_samples), dtype=np.int64) for _ in range(in_use + 1)]
+    number = filled = 0
     for chunk in chunks:
         taken = 0
         while taken < chunk.n_samples:
+            buffer = buffers[number % len(buffers)]
             n = min(n_samples - filled, chunk.n_samples - taken)
             for column, table in enumerate(tables):
-                buffer[column, filled : filled + n] = chunk.values[table][taken : taken + n]
+                rows.apply(
+                    column, chunk.values[table][taken : taken + n], buffer[column, filled : filled + n]
+                )
             filled += n
             taken += n
             if filled == n_samples:
                 yield Group(filled, tuple(buffer), None)
+                number += 1
                 filled = 0
     if filled:
-        yield Group(filled, tuple(buffer[:, :filled]), None)
+        yield Group(filled, tuple(buffers[number % len(buffers)][:, :filled]), None)
 
 
 def group_bags(
     chunks: Iterable[SampleChunk],
     tables: Sequence[int],
+    rows: RowMap,
     accesses_per_lookup: np.ndarray,
     batch_size: int,
     target_accesses: int,
@@ -50,7 +61,7 @@ def group_bags(
 
     A group holds its bags as the dataset has them.
     """
-    pending = _Pending(tables)
+    pending = _Pending(tables, rows)
     for chunk in chunks:
         pending.append(chunk)
         while (n := pending.cut(accesses_per_lookup, batch_size, target_accesses)) is not None:
@@ -63,9 +74,9 @@ def group_bags(
 class _Pending:
     """Samples that wait for the rest of their group."""
 
-    def __init__(self, tables: Sequence[int]) -> None:
-        self._tables = tables
-        self._values = [np.empty(0, dtype=np.uint64) for _ in tables]
+    def __init__(self, tables: Sequence[int], rows: RowMap) -> None:
+        self._tables, self._rows = tables, rows
+        self._ids = [np.empty(0, dtype=np.int64) for _ in tables]
         self._offsets = np.zeros((len(tables), 1), dtype=np.int64)
 
     @property
@@ -77,9 +88,10 @@ class _Pending:
         grown = []
         for column, table in enumerate(self._tables):
             offsets, values = chunk.offsets[table], chunk.values[table]
-            self._values[column] = np.concatenate(
-                (self._values[column], values[offsets[0] : offsets[-1]].astype(np.uint64, copy=False))
-            )
+            fresh = values[offsets[0] : offsets[-1]].astype(np.uint64, copy=False)
+            ids = np.empty(fresh.size, dtype=np.int64)
+            self._rows.apply(column, np.ascontiguousarray(fresh), ids)
+            self._ids[column] = np.concatenate((self._ids[column], ids))
             grown.append(self._offsets[column, -1] + offsets[1:] - offsets[0])
         self._offsets = np.concatenate((self._offsets, np.array(grown, dtype=np.int64)), axis=1)
 
@@ -98,8 +110,8 @@ class _Pending:
 
     def take(self, n: int) -> Group:
         ends = self._offsets[:, n]
-        values = tuple(column[:end] for column, end in zip(self._values, ends, strict=True))
-        group = Group(n, values, self._offsets[:, : n + 1])
-        self._values = [column[end:] for column, end in zip(self._values, ends, strict=True)]
+        ids = tuple(column[:end] for column, end in zip(self._ids, ends, strict=True))
+        group = Group(n, ids, self._offsets[:, : n + 1])
+        self._ids = [column[end:] for column, end in zip(self._ids, ends, strict=True)]
         self._offsets = self._offsets[:, n:] - ends[:, None]
         return group

@@ -25,8 +25,8 @@ def segment_starts(offsets, accesses_per_lookup, batch_size, starts):  # type: i
 
 
 @njit
-def fill_structure(number, offsets, subtables, starts, batch_size, batch, table, sample, lookup, subtable):  # type: ignore[no-untyped-def]
-    """Fill every column but `row` for table `number`; `batch` counts from 0.
+def fill_structure(number, offsets, subtables, starts, batch_size, table, sample, lookup, subtable):  # type: ignore[no-untyped-def]
+    """Fill every column but `batch` and `row` for table `number`.
 
     `offsets` and `starts` are those of this table; `subtables` holds the subtable of each access of a lookup.
     """
@@ -37,7 +37,6 @@ def fill_structure(number, offsets, subtables, starts, batch_size, batch, table,
         for s in range(first, min(first + batch_size, n_samples)):
             for position in range(offsets[s + 1] - offsets[s]):
                 for access in range(subtables.size):
-                    batch[at] = b
                     table[at] = number
                     sample[at] = s - first
                     lookup[at] = position

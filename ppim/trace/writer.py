@@ -1,40 +1,67 @@
-"""Write a trace file: one row group per chunk of whole batches, encoded in a thread of its own."""
+"""Write a trace file: row groups of whole batches, encoded anywhere, written in order."""
 
 from __future__ import annotations
 
 import dataclasses
-import inspect
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from ppim.trace import parquet
+from ppim.trace.parquet import EncodedColumn, encode_plain, encode_runs, encode_split
 from ppim.trace.reader import TraceChunk
-from ppim.trace.schema import COLUMNS, METADATA_KEY, TraceMeta, arrow_schema
+from ppim.trace.schema import COLUMNS, METADATA_KEY, TraceMeta
 
 ROW_GROUP_ACCESSES = 1 << 20
 """A row group holds as many whole batches as fit in this many accesses, and at least one."""
 
-_ZSTD_LEVEL = 1
-# Measured per access on one core: plain columns under zstd write in 1-3 ns and read in 0.5-1.5 ns; a
-# dictionary takes 5-10 ns to build. Row ids lose their high bytes to the byte stream split.
-_ENCODING = dict.fromkeys(COLUMNS, "PLAIN") | {"row": "BYTE_STREAM_SPLIT"}
-_PAGE_BYTES = 8 << 20
+_STRUCTURE_TYPES = (parquet.UINT16, parquet.UINT32, parquet.UINT32, parquet.UINT8)
 
 
-def _page_options() -> dict[str, int]:
-    """Big pages: pyarrow's usual 20,000 rows a page cost a third of the reading speed."""
-    options = {"data_page_size": _PAGE_BYTES}
-    if "max_rows_per_page" in inspect.signature(pq.ParquetWriter.__init__).parameters:
-        options["max_rows_per_page"] = ROW_GROUP_ACCESSES
-    return options
+class EncodedGroup(NamedTuple):
+    """A row group of a trace, ready to be written."""
+
+    columns: tuple[EncodedColumn, ...]
+
+    @property
+    def n_accesses(self) -> int:
+        """Accesses in it."""
+        return self.columns[0].n_values
+
+
+def encode_structure(columns: Sequence[np.ndarray]) -> tuple[EncodedColumn, ...]:
+    """Encode `table`, `sample`, `lookup` and `subtable`; they repeat from group to group of one-hot data."""
+    return tuple(encode_plain(values, kind) for values, kind in zip(columns, _STRUCTURE_TYPES, strict=True))
+
+
+def encode_group(
+    first_batch: int, batch_accesses: np.ndarray, structure: tuple[EncodedColumn, ...], row: np.ndarray
+) -> EncodedGroup:
+    """Put a row group together.
+
+    Parameters
+    ----------
+    first_batch : int
+        Number of its first batch.
+    batch_accesses : ndarray of int64, shape (n_batches,)
+        Accesses of each batch.
+    structure : tuple of EncodedColumn
+        From `encode_structure`.
+    row : ndarray of uint32 or uint64, shape (n,)
+    """
+    batches = first_batch + np.arange(batch_accesses.size)
+    batch = encode_runs(batches, batch_accesses, parquet.UINT32)
+    return EncodedGroup((batch, *structure, encode_split(row, _row_type(row.dtype == np.uint64))))
+
+
+def _row_type(wide: bool) -> parquet.ColumnType:
+    return parquet.UINT64 if wide else parquet.UINT32
 
 
 class TraceWriter:
-    """Writes chunks in order; the next chunk may be made while the one before is encoded.
+    """Writes row groups in order.
 
     Parameters
     ----------
@@ -46,56 +73,32 @@ class TraceWriter:
 
     def __init__(self, path: str | Path, meta: TraceMeta) -> None:
         self._meta = meta
-        self._schema = arrow_schema(meta.wide_rows)
-        self._file = pq.ParquetWriter(
-            path,
-            self._schema,
-            compression="zstd",
-            compression_level=_ZSTD_LEVEL,
-            use_dictionary=False,
-            column_encoding=_ENCODING,
-            write_statistics=["batch"],
-            store_schema=False,
-            **_page_options(),
-        )
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="trace-writer")
-        self._pending: Future[None] | None = None
+        kinds = (parquet.UINT32, *_STRUCTURE_TYPES, _row_type(meta.wide_rows))
+        self._file = parquet.ParquetFile(path, list(zip(COLUMNS, kinds, strict=True)))
         self._accesses = 0
 
+    def write_group(self, group: EncodedGroup) -> None:
+        """Append an encoded row group; one without accesses is left out."""
+        if group.n_accesses:
+            self._file.write_group(group.columns)
+            self._accesses += group.n_accesses
+
     def write(self, chunk: TraceChunk) -> None:
-        """Append one row group. The arrays belong to the writer until the next call returns."""
-        self._wait()
-        self._accesses += chunk.batch.size
-        self._pending = self._thread.submit(self._encode, chunk)
+        """Append whole batches as one row group."""
+        starts = np.flatnonzero(np.diff(chunk.batch, prepend=~chunk.batch[:1]))
+        lengths = np.diff(starts, append=chunk.batch.size)
+        batch = encode_runs(chunk.batch[starts], lengths, parquet.UINT32)
+        row = encode_split(np.ascontiguousarray(chunk.row), _row_type(self._meta.wide_rows))
+        self.write_group(EncodedGroup((batch, *encode_structure(chunk[1:5]), row)))
 
     def close(self, **totals: Any) -> TraceMeta:
         """Finish the file with the totals (`samples`, `batches`, `lookups`); returns the final metadata."""
-        self._wait()
         meta = dataclasses.replace(self._meta, accesses=self._accesses, **totals)
-        self._file.add_key_value_metadata({METADATA_KEY: meta.to_json().encode()})
-        self._release()
+        self._file.finish({METADATA_KEY.decode(): meta.to_json()}, f"ppim version {meta.ppim_version}")
         return meta
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._release()
-
-    def _release(self) -> None:
-        self._thread.shutdown(wait=True)
-        if self._file.is_open:
-            self._file.close()
-
-    def _wait(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-            self._pending = None
-
-    def _encode(self, chunk: TraceChunk) -> None:
-        columns = [
-            pa.array(np.asarray(values), type=field.type)
-            for values, field in zip(chunk, self._schema, strict=True)
-        ]
-        table = pa.Table.from_arrays(columns, schema=self._schema)
-        self._file.write_table(table, row_group_size=max(1, table.num_rows))
+        self._file.close()
