@@ -17,7 +17,7 @@ repeatable = settings(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=60,
+    max_examples=50,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 injections = st.sampled_from([1, 1, 2, 8])
@@ -108,7 +108,7 @@ def test_plain_modes_in_both_kernels(case: Case, inject: int, merge: bool) -> No
 
 
 @repeatable
-@given(case=cases(devices()), inject=injections, merge=st.booleans(), plain=st.booleans())
+@given(case=cases(devices(), most=60), inject=injections, merge=st.booleans(), plain=st.booleans())
 def test_drained_runs_serve_everything_and_end_together(
     case: Case, inject: int, merge: bool, plain: bool
 ) -> None:
