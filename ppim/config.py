@@ -85,13 +85,15 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if hint is int and isinstance(value, bool) or not isinstance(value, hint):
+    if (hint is int and isinstance(value, bool)) or not isinstance(value, hint):
         raise InputError(f"{where}: {value!r} is not {_name(hint)}")
     return value
 
 
 def _name(hint: Any) -> str:
-    return {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}.get(hint, str(hint))
+    return {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}.get(
+        hint, str(hint)
+    )
 
 
 def parse_settings(items: Iterable[str]) -> dict[str, Any]:

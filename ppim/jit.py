@@ -8,7 +8,6 @@ module of this package that it imports, directly or not, so that any change of t
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import inspect
 import os
 import re

@@ -92,7 +92,7 @@ class _Block:
             target = np.empty(2 * (rest + self._n_bytes), dtype=np.uint8)
         target[:rest] = self._buffer[self.at : self._filled]
         self._buffer = target
-        fresh = self._stream.readinto(memoryview(target)[rest : rest + self._n_bytes])
+        fresh = self._stream.readinto(target.data[rest : rest + self._n_bytes])
         self.last = not fresh
         self._filled = rest + fresh
         self.at = 0

@@ -16,7 +16,7 @@ from numba.core import types
 LANES = 16
 LANE_SHIFT = 4
 
-if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+if numba.config.DISABLE_JIT:
     from ppim.engine.lanes_plain import (
         at_most,
         count_trailing_zeros,
