@@ -20,7 +20,7 @@ from ppim.jit import helper
 from ppim.program.instruction import SUM_TURN
 
 
-@helper
+@helper(forceinline=True)
 def bus_free_from(parameters, state, channel, direction, rank):
     """First cycle in which data of this direction (and rank, for read-outs) may start."""
     turns_round = (
@@ -37,7 +37,7 @@ def bus_free_from(parameters, state, channel, direction, rank):
     return state.channel[channel, BUS_END]
 
 
-@helper
+@helper(forceinline=True)
 def reserve(state, channel, direction, rank, end):
     """Take the bus up to `end`."""
     state.channel[channel, BUS_END] = end
@@ -45,7 +45,7 @@ def reserve(state, channel, direction, rank, end):
     state.channel[channel, BUS_RANK] = rank
 
 
-@helper
+@helper(forceinline=True)
 def start_ready_transfers(parameters, rings, state, channel, cycle):
     """Transfers that are ready by now reserve the bus, in order of readiness and sending."""
     while state.channel[channel, TRANSFERS_WAITING] > 0 and state.transfers[channel, 0, READY] <= cycle:
@@ -62,7 +62,7 @@ def start_ready_transfers(parameters, rings, state, channel, cycle):
         complete_one(parameters, rings, state, channel, turn, start + taken)
 
 
-@helper
+@helper(forceinline=True)
 def read_out_gate(parameters, state, channel):
     """First cycle in which a read-out may be issued as far as the bus is concerned."""
     end = state.channel[channel, BUS_END]

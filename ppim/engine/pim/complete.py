@@ -51,14 +51,14 @@ from ppim.program.state import (
 )
 
 
-@helper
+@helper(forceinline=True)
 def finish_at(state, channel, cycle):
     """Note a completion for the run's length."""
     if cycle > state.channel[channel, FINISH]:
         state.channel[channel, FINISH] = cycle
 
 
-@helper
+@helper(forceinline=True)
 def release_turns(parameters, rings, state):
     """Advance over complete turns, and wake the streams that waited for them."""
     turn_mask = len(rings.turns) - 1
@@ -85,7 +85,7 @@ def release_turns(parameters, rings, state):
             rings.stream[stream, WAKE] = min(rings.stream[stream, WAKE], opens)
 
 
-@helper
+@helper(forceinline=True)
 def complete_one(parameters, rings, state, channel, turn, cycle):
     """One demand access, deliver, hit or transfer of a turn is complete at `cycle`."""
     row = turn & (len(rings.turns) - 1)
@@ -98,7 +98,7 @@ def complete_one(parameters, rings, state, channel, turn, cycle):
         release_turns(parameters, rings, state)
 
 
-@helper
+@helper(forceinline=True)
 def queue_transfer(rings, state, number):
     """Both the sum's completion and its transfer's slot are known: it is ready when both are there."""
     row = number & (len(rings.sums) - 1)
@@ -118,7 +118,7 @@ def queue_transfer(rings, state, number):
         state.channel[channel, NEXT_EVENT] = ready
 
 
-@helper
+@helper(forceinline=True)
 def operand_arrives(parameters, rings, state, lookup, cycle):
     """An operand of a lookup is in its unit at `cycle` (>= now); the last one starts its arithmetic."""
     row = lookup & (len(rings.lookups) - 1)

@@ -87,14 +87,14 @@ NO_ROOM = 1  # a bank queue is full
 POOL_FULL = 2  # the pool of entries has to grow
 
 
-@helper
+@helper(forceinline=True)
 def count_runs(parameters, address, bursts):
     """DRAM rows that an access touches."""
     column = address % parameters.bursts_per_row
     return (column + bursts + parameters.bursts_per_row - 1) // parameters.bursts_per_row
 
 
-@helper
+@helper(forceinline=True)
 def lane_of_run(parameters, unit, address, run):
     """(lane, DRAM row) of the run-th row that an access touches: next bank of the unit, then next row."""
     place = address // parameters.bursts_per_row + run
@@ -104,7 +104,7 @@ def lane_of_run(parameters, unit, address, run):
     )
 
 
-@helper
+@helper(forceinline=True)
 def has_room(parameters, state, channel, unit, address, runs):
     """Whether every run finds a place in its bank's queue."""
     if parameters.queue_entries == 0:
@@ -118,7 +118,7 @@ def has_room(parameters, state, channel, unit, address, runs):
     return True
 
 
-@helper
+@helper(forceinline=True)
 def enter_phase(state, channel, unit, phase, entries):
     """Count entries of a phase in a unit."""
     mask = state.phases.shape[2] - 1
@@ -135,7 +135,7 @@ def enter_phase(state, channel, unit, phase, entries):
     state.unit[channel, unit, PHASE_TAIL] = tail + 1
 
 
-@helper
+@helper(forceinline=True)
 def phase_of(parameters, kind, turn):
     """Phase of an entry (docs/model.md §5)."""
     if parameters.phases == PHASES_NONE:
@@ -146,7 +146,7 @@ def phase_of(parameters, kind, turn):
     return is_demand
 
 
-@helper
+@helper(forceinline=True)
 def enqueue(parameters, state, channel, unit, kind, address, bursts, turn, lookup, number, cycle):
     """Send the runs of one instruction to the queues of its banks, where they join two cycles on."""
     runs = count_runs(parameters, address, bursts)
@@ -185,7 +185,7 @@ def enqueue(parameters, state, channel, unit, kind, address, bursts, turn, looku
         state.channel[channel, NEXT_EVENT] = cycle + ACTS_AFTER
 
 
-@helper
+@helper(forceinline=True)
 def send_reads(parameters, state, instruction, number, cycle):
     """READ, READ_OUT or PREFETCH: all its entries in all its units, or nothing."""
     kind = instruction[KIND]
@@ -222,7 +222,7 @@ def send_reads(parameters, state, instruction, number, cycle):
     return SENT
 
 
-@helper
+@helper(forceinline=True)
 def send_transfer(parameters, rings, state, instruction, cycle):
     """TRANSFER: its sums are sent when they are complete; without a sum it only takes its slot."""
     turn = instruction[TURN]
@@ -243,14 +243,14 @@ def send_transfer(parameters, rings, state, instruction, cycle):
             queue_transfer(rings, state, number)
 
 
-@helper
+@helper(forceinline=True)
 def owner_channel(rings, lookup):
     """Channel of the unit that a lookup belongs to."""
     number = rings.lookups[lookup & (len(rings.lookups) - 1), LOOKUP_SUM]
     return rings.sums[number & (len(rings.sums) - 1), SUM_CHANNEL]
 
 
-@helper
+@helper(forceinline=True)
 def send_deliver(parameters, rings, state, stream, cycle):
     """The oldest deliver that is due goes to its lookup's unit over the channel's bus."""
     lookup = state.delivers[stream, 0, ITEM]
@@ -266,7 +266,7 @@ def send_deliver(parameters, rings, state, stream, cycle):
     operand_arrives(parameters, rings, state, lookup, end)
 
 
-@helper
+@helper(forceinline=True)
 def barrier_opens(parameters, rings, state, instruction):
     """Cycle from which an instruction's turn may be sent; NEVER while turns before it are incomplete."""
     if parameters.barrier == BARRIER_NONE or instruction[KIND] == PREFETCH or instruction[KIND] == TRANSFER:
@@ -282,7 +282,7 @@ def barrier_opens(parameters, rings, state, instruction):
     return rings.marks[RELEASE]
 
 
-@helper
+@helper(forceinline=True)
 def send(parameters, rings, state, stream, instruction, cycle):
     """Send one instruction; SENT, NO_ROOM or POOL_FULL."""
     kind = instruction[KIND]
@@ -303,7 +303,7 @@ def send(parameters, rings, state, stream, instruction, cycle):
     return SENT
 
 
-@helper
+@helper(forceinline=True)
 def count_instruction(parameters, state, instruction):
     """An instruction counts in every channel that receives it."""
     if instruction[CHANNEL] == ALL:
@@ -313,7 +313,7 @@ def count_instruction(parameters, state, instruction):
         state.channel[instruction[CHANNEL], INSTRUCTIONS] += 1
 
 
-@helper
+@helper(forceinline=True)
 def wait(rings, state, stream, why):
     """The stream cannot send its next instruction; a deliver may still go ahead of it."""
     rings.stream[stream, FRONT] = why
@@ -322,7 +322,7 @@ def wait(rings, state, stream, why):
         rings.stream[stream, WAKE] = max(rings.stream[stream, NEXT_SLOT], state.delivers[stream, 0, READY])
 
 
-@helper
+@helper(forceinline=True)
 def use_slot(parameters, rings, stream, cycle):
     """The slot of `cycle` is used."""
     rings.stream[stream, SLOTS] += 1
@@ -330,7 +330,7 @@ def use_slot(parameters, rings, stream, cycle):
     rings.stream[stream, WAKE] = rings.stream[stream, NEXT_SLOT]
 
 
-@helper
+@helper(forceinline=True)
 def step_front(parameters, rings, state, stream, cycle):
     """What a stream does at the end of `cycle`; False when the pool of entries has to grow first."""
     if cycle < rings.stream[stream, NEXT_SLOT]:

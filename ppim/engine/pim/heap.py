@@ -11,7 +11,7 @@ SIZE = 3
 HEAP_COLUMNS = 4
 
 
-@helper
+@helper(forceinline=True)
 def comes_before(heaps, row, left, right):
     """Whether element `left` is due before element `right`."""
     if heaps[row, left, READY] != heaps[row, right, READY]:
@@ -19,7 +19,7 @@ def comes_before(heaps, row, left, right):
     return heaps[row, left, ORDER] < heaps[row, right, ORDER]
 
 
-@helper
+@helper(forceinline=True)
 def swap(heaps, row, left, right):
     """Exchange two elements."""
     for column in range(HEAP_COLUMNS):
@@ -28,7 +28,7 @@ def swap(heaps, row, left, right):
         heaps[row, right, column] = kept
 
 
-@helper
+@helper(forceinline=True)
 def push(heaps, row, count, ready, order, item, size):
     """Add an element to a heap of `count`; the caller has made sure of room."""
     place = count
@@ -44,7 +44,7 @@ def push(heaps, row, count, ready, order, item, size):
         place = parent
 
 
-@helper
+@helper(forceinline=True)
 def pop(heaps, row, count):
     """Drop the first element of a heap of `count`."""
     last = count - 1

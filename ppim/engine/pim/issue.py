@@ -76,7 +76,7 @@ from ppim.program.state import DELIVERS, FRONT, FRONT_QUEUE, FRONT_READY, NEXT_S
 NOT_A_COLUMN = -1
 
 
-@helper
+@helper(forceinline=True)
 def keep_log(state, channel, cycle, command, lane, row, column):
     """Note a command, if commands are kept."""
     if state.log.shape[1] > 0:
@@ -89,7 +89,7 @@ def keep_log(state, channel, cycle, command, lane, row, column):
         state.channel[channel, LOG_COUNT] += 1
 
 
-@helper
+@helper(forceinline=True)
 def issue_and_look(state, b, channel, command, lane, cycle):
     """Issue a command with its effect on all banks' timing; lanes that may still issue in this cycle."""
     ready_now, next_cycle, ready_next = issue(b, command, lane, cycle, state.channel[channel, ELIGIBLE])
@@ -98,7 +98,7 @@ def issue_and_look(state, b, channel, command, lane, cycle):
     return ready_now
 
 
-@helper
+@helper(forceinline=True)
 def buffer_allows(parameters, state, channel, unit, cycle):
     """Whether the unit's buffer takes another burst at `cycle`."""
     mask = state.buffer.shape[2] - 1
@@ -115,7 +115,7 @@ def buffer_allows(parameters, state, channel, unit, cycle):
     return held < parameters.buffer_bursts
 
 
-@helper
+@helper(forceinline=True)
 def choose_column(parameters, state, b, channel, lane, cycle):
     """Place in the window of the entry that a lane would read now, or -1; oldest first."""
     n_visible = visible(parameters, state, channel, lane)
@@ -145,7 +145,7 @@ def choose_column(parameters, state, b, channel, lane, cycle):
     return min(stays, leaves)
 
 
-@helper
+@helper(forceinline=True)
 def next_phase(parameters, state, b, channel, unit):
     """Drop the unit's finished phases; its banks then see the next one's entries."""
     mask = state.phases.shape[2] - 1
@@ -160,7 +160,7 @@ def next_phase(parameters, state, b, channel, unit):
         renew_wishes(parameters, state, b, channel, lane, state.lane[channel, lane, READS_SINCE_ACTIVATE])
 
 
-@helper
+@helper(forceinline=True)
 def finish_run(parameters, rings, state, channel, entry, cycle):
     """The last burst of a run was read: its instruction's data may be complete."""
     kind = state.entries[channel, entry, ENTRY_KIND]
@@ -201,7 +201,7 @@ def finish_run(parameters, rings, state, channel, entry, cycle):
     free_entry(state, channel, leader)
 
 
-@helper
+@helper(forceinline=True)
 def read_burst(parameters, rings, state, b, channel, lane, place, cycle):
     """READ the next burst of a window entry; returns the lanes that may still issue in this cycle."""
     entry = state.window[channel, lane, place, WINDOW_ENTRY]
@@ -250,7 +250,7 @@ def read_burst(parameters, rings, state, b, channel, lane, place, cycle):
     return issue_and_look(state, b, channel, command, lane, cycle)
 
 
-@helper
+@helper(forceinline=True)
 def try_lane(parameters, rings, state, b, channel, lane, cycle):
     """Issue what a lane offers at `cycle`; (whether it did, lanes that may still issue)."""
     bit = 1 << lane
@@ -273,7 +273,7 @@ def try_lane(parameters, rings, state, b, channel, lane, cycle):
     return True, read_burst(parameters, rings, state, b, channel, lane, place, cycle)
 
 
-@helper
+@helper(forceinline=True)
 def precharge(parameters, state, b, channel, lane, cycle):
     """Close a bank; lanes that may still issue in this cycle."""
     state.channel[channel, PRECHARGES] += 1
@@ -283,7 +283,7 @@ def precharge(parameters, state, b, channel, lane, cycle):
     return issue_and_look(state, b, channel, PRECHARGE, lane, cycle)
 
 
-@helper
+@helper(forceinline=True)
 def held_lanes(parameters, state, b, channel):
     """Mask of lanes that the refresh at the head of the list holds."""
     if parameters.hold_all:
@@ -291,7 +291,7 @@ def held_lanes(parameters, state, b, channel):
     return b.rank_lanes[head_rank(parameters, state, channel)]
 
 
-@helper
+@helper(forceinline=True)
 def head_rank(parameters, state, channel):
     """Rank of the oldest refresh that is not served."""
     if parameters.refresh_rotates:
@@ -299,7 +299,7 @@ def head_rank(parameters, state, channel):
     return 0
 
 
-@helper
+@helper(forceinline=True)
 def hold_head(parameters, state, b, channel, cycle):
     """The oldest refresh becomes head of the list: its rank's units are held."""
     state.channel[channel, ELIGIBLE] = ~held_lanes(parameters, state, b, channel)
@@ -307,7 +307,7 @@ def hold_head(parameters, state, b, channel, cycle):
     state.channel[channel, STALE] = 1
 
 
-@helper
+@helper(forceinline=True)
 def renew_refreshes(parameters, state, b, channel, cycle):
     """Let go the units of a refresh issued before; generate refreshes that are due; hold the head's units."""
     if state.channel[channel, REFRESH_RELEASE] <= cycle:
@@ -323,7 +323,7 @@ def renew_refreshes(parameters, state, b, channel, cycle):
             hold_head(parameters, state, b, channel, cycle)
 
 
-@helper
+@helper(forceinline=True)
 def serve_refresh(parameters, state, b, channel, cycle):
     """Generation and service of refreshes (golden README 3.9); at most one command."""
     renew_refreshes(parameters, state, b, channel, cycle)
@@ -348,7 +348,7 @@ def serve_refresh(parameters, state, b, channel, cycle):
     state.channel[channel, READY_LANES] = ready_now
 
 
-@helper
+@helper(forceinline=True)
 def issue_units(parameters, rings, state, b, channel, cycle):
     """Every unit that is not held issues at most one command."""
     if state.channel[channel, STALE]:
@@ -386,7 +386,7 @@ def issue_units(parameters, rings, state, b, channel, cycle):
         )
 
 
-@helper
+@helper(forceinline=True)
 def open_gate(parameters, state, b, channel, cycle):
     """Read-outs are candidates while the bus permits; else returns the cycle from which it will."""
     wanted = state.channel[channel, WANTS_OUT]

@@ -36,7 +36,7 @@ MAX_HITS_BEFORE_PRECHARGE = (
 )
 
 
-@helper
+@helper(forceinline=True)
 def take_entry(state, channel):
     """An unused entry of the pool (the caller has made sure there is one)."""
     entry = state.channel[channel, FREE_FIRST]
@@ -45,7 +45,7 @@ def take_entry(state, channel):
     return entry
 
 
-@helper
+@helper(forceinline=True)
 def free_entry(state, channel, entry):
     """Give an entry back to the pool."""
     state.entries[channel, entry, ENTRY_NEXT] = state.channel[channel, FREE_FIRST]
@@ -53,7 +53,7 @@ def free_entry(state, channel, entry):
     state.channel[channel, FREE_COUNT] += 1
 
 
-@helper
+@helper(forceinline=True)
 def show(state, channel, lane, entry):
     """Put an entry at the end of the lane's window."""
     place = state.lane[channel, lane, WINDOW_COUNT]
@@ -63,7 +63,7 @@ def show(state, channel, lane, entry):
     state.window[channel, lane, place, WINDOW_PHASE] = state.entries[channel, entry, ENTRY_PHASE]
 
 
-@helper
+@helper(forceinline=True)
 def join(parameters, state, channel, entry):
     """An entry enters its lane's queue: the window, or the list behind it."""
     lane = state.entries[channel, entry, ENTRY_LANE]
@@ -79,7 +79,7 @@ def join(parameters, state, channel, entry):
     return lane
 
 
-@helper
+@helper(forceinline=True)
 def leave(state, channel, lane, place):
     """Take the entry at `place` out of the window; the next one behind it moves in."""
     last = state.lane[channel, lane, WINDOW_COUNT] - 1
@@ -95,7 +95,7 @@ def leave(state, channel, lane, place):
         show(state, channel, lane, waiting)
 
 
-@helper
+@helper(forceinline=True)
 def visible(parameters, state, channel, lane):
     """Entries of the window that may issue as far as phases are concerned."""
     count = state.lane[channel, lane, WINDOW_COUNT]
@@ -110,7 +110,7 @@ def visible(parameters, state, channel, lane):
     return n
 
 
-@helper
+@helper(forceinline=True)
 def first_hits(state, channel, lane, n_visible, row):
     """Places of the oldest visible entries of the open row: (one that stays, one read out); -1: none."""
     stays, leaves = -1, -1
@@ -127,7 +127,7 @@ def first_hits(state, channel, lane, n_visible, row):
     return stays, leaves
 
 
-@helper
+@helper(forceinline=True)
 def set_bit(masks, index, bit, on):
     """Set or clear a bit of masks[index]."""
     if on:
@@ -136,7 +136,7 @@ def set_bit(masks, index, bit, on):
         masks[index] &= ~bit
 
 
-@helper
+@helper(forceinline=True)
 def renew_wishes(parameters, state, b, channel, lane, reads_since_activate):
     """Say anew which commands a lane is a candidate for (golden README 3.7).
 
@@ -162,7 +162,7 @@ def renew_wishes(parameters, state, b, channel, lane, reads_since_activate):
         set_bit(b.candidates, COLUMN_WRITE, bit, False)
 
 
-@helper
+@helper(forceinline=True)
 def note_lane(state, b, channel, lane, cycle):
     """Bring a changed lane into the channel's ready time and mask.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ppim.engine.banks import channel_banks
 from ppim.engine.codes import NEVER
+from ppim.engine.lanes import borrowed
 from ppim.engine.pim.bus import start_ready_transfers
 from ppim.engine.pim.complete import release_turns
 from ppim.engine.pim.frontend import step_front
@@ -33,6 +34,7 @@ from ppim.engine.pim.state import (
     STALE,
     STUCK,
     TRANSFERS_WAITING,
+    PimState,
 )
 from ppim.jit import helper, njit
 from ppim.program.state import (
@@ -45,13 +47,14 @@ from ppim.program.state import (
     SLOTS,
     TAIL,
     WAKE,
+    Rings,
 )
 
 # Events without a single READ or slot after which something is wrong: refreshes alone come one in tREFI.
 FRUITLESS_EVENTS = 1 << 16
 
 
-@helper
+@helper(forceinline=True)
 def join_arrivals(parameters, state, b, channel, cycle):
     """Entries sent two cycles ago are seen from now on."""
     mask = state.joins.shape[1] - 1
@@ -65,7 +68,7 @@ def join_arrivals(parameters, state, b, channel, cycle):
         note_lane(state, b, channel, lane, cycle)
 
 
-@helper
+@helper(forceinline=True)
 def next_event(state, channel, cycle, gate):
     """First cycle after `cycle` in which something can happen in a channel, as far as is known now."""
     row = state.channel[channel]
@@ -81,7 +84,7 @@ def next_event(state, channel, cycle, gate):
     return max(following, cycle + 1)
 
 
-@helper
+@helper(forceinline=True)
 def channel_cycle(parameters, rings, state, b, channel, cycle):
     """Everything that happens in a channel in `cycle` before its stream acts; sets its next event."""
     start_ready_transfers(parameters, rings, state, channel, cycle)
@@ -93,14 +96,14 @@ def channel_cycle(parameters, rings, state, b, channel, cycle):
     state.channel[channel, NEXT_EVENT] = next_event(state, channel, cycle, gate)
 
 
-@helper
+@helper(forceinline=True)
 def log_is_full(state, channel):
     """Whether the commands kept have to be taken before another cycle."""
     capacity = state.log.shape[1]
     return capacity > 0 and state.channel[channel, LOG_COUNT] > capacity - LOG_MARGIN
 
 
-@helper
+@helper(forceinline=True)
 def earliest_event(rings, state, first, stop, first_stream, stop_stream):
     """First cycle in which one of the channels or streams has something to do."""
     cycle = NEVER
@@ -111,7 +114,7 @@ def earliest_event(rings, state, first, stop, first_stream, stop_stream):
     return cycle
 
 
-@helper
+@helper(forceinline=True)
 def reason_to_stop(rings, state, first, stop, first_stream, stop_stream, cycle, final):
     """Whether the channels must not or need not go on at `cycle`: REFILL, DONE, or -1 to go on.
 
@@ -140,7 +143,7 @@ def reason_to_stop(rings, state, first, stop, first_stream, stop_stream, cycle, 
     return DONE if final else REFILL
 
 
-@helper
+@helper(forceinline=True)
 def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_stream, final, until):
     """Run channels first..stop-1 with their streams from event to event, in one order of time."""
     fruitless, seen = 0, 0
@@ -172,8 +175,39 @@ def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_s
             return STUCK
 
 
+@helper(forceinline=True)
+def borrow_rings(rings):
+    """The same rings without reference counts, which would cost more than the simulation."""
+    return Rings(
+        borrowed(rings.instructions),
+        borrowed(rings.stream),
+        borrowed(rings.lookups),
+        borrowed(rings.sums),
+        borrowed(rings.turns),
+        borrowed(rings.marks),
+    )
+
+
+@helper(forceinline=True)
+def borrow_state(state):
+    """The same state without reference counts."""
+    return PimState(
+        borrowed(state.channel),
+        borrowed(state.lane),
+        borrowed(state.window),
+        borrowed(state.entries),
+        borrowed(state.joins),
+        borrowed(state.unit),
+        borrowed(state.phases),
+        borrowed(state.buffer),
+        borrowed(state.transfers),
+        borrowed(state.delivers),
+        borrowed(state.log),
+    )
+
+
 @njit
-def run(parameters, rings, state, banks, together, final, until):
+def run(parameters, owned_rings, owned_state, banks, together, final, until):
     """Run the program in the rings as far as it goes.
 
     Parameters
@@ -191,6 +225,7 @@ def run(parameters, rings, state, banks, together, final, until):
     int
         DONE, REFILL, GROW, LOG_FULL or STUCK.
     """
+    rings, state = borrow_rings(owned_rings), borrow_state(owned_state)
     n_streams = len(rings.stream)
     release_turns(parameters, rings, state)
     for stream in range(n_streams):
