@@ -142,9 +142,11 @@ class _PimRun:
         while position < n:
             after = self._build(chunk, position, owners)
             self.engine.run(final=False)
-            if after == position and self._build(chunk, position, owners) == position:
-                self._grow()
-            position = max(after, position)
+            if after == position:
+                after = self._build(chunk, position, owners)
+                if after == position:
+                    self._grow()
+            position = after
 
     def _build(self, chunk: TraceChunk, position: int, owners: NDArray[np.int64]) -> int:
         p = self.prepared
