@@ -71,7 +71,7 @@ _NO_QUOTE = -1
 _DIGIT_ZERO, _DIGITS = np.uint8(_ZERO), np.uint8(10)
 _NOT_HEX = np.uint64(1 << 32)
 _WORD_DIGITS = 8
-_FOUR, _8, _12, _16, _TEN = np.uint64(4), np.uint64(8), np.uint64(12), np.uint64(16), np.uint64(10)
+_FOUR, _TEN = np.uint64(4), np.uint64(10)
 
 
 def _hex_digits() -> np.ndarray:
@@ -114,17 +114,11 @@ def _read_hex(text, n, at):  # type: ignore[no-untyped-def]
 @njit(cache=False, inline="always")
 def _read_eight(text, at):  # type: ignore[no-untyped-def]
     """Eight hexadecimal digits at once; the value exceeds 32 bits where one of them is none."""
-    high = (
-        (_HEX_DIGIT[text[at]] << _12) | (_HEX_DIGIT[text[at + 1]] << _8) | (_HEX_DIGIT[text[at + 2]] << _FOUR)
-    )
-    high |= _HEX_DIGIT[text[at + 3]]
-    low = (
-        (_HEX_DIGIT[text[at + 4]] << _12)
-        | (_HEX_DIGIT[text[at + 5]] << _8)
-        | (_HEX_DIGIT[text[at + 6]] << _FOUR)
-    )
-    low |= _HEX_DIGIT[text[at + 7]]
-    return (high << _16) | low
+    first = np.uint64(at)  # an unsigned index spares numba's test for negative ones
+    value = _HEX_DIGIT[text[first]]
+    for place in range(1, _WORD_DIGITS):
+        value = (value << _FOUR) | _HEX_DIGIT[text[first + np.uint64(place)]]
+    return value
 
 
 @njit(cache=False, inline="always")
@@ -141,7 +135,7 @@ def _read_decimal(text, n, at):  # type: ignore[no-untyped-def]
 def _skip_integer(text, n, at):  # type: ignore[no-untyped-def]
     if at < n and text[at] == _MINUS:
         at += 1
-    while at < n and np.uint8(text[at] - _DIGIT_ZERO) < _DIGITS:
+    while at < n and np.uint8(text[np.uint64(at)] - _DIGIT_ZERO) < _DIGITS:
         at += 1
     return at
 

@@ -6,6 +6,8 @@ in table t begins among the table's lookups, in all kernels below.
 
 from __future__ import annotations
 
+import numpy as np
+
 from ppim.jit import njit
 
 
@@ -49,11 +51,11 @@ def place_rows(rows, offsets, starts, batch_size, row):  # type: ignore[no-untyp
     """Copy a table's subtable rows, shape (lookups, accesses per lookup), to their places in `row`."""
     n_samples = offsets.size - 1
     width = rows.shape[1]
+    flat = rows.ravel()
     for b in range(starts.size):
-        at = starts[b]
         first = b * batch_size
-        stop = min(first + batch_size, n_samples)
-        for i in range(offsets[first], offsets[stop]):
-            for access in range(width):
-                row[at] = rows[i, access]
-                at += 1
+        source = np.uint64(offsets[first] * width)
+        n = np.uint64(offsets[min(first + batch_size, n_samples)] * width) - source
+        at = np.uint64(starts[b])  # unsigned indices spare numba's test for negative ones
+        for i in range(n):
+            row[at + i] = flat[source + i]

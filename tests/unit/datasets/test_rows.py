@@ -65,6 +65,17 @@ def test_progress_starts_again_after_the_first_pass() -> None:
     assert source.progress.rows == 0
 
 
+@given(
+    st.lists(st.integers(0, 2**64 - 2) | st.integers(0, 2**33), min_size=1),
+    st.integers(1, 2**40) | st.integers(1, 2**32 + 5),
+)
+def test_folding_is_the_remainder(values: list[int], rows: int) -> None:
+    values += [rows - 1, rows, rows + 1, 2 * rows - 1, 2 * rows, 2**32 - 1, 2**32]
+    out = np.empty(len(values), dtype=np.int64)
+    FoldedRows([rows]).apply(0, np.array(values, dtype=np.uint64), out)
+    assert out.tolist() == [value % rows for value in values]
+
+
 def test_folding() -> None:
     out = np.empty(4, dtype=np.int64)
     FoldedRows([10]).apply(0, np.array([7, 17, 2**64 - 2, 2**64 - 1], dtype=np.uint64), out)
