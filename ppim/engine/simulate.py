@@ -28,11 +28,10 @@ from ppim.program.state import (
     TAIL,
     TURN_FIRST_LOOKUP,
     TURN_FIRST_SUM,
-    Rings,
+    as_rings,
     grow_ring,
     make_rings,
 )
-
 from ppim.units import ceil_div
 
 if TYPE_CHECKING:
@@ -122,14 +121,14 @@ class _PimRun:
     def __init__(self, reader: TraceReader, system: SystemSpec, device: Device) -> None:
         self.reader, self.system, self.device = reader, system, device
         self.prepared: Prepared = prepare(reader.meta, device, system)
-        self.build_state = make_build_state(self.prepared, system)
+        self.build_state = make_build_state(self.prepared)
         streams = 1 if self.prepared.recipe.global_stream else device.organization.channels
         self.rings = make_rings(streams, FIRST_RING, FIRST_RING, FIRST_RING, FIRST_RING)
         self.engine = PimEngine(
             device,
             system,
             self.rings,
-            together=self.prepared.may_read_out,
+            delivers_per_lookup=self.prepared.delivers_per_lookup,
             max_row_bursts=int(self.prepared.placement.row_bursts.max()),
         )
         if self.prepared.recipe.prefetch == b.PREFETCH_ALL:
@@ -138,19 +137,20 @@ class _PimRun:
     def feed(self, chunk: TraceChunk) -> None:
         """Build and run the turns of a chunk."""
         owners = np.empty(len(chunk.row), dtype=np.int64)
+        accesses = b.Accesses(*chunk, n=len(chunk.row))
         position, n = 0, len(chunk.row)
         while position < n:
-            after = self._build(chunk, position, owners)
+            after = self._build(accesses, position, owners)
             self.engine.run(final=False)
             if after == position:
-                after = self._build(chunk, position, owners)
+                after = self._build(accesses, position, owners)
                 if after == position:
                     self._grow()
             position = after
 
-    def _build(self, chunk: TraceChunk, position: int, owners: NDArray[np.int64]) -> int:
+    def _build(self, accesses: b.Accesses, position: int, owners: NDArray[np.int64]) -> int:
         p = self.prepared
-        return int(b.build(self.rings, p.recipe, p.placement, self.build_state, chunk, position, owners))
+        return int(b.build(self.rings, p.recipe, p.placement, self.build_state, accesses, position, owners))
 
     def _prefetch_all(self) -> None:
         rows = int(self.prepared.recipe.resident.sum())
@@ -166,7 +166,7 @@ class _PimRun:
         row = rings.turns[oldest & (len(rings.turns) - 1)]
         first_lookup = row[TURN_FIRST_LOOKUP] if live else rings.marks[NEXT_LOOKUP]
         first_sum = row[TURN_FIRST_SUM] if live else rings.marks[NEXT_SUM]
-        self.rings = Rings(
+        self.rings = as_rings(
             instructions=np.stack(
                 [
                     grow_ring(instructions, int(stream[HEAD]), int(stream[TAIL]))

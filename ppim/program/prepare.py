@@ -34,15 +34,7 @@ class Prepared:
     recipe: b.Recipe
     resident_bytes: int  # largest scratchpad contents
     prefetched_bytes: int  # that the prefetched subtables have, whether they fit or not
-
-    @property
-    def may_read_out(self) -> bool:
-        """Whether a shared row can lie under another unit than its lookup's large row."""
-        shared = self.recipe.shared.astype(bool)
-        several = (self.placement.row_bursts > 0).sum(axis=1) > 1
-        return bool(((self.placement.mode != DUPLICATED) & shared & several[:, None]).any()) or bool(
-            ((~shared & (self.placement.row_bursts > 0)).sum(axis=1) > 1).any()
-        )
+    delivers_per_lookup: int  # most rows of a lookup that can lie under other units than its owner
 
 
 def prepare(meta: TraceMeta, device: Device, system: SystemSpec) -> Prepared:
@@ -71,6 +63,9 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec) -> Prepared:
         _compute_cycles(lookup_macs(sharing, table.rows), system.compute, device.timing.tCK)
         for table in meta.tables
     ]
+    is_lru = system.cache.policy == "lru" and system.cache.cache_bytes > 0
+    longest = int(placement.row_bursts.max()) * geometry.burst_bytes
+    sets, ways = _cache_shape(longest, system.cache) if is_lru else (1, 1)
     recipe = b.Recipe(
         shared=shared,
         row_bytes=row_bytes,
@@ -82,7 +77,11 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec) -> Prepared:
         global_stream=int(system.pim.frontend == "global"),
         prefetch=_PREFETCH[system.prefetch.prefetch],
         transfer_all=int(system.pim.transfer == "all"),
-        lru=int(system.cache.policy == "lru" and system.cache.cache_bytes > 0),
+        lru=int(is_lru),
+        cache_sets=sets,
+        cache_ways=ways,
+        tables=shape[0],
+        subtables=shape[1],
     )
     is_all = system.prefetch.prefetch == "all"
     return Prepared(
@@ -92,7 +91,16 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec) -> Prepared:
         recipe=recipe,
         resident_bytes=int(per_table.sum() if is_all else per_table.max()),
         prefetched_bytes=int(wanted_bytes.sum() if is_all else wanted_bytes.max()),
+        delivers_per_lookup=_delivers_per_lookup(meta, placement),
     )
+
+
+def _delivers_per_lookup(meta: TraceMeta, placement: Placement) -> int:
+    """Most rows of one lookup that can lie under other units than its first row that lies once."""
+    # Every subtable is accessed at least once; one of few subtables may be accessed often.
+    copies = (placement.mode == DUPLICATED).sum(axis=1)
+    accesses = np.array([table.accesses_per_lookup for table in meta.tables])
+    return max(0, int((accesses - copies).max()) - 1)
 
 
 def _check(system: SystemSpec) -> None:
@@ -145,11 +153,11 @@ def _resident_rows(
     return resident, wanted
 
 
-def make_build_state(prepared: Prepared, system: SystemSpec) -> b.BuildState:
+def make_build_state(prepared: Prepared) -> b.BuildState:
     """An empty builder."""
     geometry = prepared.geometry
     streams = 1 if prepared.recipe.global_stream else geometry.channels
-    sets, ways = _cache_shape(prepared, system.cache)
+    sets, ways = prepared.recipe.cache_sets, prepared.recipe.cache_ways
     pending = np.zeros(b.N_PENDING, dtype=np.int64)
     pending[b.PENDING_TURN] = NONE
     return b.BuildState(
@@ -165,11 +173,8 @@ def make_build_state(prepared: Prepared, system: SystemSpec) -> b.BuildState:
     )
 
 
-def _cache_shape(prepared: Prepared, cache: CacheSpec) -> tuple[int, int]:
+def _cache_shape(longest: int, cache: CacheSpec) -> tuple[int, int]:
     """(sets, ways) of a unit's cache; a line holds the longest subtable row unless its size is given."""
-    if not prepared.recipe.lru:
-        return 1, 1
-    longest = int(prepared.placement.row_bursts.max()) * prepared.geometry.burst_bytes
     line = cache.cache_line_bytes or longest
     if line < longest:
         raise InputError(

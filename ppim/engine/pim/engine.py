@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 MAX_LANES = 64
 INITIAL_ENTRIES = 4096
 BUFFERED_LOOKUPS = 1 << 10
-DELIVERS_PER_LOOKUP = 4  # more than the shared subtables of any algorithm
 _BARRIERS = {"none": s.BARRIER_NONE, "table": s.BARRIER_TABLE, "batch": s.BARRIER_BATCH}
 _PHASES = {"none": s.PHASES_NONE, "table": s.PHASES_TABLE, "all": s.PHASES_ALL}
 
@@ -152,8 +151,9 @@ class PimEngine:
     system : SystemSpec
     rings : Rings
         What the program builder writes.
-    together : bool
-        Channels depend on each other within a turn (read-outs).
+    delivers_per_lookup : int
+        Most rows of one lookup that lie under other units than its owner; with any, channels depend on
+        each other within a turn.
     max_row_bursts : int
         Bursts of the longest subtable row.
     keep_commands : int
@@ -166,21 +166,22 @@ class PimEngine:
         system: SystemSpec,
         rings: Rings,
         *,
-        together: bool,
+        delivers_per_lookup: int,
         max_row_bursts: int,
         keep_commands: int = 0,
     ) -> None:
         self.parameters = p = make_parameters(device, system)
         self.rings = rings
         self.banks = make_pim_banks(device, system)
-        self.together = together or bool(p.global_stream)
+        self.delivers_per_lookup = delivers_per_lookup
+        self.together = delivers_per_lookup > 0 or bool(p.global_stream)
         runs = -(-max_row_bursts // p.bursts_per_row) + 1
         self.state = self._allocate(p, rings, runs, keep_commands)
 
     def _allocate(self, p: s.Parameters, rings: Rings, runs: int, keep_commands: int) -> s.PimState:
         c = p.channels
         pool = max(INITIAL_ENTRIES, p.lanes * p.queue_entries + 2 * p.units * runs)
-        state = s.PimState(
+        state = s.as_state(
             channel=_integers(c, s.CHANNEL_COLUMNS),
             lane=_integers(c, p.lanes, s.LANE_COLUMNS),
             window=_integers(c, p.lanes, p.window, s.WINDOW_COLUMNS),
@@ -216,7 +217,7 @@ class PimEngine:
         return _power_of_two(2 * len(rings.turns) + 4) if p.phases == s.PHASES_TABLE else 4
 
     def _deliver_heap(self, rings: Rings) -> int:
-        return DELIVERS_PER_LOOKUP * len(rings.lookups) if self.together else 1
+        return max(1, self.delivers_per_lookup * len(rings.lookups))
 
     def run(self, *, final: bool) -> int:
         """Run as far as the rings' program goes; DONE, REFILL or LOG_FULL.
@@ -276,6 +277,11 @@ class PimEngine:
         self.state.channel[:, s.LOG_COUNT] = 0
         return taken
 
+    def _replace(self, **arrays: NDArray[np.int64]) -> None:
+        """Continue with other arrays in place of some."""
+        names = [name for name in s.PimState._fields if isinstance(getattr(self.state, name), np.ndarray)]
+        self.state = s.as_state(**{name: getattr(self.state, name) for name in names} | arrays)
+
     def _grow_pool(self) -> None:
         """Twice the entries; the new ones go to the front of each free list."""
         channels, old, columns = self.state.entries.shape
@@ -285,7 +291,7 @@ class PimEngine:
         entries[:, 2 * old - 1, s.ENTRY_NEXT] = self.state.channel[:, s.FREE_FIRST]
         self.state.channel[:, s.FREE_FIRST] = old
         self.state.channel[:, s.FREE_COUNT] += old
-        self.state = self.state._replace(entries=entries)
+        self._replace(entries=entries)
 
     def resize(self, rings: Rings) -> None:
         """Continue with larger rings (the builder found no room)."""
@@ -298,7 +304,7 @@ class PimEngine:
                 channel, unit, live & (phases.shape[2] - 1)
             ]
         self.rings = rings
-        self.state = state._replace(
+        self._replace(
             phases=larger,
             transfers=_widened(state.transfers, len(rings.sums)),
             delivers=_widened(state.delivers, self._deliver_heap(rings)),

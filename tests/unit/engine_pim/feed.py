@@ -1,4 +1,4 @@
-"""Give a hand-made or random program to the engine."""
+"""Give a hand-made or random program to the engine, at once or in pieces."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ import numpy as np
 
 from ppim.dram.device import Device
 from ppim.engine.pim.engine import Commands, PimEngine
-from ppim.engine.pim.state import DONE
+from ppim.engine.pim.state import DONE, LOG_FULL
 from ppim.program.instruction import (
     ALL,
     BURSTS,
     CHANNEL,
     HIT,
     KIND,
+    LOOKUP,
     N_SUMS,
     NONE,
     PREFETCH,
     READ_OUT,
+    SUM,
+    SUM_CHANNEL,
     SUM_SENT,
     TRANSFER,
     TURN,
@@ -34,7 +37,6 @@ from ppim.program.state import (
     TURN_BATCH,
     TURN_CLOSED,
     TURN_LEFT,
-    Rings,
     make_rings,
 )
 from ppim.systems.spec import SystemSpec
@@ -42,74 +44,160 @@ from ppim.systems.spec import SystemSpec
 
 @dataclass
 class EngineResult:
-    """What a run of the engine left."""
+    """What a run of the engine left; `slots` is the number of slots used by each stream."""
 
     cycles: int
     counters: np.ndarray
     commands: list[Commands]
     slots: np.ndarray
+    calls: int  # of the engine
+    entries: int  # in the pool at the end
 
 
-def load(program: Program, channels: int, *, global_stream: bool) -> Rings:
-    """The whole program in rings, every turn closed."""
-    n = len(program.instructions)
-    rings = make_rings(
-        1 if global_stream else channels,
-        channels * n + 1,
-        len(program.lookups) + 1,
-        len(program.sums) + 1,
-        len(program.turn_batch) + 1,
-    )
-    rings.lookups[: len(program.lookups)] = program.lookups
-    rings.sums[: len(program.sums)] = program.sums
-    rings.sums[:, SUM_SENT] = NONE
-    rings.marks[NEXT_LOOKUP] = len(program.lookups)
-    rings.marks[NEXT_SUM] = len(program.sums)
-    rings.marks[NEXT_TURN] = len(program.turn_batch)
-    rings.turns[: len(program.turn_batch), TURN_BATCH] = program.turn_batch
-    rings.turns[:, TURN_CLOSED] = 1
-    for instruction in program.instructions:
-        streams = [0] if global_stream else [instruction[CHANNEL]]
-        if not global_stream and instruction[CHANNEL] == ALL:
-            streams = list(range(channels))
-        for stream in streams:
-            row = rings.instructions[stream, rings.stream[stream, TAIL]]
-            row[:] = instruction
-            if not global_stream:
-                row[CHANNEL] = stream
-                if instruction[KIND] == TRANSFER and instruction[CHANNEL] == ALL:
-                    _keep_own_sums(row, program, stream)
-            rings.stream[stream, TAIL] += 1
-            if instruction[KIND] == TRANSFER:
-                rings.turns[instruction[TURN], TURN_LEFT] += max(row[N_SUMS], 1)
-            elif instruction[KIND] != PREFETCH:
-                rings.turns[instruction[TURN], TURN_LEFT] += 1
-    return rings
+class Feeder:
+    """Writes a program into rings, an instruction at a time, as the builder would.
+
+    A turn is closed when all its instructions are written and, if there is another, the next one has begun.
+    """
+
+    def __init__(self, program: Program, channels: int, *, global_stream: bool) -> None:
+        self.program, self.channels, self.global_stream = program, channels, global_stream
+        self.rings = rings = make_rings(
+            1 if global_stream else channels,
+            channels * len(program.instructions) + 1,
+            len(program.lookups) + 1,
+            len(program.sums) + 1,
+            len(program.turn_batch) + 1,
+        )
+        rings.lookups[: len(program.lookups)] = program.lookups
+        rings.sums[: len(program.sums)] = program.sums
+        rings.sums[:, SUM_SENT] = NONE
+        rings.turns[: len(program.turn_batch), TURN_BATCH] = program.turn_batch
+        rings.marks[NEXT_LOOKUP] = len(program.lookups)
+        rings.marks[NEXT_SUM] = len(program.sums)
+        self.turns = program.instructions[:, TURN]
+        self.written = 0
+
+    @property
+    def is_done(self) -> bool:
+        return self.written == len(self.program.instructions)
+
+    def write(self, n_instructions: int) -> None:
+        """The next instructions, with the turns that they begin and end."""
+        for instruction in self.program.instructions[self.written : self.written + n_instructions]:
+            self._begin_turns(int(instruction[TURN]))
+            for stream in self._streams(instruction):
+                self._append(stream, instruction)
+            self.written += 1
+        if self.is_done:
+            self._begin_turns(len(self.program.turn_batch) - 1)
+            self.rings.turns[: len(self.program.turn_batch), TURN_CLOSED] = 1
+
+    def _begin_turns(self, turn: int) -> None:
+        """Turns before an instruction's are closed when no instruction of theirs is left."""
+        rings = self.rings
+        rings.marks[NEXT_TURN] = max(rings.marks[NEXT_TURN], turn + 1)
+        oldest_left = self.turns[self.written :].min(initial=turn)
+        rings.turns[: min(oldest_left, turn), TURN_CLOSED] = 1
+
+    def _streams(self, instruction: np.ndarray) -> list[int]:
+        if self.global_stream:
+            return [0]
+        return list(range(self.channels)) if instruction[CHANNEL] == ALL else [int(instruction[CHANNEL])]
+
+    def _append(self, stream: int, instruction: np.ndarray) -> None:
+        rings = self.rings
+        row = rings.instructions[stream, rings.stream[stream, TAIL]]
+        row[:] = instruction
+        if not self.global_stream:
+            row[CHANNEL] = stream
+            if instruction[KIND] == TRANSFER and instruction[CHANNEL] == ALL:
+                self._keep_own_sums(row, stream)
+        rings.stream[stream, TAIL] += 1
+        if instruction[KIND] == TRANSFER:
+            rings.turns[instruction[TURN], TURN_LEFT] += max(row[N_SUMS], 1)
+        elif instruction[KIND] != PREFETCH:
+            rings.turns[instruction[TURN], TURN_LEFT] += 1
+
+    def _keep_own_sums(self, row: np.ndarray, channel: int) -> None:
+        """A broadcast transfer copied into a channel's stream moves that channel's sum, if there is one."""
+        sums = range(row[SUM], row[SUM] + row[N_SUMS])
+        own = [number for number in sums if self.program.sums[number, SUM_CHANNEL] == channel]
+        row[SUM] = own[0] if own else NONE
+        row[N_SUMS] = len(own)
 
 
-def _keep_own_sums(row: np.ndarray, program: Program, channel: int) -> None:
-    """A broadcast transfer copied into a channel's stream moves that channel's sum, if there is one."""
-    first, count = row[N_SUMS - 1], row[N_SUMS]
-    own = [number for number in range(first, first + count) if program.sums[number, 0] == channel]
-    row[N_SUMS - 1] = own[0] if own else NONE
-    row[N_SUMS] = len(own)
+def most_delivers(program: Program) -> int:
+    """Read-outs of the lookup that has most of them."""
+    outs = program.instructions[program.instructions[:, KIND] == READ_OUT]
+    return int(np.unique(outs[:, LOOKUP], return_counts=True)[1].max(initial=0))
 
 
-def run_program(device: Device, system: SystemSpec, program: Program) -> EngineResult:
-    """Run a whole program, keeping its commands."""
+def run_program(
+    device: Device,
+    system: SystemSpec,
+    program: Program,
+    *,
+    piece: int | None = None,
+    keep_commands: int = 200_000,
+) -> EngineResult:
+    """Run a program, keeping its commands.
+
+    Parameters
+    ----------
+    piece : int, optional
+        Instructions between two calls of the engine; by default the whole program at once.
+    keep_commands : int
+        Commands that the engine keeps until they are taken.
+    """
     kinds = program.instructions[:, KIND]
-    rings = load(program, device.organization.channels, global_stream=system.pim.frontend == "global")
+    feeder = Feeder(program, device.organization.channels, global_stream=system.pim.frontend == "global")
     moving = program.instructions[(kinds != TRANSFER) & (kinds != HIT)]
     engine = PimEngine(
         device,
         system,
-        rings,
-        together=bool((kinds == READ_OUT).any()),
+        feeder.rings,
+        delivers_per_lookup=most_delivers(program),
         max_row_bursts=int(moving[:, BURSTS].max(initial=1)),
-        keep_commands=200_000,
+        keep_commands=keep_commands,
     )
     assert (program.instructions[:, UNIT] < engine.parameters.units).all()
-    status = engine.run(final=True)
-    assert status == DONE
+    taken: list[list[Commands]] = [[] for _ in range(device.organization.channels)]
+    calls = 0
+
+    def run(final: bool) -> int:
+        nonlocal calls
+        status = LOG_FULL
+        while status == LOG_FULL:
+            status = engine.run(final=final)
+            calls += 1
+            for channel, commands in zip(taken, engine.take_commands(), strict=True):
+                channel.append(commands)
+        return status
+
+    while not feeder.is_done:
+        feeder.write(piece or len(program.instructions))
+        if not feeder.is_done:
+            run(final=False)
+    feeder.write(0)
+    assert run(final=True) == DONE
     cycles = engine.finish()
-    return EngineResult(cycles, engine.counters, engine.take_commands(), rings.stream[:, SLOTS])
+    for channel, commands in zip(taken, engine.take_commands(), strict=True):
+        channel.append(commands)
+    return EngineResult(
+        cycles=cycles,
+        counters=engine.counters,
+        commands=[_joined(parts) for parts in taken],
+        slots=feeder.rings.stream[:, SLOTS],
+        calls=calls,
+        entries=engine.state.entries.shape[1],
+    )
+
+
+def _joined(parts: list[Commands]) -> Commands:
+    return Commands(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("cycle", "command", "lane", "row", "column")
+        )
+    )
