@@ -19,7 +19,6 @@ LANE_SHIFT = 4
 if numba.config.DISABLE_JIT:
     from ppim.engine.lanes_plain import (
         at_most,
-        borrowed,
         count_trailing_zeros,
         equal,
         load,
@@ -179,18 +178,6 @@ else:
         return types.int64(types.int64), codegen
 
     @intrinsic
-    def borrowed(_context, array):  # type: ignore[no-untyped-def]
-        """`array` as a view that is not counted as a reference; the caller keeps it alive."""
-
-        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-            view = context.make_array(signature.args[0])(context, builder, args[0])
-            view.meminfo = cgutils.get_null_value(view.meminfo.type)
-            view.parent = cgutils.get_null_value(view.parent.type)
-            return view._getvalue()
-
-        return array(array), codegen
-
-    @intrinsic
     def row_view(_context, array, index):
         """`array[index]` of a C-ordered two-dimensional array, as a bare pointer to its first element.
 
@@ -221,7 +208,6 @@ __all__ = [
     "LANES",
     "LANE_SHIFT",
     "at_most",
-    "borrowed",
     "count_trailing_zeros",
     "equal",
     "load",

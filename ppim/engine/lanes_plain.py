@@ -63,7 +63,3 @@ def row_view(array: NDArray[np.generic], index: int) -> NDArray[np.generic]:
 
 def whole_view(array: NDArray[np.generic]) -> NDArray[np.generic]:
     return array.reshape(-1)
-
-
-def borrowed(array: NDArray[np.generic]) -> NDArray[np.generic]:
-    return array

@@ -11,6 +11,7 @@ import numpy as np
 from ppim.errors import InputError
 from ppim.jit import helper
 from ppim.registry import Registry
+from ppim.tables import bare
 from ppim.units import bytes_to_bursts, ceil_div
 
 if TYPE_CHECKING:
@@ -164,7 +165,22 @@ _MULTIPLIER_2 = 0x14D049BB133111EB
 _MULTIPLIER_3 = 0x1E3779B97F4A7C15
 
 
-@helper
+@helper(forceinline=True)
+def bare_placement(placement):
+    """The same placement as bare tables, for use inside a kernel."""
+    return Placement(
+        bare(placement.mode),
+        bare(placement.base),
+        bare(placement.row_bursts),
+        bare(placement.page_rows),
+        bare(placement.slots),
+        bare(placement.bits),
+        bare(placement.key),
+        placement.units,
+    )
+
+
+@helper(forceinline=True)
 def permute(value, slots, bits, key):
     """A seeded bijection of 0..slots-1 that looks random.
 
@@ -188,7 +204,7 @@ def permute(value, slots, bits, key):
             return value
 
 
-@helper
+@helper(forceinline=True)
 def locate_spread(placement, table, subtable, row):
     """(unit over all channels, unit-local address in bursts) of a SPREAD row."""
     page_rows = placement.page_rows[table, subtable]

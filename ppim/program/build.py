@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppim.jit import helper, njit
-from ppim.mapping.base import DUPLICATED, locate_spread
+from ppim.mapping.base import DUPLICATED, bare_placement, locate_spread
 from ppim.program.cache import probe
 from ppim.program.instruction import (
     ADDRESS,
@@ -56,7 +56,9 @@ from ppim.program.state import (
     TURN_FIRST_LOOKUP,
     TURN_FIRST_SUM,
     TURN_LEFT,
+    bare_rings,
 )
+from ppim.tables import bare
 
 # When the rows of a prefetched subtable enter the scratchpad.
 PREFETCH_NONE = 0
@@ -105,6 +107,22 @@ class Recipe(NamedTuple):
     prefetch: int
     transfer_all: int
     lru: int  # 1: demand goes through a cache in the unit
+    cache_sets: int
+    cache_ways: int
+    tables: int
+    subtables: int  # most of one table
+
+
+class Accesses(NamedTuple):
+    """Accesses of whole batches: the columns of a trace chunk, each of shape (n,), and their number."""
+
+    batch: np.ndarray
+    table: np.ndarray
+    sample: np.ndarray
+    lookup: np.ndarray
+    subtable: np.ndarray
+    row: np.ndarray
+    n: int
 
 
 class BuildState(NamedTuple):
@@ -133,10 +151,61 @@ class BuildState(NamedTuple):
     cache_stamps: np.ndarray
 
 
-@helper
+@helper(forceinline=True)
+def bare_recipe(recipe):
+    """The same recipe as bare tables, for use inside a kernel."""
+    return Recipe(
+        bare(recipe.shared),
+        bare(recipe.row_bytes),
+        bare(recipe.resident),
+        bare(recipe.compute),
+        recipe.vector_bursts,
+        recipe.channels,
+        recipe.units_per_channel,
+        recipe.global_stream,
+        recipe.prefetch,
+        recipe.transfer_all,
+        recipe.lru,
+        recipe.cache_sets,
+        recipe.cache_ways,
+        recipe.tables,
+        recipe.subtables,
+    )
+
+
+@helper(forceinline=True)
+def bare_build_state(state):
+    """The same builder's state as bare tables, for use inside a kernel."""
+    return BuildState(
+        bare(state.pending),
+        bare(state.slot_of_unit),
+        bare(state.touched),
+        bare(state.prefetched),
+        bare(state.counts),
+        bare(state.unit_accesses),
+        bare(state.cache_tags),
+        bare(state.cache_stamps),
+    )
+
+
+@helper(forceinline=True)
+def bare_accesses(accesses):
+    """The same accesses as bare tables, for use inside a kernel."""
+    return Accesses(
+        bare(accesses.batch),
+        bare(accesses.table),
+        bare(accesses.sample),
+        bare(accesses.lookup),
+        bare(accesses.subtable),
+        bare(accesses.row),
+        accesses.n,
+    )
+
+
+@helper(forceinline=True)
 def append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, first_sum, n_sums):
     """Write one instruction at the tail of a stream."""
-    mask = rings.instructions.shape[1] - 1
+    mask = rings.instruction_mask
     row = rings.instructions[stream, rings.stream[stream, TAIL] & mask]
     row[KIND] = kind
     row[CHANNEL] = channel
@@ -150,19 +219,19 @@ def append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, fi
     rings.stream[stream, TAIL] += 1
 
 
-@helper
+@helper(forceinline=True)
 def count_resident(recipe, table):
     """Rows that a turn of `table` prefetches."""
     total = 0
-    for subtable in range(recipe.resident.shape[1]):
+    for subtable in range(recipe.subtables):
         total += recipe.resident[table, subtable]
     return total
 
 
-@helper
+@helper(forceinline=True)
 def append_prefetch(rings, recipe, placement, stream, turn, table, index):
     """Emit the prefetch of the index-th resident row of `table`."""
-    for subtable in range(recipe.resident.shape[1]):
+    for subtable in range(recipe.subtables):
         rows = recipe.resident[table, subtable]
         if index < rows:
             bursts = placement.row_bursts[table, subtable]
@@ -173,7 +242,7 @@ def append_prefetch(rings, recipe, placement, stream, turn, table, index):
         index -= rows
 
 
-@helper
+@helper(forceinline=True)
 def append_transfer(
     rings, recipe, placement, state, channel, unit, first_sum, n_sums, next_turn, next_table, n_rows
 ):
@@ -194,16 +263,16 @@ def append_transfer(
         n_sums,
     )
     # A transfer of several sums completes once for each; an empty one once.
-    rings.turns[turn & (len(rings.turns) - 1), TURN_LEFT] += max(n_sums, 1)
+    rings.turns[turn & rings.turn_mask, TURN_LEFT] += max(n_sums, 1)
     if state.prefetched[stream] < n_rows:
         append_prefetch(rings, recipe, placement, stream, next_turn, next_table, state.prefetched[stream])
         state.prefetched[stream] += 1
 
 
-@helper
+@helper(forceinline=True)
 def emit_transfers(rings, recipe, placement, state, next_turn, next_table, n_rows):
     """Transfers of the pending turn, merged one to one with `n_rows` prefetches of the next."""
-    sum_mask = len(rings.sums) - 1
+    sum_mask = rings.sum_mask
     position = state.pending[PENDING_FIRST_SUM]
     stop = state.pending[PENDING_STOP_SUM]
     for bag in range(state.pending[PENDING_BAGS]):
@@ -249,35 +318,39 @@ def emit_transfers(rings, recipe, placement, state, next_turn, next_table, n_row
                     )
                 if has_sum:
                     first += 1
-    rings.turns[state.pending[PENDING_TURN] & (len(rings.turns) - 1), TURN_CLOSED] = 1
+    rings.turns[state.pending[PENDING_TURN] & rings.turn_mask, TURN_CLOSED] = 1
     state.pending[PENDING_TURN] = NONE
 
 
-@helper
+@helper(forceinline=True)
 def emit_rest_of_prefetches(rings, recipe, placement, state, turn, table, n_rows):
     """Prefetches that found no transfer to be merged with."""
-    for stream in range(len(rings.stream)):
+    for stream in range(rings.n_streams):
         for index in range(state.prefetched[stream], n_rows):
             append_prefetch(rings, recipe, placement, stream, turn, table, index)
         state.prefetched[stream] = 0
 
 
 @njit
-def flush_transfers(rings, recipe, placement, state):
+def flush_transfers(owned_rings, owned_recipe, owned_placement, owned_state):
     """End of the program: transfers of the last turn."""
+    rings, recipe = bare_rings(owned_rings), bare_recipe(owned_recipe)
+    placement, state = bare_placement(owned_placement), bare_build_state(owned_state)
     if state.pending[PENDING_TURN] != NONE:
         emit_transfers(rings, recipe, placement, state, NONE, 0, 0)
 
 
 @njit
-def prefetch_all(rings, recipe, placement, state):
+def prefetch_all(owned_rings, owned_recipe, owned_placement, owned_state):
     """Start of the program under `prefetch = "all"`: every table's resident rows, once."""
-    for table in range(len(recipe.resident)):
+    rings, recipe = bare_rings(owned_rings), bare_recipe(owned_recipe)
+    placement, state = bare_placement(owned_placement), bare_build_state(owned_state)
+    for table in range(recipe.tables):
         n_rows = count_resident(recipe, table)
         emit_rest_of_prefetches(rings, recipe, placement, state, 0, table, n_rows)
 
 
-@helper
+@helper(forceinline=True)
 def find_owner(recipe, placement, chunk, start, stop):
     """Unit of the first row of a lookup that is not shared (or of its first row, if all are)."""
     table = np.int64(chunk.table[start])
@@ -291,7 +364,7 @@ def find_owner(recipe, placement, chunk, start, stop):
     return locate_spread(placement, table, subtable, np.int64(chunk.row[start]))[0]
 
 
-@helper
+@helper(forceinline=True)
 def end_of_lookup(chunk, start, stop):
     """One past the last access of the lookup that begins at `start`."""
     i = start + 1
@@ -300,17 +373,17 @@ def end_of_lookup(chunk, start, stop):
     return i
 
 
-@helper
+@helper(forceinline=True)
 def end_of_turn(chunk, start):
     """One past the last access of the turn that begins at `start`."""
     i = start + 1
-    n = len(chunk.row)
+    n = chunk.n
     while i < n and chunk.table[i] == chunk.table[start] and chunk.batch[i] == chunk.batch[start]:
         i += 1
     return i
 
 
-@helper
+@helper(forceinline=True)
 def open_sums(rings, recipe, placement, state, chunk, owners, start, stop, turn):
     """Allocate the sums of the bag in start..stop-1, by unit of the channel, then channel."""
     n_touched = 0
@@ -329,7 +402,7 @@ def open_sums(rings, recipe, placement, state, chunk, owners, start, stop, turn)
             state.touched[place] = key
             n_touched += 1
         i = after
-    mask = len(rings.sums) - 1
+    mask = rings.sum_mask
     for index in range(n_touched):
         unit = state.touched[index] // recipe.channels
         channel = state.touched[index] % recipe.channels
@@ -347,7 +420,7 @@ def open_sums(rings, recipe, placement, state, chunk, owners, start, stop, turn)
     return n_touched
 
 
-@helper
+@helper(forceinline=True)
 def close_sums(recipe, state, n_touched):
     """Forget the bag's sums."""
     for index in range(n_touched):
@@ -356,7 +429,7 @@ def close_sums(recipe, state, n_touched):
         state.slot_of_unit[channel * recipe.units_per_channel + unit] = NONE
 
 
-@helper
+@helper(forceinline=True)
 def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, turn):
     """Serve one access; returns (operands, bursts kept in the unit) it brings by instruction."""
     table = np.int64(chunk.table[i])
@@ -384,7 +457,7 @@ def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, turn):
     stream = 0 if recipe.global_stream else channel
     kind = READ if holder == owner else READ_OUT
     if recipe.lru and kind == READ:
-        if probe(state.cache_tags[owner], state.cache_stamps[owner], address, bursts):
+        if probe(recipe, state.cache_tags[owner], state.cache_stamps[owner], address, bursts):
             counts[CACHE_HITS] += 1
             counts[BYTES_CACHE] += recipe.row_bytes[table, subtable]
             kind = HIT
@@ -392,11 +465,11 @@ def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, turn):
             counts[CACHE_MISSES] += 1
     append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, NONE, 0)
     # The host reads a row out and delivers it: one operand, complete when delivered.
-    rings.turns[turn & (len(rings.turns) - 1), TURN_LEFT] += 1
+    rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1
     return 1, bursts
 
 
-@helper
+@helper(forceinline=True)
 def emit_lookup(rings, recipe, placement, state, chunk, start, stop, owner, turn):
     """Instructions of one lookup."""
     number = rings.marks[NEXT_LOOKUP]
@@ -413,58 +486,61 @@ def emit_lookup(rings, recipe, placement, state, chunk, start, stop, owner, turn
         stream = 0 if recipe.global_stream else owner_channel
         unit = owner % recipe.units_per_channel
         append(rings, stream, HIT, owner_channel, unit, 0, 0, turn, number, NONE, 0)
-        rings.turns[turn & (len(rings.turns) - 1), TURN_LEFT] += 1
+        rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1
         operands = 1
     slot = state.slot_of_unit[owner]
-    row = rings.lookups[number & (len(rings.lookups) - 1)]
+    row = rings.lookups[number & rings.lookup_mask]
     row[LOOKUP_SUM] = slot
     row[LOOKUP_OPERANDS] = operands
     row[LOOKUP_COMPUTE] = recipe.compute[np.int64(chunk.table[start])]
     row[LOOKUP_READY] = 0
     row[LOOKUP_BURSTS] = kept_bursts
-    rings.sums[slot & (len(rings.sums) - 1), SUM_LOOKUPS] += 1
+    rings.sums[slot & rings.sum_mask, SUM_LOOKUPS] += 1
 
 
-@helper
+@helper(forceinline=True)
 def has_room(rings, recipe, n_accesses, n_bags, n_rows):
     """Whether a turn of `n_accesses` surely fits the rings, before the transfers of the one before it."""
-    oldest = rings.turns[rings.marks[OLDEST_TURN] & (len(rings.turns) - 1)]
+    oldest = rings.turns[rings.marks[OLDEST_TURN] & rings.turn_mask]
     turn = rings.marks[NEXT_TURN]
     live = turn > rings.marks[OLDEST_TURN]
     first_lookup = oldest[TURN_FIRST_LOOKUP] if live else rings.marks[NEXT_LOOKUP]
     first_sum = oldest[TURN_FIRST_SUM] if live else rings.marks[NEXT_SUM]
-    if turn + 1 - rings.marks[OLDEST_TURN] > len(rings.turns):
+    if turn + 1 - rings.marks[OLDEST_TURN] > rings.turn_mask + 1:
         return False
-    if rings.marks[NEXT_LOOKUP] + n_accesses - first_lookup > len(rings.lookups):
+    if rings.marks[NEXT_LOOKUP] + n_accesses - first_lookup > rings.lookup_mask + 1:
         return False
-    if rings.marks[NEXT_SUM] + n_accesses - first_sum > len(rings.sums):
+    if rings.marks[NEXT_SUM] + n_accesses - first_sum > rings.sum_mask + 1:
         return False
     # Transfers of the pending turn are bounded by one per unit and bag, or by its sums.
     transfers = n_bags * recipe.units_per_channel * (1 if recipe.global_stream else recipe.channels)
-    for stream in range(len(rings.stream)):
+    for stream in range(rings.n_streams):
         used = rings.stream[stream, TAIL] - rings.stream[stream, HEAD]
-        if used + n_accesses + transfers + n_rows > rings.instructions.shape[1]:
+        if used + n_accesses + transfers + n_rows > rings.instruction_mask + 1:
             return False
     return True
 
 
 @njit
-def build(rings, recipe, placement, state, chunk, position, owners):
+def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, position, scratch):
     """Append whole turns from chunk position `position` on while they fit.
 
     Parameters
     ----------
-    chunk : TraceChunk
-        Ends at a batch boundary.
-    owners : ndarray of int64, shape (largest bag's accesses,)
-        Scratch.
+    accesses : Accesses
+        Whole batches.
+    scratch : ndarray of int64, shape (largest bag's accesses,)
+        For owners of lookups.
 
     Returns
     -------
     int
         Position of the first access that was not taken.
     """
-    n = len(chunk.row)
+    rings, recipe = bare_rings(owned_rings), bare_recipe(owned_recipe)
+    placement, state = bare_placement(owned_placement), bare_build_state(owned_state)
+    chunk, owners = bare_accesses(accesses), bare(scratch)
+    n = chunk.n
     while position < n:
         stop = end_of_turn(chunk, position)
         table = np.int64(chunk.table[position])
@@ -474,7 +550,7 @@ def build(rings, recipe, placement, state, chunk, position, owners):
             return position
         turn = rings.marks[NEXT_TURN]
         rings.marks[NEXT_TURN] = turn + 1
-        row = rings.turns[turn & (len(rings.turns) - 1)]
+        row = rings.turns[turn & rings.turn_mask]
         row[TURN_LEFT] = 0
         row[TURN_CLOSED] = 0
         row[TURN_END] = 0

@@ -7,17 +7,17 @@ from ppim.jit import helper
 EMPTY = -1  # tag of a way that holds nothing
 
 
-@helper
-def probe(tags, stamps, address, bursts):
+@helper(forceinline=True)
+def probe(recipe, tags, stamps, address, bursts):
     """Look a row up and bring it in; whether it was there.
 
     A line is one subtable row, named by its unit-local address. `tags` and `stamps` have the shape
     (sets, ways); the stamp of the last use orders a set, position (0, 0) of a spare last set counts uses.
     """
-    clock = stamps[len(stamps) - 1, 0] + 1
-    stamps[len(stamps) - 1, 0] = clock
-    ways = tags.shape[1]
-    index = (address // bursts) % (len(tags) - 1)
+    clock = stamps[recipe.cache_sets, 0] + 1
+    stamps[recipe.cache_sets, 0] = clock
+    ways = recipe.cache_ways
+    index = (address // bursts) % recipe.cache_sets
     victim = 0
     for way in range(ways):
         if tags[index, way] == address:

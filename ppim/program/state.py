@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppim.jit import helper
 from ppim.program.instruction import INSTRUCTION_COLUMNS, LOOKUP_COLUMNS, SUM_COLUMNS
+from ppim.tables import bare
 
 # Columns of `turns`: one row per turn.
 TURN_LEFT = 0  # demand reads, delivers, hits and transfers that are not complete
@@ -59,6 +61,9 @@ class Rings(NamedTuple):
     sums : ndarray of int64, shape (capacity, SUM_COLUMNS)
     turns : ndarray of int64, shape (capacity, TURN_COLUMNS)
     marks : ndarray of int64, shape (N_MARKS,)
+    n_streams : int
+    instruction_mask, lookup_mask, sum_mask, turn_mask : int
+        Capacities less one.
     """
 
     instructions: np.ndarray
@@ -67,6 +72,53 @@ class Rings(NamedTuple):
     sums: np.ndarray
     turns: np.ndarray
     marks: np.ndarray
+    n_streams: int
+    instruction_mask: int
+    lookup_mask: int
+    sum_mask: int
+    turn_mask: int
+
+
+def as_rings(
+    instructions: np.ndarray,
+    stream: np.ndarray,
+    lookups: np.ndarray,
+    sums: np.ndarray,
+    turns: np.ndarray,
+    marks: np.ndarray,
+) -> Rings:
+    """Rings of these arrays, with the masks that follow from their sizes."""
+    return Rings(
+        instructions,
+        stream,
+        lookups,
+        sums,
+        turns,
+        marks,
+        n_streams=len(stream),
+        instruction_mask=instructions.shape[1] - 1,
+        lookup_mask=len(lookups) - 1,
+        sum_mask=len(sums) - 1,
+        turn_mask=len(turns) - 1,
+    )
+
+
+@helper(forceinline=True)
+def bare_rings(rings):  # type: ignore[no-untyped-def]
+    """The same rings as bare tables, for use inside a kernel."""
+    return Rings(
+        bare(rings.instructions),
+        bare(rings.stream),
+        bare(rings.lookups),
+        bare(rings.sums),
+        bare(rings.turns),
+        bare(rings.marks),
+        rings.n_streams,
+        rings.instruction_mask,
+        rings.lookup_mask,
+        rings.sum_mask,
+        rings.turn_mask,
+    )
 
 
 def make_rings(n_streams: int, instructions: int, lookups: int, sums: int, turns: int) -> Rings:
@@ -77,7 +129,7 @@ def make_rings(n_streams: int, instructions: int, lookups: int, sums: int, turns
 
     stream = np.zeros((n_streams, STREAM_COLUMNS), dtype=np.int64)
     stream[:, FRONT] = FRONT_EMPTY
-    return Rings(
+    return as_rings(
         instructions=np.zeros((n_streams, capacity(instructions), INSTRUCTION_COLUMNS), dtype=np.int64),
         stream=stream,
         lookups=np.zeros((capacity(lookups), LOOKUP_COLUMNS), dtype=np.int64),

@@ -58,7 +58,7 @@ def start_ready_transfers(parameters, rings, state, channel, cycle):
         reserve(state, channel, TO_HOST, ANY_RANK, start + taken)
         state.channel[channel, TRANSFER_BURSTS] += bursts
         state.channel[channel, TRANSFER_CYCLES] += taken
-        turn = rings.sums[number & (len(rings.sums) - 1), SUM_TURN]
+        turn = rings.sums[number & rings.sum_mask, SUM_TURN]
         complete_one(parameters, rings, state, channel, turn, start + taken)
 
 

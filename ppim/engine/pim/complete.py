@@ -61,7 +61,7 @@ def finish_at(state, channel, cycle):
 @helper(forceinline=True)
 def release_turns(parameters, rings, state):
     """Advance over complete turns, and wake the streams that waited for them."""
-    turn_mask = len(rings.turns) - 1
+    turn_mask = rings.turn_mask
     oldest = rings.marks[OLDEST_TURN]
     while oldest < rings.marks[NEXT_TURN]:
         row = oldest & turn_mask
@@ -78,7 +78,7 @@ def release_turns(parameters, rings, state):
     if oldest == rings.marks[OLDEST_TURN]:
         return
     rings.marks[OLDEST_TURN] = oldest
-    for stream in range(len(rings.stream)):
+    for stream in range(rings.n_streams):
         if rings.stream[stream, FRONT] == FRONT_BARRIER:
             rings.stream[stream, FRONT] = FRONT_READY
             opens = max(rings.stream[stream, NEXT_SLOT], rings.marks[RELEASE])
@@ -88,7 +88,7 @@ def release_turns(parameters, rings, state):
 @helper(forceinline=True)
 def complete_one(parameters, rings, state, channel, turn, cycle):
     """One demand access, deliver, hit or transfer of a turn is complete at `cycle`."""
-    row = turn & (len(rings.turns) - 1)
+    row = turn & rings.turn_mask
     state.channel[channel, OPEN] -= 1
     finish_at(state, channel, cycle)
     if cycle > rings.turns[row, TURN_END]:
@@ -101,7 +101,7 @@ def complete_one(parameters, rings, state, channel, turn, cycle):
 @helper(forceinline=True)
 def queue_transfer(rings, state, number):
     """Both the sum's completion and its transfer's slot are known: it is ready when both are there."""
-    row = number & (len(rings.sums) - 1)
+    row = number & rings.sum_mask
     channel = rings.sums[row, SUM_CHANNEL]
     ready = max(rings.sums[row, SUM_SENT] + ACTS_AFTER, rings.sums[row, SUM_READY])
     push(
@@ -121,12 +121,12 @@ def queue_transfer(rings, state, number):
 @helper(forceinline=True)
 def operand_arrives(parameters, rings, state, lookup, cycle):
     """An operand of a lookup is in its unit at `cycle` (>= now); the last one starts its arithmetic."""
-    row = lookup & (len(rings.lookups) - 1)
+    row = lookup & rings.lookup_mask
     if cycle > rings.lookups[row, LOOKUP_READY]:
         rings.lookups[row, LOOKUP_READY] = cycle
     rings.lookups[row, LOOKUP_OPERANDS] -= 1
     number = rings.lookups[row, LOOKUP_SUM]
-    sum_row = number & (len(rings.sums) - 1)
+    sum_row = number & rings.sum_mask
     channel = rings.sums[sum_row, SUM_CHANNEL]
     unit = rings.sums[sum_row, SUM_UNIT]
     if rings.lookups[row, LOOKUP_OPERANDS] == 0:
@@ -136,7 +136,7 @@ def operand_arrives(parameters, rings, state, lookup, cycle):
         state.unit[channel, unit, COMPUTE_FREE] = end
         state.channel[channel, COMPUTE_CYCLES] += rings.lookups[row, LOOKUP_COMPUTE]
         if parameters.buffer_bursts:
-            place = state.unit[channel, unit, BUFFER_TAIL] & (state.buffer.shape[2] - 1)
+            place = state.unit[channel, unit, BUFFER_TAIL] & state.buffer_mask
             state.buffer[channel, unit, place, BUFFER_COMPLETE] = complete
             state.buffer[channel, unit, place, BUFFER_END] = end
             state.buffer[channel, unit, place, BUFFER_BURSTS] = rings.lookups[row, LOOKUP_BURSTS]

@@ -121,7 +121,7 @@ def has_room(parameters, state, channel, unit, address, runs):
 @helper(forceinline=True)
 def enter_phase(state, channel, unit, phase, entries):
     """Count entries of a phase in a unit."""
-    mask = state.phases.shape[2] - 1
+    mask = state.phase_mask
     tail = state.unit[channel, unit, PHASE_TAIL]
     last = (tail - 1) & mask
     if (
@@ -177,7 +177,7 @@ def enqueue(parameters, state, channel, unit, kind, address, bursts, turn, looku
         left -= item[ENTRY_BURSTS]
         column = 0
         state.lane[channel, lane, OCCUPIED] += 1
-        place = state.channel[channel, JOIN_TAIL] & (state.joins.shape[1] - 1)
+        place = state.channel[channel, JOIN_TAIL] & state.join_mask
         state.joins[channel, place, JOIN_CYCLE] = cycle + ACTS_AFTER
         state.joins[channel, place, JOIN_ENTRY] = entry
         state.channel[channel, JOIN_TAIL] += 1
@@ -232,7 +232,7 @@ def send_transfer(parameters, rings, state, instruction, cycle):
         complete_one(parameters, rings, state, channel, turn, cycle + ACTS_AFTER)
         return
     for number in range(instruction[SUM], instruction[SUM] + instruction[N_SUMS]):
-        row = number & (len(rings.sums) - 1)
+        row = number & rings.sum_mask
         channel = rings.sums[row, SUM_CHANNEL]
         state.channel[channel, OPEN] += 1
         rings.sums[row, SUM_SENT] = cycle
@@ -246,8 +246,8 @@ def send_transfer(parameters, rings, state, instruction, cycle):
 @helper(forceinline=True)
 def owner_channel(rings, lookup):
     """Channel of the unit that a lookup belongs to."""
-    number = rings.lookups[lookup & (len(rings.lookups) - 1), LOOKUP_SUM]
-    return rings.sums[number & (len(rings.sums) - 1), SUM_CHANNEL]
+    number = rings.lookups[lookup & rings.lookup_mask, LOOKUP_SUM]
+    return rings.sums[number & rings.sum_mask, SUM_CHANNEL]
 
 
 @helper(forceinline=True)
@@ -276,7 +276,7 @@ def barrier_opens(parameters, rings, state, instruction):
     if oldest < turn:
         if parameters.barrier == BARRIER_TABLE:
             return NEVER
-        mask = len(rings.turns) - 1
+        mask = rings.turn_mask
         if rings.turns[oldest & mask, TURN_BATCH] != rings.turns[turn & mask, TURN_BATCH]:
             return NEVER
     return rings.marks[RELEASE]
@@ -343,7 +343,7 @@ def step_front(parameters, rings, state, stream, cycle):
     if rings.stream[stream, HEAD] == rings.stream[stream, TAIL]:
         wait(rings, state, stream, FRONT_EMPTY)
         return True
-    place = rings.stream[stream, HEAD] & (rings.instructions.shape[1] - 1)
+    place = rings.stream[stream, HEAD] & rings.instruction_mask
     instruction = rings.instructions[stream, place]
     opens = barrier_opens(parameters, rings, state, instruction)
     if opens > cycle:

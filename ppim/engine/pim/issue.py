@@ -79,7 +79,7 @@ NOT_A_COLUMN = -1
 @helper(forceinline=True)
 def keep_log(state, channel, cycle, command, lane, row, column):
     """Note a command, if commands are kept."""
-    if state.log.shape[1] > 0:
+    if state.log_capacity > 0:
         line = state.log[channel, state.channel[channel, LOG_COUNT]]
         line[LOG_CYCLE] = cycle
         line[LOG_COMMAND] = command
@@ -101,7 +101,7 @@ def issue_and_look(state, b, channel, command, lane, cycle):
 @helper(forceinline=True)
 def buffer_allows(parameters, state, channel, unit, cycle):
     """Whether the unit's buffer takes another burst at `cycle`."""
-    mask = state.buffer.shape[2] - 1
+    mask = state.buffer_mask
     while (
         state.unit[channel, unit, BUFFER_HEAD] < state.unit[channel, unit, BUFFER_TAIL]
         and state.buffer[channel, unit, state.unit[channel, unit, BUFFER_HEAD] & mask, BUFFER_END] <= cycle
@@ -148,7 +148,7 @@ def choose_column(parameters, state, b, channel, lane, cycle):
 @helper(forceinline=True)
 def next_phase(parameters, state, b, channel, unit):
     """Drop the unit's finished phases; its banks then see the next one's entries."""
-    mask = state.phases.shape[2] - 1
+    mask = state.phase_mask
     head = state.unit[channel, unit, PHASE_HEAD]
     while (
         head < state.unit[channel, unit, PHASE_TAIL]
@@ -180,7 +180,7 @@ def finish_run(parameters, rings, state, channel, entry, cycle):
     if kind == PREFETCH:
         finish_at(state, channel, ready)
     elif kind == READ_OUT:
-        sum_row = rings.lookups[lookup & (len(rings.lookups) - 1), LOOKUP_SUM] & (len(rings.sums) - 1)
+        sum_row = rings.lookups[lookup & rings.lookup_mask, LOOKUP_SUM] & rings.sum_mask
         stream = 0 if parameters.global_stream else rings.sums[sum_row, SUM_CHANNEL]
         due = ready + parameters.host_latency
         push(
@@ -235,7 +235,7 @@ def read_burst(parameters, rings, state, b, channel, lane, place, cycle):
     if item[ENTRY_BURSTS] == 0:
         phase_done = False
         if parameters.phases != PHASES_NONE:
-            head = state.unit[channel, unit, PHASE_HEAD] & (state.phases.shape[2] - 1)
+            head = state.unit[channel, unit, PHASE_HEAD] & state.phase_mask
             state.phases[channel, unit, head, PHASE_COUNT] -= 1
             phase_done = state.phases[channel, unit, head, PHASE_COUNT] == 0
         leave(state, channel, lane, place)

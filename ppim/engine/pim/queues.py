@@ -102,7 +102,7 @@ def visible(parameters, state, channel, lane):
     if parameters.phases == PHASES_NONE or count == 0:
         return count
     unit = lane // parameters.banks_per_unit
-    mask = state.phases.shape[2] - 1
+    mask = state.phase_mask
     phase = state.phases[channel, unit, state.unit[channel, unit, PHASE_HEAD] & mask, PHASE_VALUE]
     n = 0
     while n < count and state.window[channel, lane, n, WINDOW_PHASE] == phase:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ppim.engine.banks import channel_banks
 from ppim.engine.codes import NEVER
-from ppim.engine.lanes import borrowed
 from ppim.engine.pim.bus import start_ready_transfers
 from ppim.engine.pim.complete import release_turns
 from ppim.engine.pim.frontend import step_front
@@ -34,7 +33,7 @@ from ppim.engine.pim.state import (
     STALE,
     STUCK,
     TRANSFERS_WAITING,
-    PimState,
+    bare_state,
 )
 from ppim.jit import helper, njit
 from ppim.program.state import (
@@ -47,7 +46,7 @@ from ppim.program.state import (
     SLOTS,
     TAIL,
     WAKE,
-    Rings,
+    bare_rings,
 )
 
 # Events without a single READ or slot after which something is wrong: refreshes alone come one in tREFI.
@@ -57,7 +56,7 @@ FRUITLESS_EVENTS = 1 << 16
 @helper(forceinline=True)
 def join_arrivals(parameters, state, b, channel, cycle):
     """Entries sent two cycles ago are seen from now on."""
-    mask = state.joins.shape[1] - 1
+    mask = state.join_mask
     while state.channel[channel, JOIN_HEAD] < state.channel[channel, JOIN_TAIL]:
         place = state.channel[channel, JOIN_HEAD] & mask
         if state.joins[channel, place, JOIN_CYCLE] > cycle:
@@ -75,7 +74,7 @@ def next_event(state, channel, cycle, gate):
     following = min(row[READY_CYCLE], gate)
     following = min(following, min(row[REFRESH_DUE], min(row[REFRESH_RELEASE], row[REFRESH_LOOK])))
     if row[JOIN_HEAD] < row[JOIN_TAIL]:
-        place = row[JOIN_HEAD] & (state.joins.shape[1] - 1)
+        place = row[JOIN_HEAD] & state.join_mask
         following = min(following, state.joins[channel, place, JOIN_CYCLE])
     if row[TRANSFERS_WAITING] > 0:
         following = min(following, state.transfers[channel, 0, READY])
@@ -99,7 +98,7 @@ def channel_cycle(parameters, rings, state, b, channel, cycle):
 @helper(forceinline=True)
 def log_is_full(state, channel):
     """Whether the commands kept have to be taken before another cycle."""
-    capacity = state.log.shape[1]
+    capacity = state.log_capacity
     return capacity > 0 and state.channel[channel, LOG_COUNT] > capacity - LOG_MARGIN
 
 
@@ -137,7 +136,7 @@ def reason_to_stop(rings, state, first, stop, first_stream, stop_stream, cycle, 
     for channel in range(first, stop):
         in_flight += state.channel[channel, OPEN]
         if waiting == 0:
-            in_flight += state.entries.shape[1] - state.channel[channel, FREE_COUNT]
+            in_flight += state.pool - state.channel[channel, FREE_COUNT]
     if in_flight > 0:
         return -1
     return DONE if final else REFILL
@@ -175,37 +174,6 @@ def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_s
             return STUCK
 
 
-@helper(forceinline=True)
-def borrow_rings(rings):
-    """The same rings without reference counts, which would cost more than the simulation."""
-    return Rings(
-        borrowed(rings.instructions),
-        borrowed(rings.stream),
-        borrowed(rings.lookups),
-        borrowed(rings.sums),
-        borrowed(rings.turns),
-        borrowed(rings.marks),
-    )
-
-
-@helper(forceinline=True)
-def borrow_state(state):
-    """The same state without reference counts."""
-    return PimState(
-        borrowed(state.channel),
-        borrowed(state.lane),
-        borrowed(state.window),
-        borrowed(state.entries),
-        borrowed(state.joins),
-        borrowed(state.unit),
-        borrowed(state.phases),
-        borrowed(state.buffer),
-        borrowed(state.transfers),
-        borrowed(state.delivers),
-        borrowed(state.log),
-    )
-
-
 @njit
 def run(parameters, owned_rings, owned_state, banks, together, final, until):
     """Run the program in the rings as far as it goes.
@@ -225,8 +193,8 @@ def run(parameters, owned_rings, owned_state, banks, together, final, until):
     int
         DONE, REFILL, GROW, LOG_FULL or STUCK.
     """
-    rings, state = borrow_rings(owned_rings), borrow_state(owned_state)
-    n_streams = len(rings.stream)
+    rings, state = bare_rings(owned_rings), bare_state(owned_state)
+    n_streams = rings.n_streams
     release_turns(parameters, rings, state)
     for stream in range(n_streams):
         row = rings.stream[stream]

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppim.jit import helper
+from ppim.tables import bare
+
 # Columns of a queue entry.
 ENTRY_LANE = 0
 ENTRY_ROW = 1
@@ -182,8 +185,7 @@ class Parameters(NamedTuple):
 class PimState(NamedTuple):
     """All of a run's state but banks, timing and refresh, which host mode shares. All int64.
 
-    Few arrays with named columns, not one array a field: every array is some ten arguments of every
-    compiled function, and what is used together lies together.
+    Few arrays with named columns, so that what is used together lies together.
 
     Attributes
     ----------
@@ -203,6 +205,10 @@ class PimState(NamedTuple):
         Heaps of delivers; item: lookup, size: bursts.
     log : ndarray, shape (channels, capacity, LOG_COLUMNS)
         Commands issued; capacity 0: not kept.
+    join_mask, phase_mask, buffer_mask : int
+        Sizes of rings less one.
+    pool, log_capacity : int
+        Entries, and commands kept, of a channel.
     """
 
     channel: np.ndarray
@@ -216,3 +222,43 @@ class PimState(NamedTuple):
     transfers: np.ndarray
     delivers: np.ndarray
     log: np.ndarray
+    join_mask: int
+    phase_mask: int
+    buffer_mask: int
+    pool: int
+    log_capacity: int
+
+
+def as_state(**arrays: np.ndarray) -> PimState:
+    """A state of these arrays, with the numbers that follow from their sizes."""
+    return PimState(
+        **arrays,
+        join_mask=arrays["joins"].shape[1] - 1,
+        phase_mask=arrays["phases"].shape[2] - 1,
+        buffer_mask=arrays["buffer"].shape[2] - 1,
+        pool=arrays["entries"].shape[1],
+        log_capacity=arrays["log"].shape[1],
+    )
+
+
+@helper(forceinline=True)
+def bare_state(state):  # type: ignore[no-untyped-def]
+    """The same state as bare tables, for use inside a kernel."""
+    return PimState(
+        bare(state.channel),
+        bare(state.lane),
+        bare(state.window),
+        bare(state.entries),
+        bare(state.joins),
+        bare(state.unit),
+        bare(state.phases),
+        bare(state.buffer),
+        bare(state.transfers),
+        bare(state.delivers),
+        bare(state.log),
+        state.join_mask,
+        state.phase_mask,
+        state.buffer_mask,
+        state.pool,
+        state.log_capacity,
+    )

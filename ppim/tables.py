@@ -1,0 +1,134 @@
+"""Arrays inside kernels as bare tables: a pointer and strides, nothing else.
+
+A numpy array costs a kernel some ten arguments a function, a reference count each time it is passed and a
+test for negative indices each time it is read. Kernels that share a dozen arrays over dozens of functions
+spend more on that than on their work. `bare(array)` drops it: a bare table is indexed like the array, by
+whole numbers >= 0 (fewer of them than dimensions give a table of the rest), has no length, checks nothing
+and owns nothing. The caller keeps the array alive. With compilation off it is the array itself.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numba
+from numba.core import cgutils, types
+from numba.core.datamodel import models
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, register_model
+
+
+class Table(types.Type):
+    """numba's type of a bare C-ordered table."""
+
+    def __init__(self, dtype: types.Type, ndim: int) -> None:
+        self.dtype = dtype
+        self.ndim = ndim
+        super().__init__(name=f"Table({dtype}, {ndim})")
+
+
+@register_model(Table)
+class _TableModel(models.StructModel):
+    """The first element's address, and the strides of all dimensions but the last, in elements."""
+
+    def __init__(self, dmm: Any, fe_type: Table) -> None:
+        members = [("data", types.CPointer(fe_type.dtype))]
+        members += [(f"stride{axis}", types.intp) for axis in range(fe_type.ndim - 1)]
+        super().__init__(dmm, fe_type, members)
+
+
+def _n_indices(index: types.Type) -> int | None:
+    """How many whole numbers an index consists of; None for anything else."""
+    if isinstance(index, types.Integer):
+        return 1
+    if isinstance(index, types.BaseTuple) and all(isinstance(part, types.Integer) for part in index.types):
+        return len(index.types)
+    return None
+
+
+@infer_global(operator.getitem)
+class _TypeGetItem(AbstractTemplate):
+    def generic(self, args: Any, kws: Any) -> Any:  # noqa: ARG002 - the signature is numba's
+        table, index = args
+        n = _n_indices(index) if isinstance(table, Table) else None
+        if n is None or n > table.ndim:
+            return None
+        left = table.ndim - n
+        return signature(Table(table.dtype, left) if left else table.dtype, table, index)
+
+
+@infer_global(operator.setitem)
+class _TypeSetItem(AbstractTemplate):
+    def generic(self, args: Any, kws: Any) -> Any:  # noqa: ARG002 - the signature is numba's
+        table, index, _value = args
+        if isinstance(table, Table) and _n_indices(index) == table.ndim:
+            return signature(types.none, table, index, table.dtype)
+        return None
+
+
+def _address(context: Any, builder: Any, sig: Any, args: Any) -> tuple[Any, Any, int]:
+    """(struct of the table, address of the element or row, number of indices)."""
+    table_type, index_type = sig.args[:2]
+    table = cgutils.create_struct_proxy(table_type)(context, builder, value=args[0])
+    if isinstance(index_type, types.BaseTuple):
+        parts = cgutils.unpack_tuple(builder, args[1], len(index_type.types))
+        kinds = index_type.types
+    else:
+        parts, kinds = [args[1]], [index_type]
+    offset = None
+    for axis, (part, kind) in enumerate(zip(parts, kinds, strict=True)):
+        step = context.cast(builder, part, kind, types.intp)
+        if axis < table_type.ndim - 1:
+            step = builder.mul(step, getattr(table, f"stride{axis}"), flags=["nsw"])
+        offset = step if offset is None else builder.add(offset, step, flags=["nsw"])
+    return table, builder.gep(table.data, [offset], inbounds=True), len(parts)
+
+
+def _get(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    table, address, n = _address(context, builder, sig, args)
+    if not isinstance(sig.return_type, Table):
+        return builder.load(address)
+    row = cgutils.create_struct_proxy(sig.return_type)(context, builder)
+    row.data = address
+    for axis in range(sig.return_type.ndim - 1):
+        setattr(row, f"stride{axis}", getattr(table, f"stride{axis + n}"))
+    return row._getvalue()
+
+
+def _set(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    _, address, _ = _address(context, builder, sig, args)
+    builder.store(args[2], address)
+    return context.get_dummy_value()
+
+
+for _index in (types.Integer, types.BaseTuple):
+    lower_builtin(operator.getitem, Table, _index)(_get)
+    lower_builtin(operator.setitem, Table, _index, types.Any)(_set)
+
+
+if numba.config.DISABLE_JIT:
+
+    def bare(array: Any) -> Any:
+        """The array itself: compilation is off."""
+        return array
+
+else:
+
+    @intrinsic
+    def bare(_context, array):  # type: ignore[no-untyped-def]
+        """A C-ordered array as a bare table."""
+        if not isinstance(array, types.Array) or array.layout != "C":
+            return None
+        table_type = Table(array.dtype, array.ndim)
+
+        def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+            source = context.make_array(sig.args[0])(context, builder, args[0])
+            table = cgutils.create_struct_proxy(table_type)(context, builder)
+            table.data = source.data
+            strides = cgutils.unpack_tuple(builder, source.strides, array.ndim)
+            for axis in range(array.ndim - 1):
+                setattr(table, f"stride{axis}", builder.sdiv(strides[axis], source.itemsize))
+            return table._getvalue()
+
+        return table_type(array), codegen
