@@ -193,7 +193,7 @@ class _PimRun:
             self._grow()
         b.flush_transfers(self.rings, p.recipe, p.placement, self.build_state)
         self.engine.run(final=True)
-        cycles = self.engine.finish()
+        self.engine.finish()
         shape = (p.recipe.channels, p.recipe.units_per_channel)
         unit_accesses = self.build_state.unit_accesses.reshape(shape)
         return SimulationResult(
@@ -202,7 +202,7 @@ class _PimRun:
             system=self.system,
             device=self.device,
             memory="hbm" if self.device.is_hbm else "dimm",
-            cycles=cycles,
+            cycles=self.engine.cycles,
             batches=batches,
             counts=self._counts(batches, unit_accesses),
             unit_accesses=unit_accesses,

@@ -230,10 +230,13 @@ class PimEngine:
         return self._run(final=final, until=NEVER)
 
     def finish(self) -> int:
-        """After DONE: length of the run in memory cycles; refreshes go on up to then."""
-        end = int(self.counters[:, s.FINISH].max())
-        self._run(final=True, until=end)
-        return end
+        """After DONE: go on with refreshes to the end of the run; DONE or LOG_FULL."""
+        return self._run(final=True, until=self.cycles)
+
+    @property
+    def cycles(self) -> int:
+        """After DONE: length of the run in memory cycles."""
+        return int(self.counters[:, s.FINISH].max())
 
     def _run(self, *, final: bool, until: int) -> int:
         while True:

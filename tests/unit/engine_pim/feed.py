@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -165,11 +166,11 @@ def run_program(
     taken: list[list[Commands]] = [[] for _ in range(device.organization.channels)]
     calls = 0
 
-    def run(final: bool) -> int:
+    def run_and_take(step: Callable[[], int]) -> int:
         nonlocal calls
         status = LOG_FULL
         while status == LOG_FULL:
-            status = engine.run(final=final)
+            status = step()
             calls += 1
             for channel, commands in zip(taken, engine.take_commands(), strict=True):
                 channel.append(commands)
@@ -178,14 +179,12 @@ def run_program(
     while not feeder.is_done:
         feeder.write(piece or len(program.instructions))
         if not feeder.is_done:
-            run(final=False)
+            run_and_take(lambda: engine.run(final=False))
     feeder.write(0)
-    assert run(final=True) == DONE
-    cycles = engine.finish()
-    for channel, commands in zip(taken, engine.take_commands(), strict=True):
-        channel.append(commands)
+    assert run_and_take(lambda: engine.run(final=True)) == DONE
+    assert run_and_take(engine.finish) == DONE
     return EngineResult(
-        cycles=cycles,
+        cycles=engine.cycles,
         counters=engine.counters,
         commands=[_joined(parts) for parts in taken],
         slots=feeder.rings.stream[:, SLOTS],

@@ -2,77 +2,67 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
-from ppim.dram.device import Device
-from ppim.engine.codes import ACTIVATE, PRECHARGE, READ, REFRESH
-from ppim.engine.pim import state as s
-from ppim.engine.pim.engine import Commands
+from ppim.engine.pim import engine as engine_module
 from tests.reference import pim_twin
 from tests.reference.pim_programs import Case, random_case
-from tests.unit.engine_pim.feed import EngineResult, run_program
+from tests.reference.pim_twin import TwinResult
+from tests.unit.engine_pim.compare import assert_same
+from tests.unit.engine_pim.feed import run_program
 
-NAMES = {READ: "read", ACTIVATE: "activate", PRECHARGE: "precharge", REFRESH: "refresh"}
-COUNTS = {
-    "instructions": s.INSTRUCTIONS,
-    "reads": s.READS,
-    "activates": s.ACTIVATES,
-    "precharges": s.PRECHARGES,
-    "refreshes": s.REFRESHES,
-    "row_hits": s.ROW_HITS,
-    "prefetch_reads": s.PREFETCH_READS,
-    "read_out_bursts": s.READ_OUT_BURSTS,
-    "delivered_bursts": s.DELIVER_BURSTS,
-    "transfer_bursts": s.TRANSFER_BURSTS,
-    "compute_cycles": s.COMPUTE_CYCLES,
-}
+SEEDS = range(60)
 
 
-def lines(device: Device, commands: Commands, cycles: int) -> list[tuple[int, ...]]:
-    """The engine's commands in the twin's words."""
-    org = device.organization
-    found = []
-    for i in range(len(commands.cycle)):
-        name, lane = NAMES[int(commands.command[i])], int(commands.lane[i])
-        rank, in_rank = divmod(lane, org.banks_per_rank)
-        group, bank = divmod(in_rank, org.banks_per_group)
-        if name == "refresh":
-            group = bank = -1
-        if commands.cycle[i] < cycles:
-            found.append(
-                (
-                    int(commands.cycle[i]),
-                    name,
-                    rank,
-                    group,
-                    bank,
-                    int(commands.row[i]),
-                    int(commands.column[i]),
-                )
-            )
-    return sorted(found)
+@cache
+def run_twin(seed: int) -> tuple[Case, TwinResult]:
+    case = random_case(seed)
+    return case, pim_twin.simulate(case.device, case.system, case.program)
 
 
-def assert_same(case: Case) -> None:
-    """Run both and compare."""
-    twin = pim_twin.simulate(case.device, case.system, case.program)
-    engine: EngineResult = run_program(case.device, case.system, case.program)
-    for channel, expected in enumerate(twin.channels):
-        wanted = sorted(
-            (c.cycle, c.command.lower(), c.rank, c.bankgroup, c.bank, c.row, c.column)
-            for c in expected.commands
-        )
-        got = lines(case.device, engine.commands[channel], engine.cycles)
-        for want, have in zip(wanted, got, strict=False):
-            assert have == want, f"seed {case.seed}, channel {channel}"
-        assert len(got) == len(wanted), f"seed {case.seed}, channel {channel}"
-        for name, column in COUNTS.items():
-            assert engine.counters[channel, column] == getattr(expected, name), (
-                f"seed {case.seed}, channel {channel}: {name}"
-            )
-    assert engine.cycles == twin.cycles, f"seed {case.seed}"
-
-
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_random_programs(seed: int) -> None:
-    assert_same(random_case(seed))
+    case, twin = run_twin(seed)
+    assert_same(case, twin, run_program(case.device, case.system, case.program))
+
+
+@pytest.mark.parametrize("piece", [1, 7])
+def test_a_program_that_arrives_in_pieces(piece: int) -> None:
+    calls = 0
+    for seed in SEEDS:
+        case, twin = run_twin(seed)
+        result = run_program(case.device, case.system, case.program, piece=piece)
+        assert_same(case, twin, result)
+        calls += result.calls
+    assert calls > len(SEEDS) * 10
+
+
+def test_a_pool_of_entries_that_has_to_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "INITIAL_ENTRIES", 1)
+    grown = 0
+    for seed in SEEDS:
+        case, twin = run_twin(seed)
+        result = run_program(case.device, case.system, case.program)
+        assert_same(case, twin, result)
+        org = case.device.organization
+        grown += result.entries > org.banks * max(case.system.pim.queue_entries, 1) + 4 * org.banks
+    assert grown >= 5
+
+
+def test_a_pool_that_grows_while_the_program_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "INITIAL_ENTRIES", 1)
+    for seed in SEEDS:
+        case, twin = run_twin(seed)
+        assert_same(case, twin, run_program(case.device, case.system, case.program, piece=3))
+
+
+def test_commands_taken_in_small_portions() -> None:
+    calls = 0
+    for seed in SEEDS:
+        case, twin = run_twin(seed)
+        result = run_program(case.device, case.system, case.program, keep_commands=1)
+        assert_same(case, twin, result)
+        calls += result.calls
+    assert calls > len(SEEDS) * 20
