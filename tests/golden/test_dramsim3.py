@@ -35,6 +35,11 @@ def _cases() -> dict[str, dict[str, Any]]:
     return {case["id"]: case for case in cases}
 
 
+def golden_case(name: str) -> dict[str, Any]:
+    """One entry of cases.json."""
+    return _cases()[name]
+
+
 def _in_sample(case: dict[str, Any]) -> bool:
     special = "+" in case["config"] or case["pattern"] in ("unaligned", "eof_newline", "livelock_demo")
     return special or case["pattern"] in SAMPLE_PATTERNS or case["id"] == "HBM2_4Gb_x128__sparse"
@@ -53,7 +58,7 @@ def _parameters() -> list[Any]:
     return parameters
 
 
-def _read_trace(case: dict[str, Any]) -> tuple[Any, Any, Any]:
+def read_trace(case: dict[str, Any]) -> tuple[Any, Any, Any]:
     with gzip.open(DRAMSIM3 / case["trace"], "rt") as lines:
         rows = [line.split() for line in lines]
     address = np.array([int(row[0], 16) for row in rows], np.int64)
@@ -62,7 +67,7 @@ def _read_trace(case: dict[str, Any]) -> tuple[Any, Any, Any]:
 
 
 def run_case(case: dict[str, Any], *, general_kernel: bool) -> HostResult:
-    address, is_write, cycle = _read_trace(case)
+    address, is_write, cycle = read_trace(case)
     run = HostReplay(
         golden_device(case["config"]),
         n_cycles=case["cycles"],
@@ -141,7 +146,7 @@ def _check_energy(case: dict[str, Any], result: HostResult, k: int) -> None:
 
 @pytest.mark.parametrize(("name", "general_kernel"), _parameters())
 def test_golden_case(name, general_kernel):
-    case = _cases()[name]
+    case = golden_case(name)
     result = run_case(case, general_kernel=general_kernel)
     assert result.command_streams is not None
     for k, expected in enumerate(case["channels"]):

@@ -27,6 +27,7 @@ from ppim.engine.host.state import (
     REFRESH_LOOK,
     REFRESHES_ON_TIME,
 )
+from ppim.engine.refresh import N_TARGETS
 from ppim.jit import helper
 
 
@@ -90,7 +91,7 @@ def advance(h, cycle, goal):
     """
     while True:
         if h.clocks[REFRESHES_ON_TIME] >= SETTLED_ROUNDS:
-            skip_idle_refreshes(h, min(cycle, next_arrival(h)))
+            skip_idle_refreshes(h, min(cycle, next_arrival(h)), h.plan[N_TARGETS])
         at = next_event(h)
         if at > cycle:
             if h.clocks[ARRIVALS_END] > 0:

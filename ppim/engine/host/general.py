@@ -90,7 +90,16 @@ from ppim.engine.host.state import (
     SLOT_ROW,
     TRANS_SIZE,
 )
-from ppim.engine.refresh import BANK, INTERVAL, N_RANKS, POLICY, SIMULTANEOUS, target_lane, target_rank
+from ppim.engine.refresh import (
+    BANK,
+    INTERVAL,
+    N_RANKS,
+    N_TARGETS,
+    POLICY,
+    SIMULTANEOUS,
+    target_lane,
+    target_rank,
+)
 from ppim.jit import helper
 
 NO_QUEUE = -1
@@ -390,10 +399,28 @@ def _refresh_target(h, number):
 
 @helper
 def _all_sleep(h):
+    return _refreshes_per_round(h) == 0
+
+
+@helper
+def _is_periodic(h):
+    """Whether an idle channel's rank refreshes repeat: no rank may still fall asleep."""
+    if h.plan[POLICY] == BANK:
+        return False
+    if h.modes[SELF_REFRESH] != 0:
+        for rank in range(h.plan[N_RANKS]):
+            if h.ranks[rank * RANK_FIELDS + HAD_TRAFFIC] == 0 and not _sleeps(h, rank):
+                return False
+    return True
+
+
+@helper
+def _refreshes_per_round(h):
+    """Refreshes issued while as many fall due as there are targets."""
     n_awake = 0
     for rank in range(h.plan[N_RANKS]):
         n_awake += not _sleeps(h, rank)
-    return n_awake == 0
+    return min(n_awake, h.plan[N_TARGETS])
 
 
 @helper
@@ -487,8 +514,10 @@ def _run_cycle(h, cycle):
 def _next_change(h, cycle):
     """First cycle after an idle one in which anything can have become possible."""
     b = h.banks
-    due = (max(h.clocks[REFRESHES_SERVED], cycle // h.plan[INTERVAL]) + 1) * h.plan[INTERVAL]
-    following = min(next_arrival(h), due)
+    following = next_arrival(h)
+    if h.modes[SELF_REFRESH] == 0 or not _all_sleep(h):
+        due = (max(h.clocks[REFRESHES_SERVED], cycle // h.plan[INTERVAL]) + 1) * h.plan[INTERVAL]
+        following = min(following, due)
     if h.modes[SELF_REFRESH] != 0 and cycle + 1 < h.modes[SREF_THRESHOLD]:
         following = min(following, int64(h.modes[SREF_THRESHOLD] - 1))
     for lane in range(b.shape.n_lanes):
@@ -507,8 +536,8 @@ def _next_change(h, cycle):
 def advance_general(h, cycle, goal):
     """As `advance` of the fast kernel; NEXT_MOVE is the next cycle to run. MORE_SLOTS: call with more."""
     while True:
-        if h.clocks[REFRESHES_ON_TIME] > 0 and h.modes[SELF_REFRESH] == 0 and h.plan[POLICY] != BANK:
-            skip_idle_refreshes(h, min(cycle, next_arrival(h)))
+        if h.clocks[REFRESHES_ON_TIME] > 0 and _is_periodic(h):
+            skip_idle_refreshes(h, min(cycle, next_arrival(h)), _refreshes_per_round(h))
         at = min(h.clocks[NEXT_MOVE], next_arrival(h))
         if at > cycle:
             if h.clocks[ARRIVALS_END] > 0:

@@ -53,12 +53,13 @@ def refresh_step(h, cycle):
 
 
 @helper
-def skip_idle_refreshes(h, until):
+def skip_idle_refreshes(h, until, per_round):
     """Count the refreshes of an idle stretch instead of issuing them one by one.
 
     When the channel is empty and the last rounds of refreshes were all issued in the cycle they fell due,
     the next ones will be too, up to `until`. The last rounds are left to be issued, so that the state
-    afterwards is what it would have been.
+    afterwards is what it would have been. `per_round`: refreshes issued while as many fall due as there
+    are targets; fewer when ranks are in self refresh.
     """
     clocks, plan = h.clocks, h.plan
     idle = clocks[QUEUED] + clocks[N_READS] + clocks[N_WRITES] == 0
@@ -69,5 +70,5 @@ def skip_idle_refreshes(h, until):
     rounds = due // plan[N_TARGETS] - SETTLED_ROUNDS
     if rounds > 0:
         clocks[REFRESHES_SERVED] += rounds * plan[N_TARGETS]
-        h.counters[REFRESH] += rounds * plan[N_TARGETS]
+        h.counters[REFRESH] += rounds * per_round
         clocks[REFRESH_LOOK] = (clocks[REFRESHES_SERVED] + 1) * plan[INTERVAL]
