@@ -1,0 +1,142 @@
+# Everyday commands. Needs GNU make and Python >= 3.11; everything else goes into .venv.
+
+PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,\
+            $(shell $(python) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
+VENV := .venv
+BIN := $(VENV)/bin
+PPIM := $(BIN)/ppim
+INSTALLED := $(VENV)/.installed
+
+# What a trace, and what a run, is made by: when it changes, they are out of date.
+sources = $(shell find $(addprefix ppim/,$(1)) -name '*.py' -o -name '*.toml')
+TRACE_CODE := $(call sources,datasets weight_sharing trace cli/gen_trace.py)
+RUN_CODE := $(call sources,dram systems mapping program engine stats cli/simulate.py)
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --output-sync=target
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SECONDEXPANSION:
+
+.PHONY: help
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "Sweeps take DATASET=(synthetic, or a path), SAMPLES=$(SAMPLES), and -j for runs at once."
+
+# --- setting up --------------------------------------------------------------------------------
+
+.PHONY: install
+install: $(INSTALLED) ## set up .venv with the package and its development tools
+
+$(INSTALLED): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed; give it with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+# --- the main job ------------------------------------------------------------------------------
+
+# Uniform bags, as in MLPerf's multi-hot data: the trace touches 35 MiB of rows, more than the 32 MiB last-level cache of `cpu`.
+DEMO := traces/demo
+DEMO_TRACE := $(DEMO)/criteo-like.parquet
+DEMO_SYSTEMS := cpu pim-base proactivepim-map proactivepim
+DEMO_RUNS := $(DEMO_SYSTEMS:%=$(DEMO)/%.csv)
+
+.PHONY: demo
+demo: $(DEMO_RUNS) ## compare a CPU, bank-group PIM, and ProactivePIM on a generated Criteo-like trace
+	@$(BIN)/python scripts/gather.py $(DEMO).csv $(DEMO_RUNS)
+
+$(DEMO_TRACE): $(TRACE_CODE) | $(INSTALLED)
+	@mkdir -p $(@D)
+	$(PPIM) gen-trace synthetic -o $@ --max-samples 10000 --pooling-distribution uniform
+
+$(DEMO_RUNS): $(DEMO)/%.csv: $(DEMO_TRACE) $(RUN_CODE) | $(INSTALLED)
+	$(PPIM) simulate $< --system $* -o $@
+
+# --- sweeps ------------------------------------------------------------------------------------
+# A trace is traces/sweeps/SWEEP/DATASET_ALGORITHM_VECTOR_POOLING_SAMPLES.parquet; a run of it is a CSV in the
+# folder of the same name, SYSTEM.csv or SYSTEM_MAPPING_PREFETCH.csv: names say all that differs between runs.
+
+DATASET ?= synthetic
+SAMPLES ?= 200
+SWEEPS := traces/sweeps
+DATASET_FILES := $(filter-out synthetic,$(DATASET))
+DATASET_NAME := $(subst _,-,$(basename $(notdir $(firstword $(DATASET)))))
+
+field = $(word $(1),$(subst _, ,$(basename $(@F))))
+trace_options = --algorithm $(call field,2) --vector-bytes $(patsubst v%,%,$(call field,3)) \
+                --pooling $(patsubst p%,%,$(call field,4)) --max-samples $(patsubst n%,%,$(call field,5))
+run_options = --system $(call field,1) $(if $(call field,2),--mapping $(call field,2) --prefetch $(call field,3)) $(DEVICE)
+# traces of sweep $(1), each ALGORITHM_VECTOR_POOLING of $(2), each with the runs $(3)
+runs = $(foreach trace,$(2),$(3:%=$(SWEEPS)/$(1)/$(DATASET_NAME)_$(trace)_n$(SAMPLES)/%.csv))
+
+ABLATION := qr_v128_p10 tt-rec_v128_p10
+mapping_RUNS := $(call runs,mapping,$(ABLATION),\
+                  cpu proactivepim_interleave_none proactivepim_duplicate_none)
+prefetch_RUNS := $(call runs,prefetch,$(ABLATION),\
+                   cpu proactivepim_duplicate_none proactivepim_duplicate_table proactivepim_duplicate_all)
+pooling_RUNS := $(call runs,pooling,$(patsubst %,qr_v128_p%,1 2 5 10 20 40 80),cpu pim-base proactivepim)
+vector_RUNS := $(call runs,vector,$(patsubst %,qr_v%_p10,64 128 256 512),cpu pim-base proactivepim)
+# The tables with the longest vectors do not fit in the 4 GiB of the default device.
+$(SWEEPS)/vector/%.csv: DEVICE := --device hbm2-8gb
+
+.PHONY: sweep-mapping sweep-prefetch sweep-pooling sweep-vector
+sweep-mapping: ## subtables interleaved or duplicated, QR and TT-Rec
+sweep-prefetch: ## prefetch of nothing, a table, or all, QR and TT-Rec
+sweep-pooling: ## lookups in a bag from 1 to 80
+sweep-vector: ## vectors of 64 to 512 bytes
+
+SUMMARIES := $(foreach sweep,mapping prefetch pooling vector,$(SWEEPS)/$(sweep)/$(DATASET_NAME)_n$(SAMPLES).csv)
+sweep-mapping sweep-prefetch sweep-pooling sweep-vector: sweep-%: $(SWEEPS)/%/$(DATASET_NAME)_n$(SAMPLES).csv
+
+$(SUMMARIES): $(SWEEPS)/%/$(DATASET_NAME)_n$(SAMPLES).csv: $$($$*_RUNS) scripts/gather.py
+	@$(BIN)/python scripts/gather.py $@ $($*_RUNS)
+
+$(SWEEPS)/%.parquet: $(DATASET_FILES) $(TRACE_CODE) | $(INSTALLED)
+	@mkdir -p $(@D)
+	$(PPIM) gen-trace $(DATASET) -o $@ $(trace_options)
+
+$(SWEEPS)/%.csv: $$(@D).parquet $(RUN_CODE) | $(INSTALLED)
+	@mkdir -p $(@D)
+	$(PPIM) simulate $< -o $@ $(run_options)
+
+# --- checks ------------------------------------------------------------------------------------
+
+.PHONY: lint format test golden test-nojit test-bounds bench
+lint: $(INSTALLED) ## style, types, and that imports flow one way
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: $(INSTALLED) ## the test suite
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+golden: $(INSTALLED) ## every golden case of DRAMsim3 (minutes)
+	$(BIN)/pytest -n 2 -m golden
+
+# Slow in plain Python, so a part: what compiled code would hide, a debugger and coverage can see.
+test-nojit: $(INSTALLED) ## part of the tests without compilation
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -n 2 tests/unit
+
+test-bounds: $(INSTALLED) ## part of the tests with every array index checked
+	NUMBA_BOUNDSCHECK=1 $(BIN)/pytest -n 2 tests/unit
+
+bench: $(INSTALLED) ## speeds, measured on this machine
+	@for script in scripts/bench_*.py; do $(BIN)/python $$script || exit; done
+
+# --- tidying -----------------------------------------------------------------------------------
+
+.PHONY: clean clean-cache
+clean: ## remove .venv, generated traces and results, and tools' caches
+	rm -rf $(VENV) $(DEMO) $(DEMO).csv $(SWEEPS) build *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find ppim scripts tests -name __pycache__ -prune -exec rm -rf {} +
+
+clean-cache: ## remove compiled kernels
+	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/ppim"
