@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 MAX_LANES = 64
 INITIAL_ENTRIES = 4096
-BUFFERED_LOOKUPS = 1 << 10
 _BARRIERS = {"none": s.BARRIER_NONE, "table": s.BARRIER_TABLE, "batch": s.BARRIER_BATCH}
 _PHASES = {"none": s.PHASES_NONE, "table": s.PHASES_TABLE, "all": s.PHASES_ALL}
 
@@ -142,6 +141,17 @@ def _widened(heaps: NDArray[np.int64], capacity: int) -> NDArray[np.int64]:
     return wider
 
 
+def _longer(
+    rings: NDArray[np.int64], heads: NDArray[np.int64], tails: NDArray[np.int64], capacity: int
+) -> NDArray[np.int64]:
+    """A ring for each channel and unit with rows head..tail-1 at their new places."""
+    longer = _integers(*rings.shape[:2], capacity, rings.shape[3])
+    for channel, unit in np.ndindex(*heads.shape):
+        live = np.arange(int(heads[channel, unit]), int(tails[channel, unit]))
+        longer[channel, unit, live & (capacity - 1)] = rings[channel, unit, live & (rings.shape[2] - 1)]
+    return longer
+
+
 class PimEngine:
     """A run of PIM mode over instruction rings.
 
@@ -189,7 +199,7 @@ class PimEngine:
             joins=_integers(c, _power_of_two(4 * p.units * runs), s.JOIN_COLUMNS),
             unit=_integers(c, p.units, s.UNIT_COLUMNS),
             phases=_integers(c, p.units, self._phase_ring(p, rings), s.PHASE_COLUMNS),
-            buffer=_integers(c, p.units, BUFFERED_LOOKUPS if p.buffer_bursts else 1, s.BUFFER_COLUMNS),
+            buffer=_integers(c, p.units, self._buffer_ring(p, rings), s.BUFFER_COLUMNS),
             transfers=_integers(c, len(rings.sums), HEAP_COLUMNS),
             delivers=_integers(len(rings.stream), self._deliver_heap(rings), HEAP_COLUMNS),
             log=_integers(c, keep_commands + s.LOG_MARGIN if keep_commands else 0, s.LOG_COLUMNS),
@@ -215,6 +225,10 @@ class PimEngine:
     def _phase_ring(self, p: s.Parameters, rings: Rings) -> int:
         """Two phases a turn can have unfinished entries in one unit."""
         return _power_of_two(2 * len(rings.turns) + 4) if p.phases == s.PHASES_TABLE else 4
+
+    def _buffer_ring(self, p: s.Parameters, rings: Rings) -> int:
+        """A lookup waits for its arithmetic while its turn is live; one unit may own them all."""
+        return len(rings.lookups) if p.buffer_bursts else 1
 
     def _deliver_heap(self, rings: Rings) -> int:
         return max(1, self.delivers_per_lookup * len(rings.lookups))
@@ -298,17 +312,21 @@ class PimEngine:
 
     def resize(self, rings: Rings) -> None:
         """Continue with larger rings (the builder found no room)."""
-        state = self.state
-        phases = state.phases
-        larger = _integers(*phases.shape[:2], self._phase_ring(self.parameters, rings), s.PHASE_COLUMNS)
-        for channel, unit in np.ndindex(*state.unit.shape[:2]):
-            live = np.arange(state.unit[channel, unit, s.PHASE_HEAD], state.unit[channel, unit, s.PHASE_TAIL])
-            larger[channel, unit, live & (larger.shape[2] - 1)] = phases[
-                channel, unit, live & (phases.shape[2] - 1)
-            ]
+        state, p = self.state, self.parameters
         self.rings = rings
         self._replace(
-            phases=larger,
+            phases=_longer(
+                state.phases,
+                state.unit[:, :, s.PHASE_HEAD],
+                state.unit[:, :, s.PHASE_TAIL],
+                self._phase_ring(p, rings),
+            ),
+            buffer=_longer(
+                state.buffer,
+                state.unit[:, :, s.BUFFER_HEAD],
+                state.unit[:, :, s.BUFFER_TAIL],
+                self._buffer_ring(p, rings),
+            ),
             transfers=_widened(state.transfers, len(rings.sums)),
             delivers=_widened(state.delivers, self._deliver_heap(rings)),
         )

@@ -8,7 +8,7 @@ import pytest
 
 from ppim.engine.pim import engine as engine_module
 from tests.reference import pim_twin
-from tests.reference.pim_programs import Case, random_case
+from tests.reference.pim_programs import Case, ProgramBuilder, make_device, make_system, random_case
 from tests.reference.pim_twin import TwinResult
 from tests.unit.engine_pim.compare import assert_same
 from tests.unit.engine_pim.feed import run_program
@@ -66,3 +66,21 @@ def test_commands_taken_in_small_portions() -> None:
         assert_same(case, twin, result)
         calls += result.calls
     assert calls > len(SEEDS) * 20
+
+
+def test_arithmetic_that_falls_behind_by_thousands_of_lookups() -> None:
+    """Hits need no room in the buffer, so that lookups wait for arithmetic without bound; reads stop."""
+    program = ProgramBuilder()
+    program.turn()
+    sum_ = program.sum(0, 0)
+    for _ in range(1500):
+        program.hit(program.lookup(sum_, compute=3, bursts=1))
+    program.read(0, 0, 0, program.lookup(sum_, compute=1))
+    program.transfer(0, 0, sum_)
+    case = Case(0, make_device(), make_system(instruction_interval=1, unit_buffer_bursts=40), program.build())
+    twin = pim_twin.simulate(case.device, case.system, case.program)
+    # Each lookup adds one cycle to the arithmetic's lag of three a cycle; the READ waits until fewer than 40
+    # bursts are left: the end of lookup 1500 - 39, which is 3 + 3 x 1461.
+    reads = [command.cycle for command in twin.channels[0].commands if command.command == "read"]
+    assert reads == [3 + 3 * 1461]
+    assert_same(case, twin, run_program(case.device, case.system, case.program))
