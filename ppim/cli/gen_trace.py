@@ -17,49 +17,29 @@ if TYPE_CHECKING:
     from ppim.weight_sharing.base import WeightSharing
 
 SYNTHETIC = "synthetic"
+STDOUT = Path("-")
+# Written out so that help imports nothing; a test compares them with what is registered.
+ALGORITHM_HELP = "Weight sharing: dense, hash, kqr, memcom, qr, robe or tt-rec."
+DATASET_HELP = (
+    "Format of DATASET: amazon, avazu, criteo-kaggle, criteo-terabyte, csv, dlrm-npz, embedding-bag, movielens or "
+    "synthetic.  [default: recognised from its content]"
+)
 DEFAULT_POOLING = 10
 # Multi-hot sizes of the 26 Criteo 1TB tables in MLPerf v2's data (facebookresearch/dlrm, torchrec_dlrm).
 MLPERF_POOLING: tuple[int, ...] = (
-    3,
-    2,
-    1,
-    2,
-    6,
-    1,
-    1,
-    1,
-    1,
-    7,
-    3,
-    8,
-    1,
-    6,
-    9,
-    5,
-    1,
-    1,
-    1,
-    12,
-    100,
-    27,
-    10,
-    3,
-    1,
-    1,
-)
+    3, 2, 1, 2, 6, 1, 1, 1, 1, 7, 3, 8, 1, 6, 9, 5, 1, 1, 1, 12, 100, 27, 10, 3, 1, 1,
+)  # fmt: skip
 TERMINATED = 143
 
 
 @click.command()
 @click.argument("dataset", nargs=-1, required=True)
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The trace to write.")
 @click.option(
-    "--dataset", "dataset_name", metavar="NAME", help="Format of DATASET [default: recognised from it]."
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The trace to write; - for stdout."
 )
+@click.option("--dataset", "dataset_name", metavar="NAME", help=DATASET_HELP)
 @click.option("--dataset-option", multiple=True, metavar="KEY=VALUE", help="An option of the dataset's own.")
-@click.option(
-    "--algorithm", default="qr", show_default=True, help="Weight sharing: dense, hash, qr, tt-rec, ..."
-)
+@click.option("--algorithm", default="qr", show_default=True, help=ALGORITHM_HELP)
 @click.option(
     "--collisions", type=click.IntRange(1), help="Ids that share a row (qr, hash, ...).  [default: 4]"
 )
@@ -113,6 +93,21 @@ def command(dataset: tuple[str, ...], output: Path, **options: Any) -> None:
     The trace is a Parquet file that knows nothing of memory: one trace serves every system and device.
     """
     _end_tidily_when_terminated()
+    if output != STDOUT:
+        _generate(dataset, output, options)
+        return
+    import shutil
+    import sys
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="ppim-") as folder:
+        whole = Path(folder, "trace.parquet")
+        _generate(dataset, whole, options)
+        with whole.open("rb") as stream:
+            shutil.copyfileobj(stream, sys.stdout.buffer)
+
+
+def _generate(dataset: tuple[str, ...], output: Path, options: dict[str, Any]) -> None:
     from ppim.files import atomic_path
     from ppim.jit import compile_notice
     from ppim.trace.generate import generate

@@ -31,6 +31,7 @@ class ByteStream:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.where = str(path)  # begins messages; a reader of lines adds the line
         self._read = 0
         try:
             self._raw: IO[bytes] = path.open("rb")
@@ -73,7 +74,7 @@ class ByteStream:
         except (EOFError, OSError, zlib.error, pa.ArrowException) as error:
             reason = str(error).splitlines()[0].rstrip(".")
             raise InputError(
-                f"{self.path}: damaged compressed stream after {self._read} bytes of content ({reason}); get the file again"
+                f"{self.where}: damaged compressed stream after {self._read} bytes of content ({reason}); get the file again"
             ) from error
 
     def close(self) -> None:

@@ -92,6 +92,7 @@ class _Block:
             target = np.empty(2 * (rest + self._n_bytes), dtype=np.uint8)
         target[:rest] = self._buffer[self.at : self._filled]
         self._buffer = target
+        self._stream.where = f"{self._stream.path}:{self.line}"
         fresh = self._stream.readinto(target.data[rest : rest + self._n_bytes])
         self.last = not fresh
         self._filled = rest + fresh

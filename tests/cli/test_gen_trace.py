@@ -15,7 +15,10 @@ import pandas as pd
 import pytest
 
 from ppim.cli import main
+from ppim.cli.gen_trace import ALGORITHM_HELP, DATASET_HELP
+from ppim.datasets.base import DATASETS
 from ppim.trace.reader import TraceReader
+from ppim.weight_sharing.base import ALGORITHMS
 
 MAIN = "from ppim.cli import main; main()"
 ROW = "\t".join(["1", *map(str, range(13)), *(f"{0xABC00000 + i:08x}" for i in range(26))])
@@ -123,6 +126,10 @@ def test_command_line_in_the_metadata_makes_the_trace_again(tmp_path: Path) -> N
         (["{file}", "--algorithm-option", "operation"], "write KEY=VALUE"),
         (["{file}", "--algorithm-option", "operation=max"], "operation: 'max' is not one of"),
         (["{file}", "--pooling", "4", "--pooling-distribution", "dataset"], "the bags are the dataset's own"),
+        (["{file}", "--rows", "many"], "write dataset, seen or a number"),
+        (["{file}", "--pooling-list", "1,2"], "2 sizes for 26 tables"),
+        (["{file}", "--pooling-list", "1,x"], "write positive numbers"),
+        (["{file}", "--pooling-list", "mlperf", "--pooling", "2"], "give one of them"),
         (["{bad}"], "bad.txt:2: more than the 40 fields"),
         (["{file}", "--vector-bytes", "6"], "multiple of 4"),
     ],
@@ -145,6 +152,58 @@ def test_skipped_rows_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[
     path.write_text(f"{ROW}\n{ROW}\tx\n{ROW}\n")
     assert run(path, "-o", tmp_path / "t", "--on-error", "skip") == 0
     assert "skipped 1 rows, the first: " + f"{path}:2: more than" in capsys.readouterr().err
+
+
+def test_threads_do_not_change_a_byte(tmp_path: Path) -> None:
+    for threads in (1, 3):
+        assert (
+            run("synthetic", "-o", tmp_path / str(threads), "--max-samples", 3000, "--threads", threads) == 0
+        )
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "3").read_bytes()
+
+
+def test_rows_as_first_seen(tmp_path: Path) -> None:
+    assert run(criteo_file(tmp_path), "-o", tmp_path / "t", "--rows", "seen", "--algorithm", "dense") == 0
+    with TraceReader(tmp_path / "t") as reader:
+        assert [table.rows for table in reader.meta.tables] == [1] * 26
+    assert run(criteo_file(tmp_path), "-o", tmp_path / "t", "--rows", 50, "--algorithm", "dense") == 0
+    with TraceReader(tmp_path / "t") as reader:
+        assert [table.rows for table in reader.meta.tables] == [50] * 26
+
+
+def test_pooling_list(tmp_path: Path) -> None:
+    assert run("synthetic", "-o", tmp_path / "t", "--max-samples", 8, "--pooling-list", "mlperf") == 0
+    frame = pd.read_parquet(tmp_path / "t")
+    assert len(frame) == 8 * 214 * 2
+    sizes = frame[frame["subtable"] == 0].groupby("table").size() // 8
+    assert sizes.tolist()[:5] == [3, 2, 1, 2, 6]
+    assert sizes.max() == 100
+    assert (
+        run("synthetic", "-o", tmp_path / "t", "--max-samples", 8, "--tables", "3,4", "--pooling-list", "5,7")
+        == 0
+    )
+    sizes = pd.read_parquet(tmp_path / "t").groupby("table").size() // 16
+    assert sizes.tolist() == [5, 7]
+
+
+def test_own_bags(tmp_path: Path) -> None:
+    path = tmp_path / "u.data"
+    path.write_text("1\t5\t3\t10\n1\t6\t3\t9\n2\t7\t3\t9\n")
+    assert run(path, "-o", tmp_path / "t", "--algorithm", "dense") == 0
+    assert pd.read_parquet(tmp_path / "t")["row"].tolist() == [6, 5, 7]
+
+
+def test_trace_on_stdout_when_asked(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", MAIN, "gen-trace", "synthetic", "--max-samples", "20"]
+    piped = subprocess.run([*command, "-o", "-"], check=True, capture_output=True).stdout
+    subprocess.run([*command, "-o", str(tmp_path / "t")], check=True, capture_output=True)
+    assert piped == (tmp_path / "t").read_bytes()
+
+
+def test_help_names_what_there_is() -> None:
+    for names, text in ((ALGORITHMS.names(), ALGORITHM_HELP), (DATASETS.names(), DATASET_HELP)):
+        listed = text.split(": ", 1)[1].split(".")[0].replace(" or ", ", ").split(", ")
+        assert sorted(listed) == list(names)
 
 
 def test_output_folder_must_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -148,7 +148,11 @@ def test_a_damaged_stream_is_one_clear_error(tmp_path: Path, suffix: str, damage
         packed = packed[: len(packed) // 2]
     else:
         packed[len(packed) // 2 : len(packed) // 2 + 64] = bytes(64)
-    with pytest.raises(InputError, match=r"train\.txt"):
+    # zstd without checksums can decode damage to nonsense, which then is a row that cannot be read.
+    sign = r"field .* is|more than the 40|" if (suffix, damage) == ("zst", "flip") else ""
+    with pytest.raises(
+        InputError, match=rf"train\.txt:\d+: ({sign}damaged compressed stream after \d+ bytes)"
+    ):
         read(write(tmp_path, bytes(packed)))
 
 
