@@ -1,0 +1,252 @@
+"""Placements: every row has a place of its own, load is spread, copies lie at the end, nothing overflows."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ppim.dram.load import load_device
+from ppim.errors import InputError
+from ppim.mapping.base import DUPLICATED, MAPPINGS, SPREAD, Footprint, Placement, UnitGeometry
+from ppim.systems.spec import PlacementSpec
+from ppim.trace.schema import SubtableMeta, TableMeta, TraceMeta
+from tests.reference.placements import images, locate, places
+from tests.reference.small_traces import small_trace
+
+SMALL = UnitGeometry(
+    channels=2, units_per_channel=4, banks_per_unit=2, rows=64, bursts_per_row=8, burst_bytes=64
+)
+
+
+def meta_of(*tables: tuple[tuple[str, int, int, bool], ...]) -> TraceMeta:
+    """Metadata of tables of subtables (name, rows, bytes a row, shared)."""
+    return replace(
+        small_trace("dense", rows=(1,), samples=1).meta,
+        tables=tuple(TableMeta(1, tuple(SubtableMeta(*part) for part in table)) for table in tables),
+    )
+
+
+def place(
+    mapping: str, meta: TraceMeta, geometry: UnitGeometry = SMALL, **spec: int
+) -> tuple[Placement, Footprint]:
+    return MAPPINGS.get(mapping)(meta, geometry, PlacementSpec(mapping, **spec))
+
+
+# The bijection.
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3, 7, 8, 9, 31, 32, 33, 1000, 4096, 4097, 99_991])
+@pytest.mark.parametrize("key", [0, 1, 0x7FFFFFFFFFFFFFFF, 0x123456789ABCDEF])
+def test_every_slot_is_hit_once(slots: int, key: int) -> None:
+    assert np.array_equal(np.sort(images(slots, key)), np.arange(slots))
+
+
+def squared_deviations(counts: np.ndarray) -> float:
+    """Chi-square statistic against equal counts."""
+    expected = counts.sum() / counts.size
+    return float(((counts - expected) ** 2 / expected).sum())
+
+
+def assert_uniform(statistics: list[float], cells: int) -> None:
+    """A sum of independent chi-square statistics is near its mean: neither clustered nor too even."""
+    freedom = (cells - 1) * len(statistics)
+    assert abs(sum(statistics) - freedom) < 5 * math.sqrt(2 * freedom)
+
+
+@pytest.mark.parametrize("stride", [1, 3, 4, 32, 1024])
+@pytest.mark.parametrize("start", [0, 12_345])
+def test_rows_in_a_pattern_are_spread_like_a_hash(stride: int, start: int) -> None:
+    """640 rows of a million over 32 units, for 40 seeds."""
+    geometry = UnitGeometry.of(load_device("hbm2-4gb"), "bankgroup")
+    meta = meta_of((("dense", 1_000_000, 128, False),))
+    rows = start + stride * np.arange(640)
+    statistics = []
+    for seed in range(40):
+        placement, _ = place("interleave", meta, geometry, placement_seed=seed)
+        units, _ = locate(placement, 0, 0, rows)
+        statistics.append(squared_deviations(np.bincount(units, minlength=geometry.units)))
+    assert_uniform(statistics, geometry.units)
+
+
+def test_the_unit_of_a_row_says_nothing_of_the_next_rows() -> None:
+    """Differences between the units of neighbours are uniform."""
+    geometry = UnitGeometry.of(load_device("hbm2-4gb"), "bankgroup")
+    meta = meta_of((("dense", 1_000_000, 128, False),))
+    statistics = []
+    for seed in range(40):
+        placement, _ = place("interleave", meta, geometry, placement_seed=seed)
+        units, _ = locate(placement, 0, 0, np.arange(2 * 640))
+        differences = (units[1::2] - units[::2]) % geometry.units
+        statistics.append(squared_deviations(np.bincount(differences, minlength=geometry.units)))
+    assert_uniform(statistics, geometry.units)
+
+
+def test_banks_inside_a_unit_are_hit_evenly() -> None:
+    geometry = UnitGeometry.of(load_device("hbm2-4gb"), "bankgroup")
+    meta = meta_of((("dense", 1_000_000, 128, False),))
+    statistics = []
+    for seed in range(40):
+        placement, _ = place("interleave", meta, geometry, placement_seed=seed)
+        _, addresses = locate(placement, 0, 0, np.arange(640))
+        banks = addresses // geometry.bursts_per_row % geometry.banks_per_unit
+        statistics.append(squared_deviations(np.bincount(banks, minlength=geometry.banks_per_unit)))
+    assert_uniform(statistics, geometry.banks_per_unit)
+
+
+def test_a_popular_prefix_has_another_place_in_every_table_subtable_and_seed() -> None:
+    part = ("dense", 5000, 128, False)
+    meta = meta_of((part, part), (part,))
+    found = set()
+    for seed in range(3):
+        placement, _ = place("interleave", meta, replace(SMALL, rows=4096), placement_seed=seed)
+        for table, subtable in ((0, 0), (0, 1), (1, 0)):
+            found.add(tuple(locate(placement, table, subtable, np.arange(40))[0].tolist()))
+    assert len(found) == 9
+
+
+def test_equal_seeds_give_equal_placements() -> None:
+    meta = meta_of((("q", 500, 128, False), ("r", 4, 128, True)))
+    first, second = (place("duplicate", meta, placement_seed=7)[0] for _ in range(2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_rows_of_a_page_lie_together() -> None:
+    meta = meta_of((("dense", 101, 128, False),))
+    placement, _ = place("interleave", meta, placement_page=4)
+    units, addresses = locate(placement, 0, 0, np.arange(101))
+    page = np.arange(101) // 4
+    for number in range(26):
+        assert len(set(units[page == number])) == 1
+        assert np.all(np.diff(addresses[page == number]) == 2)
+    assert len(set(zip(units[::4], addresses[::4], strict=True))) == 26
+
+
+# Places of all rows of all subtables.
+
+subtables = st.tuples(
+    st.just("x"), st.integers(1, 60), st.sampled_from([4, 64, 100, 128, 256, 640]), st.booleans()
+)
+metas = st.lists(st.lists(subtables, min_size=1, max_size=3), min_size=1, max_size=4)
+
+
+def occupied(placement: Placement, meta: TraceMeta, geometry: UnitGeometry) -> np.ndarray:
+    """How many rows lie in every burst of every unit."""
+    owners = np.zeros((geometry.units, geometry.unit_bursts), dtype=np.int64)
+    for t, table in enumerate(meta.tables):
+        for s, part in enumerate(table.subtables):
+            units, addresses = places(placement, t, s, np.arange(part.rows))
+            bursts = -(-part.bytes_per_row // geometry.burst_bytes)
+            assert addresses.min() >= 0
+            assert addresses.max() + bursts <= geometry.unit_bursts
+            for burst in range(bursts):
+                np.add.at(owners, (units, addresses[:, None] + burst), 1)
+    return owners
+
+
+@settings(deadline=None)
+@given(metas, st.sampled_from(["interleave", "duplicate"]), st.integers(1, 9), st.integers(0, 2**40))
+def test_no_two_rows_share_a_place(tables: list, mapping: str, page: int, seed: int) -> None:
+    meta = meta_of(*(tuple(table) for table in tables))
+    geometry = replace(SMALL, rows=4096)
+    placement, footprint = place(mapping, meta, geometry, placement_page=page, placement_seed=seed)
+    owners = occupied(placement, meta, geometry)
+    assert owners.max() <= 1
+    copies = geometry.units if mapping == "duplicate" else 1
+    bursts = sum(
+        part.rows * -(-part.bytes_per_row // 64) * (copies if part.shared else 1)
+        for table in meta.tables
+        for part in table.subtables
+    )
+    assert owners.sum() == bursts
+    # What the placement says it takes covers what lies there: rows that lie once in front, copies behind.
+    front = footprint.spread_bytes // (geometry.units * geometry.burst_bytes)
+    back = footprint.duplicated_bytes // (geometry.units * geometry.burst_bytes)
+    assert owners[:, front : geometry.unit_bursts - back].sum() == 0
+    assert back % geometry.bursts_per_row == 0
+
+
+def test_rows_that_lie_once_leave_at_most_a_page_a_unit_unused() -> None:
+    meta = meta_of((("dense", 1000, 128, False),), (("dense", 3, 64, False),))
+    _, footprint = place("interleave", meta, replace(SMALL, rows=4096))
+    # 1000 rows: 125 in each of 8 units, 2 bursts each; 3 rows: one place in each unit.
+    assert footprint.spread_bytes == (1000 * 2 + 8 * 1) * 64
+    assert footprint.duplicated_bytes == 0
+
+
+def test_copies_fill_the_last_dram_rows_in_trace_order() -> None:
+    meta = meta_of(
+        (("q", 50, 128, False), ("r", 4, 128, True)),
+        (("core1", 3, 64, True), ("core2", 9, 256, False), ("core3", 5, 128, True)),
+    )
+    placement, footprint = place("duplicate", meta)
+    assert placement.mode.tolist() == [
+        [SPREAD, DUPLICATED, SPREAD],
+        [DUPLICATED, SPREAD, DUPLICATED],
+    ]
+    # 4 x 2 + 3 x 1 + 5 x 2 = 21 bursts in rows of 8: the last three DRAM rows of the unit's 1024 bursts.
+    assert [placement.base[place] for place in ((0, 1), (1, 0), (1, 2))] == [1000, 1008, 1011]
+    assert footprint.duplicated_bytes == 24 * 8 * 64
+    assert footprint.duplicated_percent == pytest.approx(100 * 24 / 1024)
+
+
+def test_interleave_makes_no_copies() -> None:
+    meta = meta_of((("q", 50, 128, False), ("r", 4, 128, True)))
+    placement, footprint = place("interleave", meta)
+    assert (placement.mode == SPREAD).all()
+    assert footprint.duplicated_bytes == 0
+
+
+# Capacity.
+
+
+def test_a_memory_that_is_just_large_enough_is_filled() -> None:
+    # 8 units of 1024 bursts: 1000 bursts each for rows that lie once, 24 for copies.
+    meta = meta_of((("q", 500 * 8, 128, False), ("r", 12, 128, True)))
+    placement, footprint = place("duplicate", meta)
+    assert footprint.spread_bytes + footprint.duplicated_bytes == footprint.capacity_bytes == 8 * 1024 * 64
+    assert occupied(placement, meta, SMALL).min() == 1
+
+
+@pytest.mark.parametrize(("rows", "shared_rows"), [(500 * 8 + 1, 12), (500 * 8, 13)])
+def test_what_does_not_fit_is_refused_with_the_numbers(rows: int, shared_rows: int) -> None:
+    meta = meta_of((("q", rows, 128, False), ("r", shared_rows, 128, True)))
+    once = -(-rows // 8) * 8 * 128
+    copies = -(-shared_rows * 2 // 8) * 8 * 8 * 64
+    with pytest.raises(InputError) as refused:
+        place("duplicate", meta)
+    numbers = re.findall(r"[\d,]{4,}", str(refused.value))
+    assert [int(number.rstrip(",").replace(",", "")) for number in numbers] == [once, copies, 8 * 1024 * 64]
+    assert "mapping duplicate" in str(refused.value)
+
+
+def test_interleave_takes_what_duplicate_cannot() -> None:
+    meta = meta_of((("q", 490 * 8, 128, False), ("r", 80, 128, True)))
+    place("interleave", meta)
+    with pytest.raises(InputError, match="mapping duplicate: needs"):
+        place("duplicate", meta)
+
+
+@pytest.mark.parametrize("page", [0, -3])
+def test_a_page_without_rows_is_refused(page: int) -> None:
+    with pytest.raises(InputError, match="placement_page"):
+        place("interleave", meta_of((("dense", 5, 128, False),)), placement_page=page)
+
+
+# Geometry.
+
+
+@pytest.mark.parametrize(
+    ("level", "units", "banks"), [("channel", 1, 16), ("rank", 1, 16), ("bankgroup", 4, 4), ("bank", 16, 1)]
+)
+def test_units_of_hbm2_at_each_level(level: str, units: int, banks: int) -> None:
+    device = load_device("hbm2-4gb")
+    geometry = UnitGeometry.of(device, level)
+    assert (geometry.channels, geometry.units_per_channel, geometry.banks_per_unit) == (8, units, banks)
+    assert (geometry.bursts_per_row, geometry.burst_bytes, geometry.rows) == (32, 64, 16384)
+    assert geometry.units * geometry.unit_bursts * geometry.burst_bytes == 4 << 30
