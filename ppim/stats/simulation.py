@@ -40,6 +40,9 @@ COLUMNS = {
 }
 """Column -> meaning and unit. A column that does not apply to the system is empty."""
 
+NOT_SUMMED = ("batches", "unit_accesses_max")
+"""Columns whose sum over the channels means nothing."""
+
 
 def run_name(result: SimulationResult) -> str:
     """Identity of a run: trace and system."""
@@ -104,12 +107,11 @@ def summary(result: SimulationResult) -> dict[str, Any]:
         "cycles": result.cycles,
         "time_ns": result.time_ns,
         "issue_slots": result.issue_slots,
-        "totals": {name: result.total(name) for name in result.counts if name not in ("batches",)},
+        "totals": {name: result.total(name) for name in result.counts if name not in NOT_SUMMED},
         "system": asdict(result.system),
         "device": result.device.name,
         "warnings": result.warnings,
     }
-    del figures["totals"]["unit_accesses_max" if "unit_accesses_max" in figures["totals"] else "cycles"]
     if result.footprint is not None:
         figures["placement"] = {
             "mapping": result.system.placement.mapping,

@@ -1,0 +1,324 @@
+"""`ppim simulate` as a user meets it: what its numbers must obey, and what it says to bad input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ppim.cli import main
+from ppim.systems.load import system_names
+from tests.conftest import ROOT
+
+SAMPLE = ROOT / "traces" / "sample-qr.parquet"
+BURST_BYTES = 64
+ROW_BYTES = 128  # of both subtables of the sample
+CHANNELS = 8
+SUMMED = ["lookups", "accesses", "reads", "cache_hits", "prefetch_reads", "bytes_dram", "bytes_external"]
+
+
+def run(*arguments: object) -> int:
+    """Exit status of the command line."""
+    try:
+        main(list(map(str, arguments)))
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Outputs of every system on the sample trace: a function from its name to a folder."""
+    folder = tmp_path_factory.mktemp("results")
+
+    @cache
+    def simulate(system: str) -> Path:
+        place = folder / system
+        place.mkdir()
+        files = (
+            "-o",
+            place / "stats.csv",
+            "--units",
+            place / "units.csv",
+            "--summary",
+            place / "summary.json",
+        )
+        assert run("simulate", SAMPLE, "--system", system, *files) == 0
+        return place
+
+    return simulate
+
+
+@pytest.fixture(scope="module")
+def accesses() -> pd.DataFrame:
+    return pd.read_parquet(SAMPLE)
+
+
+@pytest.mark.parametrize("system", system_names())
+class TestEverySystem:
+    """Accounts that balance on every run."""
+
+    def test_one_line_a_channel_with_its_identity(self, results: Any, system: str) -> None:
+        lines = pd.read_csv(results(system) / "stats.csv")
+        assert list(lines["channel"]) == list(range(CHANNELS))
+        assert set(lines["trace"]) == {SAMPLE.name}
+        assert set(lines["system"]) == {system}
+        assert set(lines["algorithm"]) == {"qr"}
+        assert lines["cycles"].nunique() == 1
+        assert (lines["time_ns"] == lines["cycles"]).all()  # tCK of HBM2 is 1 ns
+
+    def test_every_access_is_served_once(self, results: Any, system: str, accesses: pd.DataFrame) -> None:
+        total = pd.read_csv(results(system) / "stats.csv").sum(numeric_only=True)
+        assert total["accesses"] == len(accesses)
+        assert total["lookups"] == len(accesses) / 2
+        if system == "cpu":
+            assert total["reads"] * BURST_BYTES + total["bytes_cache"] == len(accesses) * ROW_BYTES
+        else:
+            demand = total["reads"] - total["prefetch_reads"]
+            assert demand * BURST_BYTES == (total["accesses"] - total["cache_hits"]) * ROW_BYTES
+            assert total["bytes_cache"] == total["cache_hits"] * ROW_BYTES
+
+    def test_commands_and_bytes_agree(self, results: Any, system: str) -> None:
+        lines = pd.read_csv(results(system) / "stats.csv")
+        assert (lines["bytes_dram"] == (lines["reads"] + lines["writes"]) * BURST_BYTES).all()
+        assert (lines["row_hits"] + lines["row_misses"] == lines["reads"] + lines["writes"]).all()
+        assert (lines["row_misses"] <= lines["activates"]).all()
+        assert (lines["writes"] == 0).all()
+
+    def test_external_bytes_are_what_crosses_the_bus(self, results: Any, system: str) -> None:
+        lines = pd.read_csv(results(system) / "stats.csv")
+        if system == "cpu":
+            assert (lines["bytes_external"] == lines["bytes_dram"]).all()
+        else:
+            delivered = lines["bytes_delivered"].sum()
+            results_moved = lines["bytes_external"].sum() - 2 * delivered  # each is read out, then delivered
+            assert results_moved > 0
+            assert results_moved % ROW_BYTES == 0
+            moves_operands = "pim-base" in system
+            assert (delivered > 0) == moves_operands
+
+    def test_summary_is_the_sum_of_the_channels(self, results: Any, system: str) -> None:
+        lines = pd.read_csv(results(system) / "stats.csv")
+        summary = json.loads((results(system) / "summary.json").read_text())
+        assert summary["cycles"] == lines["cycles"][0]
+        for name in set(SUMMED) & summary["totals"].keys():
+            assert summary["totals"][name] == lines[name].sum(), name
+        assert summary["system"]["name"] == system
+
+    def test_units_add_up_to_their_channel(self, results: Any, system: str) -> None:
+        lines = pd.read_csv(results(system) / "stats.csv").set_index("channel")
+        units = pd.read_csv(results(system) / "units.csv")
+        if system == "cpu":
+            assert units.empty
+            return
+        loads = units.groupby("channel")["accesses"]
+        assert units["accesses"].sum() == lines["accesses"].sum()
+        if "pim-base" not in system:  # there a row may be read in one channel and used in another
+            assert (loads.sum() == lines["accesses"]).all()
+        assert (loads.max() == lines["unit_accesses_max"]).all()
+        assert (loads.mean() == lines["unit_accesses_mean"]).all()
+
+    def test_same_run_same_bytes(self, results: Any, system: str, tmp_path: Path) -> None:
+        again = tmp_path / "again.csv"
+        assert run("simulate", SAMPLE, "--system", system, "-o", again) == 0
+        assert again.read_bytes() == (results(system) / "stats.csv").read_bytes()
+
+
+def test_stdout_gets_the_csv_and_stderr_the_summary(results: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = (results("proactivepim") / "stats.csv").read_text()
+    capsys.readouterr()
+    assert run("simulate", SAMPLE, "-o", "-") == 0
+    captured = capsys.readouterr()
+    assert captured.out == expected
+    assert captured.err.startswith("sample-qr/proactivepim: ")
+
+
+def test_options_override_the_recipe(results: Any, tmp_path: Path) -> None:
+    """The base system is the full one without mapping and prefetch."""
+    out = tmp_path / "stats.csv"
+    assert run("simulate", SAMPLE, "--mapping", "interleave", "--prefetch", "none", "-o", out) == 0
+    ours = pd.read_csv(out).drop(columns=["run", "system"])
+    base = pd.read_csv(results("pim-base") / "stats.csv").drop(columns=["run", "system"])
+    pd.testing.assert_frame_equal(ours, base)
+
+
+def test_settings_reach_system_and_device(results: Any, tmp_path: Path) -> None:
+    usual = pd.read_csv(results("proactivepim") / "stats.csv")["cycles"][0]
+    for setting in ("barrier=none", "pim.instruction_interval=1"):
+        out = tmp_path / "stats.csv"
+        assert run("simulate", SAMPLE, "--set", setting, "-o", out) == 0
+        assert pd.read_csv(out)["cycles"][0] < usual, setting
+    assert run("simulate", SAMPLE, "--set", "tRCDRD=40", "-o", out) == 0
+    assert pd.read_csv(out)["cycles"][0] > usual
+
+
+def test_prefetch_serves_the_shared_rows_from_the_scratchpad(results: Any) -> None:
+    total = pd.read_csv(results("proactivepim") / "stats.csv").sum(numeric_only=True)
+    assert total["cache_hits"] == total["accesses"] / 2  # every lookup has one row of q and one of r
+    assert total["prefetch_reads"] > 0
+    without = pd.read_csv(results("proactivepim-map") / "stats.csv").sum(numeric_only=True)
+    assert without["cache_hits"] == without["prefetch_reads"] == 0
+
+
+def test_ratio_of_the_authors_simulator(shared: Path, tmp_path: Path) -> None:
+    """QR, 100 real samples, as the authors simulate it: mapping and prefetch gain 2.22 (2.23 in their simulator).
+
+    An issue-bound front end executes 134.75 and 60 instructions a table and batch, a ratio of 2.25; what
+    is lost against it is the start and end of the run, and hot rows that make some partners local.
+    """
+    trace = tmp_path / "criteo.parquet"
+    sample = shared / "data" / "criteo_kaggle_999.txt"
+    options = (
+        "--collisions",
+        4,
+        "--vector-bytes",
+        128,
+        "--batch-size",
+        4,
+        "--pooling",
+        10,
+        "--max-samples",
+        100,
+    )
+    assert run("gen-trace", sample, "-o", trace, *options) == 0
+    cycles = []
+    for choice in (("--mapping", "interleave", "--prefetch", "none"), ()):
+        out = tmp_path / "stats.csv"
+        assert run("simulate", trace, "--system", "proactivepim-paper", *choice, "-o", out) == 0
+        cycles.append(int(pd.read_csv(out)["cycles"][0]))
+    assert 2.1 <= cycles[0] / cycles[1] <= 2.4
+
+
+# --- bad input ---------------------------------------------------------------------------------
+
+
+def refused(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: object) -> str:
+    """The one line with which the command refuses; the folder's files stay as they are."""
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert run(*arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = [line for line in captured.err.splitlines() if not line.startswith("gen-trace: ")]
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("ppim: ")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--device", "hbm2-4gv"], ["unknown device", "hbm2-4gv", "hbm2-4gb"]),
+        (["--system", "proactivpim"], ["unknown system", "proactivpim", "proactivepim"]),
+        (["--mapping", "duplicated"], ["duplicated", "duplicate"]),
+        (["--prefetch", "tables"], ["tables", "table"]),
+        (["--set", "barier=none"], ["barier", "barrier"]),
+        (["--set", "barrier=tables"], ["barrier", "tables", "table"]),
+        (["--set", "pim.unit_window=soon"], ["unit_window", "soon", "whole number"]),
+        (["--set", "barrier"], ["barrier", "key=value"]),
+        (["--set", "tFAV=16"], ["tFAV", "tFAW"]),
+        (["--mapping", "interleave"], ["interleave", "--prefetch none"]),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(
+    options: list[str], words: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    line = refused(capsys, tmp_path, "simulate", SAMPLE, *options, "-o", tmp_path / "stats.csv")
+    for word in words:
+        assert word in line
+
+
+def rewrite(source: Path, target: Path, column: str, index: int, value: int) -> None:
+    """A copy of a trace with one number changed."""
+    table = pq.read_table(source)
+    numbers = table[column].to_numpy().copy()
+    numbers[index] = value
+    place = table.column_names.index(column)
+    table = table.set_column(
+        place, table.schema.field(column), pa.array(numbers, table.schema.field(column).type)
+    )
+    pq.write_table(table, target)
+
+
+class TestBadTraces:
+    """Each is named, and leaves no output."""
+
+    def line(self, capsys: pytest.CaptureFixture[str], folder: Path, trace: Path) -> str:
+        line = refused(
+            capsys, folder, "simulate", trace, "-o", folder / "stats.csv", "--units", folder / "units.csv"
+        )
+        assert str(trace) in line
+        return line
+
+    def test_missing(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        assert "no such file" in self.line(capsys, tmp_path, tmp_path / "nothing.parquet").lower()
+
+    def test_truncated(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        whole = SAMPLE.read_bytes()
+        for size in (len(whole) - 1, len(whole) // 2, 3, 0):
+            trace = tmp_path / "cut.parquet"
+            trace.write_bytes(whole[:size])
+            self.line(capsys, tmp_path, trace)
+
+    def test_damaged_in_the_middle(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        whole = bytearray(SAMPLE.read_bytes())
+        whole[200:1200] = bytes(1000)
+        trace = tmp_path / "damaged.parquet"
+        trace.write_bytes(whole)
+        self.line(capsys, tmp_path, trace)
+
+    def test_parquet_of_something_else(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        trace = tmp_path / "other.parquet"
+        pq.write_table(pa.table({"row": [1, 2, 3]}), trace)
+        assert "gen-trace" in self.line(capsys, tmp_path, trace)
+
+    def test_no_parquet(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        trace = tmp_path / "text.parquet"
+        trace.write_text("0x0 READ 0\n" * 100)
+        self.line(capsys, tmp_path, trace)
+
+    def test_row_outside_its_table(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        trace = tmp_path / "outside.parquet"
+        rewrite(SAMPLE, trace, "row", 1, 4)  # the second access is of r, which has 4 rows
+        line = self.line(capsys, tmp_path, trace)
+        assert "row 4" in line
+        assert "r" in line
+
+    def test_table_that_is_not_there(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        trace = tmp_path / "outside.parquet"
+        rewrite(SAMPLE, trace, "table", 13311, 26)
+        assert "table 26" in self.line(capsys, tmp_path, trace)
+
+
+def test_folder_of_the_output_must_exist(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    line = refused(capsys, tmp_path, "simulate", SAMPLE, "-o", tmp_path / "absent" / "stats.csv")
+    assert "absent" in line
+
+
+def test_failure_keeps_an_earlier_result(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "stats.csv"
+    out.write_text("earlier\n")
+    trace = tmp_path / "outside.parquet"
+    shutil.copy(SAMPLE, trace)
+    rewrite(SAMPLE, trace, "row", 13311, 1_000_000)
+    refused(capsys, tmp_path, "simulate", trace, "-o", out)
+    assert out.read_text() == "earlier\n"
+
+
+def test_more_fields_than_the_dataset_has(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    data = tmp_path / "train.txt"
+    good = "\t".join(["0", *["1"] * 13, *["0123abcd"] * 26])
+    data.write_text(f"{good}\n{good}\t0123abcd\n")
+    line = refused(
+        capsys, tmp_path, "gen-trace", data, "--dataset", "criteo-kaggle", "-o", tmp_path / "t.parquet"
+    )
+    assert f"{data}:2" in line
+    assert "40" in line
