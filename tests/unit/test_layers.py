@@ -1,0 +1,43 @@
+"""The shape of the package: imports flow one way, and a command costs nothing until it is called."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from importlinter.application.use_cases import SUCCESS, lint_imports
+from importlinter.configuration import configure
+
+from tests.conftest import ROOT
+
+COMMANDS = sorted((ROOT / "ppim" / "cli").glob("[!_]*.py"))
+
+
+def test_imports_flow_one_way(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    configure()
+    passed = lint_imports(cache_dir=None) == SUCCESS
+    assert passed, capsys.readouterr().out
+
+
+def test_every_folder_has_its_layer() -> None:
+    """A package that no contract names could import whatever it likes."""
+    text = (ROOT / "pyproject.toml").read_text()
+    for module in (ROOT / "ppim").iterdir():
+        if module.suffix == ".py" or (module / "__init__.py").exists():
+            name = module.stem
+            assert name == "__init__" or f"ppim.{name}" in text, (
+                f"ppim.{name} stands in no layer of pyproject.toml"
+            )
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
+def test_commands_import_only_what_help_needs(path: Path) -> None:
+    allowed = {"__future__", "click", "pathlib", "typing", "collections.abc", "ppim.errors"}
+    tops = [
+        node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    modules = {node.module or "" for node in tops if isinstance(node, ast.ImportFrom)}
+    modules |= {alias.name for node in tops if isinstance(node, ast.Import) for alias in node.names}
+    assert modules <= allowed
