@@ -69,6 +69,7 @@ from ppim.engine.lanes import (
     where,
     whole_view,
 )
+from ppim.engine.memory import aligned_copy, aligned_full
 from ppim.jit import helper
 
 # Classes of later commands that have a vector each.
@@ -84,6 +85,8 @@ SLOW_COMMANDS = (REFRESH_BANK, REFRESH, SELF_REFRESH_ENTER, SELF_REFRESH_EXIT)
 N_SLOW = 4
 
 ALL_LANES = -1
+LANE_BITS = (1 << LANES) - 1
+ALL_64_BITS = (1 << 64) - 1
 NOT_A_CANDIDATE = (1 << 31) - 1
 REBASE_AFTER = 1 << 29
 WINDOW_DEPTH = 32  # a power of two
@@ -99,7 +102,6 @@ class BankShape(NamedTuple):
     n_ranks: int
     tFAW: int  # 0: no window
     t32AW: int  # 0: no window
-    bank_refresh: int  # 1: bank refreshes occur, so every command must keep their earliest cycles
 
 
 class Banks(NamedTuple):
@@ -108,7 +110,8 @@ class Banks(NamedTuple):
     shape: BankShape
     distance: NDArray[np.int32]  # (10 * n_lanes, n_blocks * 64)
     slow_distance: NDArray[np.int32]  # (10 * n_lanes, 4 * n_lanes)
-    rank_lanes: NDArray[np.int64]  # (n_ranks,) mask of the rank's lanes
+    rank_block_lanes: NDArray[np.int64]  # (n_ranks * n_blocks,) mask of the rank's lanes in each block
+    rank_lanes: NDArray[np.int64]  # (n_ranks,) mask of the rank's lanes; for up to 64 banks
     rank_of: NDArray[np.int64]  # (n_lanes,) rank of each lane: a load is faster than a division
     base: NDArray[np.int64]  # (channels, 1)
     earliest: NDArray[np.int32]  # (channels, n_blocks * 64): [block][class][lane of block]
@@ -129,6 +132,7 @@ class ChannelBanks(NamedTuple):
     shape: BankShape
     distance: NDArray[np.int32]
     slow_distance: NDArray[np.int32]
+    rank_block_lanes: NDArray[np.int64]
     rank_lanes: NDArray[np.int64]
     rank_of: NDArray[np.int64]
     base: NDArray[np.int64]
@@ -239,7 +243,8 @@ def make_banks(
     padded[..., :n_lanes] = distances[:, :, CLASS_COMMANDS, :]
     by_block = padded.reshape(N_COMMANDS, n_lanes, N_CLASSES, n_blocks, LANES).swapaxes(2, 3)
     per_rank = org.banks_per_rank
-    rank_masks = [((1 << per_rank) - 1) << (rank * per_rank) & ((1 << 64) - 1) for rank in range(org.ranks)]
+    rank_masks = [((1 << per_rank) - 1) << (rank * per_rank) for rank in range(org.ranks)]
+    block_starts = range(0, n_blocks * LANES, LANES)
     shape = BankShape(
         n_lanes=n_lanes,
         n_blocks=n_blocks,
@@ -247,21 +252,23 @@ def make_banks(
         n_ranks=org.ranks,
         tFAW=device.timing.tFAW if activate_windows else 0,
         t32AW=device.timing.t32AW if activate_windows and device.is_gddr else 0,
-        bank_refresh=int(device.controller.refresh_policy == "BANK_LEVEL_STAGGERED"),
     )
     ranks = (n_channels, org.ranks)
     return Banks(
         shape=shape,
-        distance=np.ascontiguousarray(by_block.reshape(N_COMMANDS * n_lanes, n_blocks * BLOCK)),
+        distance=aligned_copy(by_block.reshape(N_COMMANDS * n_lanes, n_blocks * BLOCK)),
         slow_distance=np.ascontiguousarray(
             distances[:, :, SLOW_COMMANDS, :].reshape(N_COMMANDS * n_lanes, N_SLOW * n_lanes), np.int32
         ),
-        rank_lanes=np.array(rank_masks, np.uint64).view(np.int64),
+        rank_block_lanes=np.array(
+            [mask >> at & LANE_BITS for mask in rank_masks for at in block_starts], np.int64
+        ),
+        rank_lanes=np.array([mask & ALL_64_BITS for mask in rank_masks], np.uint64).view(np.int64),
         rank_of=np.arange(n_lanes) // per_rank,
         base=np.zeros((n_channels, 1), np.int64),
-        earliest=np.zeros((n_channels, n_blocks * BLOCK), np.int32),
+        earliest=aligned_full((n_channels, n_blocks * BLOCK), 0, np.int32),
         slow=np.zeros((n_channels, N_SLOW * n_lanes), np.int32),
-        bank_cycle=np.zeros((n_channels, n_blocks * LANES), np.int32),
+        bank_cycle=aligned_full((n_channels, n_blocks * LANES), 0, np.int32),
         candidates=np.zeros((n_channels, N_CLASSES), np.int64),
         open_row=np.full((n_channels, n_lanes), NO_ROW, np.int32),
         n_open=np.zeros(ranks, np.int64),
@@ -279,6 +286,7 @@ def channel_banks(banks, channel):
         banks.shape,
         whole_view(banks.distance),
         whole_view(banks.slow_distance),
+        whole_view(banks.rank_block_lanes),
         whole_view(banks.rank_lanes),
         whole_view(banks.rank_of),
         row_view(banks.base, channel),
@@ -413,51 +421,67 @@ def _raise_slow(b, command, lane, now):
 
 @helper(forceinline=True)
 def _raise_own_refresh(b, command, lane, now):
-    """Raise the refresh and self-refresh cycles of the bank itself."""
+    """Raise the refresh cycle of the bank itself."""
     n = b.shape.n_lanes
-    start = (command * n + lane) * (N_SLOW * n)
-    for slow in range(N_SLOW):
-        i = slow * n + lane
-        b.slow[i] = max(b.slow[i], now + b.slow_distance[start + i])
+    at = (REFRESH - REFRESH_BANK) * n + lane
+    b.slow[at] = max(b.slow[at], now + b.slow_distance[(command * n + lane) * (N_SLOW * n) + at])
 
 
 @helper(forceinline=True)
-def _note_issue(b, command, lane, cycle, now):
-    """Everything but the four vectors; returns (relative window cycle, lanes of the window)."""
-    window = int32(UNCONSTRAINED)
-    if command == ACTIVATE:
-        absolute = _note_activate(b, lane, cycle)
-        window = int32(max(absolute - b.base[0], int64(UNCONSTRAINED)))
-    if command >= REFRESH_BANK or b.shape.bank_refresh != 0:
+def _relative_window(b, command, lane, cycle):
+    """Enter an ACTIVATE into the history; relative cycle from which the windows allow the next one."""
+    if command != ACTIVATE:
+        return int32(UNCONSTRAINED)
+    return int32(max(_note_activate(b, lane, cycle) - b.base[0], int64(UNCONSTRAINED)))
+
+
+@helper(forceinline=True)
+def _raise_refresh(b, command, lane, now):
+    """Keep the refresh cycles up to date as far as rank refresh and open pages need it."""
+    if command >= REFRESH_BANK:
         _raise_slow(b, command, lane, now)
-    elif command in (PRECHARGE, READ_P, WRITE_P):
-        # With rank refresh only the commands that close a bank delay a refresh, and only their own bank's.
+    elif command == PRECHARGE:
         _raise_own_refresh(b, command, lane, now)
-    return window, b.rank_lanes[b.rank_of[lane]]
+
+
+@helper(forceinline=True)
+def _raise_vectors(b, command, lane, cycle, now):
+    window, rank = _relative_window(b, command, lane, cycle), b.rank_of[lane]
+    distance_start = (command * b.shape.n_lanes + lane) * (b.shape.n_blocks * BLOCK)
+    now_vector = splat(now)
+    for block in range(b.shape.n_blocks):
+        start, offset = block * BLOCK, distance_start + block * BLOCK
+        _raise_activate(
+            b, start, offset, now_vector, window, b.rank_block_lanes[rank * b.shape.n_blocks + block]
+        )
+        _raise_class(b, start, offset, COLUMN_READ, now_vector)
+        _raise_class(b, start, offset, COLUMN_WRITE, now_vector)
+        _raise_class(b, start, offset, PRE, now_vector)
 
 
 @helper
 def apply(b, command, lane, cycle):
-    """Issue `command` on `lane` at `cycle`: move every earliest cycle. For a rank, any lane of it.
-
-    The open row is the caller's business (`open_bank`, `close_bank`).
-    """
+    """`issue` without the look for what may come next."""
     now = _relative(b, cycle)
-    window, _ = _note_issue(b, command, lane, cycle, now)
-    width = b.shape.n_blocks * BLOCK
-    start = (command * b.shape.n_lanes + lane) * width
-    for i in range(width):
-        b.earliest[i] = max(b.earliest[i], now + b.distance[start + i])
-    if command == ACTIVATE:
-        first = b.rank_of[lane] * b.shape.banks_per_rank
-        for other in range(first, first + b.shape.banks_per_rank):
-            i = lane_at(other)
-            b.earliest[i] = max(b.earliest[i], window)
+    _raise_refresh(b, command, lane, now)
+    _raise_vectors(b, command, lane, cycle, now)
+
+
+@helper
+def apply_all(b, command, lane, cycle):
+    """`apply` that keeps every slow command's cycle: for bank refresh, self refresh and auto-precharge."""
+    now = _relative(b, cycle)
+    _raise_slow(b, command, lane, now)
+    _raise_vectors(b, command, lane, cycle, now)
 
 
 @helper(forceinline=True)
 def issue(b, command, lane, cycle, eligible):
-    """`apply`, fused with the look for what may come next.
+    """Issue `command` on `lane` at `cycle`: move every earliest cycle, and look for what may come next.
+
+    For open pages and rank refresh: of the slow commands' cycles it keeps those of REFRESH, which only a
+    PRECHARGE of the same bank and refreshes delay. Bank refresh, self refresh and auto-precharge need
+    `apply_all`. The open row is the caller's business (`open_bank`, `close_bank`).
 
     Parameters
     ----------
@@ -478,11 +502,12 @@ def issue(b, command, lane, cycle, eligible):
         Candidate lanes that may issue in `next_cycle`.
     """
     now = _relative(b, cycle)
-    window, window_lanes = _note_issue(b, command, lane, cycle, now)
+    _raise_refresh(b, command, lane, now)
+    window, rank_block = _relative_window(b, command, lane, cycle), b.rank_of[lane] * b.shape.n_blocks
     distance_start = (command * b.shape.n_lanes + lane) * (b.shape.n_blocks * BLOCK)
     now_vector = splat(now)
     if b.shape.n_blocks == 1:
-        act = _raise_activate(b, 0, distance_start, now_vector, window, window_lanes)
+        act = _raise_activate(b, 0, distance_start, now_vector, window, b.rank_block_lanes[rank_block])
         read = _raise_class(b, 0, distance_start, COLUMN_READ, now_vector)
         write = _raise_class(b, 0, distance_start, COLUMN_WRITE, now_vector)
         pre = _raise_class(b, 0, distance_start, PRE, now_vector)
@@ -493,7 +518,9 @@ def issue(b, command, lane, cycle, eligible):
         best = splat(int32(NOT_A_CANDIDATE))
         for block in range(b.shape.n_blocks):
             start, offset = block * BLOCK, distance_start + block * BLOCK
-            act = _raise_activate(b, start, offset, now_vector, window, window_lanes >> (block * LANES))
+            act = _raise_activate(
+                b, start, offset, now_vector, window, b.rank_block_lanes[rank_block + block]
+            )
             read = _raise_class(b, start, offset, COLUMN_READ, now_vector)
             write = _raise_class(b, start, offset, COLUMN_WRITE, now_vector)
             pre = _raise_class(b, start, offset, PRE, now_vector)

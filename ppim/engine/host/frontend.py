@@ -42,6 +42,7 @@ from ppim.engine.host.state import (
     HostState,
     host_channel,
 )
+from ppim.engine.lanes import row_view, whole_view
 from ppim.jit import helper, njit
 
 # Why `feed` returned.
@@ -113,7 +114,7 @@ def _run_channel(state, channel, goal, until, i, cycles, addresses, is_write):
     Returns (next request, why it stopped; ALL_TAKEN also when the next request is another channel's).
     """
     h = bind(state, channel)
-    rules, front, bounds = state.rules, state.front, state.bounds[channel]
+    rules, front, bounds = whole_view(state.rules), whole_view(state.front), row_view(state.bounds, channel)
     while True:
         offered = goal == TO_ROOM
         write, address = int64(0), int64(0)
@@ -163,7 +164,12 @@ def feed(state, goal, channel, until, start, cycles, addresses, is_write):
     (int, int)
         Number of the first request not accepted, and why the kernel returned.
     """
-    i, rules, front = start, state.rules, state.front
+    i, rules, front, fields = (
+        start,
+        whole_view(state.rules),
+        whole_view(state.front),
+        whole_view(state.fields),
+    )
     if goal != TO_ROOM:
         return _run_channel(state, channel, goal, until, i, cycles, addresses, is_write)
     while i < addresses.size:
@@ -171,18 +177,11 @@ def feed(state, goal, channel, until, start, cycles, addresses, is_write):
         if cycle > rules[LAST_CYCLE]:
             return i, END_OF_RUN
         address, write = addresses[i], int64(is_write[i])
-        channel = field(address, state.fields[CHANNEL_AT], state.fields[CHANNEL_MASK])
-        if state.bounds[channel, write * rules[SEPARATE]] < rules[TRANS_SIZE]:
-            _accept(
-                front,
-                state.clocks[channel],
-                state.arrivals[channel],
-                state.bounds[channel],
-                cycle,
-                address,
-                write,
-                write * rules[SEPARATE],
-            )
+        channel = field(address, fields[CHANNEL_AT], fields[CHANNEL_MASK])
+        bounds, kind = row_view(state.bounds, channel), write * rules[SEPARATE]
+        if bounds[kind] < rules[TRANS_SIZE]:
+            clocks, arrivals = row_view(state.clocks, channel), row_view(state.arrivals, channel)
+            _accept(front, clocks, arrivals, bounds, cycle, address, write, kind)
             i += 1
         else:
             i, why = _run_channel(state, channel, goal, until, i, cycles, addresses, is_write)

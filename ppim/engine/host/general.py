@@ -15,7 +15,7 @@ from ppim.engine.banks import (
     COLUMN_WRITE,
     N_CLASSES,
     PRE,
-    apply,
+    apply_all,
     close_bank,
     earliest_cycle,
     earliest_slow_cycle,
@@ -344,7 +344,7 @@ def _issue(h, command, lane, slot, cycle):
         elif command == SELF_REFRESH_EXIT:
             h.ranks[rank * RANK_FIELDS + SLEPT_UNTIL] = cycle
     h.counters[command] += 1
-    apply(h.banks, command, lane, cycle)
+    apply_all(h.banks, command, lane, cycle)
 
 
 @helper(forceinline=True)

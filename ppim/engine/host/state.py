@@ -19,6 +19,7 @@ from ppim.dram.device import Device
 from ppim.engine.banks import Banks, ChannelBanks, channel_banks, make_banks
 from ppim.engine.codes import NEVER
 from ppim.engine.lanes import LANES, row_view, whole_view
+from ppim.engine.memory import aligned_full
 from ppim.engine.refresh import INTERVAL, refresh_plan
 from ppim.jit import helper
 
@@ -66,7 +67,7 @@ N_FREE = 17
 ARRIVALS = 18  # buffered arrivals: next to register, end
 ARRIVALS_END = 19
 LOG_USED = 20
-CHANNEL_FIELDS = 21
+CHANNEL_FIELDS = 24  # whole cache lines
 
 # Counters of a channel; the first ten are the commands by code.
 READ_HITS = 10
@@ -251,14 +252,14 @@ def make_rules(
 
 
 def _empty_lanes(n_channels: int, n_lanes: int) -> NDArray[np.int64]:
-    lanes = np.zeros((n_channels, n_lanes, LANE_FIELDS), np.int64)
+    lanes = aligned_full((n_channels, n_lanes, LANE_FIELDS), 0, np.int64)
     lanes[:, :, [FIRST_READ, FIRST_WRITE]] = NO_SLOT
     return lanes.reshape(n_channels, -1)
 
 
 def make_clocks(n_channels: int, n_lanes: int, n_slots: int, refresh_interval: int) -> NDArray[np.int64]:
     """Clocks of idle channels at cycle 0."""
-    clocks = np.zeros((n_channels, CHANNEL_FIELDS), np.int64)
+    clocks = aligned_full((n_channels, CHANNEL_FIELDS), 0, np.int64)
     clocks[:, NEXT_COMMAND] = clocks[:, NEXT_MOVE] = NEVER
     clocks[:, REFRESH_LOOK] = refresh_interval
     clocks[:, ROOM] = np.array([((1 << n_lanes) - 1) & ((1 << 64) - 1)], np.uint64).view(np.int64)
@@ -280,7 +281,7 @@ def make_buffers(n_channels: int, n_slots: int, rules: NDArray[np.int64]) -> dic
     front[ACCEPTED_THEN] = rules[INJECT]
     n_arrivals = 2 * rules[TRANS_SIZE] + 1
     return {
-        "pool": np.zeros((n_channels, n_slots * SLOT_FIELDS), np.int64),
+        "pool": aligned_full((n_channels, n_slots * SLOT_FIELDS), 0, np.int64),
         "free": np.tile(np.arange(n_slots, dtype=np.int32)[::-1], (n_channels, 1)),
         "buckets": np.full((n_channels, 1 << BUCKET_BITS), NO_SLOT, np.int32),
         "chain": np.full((n_channels, n_slots), NO_SLOT, np.int32),
@@ -305,7 +306,7 @@ def make_state(device: Device, rules: NDArray[np.int64]) -> HostState:
         clocks=make_clocks(n, n_lanes, n_slots, plan[INTERVAL]),
         counters=make_counters(n),
         lanes=_empty_lanes(n, n_lanes),
-        queue_rows=np.zeros((n, n_lanes * rules[QUEUE_WIDTH]), np.int32),
-        queue_slots=np.zeros((n, n_lanes * rules[QUEUE_WIDTH]), np.int32),
+        queue_rows=aligned_full((n, n_lanes * rules[QUEUE_WIDTH]), 0, np.int32),
+        queue_slots=aligned_full((n, n_lanes * rules[QUEUE_WIDTH]), 0, np.int32),
         **make_buffers(n, n_slots, rules),
     )
