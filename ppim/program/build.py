@@ -111,6 +111,8 @@ class Recipe(NamedTuple):
     cache_ways: int
     tables: int
     subtables: int  # most of one table
+    batch_size: int
+    samples: int  # of the whole trace
 
 
 class Accesses(NamedTuple):
@@ -170,6 +172,8 @@ def bare_recipe(recipe):
         recipe.cache_ways,
         recipe.tables,
         recipe.subtables,
+        recipe.batch_size,
+        recipe.samples,
     )
 
 
@@ -545,8 +549,11 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
         stop = end_of_turn(chunk, position)
         table = np.int64(chunk.table[position])
         n_rows = count_resident(recipe, table) if recipe.prefetch == PREFETCH_TABLE else 0
-        bags = max(np.int64(chunk.sample[stop - 1]) + 1, state.pending[PENDING_BAGS])
-        if not has_room(rings, recipe, stop - position, bags, n_rows):
+        batch = np.int64(chunk.batch[position])
+        # The last bags of a turn may be empty.
+        bags = min(recipe.batch_size, recipe.samples - batch * recipe.batch_size)
+        bags = max(bags, np.int64(chunk.sample[stop - 1]) + 1)
+        if not has_room(rings, recipe, stop - position, max(bags, state.pending[PENDING_BAGS]), n_rows):
             return position
         turn = rings.marks[NEXT_TURN]
         rings.marks[NEXT_TURN] = turn + 1
@@ -554,7 +561,7 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
         row[TURN_LEFT] = 0
         row[TURN_CLOSED] = 0
         row[TURN_END] = 0
-        row[TURN_BATCH] = chunk.batch[position]
+        row[TURN_BATCH] = batch
         row[TURN_FIRST_LOOKUP] = rings.marks[NEXT_LOOKUP]
         row[TURN_FIRST_SUM] = rings.marks[NEXT_SUM]
         if state.pending[PENDING_TURN] != NONE:
@@ -575,5 +582,5 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
         state.pending[PENDING_TURN] = turn
         state.pending[PENDING_FIRST_SUM] = row[TURN_FIRST_SUM]
         state.pending[PENDING_STOP_SUM] = rings.marks[NEXT_SUM]
-        state.pending[PENDING_BAGS] = np.int64(chunk.sample[stop - 1]) + 1
+        state.pending[PENDING_BAGS] = bags
     return position

@@ -82,6 +82,8 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec) -> Prepared:
         cache_ways=ways,
         tables=shape[0],
         subtables=shape[1],
+        batch_size=meta.batch_size,
+        samples=meta.samples,
     )
     is_all = system.prefetch.prefetch == "all"
     return Prepared(

@@ -1,0 +1,299 @@
+"""The slow twin of the program builder: §1 of `docs/model.md`, sentence by sentence, in plain Python.
+
+It asks a placement only where a row lies; everything else it works out from the trace's metadata and the
+system. Sums are named by what they are, (turn, bag, channel, unit), not by number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict, defaultdict
+from dataclasses import dataclass, field
+from itertools import zip_longest
+
+import numpy as np
+
+from ppim.mapping.base import DUPLICATED, Placement, UnitGeometry
+from ppim.program.instruction import ALL, HIT, PREFETCH, READ, READ_OUT, TRANSFER
+from ppim.systems.spec import SystemSpec
+from ppim.trace.schema import SubtableMeta, TraceMeta
+from tests.reference.placements import locate
+from tests.reference.small_traces import SmallTrace
+
+SumName = tuple[int, int, int, int]  # turn, bag, channel, unit
+
+
+@dataclass(frozen=True)
+class Step:
+    """One instruction of one stream. `lookup` counts the trace's lookups; a HIT has no address."""
+
+    kind: int
+    channel: int
+    unit: int
+    turn: int
+    address: int = 0
+    bursts: int = 0
+    lookup: int | None = None
+    sums: tuple[SumName, ...] = ()
+
+
+@dataclass
+class LookupStep:
+    sum: SumName
+    operands: int = 0
+    compute_cycles: int = 0
+    bursts: int = 0
+
+
+@dataclass
+class TwinProgram:
+    """What the builder should write and count."""
+
+    streams: list[list[Step]]
+    lookups: list[LookupStep] = field(default_factory=list)
+    sums: dict[SumName, int] = field(default_factory=dict)  # lookups of each
+    turn_batch: list[int] = field(default_factory=list)
+    counts: dict[str, list[int]] = field(default_factory=dict)  # by channel
+    unit_accesses: list[int] = field(default_factory=list)
+
+
+class LruCache:
+    """Sets of rows by address, the least recently used one first."""
+
+    def __init__(self, sets: int, ways: int) -> None:
+        self.sets: list[OrderedDict[int, None]] = [OrderedDict() for _ in range(sets)]
+        self.ways = ways
+
+    def holds(self, address: int, bursts: int) -> bool:
+        """Whether the row is there; now it is, and the set's most recent."""
+        rows = self.sets[address // bursts % len(self.sets)]
+        hit = address in rows
+        rows[address] = None
+        rows.move_to_end(address)
+        if len(rows) > self.ways:
+            rows.popitem(last=False)
+        return hit
+
+
+def build_twin(
+    trace: SmallTrace, geometry: UnitGeometry, placement: Placement, system: SystemSpec, clock_ns: float
+) -> TwinProgram:
+    """The program of a trace on a system whose rows lie as `placement` says."""
+    return _Builder(trace, geometry, placement, system, clock_ns).build()
+
+
+class _Builder:
+    def __init__(
+        self,
+        trace: SmallTrace,
+        geometry: UnitGeometry,
+        placement: Placement,
+        system: SystemSpec,
+        clock_ns: float,
+    ) -> None:
+        self.trace, self.meta, self.geometry = trace, trace.meta, geometry
+        self.placement, self.system, self.clock_ns = placement, system, clock_ns
+        self.is_global = system.pim.frontend == "global"
+        self.resident = resident_rows(trace.meta, system, geometry.burst_bytes)
+        self.program = TwinProgram(
+            streams=[[] for _ in range(1 if self.is_global else geometry.channels)],
+            counts={
+                name: [0] * geometry.channels
+                for name in ("lookups", "accesses", "cache_hits", "cache_misses", "bytes_cache")
+            },
+            unit_accesses=[0] * geometry.units,
+        )
+        self.caches = [lru_cache(trace.meta, system, geometry) for _ in range(geometry.units)]
+
+    # The order of things.
+
+    def build(self) -> TwinProgram:
+        prefetch = self.system.prefetch.prefetch
+        if prefetch == "all":
+            rows = [row for table in range(len(self.meta.tables)) for row in self.prefetched_rows(table)]
+            self.merge(None, 0, rows)
+        before: int | None = None
+        for batch, table, bags in self.turns():
+            turn = len(self.program.turn_batch)
+            self.program.turn_batch.append(batch)
+            self.merge(before, turn, self.prefetched_rows(table) if prefetch == "table" else [])
+            for bag, lookups in enumerate(bags):
+                for rows in lookups:
+                    self.emit_lookup(turn, table, bag, rows)
+            before = turn
+        self.merge(before, 0, [])
+        return self.program
+
+    def turns(self) -> list[tuple[int, int, list[list[list[int]]]]]:
+        """(batch, table, rows of each lookup of each bag) of every turn with a lookup."""
+        size, found = self.meta.batch_size, []
+        for batch in range(math.ceil(len(self.trace.bags) / size)):
+            samples = self.trace.bags[batch * size : (batch + 1) * size]
+            for table, scheme in enumerate(self.trace.schemes):
+                bags = [scheme.split(sample[table]).tolist() for sample in samples]
+                if any(bags):
+                    found.append((batch, table, bags))
+        return found
+
+    def merge(self, turn: int | None, next_turn: int, rows: list[tuple[int, int]]) -> None:
+        """Transfers of a turn one to one with prefetches for the next, in every stream."""
+        for stream, steps in enumerate(self.program.streams):
+            channel = ALL if self.is_global else stream
+            transfers = [] if turn is None else self.transfers(turn, stream)
+            prefetches = [
+                Step(PREFETCH, channel, ALL, next_turn, address, bursts) for address, bursts in rows
+            ]
+            for pair in zip_longest(transfers, prefetches):
+                steps += [step for step in pair if step is not None]
+
+    def transfers(self, turn: int, stream: int) -> list[Step]:
+        """In order of bag, then unit: those with a partial sum, or one for each."""
+        batch = self.program.turn_batch[turn]
+        size = self.meta.batch_size
+        bags = min(size, len(self.trace.bags) - batch * size)
+        bursts = math.ceil(self.meta.parameters["vector_bytes"] / self.geometry.burst_bytes)
+        channels = range(self.geometry.channels) if self.is_global else [stream]
+        steps = []
+        for bag in range(bags):
+            for unit in range(self.geometry.units_per_channel):
+                names = [(turn, bag, channel, unit) for channel in channels]
+                sums = tuple(name for name in names if name in self.program.sums)
+                if sums or self.system.pim.transfer == "all":
+                    channel = ALL if self.is_global else stream
+                    steps.append(Step(TRANSFER, channel, unit, turn, bursts=bursts, sums=sums))
+        return steps
+
+    def prefetched_rows(self, table: int) -> list[tuple[int, int]]:
+        """(address, bursts) of the rows of a table that the scratchpads hold."""
+        return [
+            (self.copy_address(table, subtable, row), self.bursts(table, subtable))
+            for subtable in range(len(self.meta.tables[table].subtables))
+            for row in range(self.resident[table, subtable])
+        ]
+
+    # Lookups.
+
+    def emit_lookup(self, turn: int, table: int, bag: int, rows: list[int]) -> None:
+        accesses = list(zip(self.trace.schemes[table].access_subtables, rows, strict=True))
+        owner = self.owner(table, accesses)
+        channel, unit = divmod(owner, self.geometry.units_per_channel)
+        number = len(self.program.lookups)
+        lookup = LookupStep((turn, bag, channel, unit), compute_cycles=self.compute_cycles(table))
+        self.program.lookups.append(lookup)
+        self.program.sums[lookup.sum] = self.program.sums.get(lookup.sum, 0) + 1
+        self.program.counts["lookups"][channel] += 1
+        for subtable, row in accesses:
+            self.emit_access(turn, table, subtable, row, owner, number)
+        if lookup.operands == 0:
+            lookup.operands = 1
+            self.send(Step(HIT, channel, unit, turn, lookup=number))
+
+    def owner(self, table: int, accesses: list[tuple[int, int]]) -> int:
+        """The unit that holds the first row that is not shared; where all are shared, any unit will do."""
+        for subtable, row in accesses:
+            if not self.subtable(table, subtable).shared:
+                return self.place(table, subtable, row)[0]
+        subtable, row = accesses[0]
+        if self.is_duplicated(table, subtable):
+            return row % self.geometry.units
+        return self.place(table, subtable, row)[0]
+
+    def emit_access(self, turn: int, table: int, subtable: int, row: int, owner: int, number: int) -> None:
+        counts, channel = self.program.counts, owner // self.geometry.units_per_channel
+        counts["accesses"][channel] += 1
+        row_bytes = self.subtable(table, subtable).bytes_per_row
+        if row < self.resident[table, subtable]:
+            counts["cache_hits"][channel] += 1
+            counts["bytes_cache"][channel] += row_bytes
+            self.program.unit_accesses[owner] += 1
+            return
+        holder, address = owner, 0
+        if self.is_duplicated(table, subtable):
+            address = self.copy_address(table, subtable, row)
+        else:
+            holder, address = self.place(table, subtable, row)
+        bursts = self.bursts(table, subtable)
+        kind = READ if holder == owner else READ_OUT
+        cache = self.caches[owner]
+        if kind == READ and cache is not None and cache.holds(address, bursts):
+            kind = HIT
+            counts["cache_hits"][channel] += 1
+            counts["bytes_cache"][channel] += row_bytes
+        elif (kind == READ and cache is not None) or self.resident[table, subtable] > 0:
+            counts["cache_misses"][channel] += 1
+        self.program.unit_accesses[holder] += 1
+        self.program.lookups[number].operands += 1
+        self.program.lookups[number].bursts += bursts
+        place = divmod(holder, self.geometry.units_per_channel)
+        if kind == HIT:
+            self.send(Step(HIT, *place, turn, lookup=number))
+        else:
+            self.send(Step(kind, *place, turn, address, bursts, number))
+
+    def send(self, step: Step) -> None:
+        self.program.streams[0 if self.is_global else step.channel].append(step)
+
+    # Rows and their places.
+
+    def subtable(self, table: int, subtable: int) -> SubtableMeta:
+        return self.meta.tables[table].subtables[subtable]
+
+    def bursts(self, table: int, subtable: int) -> int:
+        return math.ceil(self.subtable(table, subtable).bytes_per_row / self.geometry.burst_bytes)
+
+    def is_duplicated(self, table: int, subtable: int) -> bool:
+        return bool(self.placement.mode[table, subtable] == DUPLICATED)
+
+    def copy_address(self, table: int, subtable: int, row: int) -> int:
+        return int(self.placement.base[table, subtable]) + row * self.bursts(table, subtable)
+
+    def place(self, table: int, subtable: int, row: int) -> tuple[int, int]:
+        units, addresses = locate(self.placement, table, subtable, np.array([row]))
+        return int(units[0]), int(addresses[0])
+
+    def compute_cycles(self, table: int) -> int:
+        """§6: D for each lookup; TT-Rec contracts left to right."""
+        parameters = self.meta.parameters
+        macs = parameters["vector_bytes"] // 4
+        scheme = self.trace.schemes[table]
+        if hasattr(scheme, "element_factors"):
+            j1, j2, j3 = scheme.element_factors
+            rank = parameters["tt_rank"]
+            macs = j1 * j2 * rank**2 + j1 * j2 * j3 * rank
+        steps = math.ceil(macs / self.system.compute.macs)
+        if self.system.compute.mac_ghz == 0:
+            return steps
+        return math.ceil(round(steps / self.system.compute.mac_ghz / self.clock_ns, 6))
+
+
+def resident_rows(meta: TraceMeta, system: SystemSpec, burst_bytes: int) -> dict[tuple[int, int], int]:
+    """Rows of each subtable that a turn of its table finds in the scratchpads."""
+    resident: dict[tuple[int, int], int] = defaultdict(int)
+    if system.prefetch.prefetch == "none" or system.cache.policy != "scratchpad":
+        return resident
+    line = system.cache.cache_line_bytes or burst_bytes
+    free = system.cache.cache_bytes
+    for t, table in enumerate(meta.tables):
+        if system.prefetch.prefetch == "table":
+            free = system.cache.cache_bytes
+        for s, part in enumerate(table.subtables):
+            if part.shared and part.name in system.prefetch.prefetch_subtables:
+                bursts = math.ceil(part.bytes_per_row / burst_bytes) * burst_bytes
+                taken = math.ceil(bursts / line) * line
+                for _ in range(part.rows):
+                    if taken <= free:
+                        resident[t, s] += 1
+                        free -= taken
+    return resident
+
+
+def lru_cache(meta: TraceMeta, system: SystemSpec, geometry: UnitGeometry) -> LruCache | None:
+    """A unit's cache under `lru`: lines of the longest row, in sets of `cache_ways`."""
+    if system.cache.policy != "lru" or system.cache.cache_bytes == 0:
+        return None
+    burst = geometry.burst_bytes
+    longest = max(part.bytes_per_row for table in meta.tables for part in table.subtables)
+    line = system.cache.cache_line_bytes or math.ceil(longest / burst) * burst
+    lines = system.cache.cache_bytes // line
+    ways = system.cache.cache_ways or lines
+    return LruCache(lines // ways, ways)

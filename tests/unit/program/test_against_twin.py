@@ -1,0 +1,179 @@
+"""The compiled program builder against its plain twin, on random small traces and systems."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ppim.dram.device import Device
+from ppim.program import build as b
+from ppim.program import instruction as i
+from ppim.systems.spec import PlacementSpec, SystemSpec
+from tests.reference.pim_programs import make_device, make_system, pick
+from tests.reference.program_twin import Step, SumName, TwinProgram, build_twin
+from tests.reference.small_traces import SmallTrace, small_trace
+from tests.reference.whole_program import WholeProgram, build_whole
+
+SEEDS = range(120)
+ALGORITHMS: dict[str, list[dict[str, Any]]] = {
+    "qr": [{"collisions": 4}, {"collisions": 23, "operation": "concat"}, {"dense_below": 100}],
+    "tt-rec": [{"tt_rank": 2}, {"tt_rank": 4, "factorisation": "cube-root", "dense_below": 100}],
+    "dense": [{}],
+    "hash": [{"collisions": 3}],
+    "kqr": [{}],
+    "memcom": [{}],
+    "robe": [{"compression": 10}],
+}
+COUNTS = {
+    "lookups": b.LOOKUPS,
+    "accesses": b.ACCESSES,
+    "cache_hits": b.CACHE_HITS,
+    "cache_misses": b.CACHE_MISSES,
+    "bytes_cache": b.BYTES_CACHE,
+}
+
+
+def random_trace(rng: np.random.Generator, seed: int) -> SmallTrace:
+    algorithm = pick(rng, "qr", "qr", "tt-rec", "tt-rec", "dense", "hash", "kqr", "memcom", "robe")
+    options = ALGORITHMS[algorithm]
+    parameters = options[rng.integers(len(options))] | {"vector_bytes": pick(rng, 32, 64, 128, 192)}
+    return small_trace(
+        algorithm,
+        parameters,
+        rows=[int(n) for n in rng.integers(1, 600, int(rng.integers(1, 4)))],
+        samples=int(rng.integers(1, 9)),
+        batch_size=int(rng.integers(1, 5)),
+        pooling=pick(rng, (1, 1), (3, 3), (1, 6), (0, 3)),
+        seed=seed,
+        batches_per_chunk=int(rng.integers(1, 4)),
+    )
+
+
+def random_device(rng: np.random.Generator) -> Device:
+    return make_device(
+        channels=pick(rng, 1, 2, 4),
+        ranks=pick(rng, 1, 2),
+        bankgroups=pick(rng, 1, 2),
+        banks_per_group=2,
+        rows=1024,
+        bursts_per_row=8,
+    )
+
+
+def random_system(rng: np.random.Generator) -> SystemSpec:
+    mapping = pick(rng, "interleave", "duplicate", "duplicate")
+    policy = pick(rng, "scratchpad", "scratchpad", "scratchpad", "lru", "none")
+    prefetch = (
+        "none" if mapping == "interleave" or policy == "lru" else pick(rng, "none", "table", "table", "all")
+    )
+    system = make_system(
+        level=pick(rng, "channel", "rank", "bankgroup", "bank"),
+        frontend=pick(rng, "per-channel", "global"),
+        transfer=pick(rng, "all", "non-empty"),
+        prefetch=prefetch,
+        prefetch_subtables=pick(rng, ("r", "core1"), ("r", "core1", "core3")),
+        policy=policy,
+        cache_bytes=pick(rng, 0, 200, 400, 1000, 40_960) if policy != "lru" else 8192,
+        cache_line_bytes=pick(rng, 0, 0, 192) if policy != "lru" else 0,
+        cache_ways=pick(rng, 0, 1, 2) if policy == "lru" else 0,
+        macs=pick(rng, 1, 7, 64),
+        mac_ghz=pick(rng, 0.0, 0.5),
+    )
+    spec = PlacementSpec(mapping, pick(rng, 1, 1, 3), int(rng.integers(100)))
+    return SystemSpec(**{**vars(system), "placement": spec})
+
+
+def sum_name(row: np.ndarray) -> SumName:
+    turn, bag, channel, unit = row[[i.SUM_TURN, i.SUM_BAG, i.SUM_CHANNEL, i.SUM_UNIT]].tolist()
+    return turn, bag, channel, unit
+
+
+def step(program: WholeProgram, row: np.ndarray) -> Step:
+    """An instruction in the twin's words."""
+    kind, first, n_sums = int(row[i.KIND]), int(row[i.SUM]), int(row[i.N_SUMS])
+    has_place = kind not in (i.HIT, i.TRANSFER)
+    return Step(
+        kind=kind,
+        channel=int(row[i.CHANNEL]),
+        unit=int(row[i.UNIT]),
+        turn=int(row[i.TURN]),
+        address=int(row[i.ADDRESS]) if has_place else 0,
+        bursts=int(row[i.BURSTS]) if kind != i.HIT else 0,
+        lookup=int(row[i.LOOKUP]) if row[i.LOOKUP] != i.NONE else None,
+        sums=tuple(sum_name(program.sums[n]) for n in range(first, first + n_sums)),
+    )
+
+
+def case(seed: int) -> tuple[SmallTrace, Device, SystemSpec]:
+    rng = np.random.default_rng([seed, 0x9409])
+    return random_trace(rng, seed), random_device(rng), random_system(rng)
+
+
+def run_both(seed: int) -> tuple[WholeProgram, TwinProgram]:
+    trace, device, system = case(seed)
+    program = build_whole(trace, device, system)
+    prepared = program.prepared
+    twin = build_twin(trace, prepared.geometry, prepared.placement, system, device.timing.tCK)
+    return program, twin
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_same_program(seed: int) -> None:
+    program, twin = run_both(seed)
+    for stream, (rows, expected) in enumerate(zip(program.streams, twin.streams, strict=True)):
+        got = [step(program, row) for row in rows]
+        for position, (have, want) in enumerate(zip(got, expected, strict=False)):
+            assert have == want, f"stream {stream}, instruction {position}"
+        assert len(got) == len(expected), f"stream {stream}"
+    assert program.turn_batch.tolist() == twin.turn_batch
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_same_lookups_and_sums(seed: int) -> None:
+    program, twin = run_both(seed)
+    got = [
+        (
+            sum_name(program.sums[row[i.LOOKUP_SUM]]),
+            *row[[i.LOOKUP_OPERANDS, i.LOOKUP_COMPUTE, i.LOOKUP_BURSTS]].tolist(),
+        )
+        for row in program.lookups
+    ]
+    assert got == [(x.sum, x.operands, x.compute_cycles, x.bursts) for x in twin.lookups]
+    assert {sum_name(row): row[i.SUM_LOOKUPS] for row in program.sums} == twin.sums
+    assert len(program.sums) == len(twin.sums)
+    assert (program.sums[:, i.SUM_SENT] == i.NONE).all()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_same_counts(seed: int) -> None:
+    program, twin = run_both(seed)
+    for name, column in COUNTS.items():
+        assert program.counts[:, column].tolist() == twin.counts[name], name
+    assert program.unit_accesses.tolist() == twin.unit_accesses
+    waits = [0] * len(twin.turn_batch)
+    for steps in twin.streams:
+        for x in steps:
+            if x.kind != i.PREFETCH:
+                waits[x.turn] += max(len(x.sums), 1)
+    assert program.turn_left.tolist() == waits
+
+
+def test_the_seeds_reach_everything() -> None:
+    kinds, merged, left_out, outs, empty = set(), 0, 0, 0, 0
+    for seed in SEEDS:
+        system = case(seed)[2]
+        program, twin = run_both(seed)
+        kinds |= {(x.kind, system.pim.frontend) for steps in twin.streams for x in steps}
+        outs = max(outs, program.prepared.delivers_per_lookup)
+        left_out += system.prefetch.prefetch != "none" and sum(twin.counts["cache_misses"]) > 0
+        for steps in twin.streams:
+            pairs = list(itertools.pairwise(steps))
+            merged += any(a.kind == i.TRANSFER and c.kind == i.PREFETCH for a, c in pairs)
+            empty += any(x.kind == i.TRANSFER and not x.sums for x in steps)
+    every = (i.READ, i.READ_OUT, i.HIT, i.PREFETCH, i.TRANSFER)
+    assert kinds == {(kind, frontend) for kind in every for frontend in ("per-channel", "global")}
+    assert outs > 2
+    assert min(merged, left_out, empty) >= 5
