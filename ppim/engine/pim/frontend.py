@@ -90,18 +90,16 @@ POOL_FULL = 2  # the pool of entries has to grow
 @helper(forceinline=True)
 def count_runs(parameters, address, bursts):
     """DRAM rows that an access touches."""
-    column = address % parameters.bursts_per_row
-    return (column + bursts + parameters.bursts_per_row - 1) // parameters.bursts_per_row
+    column = address & (parameters.bursts_per_row - 1)
+    return (column + bursts + parameters.bursts_per_row - 1) >> parameters.column_bits
 
 
 @helper(forceinline=True)
 def lane_of_run(parameters, unit, address, run):
     """(lane, DRAM row) of the run-th row that an access touches: next bank of the unit, then next row."""
-    place = address // parameters.bursts_per_row + run
-    return (
-        unit * parameters.banks_per_unit + place % parameters.banks_per_unit,
-        place // parameters.banks_per_unit,
-    )
+    place = (address >> parameters.column_bits) + run
+    bank = place & (parameters.banks_per_unit - 1)
+    return (unit << parameters.bank_bits) + bank, place >> parameters.bank_bits
 
 
 @helper(forceinline=True)
@@ -112,7 +110,7 @@ def has_room(parameters, state, channel, unit, address, runs):
     for run in range(runs):
         lane, _ = lane_of_run(parameters, unit, address, run)
         # Runs beyond the unit's banks come to a bank a second time.
-        needed = 1 + run // parameters.banks_per_unit
+        needed = 1 + (run >> parameters.bank_bits)
         if state.lane[channel, lane, OCCUPIED] + needed > parameters.queue_entries:
             return False
     return True
@@ -154,7 +152,7 @@ def enqueue(parameters, state, channel, unit, kind, address, bursts, turn, looku
     if parameters.phases != PHASES_NONE:
         enter_phase(state, channel, unit, phase, runs)
     leader = -1
-    column = address % parameters.bursts_per_row
+    column = address & (parameters.bursts_per_row - 1)
     left = bursts
     for run in range(runs):
         lane, row = lane_of_run(parameters, unit, address, run)

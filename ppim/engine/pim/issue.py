@@ -7,9 +7,9 @@ from ppim.engine.banks import (
     COLUMN_READ,
     COLUMN_WRITE,
     PRE,
+    apply,
     close_bank,
     earliest_cycle,
-    issue,
     open_bank,
     refresh_rank_step,
     scan,
@@ -90,15 +90,6 @@ def keep_log(state, channel, cycle, command, lane, row, column):
 
 
 @helper(forceinline=True)
-def issue_and_look(state, b, channel, command, lane, cycle):
-    """Issue a command with its effect on all banks' timing; lanes that may still issue in this cycle."""
-    ready_now, next_cycle, ready_next = issue(b, command, lane, cycle, state.channel[channel, ELIGIBLE])
-    state.channel[channel, READY_CYCLE] = next_cycle
-    state.channel[channel, READY_LANES] = ready_next
-    return ready_now
-
-
-@helper(forceinline=True)
 def buffer_allows(parameters, state, channel, unit, cycle):
     """Whether the unit's buffer takes another burst at `cycle`."""
     mask = state.buffer_mask
@@ -126,11 +117,11 @@ def choose_column(parameters, state, b, channel, lane, cycle):
         elif parameters.buffer_bursts:
             entry = state.window[channel, lane, stays, WINDOW_ENTRY]
             if state.entries[channel, entry, ENTRY_KIND] != PREFETCH:
-                unit = lane // parameters.banks_per_unit
+                unit = lane >> parameters.bank_bits
                 if not buffer_allows(parameters, state, channel, unit, cycle):
                     stays = -1
     if leaves >= 0:
-        rank = lane // parameters.banks_per_rank
+        rank = lane >> parameters.rank_bits
         free = bus_free_from(parameters, state, channel, TO_HOST, rank)
         if (
             earliest_cycle(b, COLUMN_WRITE, lane) > cycle
@@ -156,7 +147,7 @@ def next_phase(parameters, state, b, channel, unit):
     ):
         head += 1
     state.unit[channel, unit, PHASE_HEAD] = head
-    for lane in range(unit * parameters.banks_per_unit, (unit + 1) * parameters.banks_per_unit):
+    for lane in range(unit << parameters.bank_bits, (unit + 1) << parameters.bank_bits):
         renew_wishes(parameters, state, b, channel, lane, state.lane[channel, lane, READS_SINCE_ACTIVATE])
 
 
@@ -203,7 +194,7 @@ def finish_run(parameters, rings, state, channel, entry, cycle):
 
 @helper(forceinline=True)
 def read_burst(parameters, rings, state, b, channel, lane, place, cycle):
-    """READ the next burst of a window entry; returns the lanes that may still issue in this cycle."""
+    """READ the next burst of a window entry."""
     entry = state.window[channel, lane, place, WINDOW_ENTRY]
     item = state.entries[channel, entry]
     kind = item[ENTRY_KIND]
@@ -224,14 +215,14 @@ def read_burst(parameters, rings, state, b, channel, lane, place, cycle):
             state,
             channel,
             TO_HOST,
-            lane // parameters.banks_per_rank,
+            lane >> parameters.rank_bits,
             start + parameters.bus_burst_cycles,
         )
         finish_at(state, channel, start + parameters.bus_burst_cycles)
         b.candidates[COLUMN_WRITE] = 0
     elif kind == PREFETCH:
         counters[PREFETCH_READS] += 1
-    unit = lane // parameters.banks_per_unit
+    unit = lane >> parameters.bank_bits
     if item[ENTRY_BURSTS] == 0:
         phase_done = False
         if parameters.phases != PHASES_NONE:
@@ -246,41 +237,52 @@ def read_burst(parameters, rings, state, b, channel, lane, place, cycle):
         finish_run(parameters, rings, state, channel, entry, cycle)
         if phase_done:
             next_phase(parameters, state, b, channel, unit)
-    renew_wishes(parameters, state, b, channel, lane, state.lane[channel, lane, READS_SINCE_ACTIVATE])
-    return issue_and_look(state, b, channel, command, lane, cycle)
+    if item[ENTRY_BURSTS] == 0 or place > 0:
+        # Otherwise the oldest entry goes on being read: the lane's wishes stay as they are.
+        renew_wishes(parameters, state, b, channel, lane, state.lane[channel, lane, READS_SINCE_ACTIVATE])
+    apply(b, command, lane, cycle)
 
 
 @helper(forceinline=True)
-def try_lane(parameters, rings, state, b, channel, lane, cycle):
-    """Issue what a lane offers at `cycle`; (whether it did, lanes that may still issue)."""
-    bit = 1 << lane
-    if b.open_row[lane] == NO_ROW:
-        if not b.candidates[ACT] & bit or earliest_cycle(b, ACT, lane) > cycle:
-            return False, 0
-        row = state.window[channel, lane, 0, WINDOW_ROW]
-        state.channel[channel, ACTIVATES] += 1
-        keep_log(state, channel, cycle, ACTIVATE, lane, row, NOT_A_COLUMN)
-        open_bank(b, lane, row, cycle)
-        state.lane[channel, lane, READS_SINCE_ACTIVATE] = 0
-        state.channel[channel, LAST_ACTIVATOR] = lane // parameters.banks_per_unit
-        renew_wishes(parameters, state, b, channel, lane, 0)
-        return True, issue_and_look(state, b, channel, ACTIVATE, lane, cycle)
-    if b.candidates[PRE] & bit and earliest_cycle(b, PRE, lane) <= cycle:
-        return True, precharge(parameters, state, b, channel, lane, cycle)
-    place = choose_column(parameters, state, b, channel, lane, cycle)
-    if place < 0:
-        return False, 0
-    return True, read_burst(parameters, rings, state, b, channel, lane, place, cycle)
+def activate(parameters, state, b, channel, lane, cycle):
+    """Open the row that the lane's oldest entry wants."""
+    row = state.window[channel, lane, 0, WINDOW_ROW]
+    state.channel[channel, ACTIVATES] += 1
+    keep_log(state, channel, cycle, ACTIVATE, lane, row, NOT_A_COLUMN)
+    open_bank(b, lane, row, cycle)
+    state.lane[channel, lane, READS_SINCE_ACTIVATE] = 0
+    state.channel[channel, LAST_ACTIVATOR] = lane >> parameters.bank_bits
+    renew_wishes(parameters, state, b, channel, lane, 0)
+    apply(b, ACTIVATE, lane, cycle)
 
 
 @helper(forceinline=True)
 def precharge(parameters, state, b, channel, lane, cycle):
-    """Close a bank; lanes that may still issue in this cycle."""
+    """Close a bank."""
     state.channel[channel, PRECHARGES] += 1
     keep_log(state, channel, cycle, PRECHARGE, lane, NO_ROW, NOT_A_COLUMN)
     close_bank(b, lane, cycle)
     renew_wishes(parameters, state, b, channel, lane, 0)
-    return issue_and_look(state, b, channel, PRECHARGE, lane, cycle)
+    apply(b, PRECHARGE, lane, cycle)
+
+
+@helper(forceinline=True)
+def try_lane(parameters, rings, state, b, channel, lane, cycle):
+    """Issue what a lane offers at `cycle`; whether it offers anything."""
+    bit = 1 << lane
+    if b.open_row[lane] == NO_ROW:
+        if not b.candidates[ACT] & bit or earliest_cycle(b, ACT, lane) > cycle:
+            return False
+        activate(parameters, state, b, channel, lane, cycle)
+        return True
+    if b.candidates[PRE] & bit and earliest_cycle(b, PRE, lane) <= cycle:
+        precharge(parameters, state, b, channel, lane, cycle)
+        return True
+    place = choose_column(parameters, state, b, channel, lane, cycle)
+    if place < 0:
+        return False
+    read_burst(parameters, rings, state, b, channel, lane, place, cycle)
+    return True
 
 
 @helper(forceinline=True)
@@ -334,23 +336,25 @@ def serve_refresh(parameters, state, b, channel, cycle):
     if command == NO_COMMAND:
         return
     if command == PRECHARGE:
-        ready_now = precharge(parameters, state, b, channel, lane, cycle)
+        precharge(parameters, state, b, channel, lane, cycle)
     else:
         state.channel[channel, REFRESHES] += 1
         keep_log(state, channel, cycle, REFRESH, lane, NO_ROW, NOT_A_COLUMN)
-        ready_now = issue_and_look(state, b, channel, REFRESH, lane, cycle)
+        apply(b, REFRESH, lane, cycle)
         state.channel[channel, REFRESHES_SERVED] += 1
         state.channel[channel, REFRESH_LOOK] = NEVER
         state.channel[channel, REFRESH_RELEASE] = cycle + 1
     # The units are asked next, for this very cycle.
-    state.channel[channel, STALE] = 0
-    state.channel[channel, READY_CYCLE] = cycle
-    state.channel[channel, READY_LANES] = ready_now
+    state.channel[channel, STALE] = 1
 
 
 @helper(forceinline=True)
 def issue_units(parameters, rings, state, b, channel, cycle):
-    """Every unit that is not held issues at most one command."""
+    """Every unit that is not held issues at most one command.
+
+    Lanes that are ready at the start of the cycle are asked; a command of another unit can only delay
+    them, which `try_lane` sees. So the banks are searched once a cycle, however many units issue.
+    """
     if state.channel[channel, STALE]:
         state.channel[channel, STALE] = 0
         state.channel[channel, READY_CYCLE], state.channel[channel, READY_LANES] = scan(
@@ -359,13 +363,12 @@ def issue_units(parameters, rings, state, b, channel, cycle):
     if state.channel[channel, READY_CYCLE] > cycle:
         return
     ready = state.channel[channel, READY_LANES]
-    first_unit = state.channel[channel, LAST_ACTIVATOR] + 1
-    issued = False
-    for step in range(parameters.units):
-        unit = first_unit + step
-        if unit >= parameters.units:
-            unit -= parameters.units
-        start = unit * parameters.banks_per_unit
+    unit = state.channel[channel, LAST_ACTIVATOR]
+    for _ in range(parameters.units):
+        unit += 1
+        if unit == parameters.units:
+            unit = 0
+        start = unit << parameters.bank_bits
         lanes = (ready >> start) & parameters.bank_mask
         while lanes:
             after = state.unit[channel, unit, LAST_BANK] + 1
@@ -373,17 +376,13 @@ def issue_units(parameters, rings, state, b, channel, cycle):
                 after = 0
             later = lanes >> after
             bank = after + count_trailing_zeros(later) if later else count_trailing_zeros(lanes)
-            did, still_ready = try_lane(parameters, rings, state, b, channel, start + bank, cycle)
-            if did:
+            if try_lane(parameters, rings, state, b, channel, start + bank, cycle):
                 state.unit[channel, unit, LAST_BANK] = bank
-                ready = still_ready
-                issued = True
                 break
             lanes &= ~(1 << bank)
-    if not issued:
-        state.channel[channel, READY_CYCLE], state.channel[channel, READY_LANES] = scan(
-            b, cycle + 1, state.channel[channel, ELIGIBLE]
-        )
+    state.channel[channel, READY_CYCLE], state.channel[channel, READY_LANES] = scan(
+        b, cycle + 1, state.channel[channel, ELIGIBLE]
+    )
 
 
 @helper(forceinline=True)

@@ -101,7 +101,7 @@ def visible(parameters, state, channel, lane):
     count = state.lane[channel, lane, WINDOW_COUNT]
     if parameters.phases == PHASES_NONE or count == 0:
         return count
-    unit = lane // parameters.banks_per_unit
+    unit = lane >> parameters.bank_bits
     mask = state.phase_mask
     phase = state.phases[channel, unit, state.unit[channel, unit, PHASE_HEAD] & mask, PHASE_VALUE]
     n = 0

@@ -158,6 +158,9 @@ class Parameters(NamedTuple):
     units: int  # of a channel
     banks_per_unit: int
     bank_mask: int  # as many low bits as a unit has banks
+    bank_bits: int  # banks_per_unit, banks_per_rank and bursts_per_row are powers of two
+    rank_bits: int
+    column_bits: int
     lanes: int
     ranks: int
     banks_per_rank: int
