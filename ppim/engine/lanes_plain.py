@@ -50,11 +50,12 @@ def equal(left: Block, right: Block) -> int:
 
 
 def count_trailing_zeros(mask: int) -> int:
-    return (mask & -mask).bit_length() - 1
+    lowest = int(mask) & -int(mask)
+    return lowest.bit_length() - 1
 
 
 def population(mask: int) -> int:
-    return int(mask & ((1 << 64) - 1)).bit_count()
+    return (int(mask) & ((1 << 64) - 1)).bit_count()
 
 
 def row_view(array: NDArray[np.generic], index: int) -> NDArray[np.generic]:

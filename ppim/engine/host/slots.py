@@ -37,12 +37,15 @@ from ppim.engine.host.state import (
 )
 from ppim.jit import helper
 
-_HASH_MULTIPLIER = 0x9E3779B97F4A7C15 - (1 << 64)  # 2^64 / golden ratio, odd
+_HASH_BITS = 31  # a product of two such numbers fits an int64
+_HASH_MULTIPLIER = 0x9E3779B1 >> 1  # 2^31 / golden ratio
+_HASH_SHIFT = 22  # well inside the product, where all bits of the address count
 
 
 @helper(forceinline=True)
 def _bucket(address):
-    return ((address * int64(_HASH_MULTIPLIER)) >> (64 - BUCKET_BITS)) & ((1 << BUCKET_BITS) - 1)
+    folded = (address ^ (address >> _HASH_BITS)) & ((1 << _HASH_BITS) - 1)
+    return ((folded * _HASH_MULTIPLIER) >> _HASH_SHIFT) & ((1 << BUCKET_BITS) - 1)
 
 
 @helper(forceinline=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import replace as changed
 
+import numba
 import numpy as np
 import pytest
 
@@ -16,6 +17,10 @@ from tests.golden.devices import golden_device
 from tests.golden.test_dramsim3 import golden_case, read_trace
 
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared golden data is not here")
+
+needs_compilation = pytest.mark.skipif(
+    numba.config.DISABLE_JIT, reason="too slow without compilation; the shorter tests run the same code"
+)
 
 Trace = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -46,6 +51,7 @@ def assert_same_stream(left: CommandStream, right: CommandStream) -> None:
         )
 
 
+@needs_compilation
 @pytest.mark.parametrize("name", ["HBM2_4Gb_x128", "DDR4_8Gb_x8_3200+unified"])
 def test_chunks_give_what_one_call_gives(name):
     trace = random_trace(1, 3000)
@@ -57,6 +63,7 @@ def test_chunks_give_what_one_call_gives(name):
     assert_same(whole, run.finish())
 
 
+@needs_compilation
 def test_commands_can_be_taken_on_the_way():
     device, trace = golden_device("HBM2_4Gb_x128"), random_trace(3, 4000)
     whole = replay(device, *trace, command_trace=True)
@@ -74,6 +81,7 @@ def test_commands_can_be_taken_on_the_way():
         assert len(last[channel]) < len(expected)
 
 
+@needs_compilation
 @pytest.mark.parametrize("inject", [1, 3, 16])
 @pytest.mark.parametrize("merge", [True, False])
 @pytest.mark.parametrize(
@@ -122,6 +130,7 @@ def test_a_single_read_takes_the_documented_time():
     assert result.average_read_latency[0] == 1 + device.timing.tRCDRD + device.timing.read_delay
 
 
+@needs_compilation
 @pytest.mark.parametrize("name", ["GDDR6_8Gb_x16__livelock_demo", "HBM2_4Gb_x128+ch4_rank2__mix70"])
 @pytest.mark.parametrize("general", [False, True])
 def test_what_dramsim3_never_finishes_is_finished(name, general):
@@ -132,6 +141,7 @@ def test_what_dramsim3_never_finishes_is_finished(name, general):
     assert result.writes_done.sum() == case["writes"]
 
 
+@needs_compilation
 def test_lost_reads_may_be_many():
     device = golden_device("HBM2_4Gb_x128+ch4_rank2")
     trace = random_trace(5, 30000, span=1 << 14, gap=2)
@@ -141,6 +151,7 @@ def test_lost_reads_may_be_many():
     assert lost > 2 * device.controller.trans_queue_size + 2  # so the slots had to grow
 
 
+@needs_compilation
 @pytest.mark.parametrize("name", ["HBM2_4Gb_x128", "DDR4_8Gb_x8_3200", "DDR4_8Gb_x8_3200+simul_refresh"])
 @pytest.mark.parametrize("general", [False, True])
 def test_idle_refreshes_are_counted_as_if_they_were_issued(name, general):
@@ -155,6 +166,7 @@ def test_idle_refreshes_are_counted_as_if_they_were_issued(name, general):
     assert traced.commands[:, REFRESH].sum() > 100 * device.organization.channels
 
 
+@needs_compilation
 @pytest.mark.parametrize("name", ["HBM2_4Gb_x128", "HBM2_4Gb_x128+close_page", "HBM2_4Gb_x128+sref"])
 def test_a_gigantic_arrival_cycle_costs_nothing(name):
     device = golden_device(name)
@@ -167,6 +179,7 @@ def test_a_gigantic_arrival_cycle_costs_nothing(name):
     assert result.commands[1, REFRESH] == (0 if "sref" in name else result.cycles // device.timing.tREFI)
 
 
+@needs_compilation
 def test_cycles_beyond_32_bits_change_nothing():
     """The same burst after a whole number of refresh rounds beyond 2^31 gives the same commands, later."""
     device = golden_device("DDR4_8Gb_x8_3200")
@@ -186,6 +199,7 @@ def test_cycles_beyond_32_bits_change_nothing():
     assert_same_stream(changed(early, cycle=early.cycle + shift), late)
 
 
+@needs_compilation
 def test_injecting_more_uses_the_idle_channels():
     device = golden_device("HBM2_4Gb_x128")
     address = np.random.default_rng(0).permutation(40000) * 64
@@ -245,6 +259,7 @@ def test_open_rows_are_closed_before_a_refresh():
     assert result.demand_precharges.sum() == 0
 
 
+@needs_compilation
 def test_a_memory_that_only_refreshes_is_given_up():
     device = golden_device("HBM2_4Gb_x128")
     hopeless = changed(device, timing=changed(device.timing, tRFC=100 * device.timing.tREFI))
