@@ -1,4 +1,4 @@
-"""The whole program of a small trace, as the compiled builder writes it, taken out of rings that hold it all."""
+"""The whole program of a small trace as the compiled builder writes it, and the engine's run of it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from ppim.dram.device import Device
+from ppim.engine.pim.engine import PimEngine
+from ppim.engine.pim.state import DONE, LOG_FULL
 from ppim.program import build as b
 from ppim.program.prepare import Prepared, make_build_state, prepare
-from ppim.program.state import NEXT_LOOKUP, NEXT_SUM, NEXT_TURN, TAIL, TURN_BATCH, TURN_LEFT, make_rings
+from ppim.program.state import (
+    NEXT_LOOKUP,
+    NEXT_SUM,
+    NEXT_TURN,
+    SLOTS,
+    TAIL,
+    TURN_BATCH,
+    TURN_LEFT,
+    Rings,
+    make_rings,
+)
 from ppim.systems.spec import SystemSpec
+from tests.reference.pim_twin import Command
+from tests.reference.pim_words import in_words
 from tests.reference.small_traces import SmallTrace
 
 
@@ -24,6 +38,8 @@ class WholeProgram:
         Instructions of each stream.
     turn_left : ndarray
         Completions that each turn waits for.
+    rings : Rings
+        What the engine takes, and changes.
     """
 
     prepared: Prepared
@@ -34,6 +50,7 @@ class WholeProgram:
     turn_left: np.ndarray
     counts: np.ndarray
     unit_accesses: np.ndarray
+    rings: Rings
 
 
 def build_whole(trace: SmallTrace, device: Device, system: SystemSpec) -> WholeProgram:
@@ -57,11 +74,53 @@ def build_whole(trace: SmallTrace, device: Device, system: SystemSpec) -> WholeP
     n_turns = rings.marks[NEXT_TURN]
     return WholeProgram(
         prepared=prepared,
-        streams=[rings.instructions[i, : rings.stream[i, TAIL]] for i in range(n_streams)],
-        lookups=rings.lookups[: rings.marks[NEXT_LOOKUP]],
-        sums=rings.sums[: rings.marks[NEXT_SUM]],
-        turn_batch=rings.turns[:n_turns, TURN_BATCH],
-        turn_left=rings.turns[:n_turns, TURN_LEFT],
+        streams=[rings.instructions[i, : rings.stream[i, TAIL]].copy() for i in range(n_streams)],
+        lookups=rings.lookups[: rings.marks[NEXT_LOOKUP]].copy(),
+        sums=rings.sums[: rings.marks[NEXT_SUM]].copy(),
+        turn_batch=rings.turns[:n_turns, TURN_BATCH].copy(),
+        turn_left=rings.turns[:n_turns, TURN_LEFT].copy(),
         counts=state.counts,
         unit_accesses=state.unit_accesses,
+        rings=rings,
     )
+
+
+@dataclass(frozen=True)
+class WholeRun:
+    """The engine's run of a whole program.
+
+    Attributes
+    ----------
+    commands : list of list of Command
+        Of each channel.
+    counters : ndarray, shape (channels, N_COUNTERS)
+    slots : ndarray, shape (streams,)
+    """
+
+    cycles: int
+    commands: list[list[Command]]
+    counters: np.ndarray
+    slots: np.ndarray
+
+
+def run_whole(program: WholeProgram, device: Device, system: SystemSpec) -> WholeRun:
+    """Run a program that was built before, and keep its commands."""
+    engine = PimEngine(
+        device,
+        system,
+        program.rings,
+        delivers_per_lookup=program.prepared.delivers_per_lookup,
+        max_row_bursts=int(program.prepared.placement.row_bursts.max()),
+        keep_commands=1 << 16,
+    )
+    commands: list[list[Command]] = [[] for _ in range(device.organization.channels)]
+    for step in (lambda: engine.run(final=True), engine.finish):
+        status = LOG_FULL
+        while status == LOG_FULL:
+            status = step()
+            for channel, taken in enumerate(engine.take_commands()):
+                commands[channel] += in_words(device, taken, 1 << 60)
+        assert status == DONE
+    cycles = engine.cycles
+    assert all(command.cycle < cycles for found in commands for command in found)
+    return WholeRun(cycles, commands, engine.counters.copy(), program.rings.stream[:, SLOTS].copy())

@@ -12,7 +12,8 @@ from ppim.dram.device import Device
 from ppim.engine.pim import state as s
 from tests.reference.pim_programs import Case, ProgramBuilder, make_device, make_system
 from tests.reference.pim_twin import TwinResult, simulate
-from tests.unit.engine_pim.compare import assert_same, in_words
+from tests.reference.pim_words import in_words
+from tests.unit.engine_pim.compare import assert_same
 from tests.unit.engine_pim.feed import EngineResult, run_program
 from tests.unit.pim_twin import test_by_hand as twin_cases
 from tests.unit.pim_twin.test_by_hand import program  # noqa: F401 - a fixture

@@ -1,0 +1,160 @@
+"""A memory full of numbers, and PIM units that compute with what a program makes them read.
+
+Nothing here looks at a trace's rows but a unit that is told to use its scratchpad. A burst in memory holds
+numbers and the name of the subtable it belongs to (what its address range says), not its row.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ppim.mapping.base import DUPLICATED, Placement
+from ppim.program import instruction as i
+from tests.reference.placements import places
+from tests.reference.small_traces import SmallTrace
+from tests.reference.whole_program import WholeProgram
+
+Weights = list[list[np.ndarray]]  # by table, then subtable: (rows, elements)
+
+
+def random_weights(trace: SmallTrace, rng: np.random.Generator) -> Weights:
+    """Numbers for every row of every subtable."""
+    return [
+        [rng.standard_normal((part.rows, part.bytes_per_row // 4)) for part in table.subtables]
+        for table in trace.meta.tables
+    ]
+
+
+@dataclass(frozen=True)
+class Burst:
+    table: int
+    subtable: int
+    numbers: np.ndarray
+
+
+class Memory:
+    """Every unit's bursts by unit-local address, filled as a placement says."""
+
+    def __init__(self, placement: Placement, weights: Weights, burst_bytes: int) -> None:
+        elements = burst_bytes // 4
+        self.bursts: dict[tuple[int, int], Burst] = {}
+        for t, subtables in enumerate(weights):
+            for s, rows in enumerate(subtables):
+                units, addresses = places(placement, t, s, np.arange(len(rows)))
+                for row, numbers in enumerate(rows):
+                    pieces = np.array_split(numbers, range(elements, len(numbers), elements))
+                    for unit in units[row]:
+                        for offset, piece in enumerate(pieces):
+                            place = int(unit), int(addresses[row]) + offset
+                            assert place not in self.bursts
+                            self.bursts[place] = Burst(t, s, piece)
+
+    def read(self, unit: int, address: int, bursts: int) -> Burst:
+        """One row, burst by burst; all of one subtable."""
+        found = [self.bursts[unit, address + offset] for offset in range(bursts)]
+        assert len({(burst.table, burst.subtable) for burst in found}) == 1
+        return Burst(found[0].table, found[0].subtable, np.concatenate([burst.numbers for burst in found]))
+
+
+class Units:
+    """All PIM units: registers of lookups, scratchpads, what caches have seen."""
+
+    def __init__(self, trace: SmallTrace, program: WholeProgram, memory: Memory) -> None:
+        self.trace, self.program, self.memory = trace, program, memory
+        self.units_per_channel = program.prepared.geometry.units_per_channel
+        # Operands of each lookup in its owner, in the order in which streams send them.
+        self.operands: dict[int, list[Burst]] = defaultdict(list)
+        # Scratchpad of each unit for each turn; turn 0 stands for all under `prefetch = "all"`.
+        self.scratchpads: dict[tuple[int, int], dict[int, Burst]] = defaultdict(dict)
+        self.seen: dict[int, dict[int, Burst]] = defaultdict(dict)
+        self.moved: list[int] = []
+        self.accesses = list(self._accesses_by_lookup())
+
+    def _accesses_by_lookup(self) -> list[list[tuple[int, int, int]]]:
+        """(table, subtable, row) of each access of each lookup of the trace."""
+        found: list[list[tuple[int, int, int]]] = []
+        last = None
+        for batch, table, sample, lookup, subtable, row in zip(
+            *(column.tolist() for column in self.trace.accesses), strict=True
+        ):
+            if (batch, table, sample, lookup) != last:
+                found.append([])
+                last = (batch, table, sample, lookup)
+            found[-1].append((table, subtable, row))
+        return found
+
+    def execute(self, instruction: np.ndarray) -> None:
+        """What one instruction does to the units that receive it."""
+        kind = instruction[i.KIND]
+        address, bursts = int(instruction[i.ADDRESS]), int(instruction[i.BURSTS])
+        if kind == i.PREFETCH:
+            for unit in self._receivers(instruction):
+                row = self.memory.read(unit, address, bursts)
+                self.scratchpads[unit, int(instruction[i.TURN])][address] = row
+        elif kind == i.TRANSFER:
+            first = int(instruction[i.SUM])
+            self.moved += range(first, first + int(instruction[i.N_SUMS]))
+        else:
+            (unit,) = self._receivers(instruction)
+            lookup = int(instruction[i.LOOKUP])
+            if kind == i.HIT and bursts == 0:
+                return  # only a word to add what lies in the scratchpad
+            if kind == i.HIT:
+                operand = self.seen[unit][address]
+            else:
+                operand = self.memory.read(unit, address, bursts)
+            if kind == i.READ:
+                assert unit == self.owner(lookup)
+                self.seen[unit][address] = operand
+            elif kind == i.READ_OUT:
+                assert unit != self.owner(lookup)
+            self.operands[lookup].append(operand)
+
+    def _receivers(self, instruction: np.ndarray) -> list[int]:
+        geometry = self.program.prepared.geometry
+        channels = (
+            range(geometry.channels) if instruction[i.CHANNEL] == i.ALL else [int(instruction[i.CHANNEL])]
+        )
+        units = range(self.units_per_channel) if instruction[i.UNIT] == i.ALL else [int(instruction[i.UNIT])]
+        return [channel * self.units_per_channel + unit for channel in channels for unit in units]
+
+    def owner(self, lookup: int) -> int:
+        """The unit whose sum a lookup is added to."""
+        row = self.program.sums[self.program.lookups[lookup, i.LOOKUP_SUM]]
+        return int(row[i.SUM_CHANNEL] * self.units_per_channel + row[i.SUM_UNIT])
+
+    def parts(self, lookup: int, *, prefetch_all: bool) -> list[np.ndarray]:
+        """Numbers of each access of a lookup: operands by subtable, the rest from the owner's scratchpad."""
+        turn = int(self.program.sums[self.program.lookups[lookup, i.LOOKUP_SUM], i.SUM_TURN])
+        scratchpad = self.scratchpads[self.owner(lookup), 0 if prefetch_all else turn]
+        waiting = list(self.operands[lookup])
+        placement = self.program.prepared.placement
+        parts = []
+        for table, subtable, row in self.accesses[lookup]:
+            matching = [x for x in waiting if (x.table, x.subtable) == (table, subtable)]
+            if matching:
+                waiting.remove(matching[0])
+                parts.append(matching[0].numbers)
+                continue
+            assert placement.mode[table, subtable] == DUPLICATED
+            bursts = int(placement.row_bursts[table, subtable])
+            held = scratchpad[int(placement.base[table, subtable]) + row * bursts]
+            assert (held.table, held.subtable) == (table, subtable)
+            parts.append(held.numbers)
+        assert waiting == []
+        return parts
+
+
+def compose(trace: SmallTrace, table: int, parts: Sequence[np.ndarray]) -> np.ndarray:
+    """The algorithm's vector of one lookup from the numbers of its accesses."""
+    scheme = trace.schemes[table]
+    stacks: list[list[np.ndarray]] = [[] for _ in scheme.subtables]
+    rows = []
+    for subtable, numbers in zip(scheme.access_subtables, parts, strict=True):
+        rows.append(len(stacks[subtable]))
+        stacks[subtable].append(numbers)
+    return scheme.combine([np.array(stack) for stack in stacks], np.array([rows]))[0]

@@ -1,0 +1,202 @@
+"""Real numbers through the program: what PIM units reduce is what a plain gather-and-reduce gives.
+
+Subtables get random weights, the placement puts them into a memory, the program's instructions fetch them
+from there, units compose and add, transfers carry partial sums out, the host adds those of a bag. The
+engine's own READ commands are held against the same instructions.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ppim.program import build as b
+from ppim.program import instruction as i
+from ppim.systems.spec import PlacementSpec, SystemSpec
+from tests.functional.machine import Memory, Units, compose, random_weights
+from tests.reference.pim_programs import make_device, make_system
+from tests.reference.small_traces import SmallTrace, small_trace
+from tests.reference.whole_program import WholeProgram, build_whole, run_whole
+
+DEVICE = make_device(channels=2, bankgroups=2, banks_per_group=2, rows=512, bursts_per_row=8, tREFI=700)
+ALGORITHMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "dense": ("dense", {}),
+    "hash": ("hash", {"collisions": 4}),
+    "qr mult": ("qr", {"collisions": 7}),
+    "qr mult pooled": ("qr", {"collisions": 7, "composition": "pooled"}),
+    "qr add": ("qr", {"collisions": 7, "operation": "add"}),
+    "qr concat": ("qr", {"collisions": 7, "operation": "concat"}),
+    "qr beside dense tables": ("qr", {"collisions": 7, "dense_below": 100}),
+    "tt-rec": ("tt-rec", {"tt_rank": 4}),
+    "tt-rec, factors of the authors": ("tt-rec", {"tt_rank": 2, "factorisation": "cube-root"}),
+    "tt-rec of two shared cores": ("tt-rec", {"tt_rank": 2, "cores": 2}),
+    "kqr": ("kqr", {}),
+    "memcom": ("memcom", {}),
+}
+PLACEMENTS: dict[str, dict[str, Any]] = {
+    "interleave": {"mapping": "interleave"},
+    "interleave in pages": {"mapping": "interleave", "page": 3},
+    "duplicate": {"mapping": "duplicate"},
+    "prefetch a table": {"mapping": "duplicate", "prefetch": "table"},
+    "prefetch a table as far as it fits": {
+        "mapping": "duplicate",
+        "prefetch": "table",
+        "cache_bytes": 400,
+    },
+    "prefetch all": {"mapping": "duplicate", "prefetch": "all"},
+    "lru": {"mapping": "duplicate", "policy": "lru", "cache_bytes": 4096},
+    "lru without copies": {"mapping": "interleave", "policy": "lru", "cache_bytes": 4096},
+}
+
+
+def a_trace(algorithm: str) -> SmallTrace:
+    name, parameters = ALGORITHMS[algorithm]
+    return small_trace(
+        name,
+        {"vector_bytes": 96, **parameters},
+        rows=(300, 37, 90),
+        samples=10,
+        batch_size=4,
+        pooling=(0, 6),
+        seed=len(algorithm),
+    )
+
+
+def a_system(placement: str, frontend: str) -> SystemSpec:
+    choice = {"prefetch": "none", **PLACEMENTS[placement]}
+    spec = PlacementSpec(choice.pop("mapping"), choice.pop("page", 1), 3)
+    system = make_system(
+        frontend=frontend,
+        prefetch_subtables=("r", "core1", "core2") if frontend == "global" else ("r", "core1"),
+        **choice,
+    )
+    return SystemSpec(**{**vars(system), "placement": spec})
+
+
+def plain_results(trace: SmallTrace, weights: list[list[np.ndarray]]) -> dict[tuple[int, int], np.ndarray]:
+    """Gather and reduce of the uncompressed rows, by (sample, table)."""
+    return {
+        (sample, table): scheme.reduce_bag(weights[table], scheme.split(bags[table]).astype(np.int64))
+        for sample, bags in enumerate(trace.bags)
+        for table, scheme in enumerate(trace.schemes)
+        if len(bags[table])
+    }
+
+
+def computed_results(
+    trace: SmallTrace, program: WholeProgram, units: Units, *, prefetch_all: bool
+) -> dict[tuple[int, int], np.ndarray]:
+    """What units compute from the operands that the program brings, added up over the transferred sums."""
+    pooled = trace.meta.parameters.get("composition") == "pooled"
+    partial: dict[int, Any] = {}
+    tables: dict[int, int] = {}
+    for lookup in range(len(program.lookups)):
+        number = int(program.lookups[lookup, i.LOOKUP_SUM])
+        table = units.accesses[lookup][0][0]
+        parts = units.parts(lookup, prefetch_all=prefetch_all)
+        # Pooled composition adds up each part of the vector by itself; the host composes the sums.
+        numbers = parts if pooled else [compose(trace, table, parts)]
+        earlier = partial.get(number, [0.0] * len(numbers))
+        partial[number] = [a + b for a, b in zip(earlier, numbers, strict=True)]
+        tables[number] = table
+    assert sorted(units.moved) == list(range(len(program.sums)))
+    bags: dict[tuple[int, int], list[list[np.ndarray]]] = defaultdict(list)
+    for number in units.moved:
+        row = program.sums[number]
+        sample = int(program.turn_batch[row[i.SUM_TURN]]) * trace.meta.batch_size + int(row[i.SUM_BAG])
+        bags[sample, tables[number]].append(partial[number])
+    results = {}
+    for (sample, table), sums in bags.items():
+        total = [np.sum(part, axis=0) for part in zip(*sums, strict=True)]
+        results[sample, table] = compose(trace, table, total) if pooled else total[0]
+    return results
+
+
+def bursts_of(program: WholeProgram) -> list[Counter]:
+    """(bank group, bank, row, column) of every burst that the instructions name, by channel (model §3)."""
+    geometry = program.prepared.geometry
+    org = DEVICE.organization
+    found = [Counter() for _ in range(geometry.channels)]
+    for stream in program.streams:
+        for row in stream:
+            if row[i.KIND] not in (i.READ, i.READ_OUT, i.PREFETCH):
+                continue
+            channels = range(geometry.channels) if row[i.CHANNEL] == i.ALL else [row[i.CHANNEL]]
+            units = range(geometry.units_per_channel) if row[i.UNIT] == i.ALL else [row[i.UNIT]]
+            for channel in channels:
+                for unit in units:
+                    for address in range(row[i.ADDRESS], row[i.ADDRESS] + row[i.BURSTS]):
+                        line, column = divmod(int(address), geometry.bursts_per_row)
+                        dram_row, bank = divmod(line, geometry.banks_per_unit)
+                        group, bank = divmod(int(unit) * geometry.banks_per_unit + bank, org.banks_per_group)
+                        found[channel][group, bank, dram_row, column] += 1
+    return found
+
+
+@pytest.mark.parametrize("frontend", ["per-channel", "global"])
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_reduced_vectors(algorithm: str, placement: str, frontend: str) -> None:
+    trace, system = a_trace(algorithm), a_system(placement, frontend)
+    weights = random_weights(trace, np.random.default_rng(11))
+    program = build_whole(trace, DEVICE, system)
+    units = Units(
+        trace, program, Memory(program.prepared.placement, weights, DEVICE.organization.burst_bytes)
+    )
+    for stream in program.streams:
+        for instruction in stream:
+            units.execute(instruction)
+    got = computed_results(trace, program, units, prefetch_all=system.prefetch.prefetch == "all")
+    expected = plain_results(trace, weights)
+    assert got.keys() == expected.keys()
+    for bag, vector in expected.items():
+        np.testing.assert_allclose(got[bag], vector, rtol=1e-9, atol=1e-9, err_msg=str(bag))
+    # The engine reads exactly those bursts.
+    run = run_whole(program, DEVICE, system)
+    for channel, bursts in enumerate(bursts_of(program)):
+        reads = [x for x in run.commands[channel] if x.command == "read"]
+        assert Counter((x.bankgroup, x.bank, x.row, x.column) for x in reads) == bursts
+
+
+@pytest.mark.parametrize(
+    ("placement", "kind"),
+    [
+        ("interleave", i.READ_OUT),
+        ("lru", i.HIT),
+        ("lru without copies", i.HIT),
+        ("prefetch a table", i.PREFETCH),
+        ("prefetch a table as far as it fits", i.PREFETCH),
+        ("prefetch all", i.PREFETCH),
+    ],
+)
+def test_every_way_to_an_operand_is_taken(placement: str, kind: int) -> None:
+    program = build_whole(a_trace("qr mult"), DEVICE, a_system(placement, "per-channel"))
+    assert any((stream[:, i.KIND] == kind).any() for stream in program.streams)
+    hits, misses = program.counts[:, [b.CACHE_HITS, b.CACHE_MISSES]].sum(axis=0)
+    assert (hits > 0) == (kind != i.READ_OUT)
+    assert (misses > 0) == ("fits" in placement or "lru" in placement)
+
+
+def test_a_wrong_number_in_memory_is_noticed() -> None:
+    """The proof can fail: one unit's copies of one shared subtable are changed."""
+    trace, system = a_trace("qr mult"), a_system("prefetch a table", "per-channel")
+    weights = random_weights(trace, np.random.default_rng(11))
+    program = build_whole(trace, DEVICE, system)
+    memory = Memory(program.prepared.placement, weights, DEVICE.organization.burst_bytes)
+    for (unit, address), burst in memory.bursts.items():
+        if unit == 1 and (burst.table, burst.subtable) == (0, 1):
+            memory.bursts[unit, address] = replace(burst, numbers=burst.numbers + 1.0)
+    units = Units(trace, program, memory)
+    for stream in program.streams:
+        for instruction in stream:
+            units.execute(instruction)
+    got = computed_results(trace, program, units, prefetch_all=False)
+    wrong = {
+        bag for bag, vector in plain_results(trace, weights).items() if not np.allclose(got[bag], vector)
+    }
+    assert wrong
+    assert {table for _, table in wrong} == {0}
