@@ -52,9 +52,10 @@ from ppim.program.state import (
     TAIL,
     TURN_BATCH,
     TURN_CLOSED,
-    TURN_END,
+    TURN_COLUMNS,
     TURN_FIRST_LOOKUP,
     TURN_FIRST_SUM,
+    TURN_GROUPS,
     TURN_LEFT,
     bare_rings,
 )
@@ -560,7 +561,8 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
         row = rings.turns[turn & rings.turn_mask]
         row[TURN_LEFT] = 0
         row[TURN_CLOSED] = 0
-        row[TURN_END] = 0
+        for column in range(TURN_GROUPS, TURN_COLUMNS):
+            row[column] = 0
         row[TURN_BATCH] = batch
         row[TURN_FIRST_LOOKUP] = rings.marks[NEXT_LOOKUP]
         row[TURN_FIRST_SUM] = rings.marks[NEXT_SUM]

@@ -16,13 +16,17 @@ from ppim.program.instruction import INSTRUCTION_COLUMNS, LOOKUP_COLUMNS, SUM_CO
 from ppim.tables import bare
 
 # Columns of `turns`: one row per turn.
-TURN_LEFT = 0  # demand reads, delivers, hits and transfers that are not complete
+TURN_LEFT = 0  # demand reads, delivers, hits and transfers that it waits for
 TURN_CLOSED = 1  # 1 once its transfers are in the streams
-TURN_END = 2  # completion time of what is complete so far, memory cycles
-TURN_BATCH = 3
-TURN_FIRST_LOOKUP = 4
-TURN_FIRST_SUM = 5
-TURN_COLUMNS = 6
+TURN_BATCH = 2
+TURN_FIRST_LOOKUP = 3
+TURN_FIRST_SUM = 4
+TURN_GROUPS = 5  # from here on two columns for each group of channels, so that threads share none:
+TURN_DONE = 0  # how much of TURN_LEFT is complete
+TURN_END = 1  # when, memory cycles
+GROUP_COLUMNS = 2
+MAX_GROUPS = 8
+TURN_COLUMNS = TURN_GROUPS + MAX_GROUPS * GROUP_COLUMNS
 
 # Positions in `marks`; the last three are the engine's.
 NEXT_LOOKUP = 0

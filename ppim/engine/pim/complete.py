@@ -13,6 +13,7 @@ from ppim.engine.pim.state import (
     COMPUTE_CYCLES,
     COMPUTE_FREE,
     FINISH,
+    GROUP,
     NEXT_EVENT,
     OPEN,
     TRANSFERS_WAITING,
@@ -38,6 +39,7 @@ from ppim.program.state import (
     FRONT,
     FRONT_BARRIER,
     FRONT_READY,
+    GROUP_COLUMNS,
     NEXT_SLOT,
     NEXT_TURN,
     OLDEST_TURN,
@@ -45,7 +47,9 @@ from ppim.program.state import (
     RELEASE_NEXT,
     TURN_BATCH,
     TURN_CLOSED,
+    TURN_DONE,
     TURN_END,
+    TURN_GROUPS,
     TURN_LEFT,
     WAKE,
 )
@@ -59,43 +63,49 @@ def finish_at(state, channel, cycle):
 
 
 @helper(forceinline=True)
-def release_turns(parameters, rings, state):
-    """Advance over complete turns, and wake the streams that waited for them."""
-    turn_mask = rings.turn_mask
+def release_turns(parameters, rings, n_groups):
+    """Advance over complete turns and wake the streams that waited for them; whether there were any."""
     oldest = rings.marks[OLDEST_TURN]
     while oldest < rings.marks[NEXT_TURN]:
-        row = oldest & turn_mask
-        if not rings.turns[row, TURN_CLOSED] or rings.turns[row, TURN_LEFT] > 0:
+        turn = rings.turns[oldest & rings.turn_mask]
+        done, end = 0, 0
+        for group in range(n_groups):
+            column = TURN_GROUPS + group * GROUP_COLUMNS
+            done += turn[column + TURN_DONE]
+            end = max(end, turn[column + TURN_END])
+        if not turn[TURN_CLOSED] or done < turn[TURN_LEFT]:
             break
-        rings.marks[RELEASE_NEXT] = max(rings.marks[RELEASE_NEXT], rings.turns[row, TURN_END])
+        rings.marks[RELEASE_NEXT] = max(rings.marks[RELEASE_NEXT], end)
         oldest += 1
         same_batch = (
             oldest < rings.marks[NEXT_TURN]
-            and rings.turns[oldest & turn_mask, TURN_BATCH] == rings.turns[row, TURN_BATCH]
+            and rings.turns[oldest & rings.turn_mask, TURN_BATCH] == turn[TURN_BATCH]
         )
         if parameters.barrier != BARRIER_BATCH or not same_batch:
             rings.marks[RELEASE] = rings.marks[RELEASE_NEXT] + parameters.host_latency
     if oldest == rings.marks[OLDEST_TURN]:
-        return
+        return False
     rings.marks[OLDEST_TURN] = oldest
     for stream in range(rings.n_streams):
         if rings.stream[stream, FRONT] == FRONT_BARRIER:
             rings.stream[stream, FRONT] = FRONT_READY
             opens = max(rings.stream[stream, NEXT_SLOT], rings.marks[RELEASE])
             rings.stream[stream, WAKE] = min(rings.stream[stream, WAKE], opens)
+    return True
 
 
 @helper(forceinline=True)
 def complete_one(parameters, rings, state, channel, turn, cycle):
-    """One demand access, deliver, hit or transfer of a turn is complete at `cycle`."""
-    row = turn & rings.turn_mask
+    """One demand access, deliver, hit or transfer of a turn is complete at `cycle`.
+
+    Who waits for the turn is woken after the event or, by `release_turns`, after the round.
+    """
     state.channel[channel, OPEN] -= 1
     finish_at(state, channel, cycle)
-    if cycle > rings.turns[row, TURN_END]:
-        rings.turns[row, TURN_END] = cycle
-    rings.turns[row, TURN_LEFT] -= 1
-    if rings.turns[row, TURN_LEFT] == 0:
-        release_turns(parameters, rings, state)
+    row = rings.turns[turn & rings.turn_mask]
+    column = TURN_GROUPS + state.channel[channel, GROUP] * GROUP_COLUMNS
+    row[column + TURN_DONE] += 1
+    row[column + TURN_END] = max(row[column + TURN_END], cycle)
 
 
 @helper(forceinline=True)

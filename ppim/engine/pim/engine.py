@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,9 @@ from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.engine.pim.heap import HEAP_COLUMNS
 from ppim.engine.pim.run import run
+from ppim.engine.pim.threads import GATE_SIZE
 from ppim.errors import InputError, PpimError
-from ppim.program.state import WAKE, Rings
+from ppim.program.state import MAX_GROUPS, WAKE, Rings
 
 if TYPE_CHECKING:
     from ppim.dram.device import Device
@@ -138,6 +140,12 @@ def _free_list(entries: NDArray[np.int64], first: int) -> None:
     entries[:, n - 1, s.ENTRY_NEXT] = s.NO_ENTRY
 
 
+def _groups(channels: int, n_groups: int) -> NDArray[np.int64]:
+    """Group of each channel: equal runs of channels, as the kernel takes them."""
+    starts = np.arange(n_groups) * channels // n_groups
+    return np.searchsorted(starts, np.arange(channels), side="right") - 1
+
+
 def _widened(heaps: NDArray[np.int64], capacity: int) -> NDArray[np.int64]:
     wider = _integers(heaps.shape[0], capacity, heaps.shape[2])
     wider[:, : heaps.shape[1]] = heaps
@@ -171,6 +179,8 @@ class PimEngine:
         Bursts of the longest subtable row.
     keep_commands : int
         Commands per channel to keep between two `take_commands`; 0 keeps none.
+    threads : int
+        Threads to run channels on, at most; used where channels meet only at barriers. The result is the same.
     """
 
     def __init__(
@@ -182,12 +192,16 @@ class PimEngine:
         delivers_per_lookup: int,
         max_row_bursts: int,
         keep_commands: int = 0,
+        threads: int = 1,
     ) -> None:
         self.parameters = p = make_parameters(device, system)
         self.rings = rings
         self.banks = make_pim_banks(device, system)
         self.delivers_per_lookup = delivers_per_lookup
         self.together = delivers_per_lookup > 0 or bool(p.global_stream)
+        self.threads = 1 if self.together else max(1, min(threads, p.channels, MAX_GROUPS))
+        self.gate = np.zeros(GATE_SIZE, dtype=np.int64)
+        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         runs = -(-max_row_bursts // p.bursts_per_row) + 1
         self.state = self._allocate(p, rings, runs, keep_commands)
 
@@ -223,6 +237,7 @@ class PimEngine:
         for column, value in initial.items():
             state.channel[:, column] = value
         rings.stream[:, WAKE] = NEVER
+        state.channel[:, s.GROUP] = _groups(c, self.threads)
         return state
 
     def _phase_ring(self, p: s.Parameters, rings: Rings) -> int:
@@ -257,15 +272,7 @@ class PimEngine:
 
     def _run(self, *, final: bool, until: int) -> int:
         while True:
-            status = run(
-                self.parameters,
-                self.rings,
-                self.state,
-                self.banks,
-                int(self.together),
-                int(final),
-                until,
-            )
+            status = self._run_threads(final, until)
             if status == s.GROW:
                 self._grow_pool()
                 continue
@@ -296,6 +303,27 @@ class PimEngine:
             )
         self.state.channel[:, s.LOG_COUNT] = 0
         return taken
+
+    def _run_threads(self, final: bool, until: int) -> int:
+        """One call of the kernel for each group of channels; the most urgent status."""
+        self.gate[:] = 0
+        arguments = (
+            self.parameters,
+            self.rings,
+            self.state,
+            self.banks,
+            int(self.together),
+            int(final),
+            until,
+        )
+        if self._pool is None:
+            return int(run(*arguments, 0, 1, self.gate))
+        others = [
+            self._pool.submit(run, *arguments, group, self.threads, self.gate)
+            for group in range(1, self.threads)
+        ]
+        status = run(*arguments, 0, self.threads, self.gate)
+        return int(max(status, *(other.result() for other in others)))
 
     def _replace(self, **arrays: NDArray[np.int64]) -> None:
         """Continue with other arrays in place of some."""

@@ -35,6 +35,7 @@ from ppim.engine.pim.state import (
     TRANSFERS_WAITING,
     bare_state,
 )
+from ppim.engine.pim.threads import GATE_RELEASED, leave_gate, meet
 from ppim.jit import helper, njit
 from ppim.program.state import (
     FRONT,
@@ -48,6 +49,7 @@ from ppim.program.state import (
     WAKE,
     bare_rings,
 )
+from ppim.tables import bare
 
 # Events without a single READ or slot after which something is wrong: refreshes alone come one in tREFI.
 FRUITLESS_EVENTS = 1 << 16
@@ -168,6 +170,8 @@ def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_s
             ):
                 return GROW
             progress += rings.stream[stream, SLOTS]
+        if stop_stream - first_stream > 1 or stop - first > 1:
+            release_turns(parameters, rings, 1)
         fruitless = fruitless + 1 if progress == seen else 0
         seen = progress
         if fruitless > FRUITLESS_EVENTS and until == NEVER:
@@ -175,7 +179,7 @@ def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_s
 
 
 @njit
-def run(parameters, owned_rings, owned_state, banks, together, final, until):
+def run(parameters, owned_rings, owned_state, banks, together, final, until, group, n_groups, owned_gate):
     """Run the program in the rings as far as it goes.
 
     Parameters
@@ -187,37 +191,52 @@ def run(parameters, owned_rings, owned_state, banks, together, final, until):
         1: nothing will be added to the streams.
     until : int
         NEVER; or, when all is complete, the cycle up to which refreshes go on.
+    group, n_groups : int
+        This call runs the group-th of `n_groups` equal parts of the channels, beside a call for each other
+        part in another thread (`together` is 0 then).
+    owned_gate : ndarray of int64, shape (GATE_SIZE,)
+        Where the threads meet.
 
     Returns
     -------
     int
         DONE, REFILL, GROW, LOG_FULL or STUCK.
     """
-    rings, state = bare_rings(owned_rings), bare_state(owned_state)
+    rings, state, gate = bare_rings(owned_rings), bare_state(owned_state), bare(owned_gate)
+    first_channel = group * parameters.channels // n_groups
+    stop_channel = (group + 1) * parameters.channels // n_groups
     n_streams = rings.n_streams
-    release_turns(parameters, rings, state)
-    for stream in range(n_streams):
-        row = rings.stream[stream]
-        if row[FRONT] == FRONT_EMPTY and row[HEAD] < row[TAIL]:
-            row[FRONT] = FRONT_READY
-            row[WAKE] = min(row[WAKE], row[NEXT_SLOT])
+    if group == 0:
+        release_turns(parameters, rings, n_groups)
+        for stream in range(n_streams):
+            row = rings.stream[stream]
+            if row[FRONT] == FRONT_EMPTY and row[HEAD] < row[TAIL]:
+                row[FRONT] = FRONT_READY
+                row[WAKE] = min(row[WAKE], row[NEXT_SLOT])
+    if not meet(gate, n_groups):
+        return REFILL
     size = parameters.channels if together else 1
     while True:
         status = DONE
-        for first in range(0, parameters.channels, size):
+        for first in range(first_channel, stop_channel, size):
             first_stream = 0 if together else first
             stop_stream = n_streams if together else first + 1
             stopped = run_group(
                 parameters, rings, state, banks, first, first + size, first_stream, stop_stream, final, until
             )
             if stopped >= GROW:
+                leave_gate(gate)
                 return stopped
             status = max(status, stopped)
-        woken, waiting = False, False
-        for stream in range(n_streams):
-            woken |= rings.stream[stream, FRONT] == FRONT_READY
-            waiting |= rings.stream[stream, FRONT] == FRONT_BARRIER
-        if not woken:
-            return STUCK if status == DONE and waiting else status
-        if together:
-            return status
+        if not meet(gate, n_groups):
+            return REFILL
+        if group == 0:
+            gate[GATE_RELEASED] = release_turns(parameters, rings, n_groups)
+        if not meet(gate, n_groups):
+            return REFILL
+        if not gate[GATE_RELEASED]:
+            break
+    waiting = 0
+    for stream in range(n_streams):
+        waiting += rings.stream[stream, FRONT] == FRONT_BARRIER
+    return STUCK if status == DONE and waiting > 0 and final and until == NEVER else status

@@ -93,7 +93,8 @@ JOIN_HEAD = 32
 JOIN_TAIL = 33
 LAST_ACTIVATOR = 34  # unit
 LOG_COUNT = 35
-CHANNEL_COLUMNS = 36
+GROUP = 36  # of channels that one thread runs
+CHANNEL_COLUMNS = 37
 
 # Columns of `lane`.
 WINDOW_COUNT = 0
