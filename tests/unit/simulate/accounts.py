@@ -1,0 +1,150 @@
+"""What every run of `simulate` must obey (docs/model.md), counted again from its program and its commands."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+
+import numpy as np
+
+from ppim.dram.device import Device
+from ppim.dram.load import load_device
+from ppim.engine.pim import state as s
+from ppim.engine.simulate import SimulationResult, simulate
+from ppim.program import instruction as i
+from ppim.stats.simulation import write_csv
+from ppim.systems.spec import SystemSpec
+from tests.reference.pim_check import violations
+from tests.reference.small_traces import SmallTrace
+from tests.reference.whole_program import WholeProgram, WholeRun, build_whole, run_whole
+
+
+def csv_of(result: SimulationResult) -> str:
+    """The stats CSV as text."""
+    text = io.StringIO()
+    write_csv(result, text)
+    return text.getvalue()
+
+
+def check_run(trace: SmallTrace, system: SystemSpec) -> SimulationResult:
+    """Simulate, then hold the result to every account; returns it."""
+    device = load_device(system.memory.device, system.memory.overrides)
+    result = simulate(trace, system)
+    program = build_whole(trace, device, system)
+    run = run_whole(program, device, system)
+    check_same_as_whole(result, run)
+    check_served_once(trace, result, program)
+    check_bytes(result, program)
+    check_commands(result, run)
+    check_timing(device, system, run)
+    check_bounds(device, system, result, program, run)
+    return result
+
+
+def check_same_as_whole(result: SimulationResult, run: WholeRun) -> None:
+    """A program that streams through rings runs like one that is there at once."""
+    assert result.cycles == run.cycles
+    assert result.issue_slots == run.slots.sum()
+    for name, column in (
+        ("instructions", s.INSTRUCTIONS),
+        ("reads", s.READS),
+        ("activates", s.ACTIVATES),
+        ("precharges", s.PRECHARGES),
+        ("refreshes", s.REFRESHES),
+        ("row_hits", s.ROW_HITS),
+        ("prefetch_reads", s.PREFETCH_READS),
+        ("transfer_cycles", s.TRANSFER_CYCLES),
+        ("compute_cycles", s.COMPUTE_CYCLES),
+    ):
+        assert result.counts[name].tolist() == run.counters[:, column].tolist(), name
+
+
+def rows_of(program: WholeProgram, *kinds: int) -> np.ndarray:
+    """Instructions of these kinds in all streams."""
+    rows = np.concatenate(program.streams)
+    return rows[np.isin(rows[:, i.KIND], kinds)]
+
+
+def check_served_once(trace: SmallTrace, result: SimulationResult, program: WholeProgram) -> None:
+    """Accesses = demand reads of DRAM + hits; each lookup is counted in one channel."""
+    demand = rows_of(program, i.READ, i.READ_OUT)
+    assert result.total("accesses") == len(trace.accesses.row)
+    assert result.total("accesses") == len(demand) + result.total("cache_hits")
+    assert result.total("lookups") == sum(len(ids) for bags in trace.bags for ids in bags)
+    assert result.unit_accesses.sum() == result.total("accesses")
+    assert result.total("batches") == result.batches * len(result.counts["batches"])
+    table = result.counts["cache_misses"] + result.counts["cache_hits"]
+    assert (table <= result.counts["accesses"]).all()
+
+
+def check_bytes(result: SimulationResult, program: WholeProgram) -> None:
+    """DRAM serves demand and prefetches, the external bus read-outs, delivers and transfers."""
+    burst = result.device.organization.burst_bytes
+    units = program.prepared.geometry.units
+    demand = rows_of(program, i.READ, i.READ_OUT)
+    prefetch = rows_of(program, i.PREFETCH)
+    everywhere = 1 if (prefetch[:, i.CHANNEL] != i.ALL).any() else len(result.counts["reads"])
+    copies = units // len(result.counts["reads"]) * everywhere
+    assert result.total("prefetch_reads") == prefetch[:, i.BURSTS].sum() * copies
+    assert (result.total("reads") - result.total("prefetch_reads")) == demand[:, i.BURSTS].sum()
+    assert (result.counts["bytes_dram"] == result.counts["reads"] * burst).all()
+    out = int(rows_of(program, i.READ_OUT)[:, i.BURSTS].sum()) * burst
+    moved = len(program.sums) * program.prepared.recipe.vector_bursts * burst
+    assert result.total("bytes_delivered") == out
+    assert result.total("bytes_external") == 2 * out + moved
+    hit_bytes = result.total("bytes_cache")
+    row_bytes = program.prepared.recipe.row_bytes
+    assert hit_bytes <= result.total("cache_hits") * row_bytes.max()
+    assert (hit_bytes > 0) == (result.total("cache_hits") > 0)
+
+
+def check_commands(result: SimulationResult, run: WholeRun) -> None:
+    """Row hits + activates that were read from = reads; counts are those of the commands."""
+    counts = result.counts
+    assert (counts["row_hits"] + counts["row_misses"] == counts["reads"]).all()
+    for channel, commands in enumerate(run.commands):
+        names = Counter(command.command for command in commands)
+        for name, column in (
+            ("read", "reads"),
+            ("activate", "activates"),
+            ("precharge", "precharges"),
+            ("refresh", "refreshes"),
+        ):
+            assert names[name] == counts[column][channel], name
+        used, fresh = 0, set()
+        for command in commands:
+            bank = (command.rank, command.bankgroup, command.bank)
+            if command.command == "activate":
+                fresh.add(bank)
+            elif command.command == "read" and bank in fresh:
+                fresh.remove(bank)
+                used += 1
+        assert used == counts["row_misses"][channel]
+
+
+def check_timing(device: Device, system: SystemSpec, run: WholeRun) -> None:
+    """No command breaks a constraint."""
+    for commands in run.commands:
+        assert violations(device, system.pim, commands, run.cycles) == []
+
+
+def check_bounds(
+    device: Device, system: SystemSpec, result: SimulationResult, program: WholeProgram, run: WholeRun
+) -> None:
+    """No resource is used for longer than the run lasts."""
+    timing, pim, cycles = device.timing, system.pim, result.cycles
+    interval = 1 if pim.frontend == "global" else pim.instruction_interval
+    assert ((run.slots - 1) * interval + 2 <= cycles).all()
+    per_burst = max(timing.burst_cycles, timing.tCCD_S)
+    external = result.counts["bytes_external"] // device.organization.burst_bytes
+    assert (external * per_burst <= cycles).all()
+    assert (result.counts["compute_cycles"] <= cycles * program.prepared.geometry.units_per_channel).all()
+    column_cycles = timing.tCCD_L if device.organization.bankgroups > 1 else timing.tCCD_S
+    for commands in run.commands:
+        reads = Counter((x.rank, x.bankgroup) for x in commands if x.command == "read")
+        opened = Counter((x.rank, x.bankgroup, x.bank) for x in commands if x.command == "activate")
+        ranks = Counter(x.rank for x in commands if x.command == "activate")
+        assert all((n - 1) * column_cycles < cycles for n in reads.values())
+        assert all((n - 1) * timing.tRC < cycles for n in opened.values())
+        if pim.cross_unit_timing != "none":
+            assert all((n - 1) // 4 * timing.tFAW < cycles for n in ranks.values())

@@ -1,0 +1,178 @@
+"""Accounts that balance on every run: a matrix of systems, algorithms, mappings, prefetches and devices, and more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ppim.engine import simulate as simulate_module
+from ppim.engine.simulate import simulate
+from ppim.systems.load import load_system, system_names
+from ppim.systems.spec import SystemSpec
+from tests.reference.small_traces import SmallTrace, small_trace
+from tests.unit.simulate.accounts import check_run, csv_of
+
+PIM_SYSTEMS = [name for name in system_names() if load_system(name).kind == "pim"]
+ALGORITHMS: dict[str, dict[str, Any]] = {
+    "dense": {},
+    "hash": {},
+    "qr": {"collisions": 6},
+    "tt-rec": {"tt_rank": 4},
+    "kqr": {},
+    "robe": {"compression": 20},
+}
+# Refreshes that even a short run meets.
+DEVICES = {
+    "hbm2-4gb": {"tREFI": 700, "tRFC": 60},
+    "ddr4-8gb-x8-2400": {"tREFI": 900, "tRFC": 80},
+}
+CHOICES = [
+    ("interleave", "none", {}),
+    ("duplicate", "none", {}),
+    ("duplicate", "table", {}),
+    ("duplicate", "table", {"cache_bytes": 512}),
+    ("duplicate", "all", {}),
+    ("interleave", "none", {"policy": "lru", "cache_bytes": 65_536}),
+]
+
+
+def a_system(name: str, mapping: str, prefetch: str, device: str, **settings: Any) -> SystemSpec:
+    policy = {"policy": "scratchpad"} if prefetch != "none" else {}
+    return load_system(
+        name,
+        {
+            "memory.device": device,
+            "mapping": mapping,
+            "prefetch.prefetch": prefetch,
+            **DEVICES[device],
+            **policy,
+            **settings,
+        },
+    )
+
+
+def a_trace(algorithm: str, **options: Any) -> SmallTrace:
+    options = {"samples": 7, "batch_size": 3, "pooling": (0, 5), "rows": (200, 31, 90), **options}
+    return small_trace(algorithm, {"vector_bytes": 128, **ALGORITHMS[algorithm]}, **options)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(
+    "choice", CHOICES, ids=lambda c: f"{c[0]}-{c[1]}{'-' if c[2] else ''}{'-'.join(c[2])}"
+)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("name", PIM_SYSTEMS)
+def test_the_matrix(name: str, algorithm: str, choice: tuple[str, str, dict[str, Any]], device: str) -> None:
+    mapping, prefetch, settings = choice
+    check_run(a_trace(algorithm), a_system(name, mapping, prefetch, device, **settings))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    algorithm=st.sampled_from(sorted(ALGORITHMS)),
+    choice=st.sampled_from(CHOICES),
+    device=st.sampled_from(sorted(DEVICES)),
+    parameters=st.fixed_dictionaries(
+        {
+            "level": st.sampled_from(["channel", "rank", "bankgroup", "bank"]),
+            "frontend": st.sampled_from(["per-channel", "global"]),
+            "instruction_interval": st.integers(1, 12),
+            "host_latency": st.sampled_from([0, 7, 100]),
+            "unit_queue": st.sampled_from([-1, 0, 2, 5]),
+            "unit_window": st.integers(1, 8),
+            "cross_unit_timing": st.sampled_from(["physical", "faw-only", "none"]),
+            "barrier": st.sampled_from(["table", "batch", "none"]),
+            "transfer": st.sampled_from(["non-empty", "all"]),
+            "macs": st.sampled_from([1, 16, 64]),
+            "unit_buffer_bursts": st.sampled_from([0, 4, 32]),
+            "placement_page": st.sampled_from([1, 4]),
+            "placement_seed": st.integers(0, 1000),
+        }
+    ),
+    seed=st.integers(0, 2**31),
+    vector_bytes=st.sampled_from([64, 128, 256]),
+    skew=st.sampled_from([1.0, 4.0]),
+)
+def test_random_systems(
+    algorithm: str,
+    choice: tuple[str, str, dict[str, Any]],
+    device: str,
+    parameters: dict[str, Any],
+    seed: int,
+    vector_bytes: int,
+    skew: float,
+) -> None:
+    mapping, prefetch, settings = choice
+    trace = small_trace(
+        algorithm,
+        {**ALGORITHMS[algorithm], "vector_bytes": vector_bytes},
+        rows=(500, 7),
+        samples=5,
+        batch_size=2,
+        pooling=(0, 7),
+        seed=seed,
+        skew=skew,
+    )
+    if len(trace.accesses.row):
+        check_run(trace, a_system("proactivepim", mapping, prefetch, device, **settings, **parameters))
+
+
+STREAMED = [
+    ("pim-base", "qr", "interleave", "none", {}),
+    ("proactivepim", "tt-rec", "duplicate", "table", {}),
+    ("proactivepim", "qr", "duplicate", "all", {"barrier": "batch", "unit_buffer_bursts": 4, "macs": 1}),
+    ("proactivepim-paper", "qr", "duplicate", "table", {}),
+    ("proactivepim-paper", "tt-rec", "interleave", "none", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "algorithm", "mapping", "prefetch", "settings"), STREAMED)
+def test_neither_rings_nor_chunks_change_a_run(
+    name: str,
+    algorithm: str,
+    mapping: str,
+    prefetch: str,
+    settings: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A trace in one chunk through rings that hold it all, in many through rings that must grow: the same bytes."""
+    system = a_system(name, mapping, prefetch, "hbm2-4gb", **settings)
+    found = set()
+    for ring in (2, 64, 1 << 15):
+        for batches_per_chunk in (1, 3, 1000):
+            monkeypatch.setattr(simulate_module, "FIRST_RING", ring)
+            trace = a_trace(algorithm, samples=60, batches_per_chunk=batches_per_chunk, pooling=(0, 9))
+            found.add(csv_of(simulate(trace, system)))
+    assert len(found) == 1
+
+
+def test_prefetches_of_everything_that_leave_no_room_for_the_first_turn() -> None:
+    """640 rows wait in each stream when the first turn does not fit beside them."""
+    trace = small_trace(
+        "qr",
+        {"collisions": 640, "vector_bytes": 64},
+        rows=(50_000, 50_000),
+        samples=32,
+        batch_size=16,
+        pooling=(40, 40),
+        batches_per_chunk=1,
+    )
+    result = simulate(trace, a_system("proactivepim", "duplicate", "all", "hbm2-4gb"))
+    assert result.total("accesses") == len(trace.accesses.row)
+    assert result.total("prefetch_reads") == 640 * 32
+
+
+def test_a_lookup_of_many_rows_that_lie_everywhere() -> None:
+    """More delivers a lookup than subtables."""
+    trace = small_trace("robe", {"block_elements": 1, "compression": 4}, rows=(300,), samples=6)
+    result = check_run(trace, a_system("pim-base", "interleave", "none", "hbm2-4gb"))
+    assert result.total("bytes_delivered") > 16 * 64 * result.total("lookups")
+
+
+def test_same_input_same_bytes() -> None:
+    for name in PIM_SYSTEMS:
+        texts = {csv_of(simulate(a_trace("qr", samples=30), load_system(name))) for _ in range(2)}
+        assert len(texts) == 1
