@@ -167,6 +167,16 @@ def test_prefetch_serves_the_shared_rows_from_the_scratchpad(results: Any) -> No
     assert without["cache_hits"] == without["prefetch_reads"] == 0
 
 
+def test_system_from_a_file(results: Any, tmp_path: Path) -> None:
+    """The system that docs/adding.md writes out runs, and is another one than the preset it resembles."""
+    text = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(text.split("```toml\n")[1].split("```")[0])
+    assert run("simulate", SAMPLE, "--system", tmp_path / "mine.toml", "-o", tmp_path / "stats.csv") == 0
+    lines = pd.read_csv(tmp_path / "stats.csv")
+    assert set(lines["system"]) == {"mine"}
+    assert lines["cycles"][0] != pd.read_csv(results("proactivepim") / "stats.csv")["cycles"][0]
+
+
 def test_ratio_of_the_authors_simulator(shared: Path, tmp_path: Path) -> None:
     """QR, 100 real samples, as the authors simulate it: mapping and prefetch gain 2.22 (2.23 in their simulator).
 
@@ -194,6 +204,8 @@ def test_ratio_of_the_authors_simulator(shared: Path, tmp_path: Path) -> None:
         assert run("simulate", trace, "--system", "proactivepim-paper", *choice, "-o", out) == 0
         cycles.append(int(pd.read_csv(out)["cycles"][0]))
     assert 2.1 <= cycles[0] / cycles[1] <= 2.4
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(f"{number:,}" in readme for number in cycles), cycles
 
 
 # --- bad input ---------------------------------------------------------------------------------

@@ -1,0 +1,99 @@
+"""Help is there, documented, true and quick."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from ppim.cli import cli, main
+from tests.conftest import ROOT
+
+COMMANDS = cli.list_commands(click.Context(cli))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+HEAVY = ("numba", "numpy", "pandas", "pyarrow", "tqdm")
+
+
+def help_of(name: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """Text of `ppim NAME --help`."""
+    main([name, "--help"])
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert len(command.help or "") > 40
+    short = command.get_short_help_str(limit=80)
+    assert short.endswith("."), f"the one-line help of {name} is cut: {short}"
+    text = help_of(name, capsys)
+    assert text.startswith(f"Usage: ppim {name}")
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.help or option.name in ("seed",), f"{name} --{option.name} has no help"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_in_the_readme(name: str) -> None:
+    assert f"| `ppim {name}` |" in README
+
+
+def test_readme_names_no_command_that_is_not_there() -> None:
+    assert set(re.findall(r"ppim ((?:[a-z]+)(?:-[a-z]+)*)(?= [A-Za-z./-]|`|$)", "\n".join(BLOCKS))) <= set(
+        COMMANDS
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    """Importing numba alone takes longer than help may."""
+    code = f"""
+import sys
+from ppim.cli import main
+main({arguments!r})
+sys.stderr.write(' '.join(sorted(sys.modules.keys() & set({HEAVY!r}))))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+def test_every_name_on_the_command_line_is_offered_when_mistyped(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["simulat"])
+    assert stop.value.code == 2
+    assert "simulat" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if "ppim " in block])
+def test_commands_of_the_readme_work(block: str, tmp_path: Path) -> None:
+    """Pasted into a shell beside the committed sample trace, each block does what it says."""
+    (tmp_path / "traces").mkdir()
+    sample = "traces/sample-qr.parquet"
+    (tmp_path / sample).write_bytes((ROOT / sample).read_bytes())
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for written in re.findall(r"(?:-o|--output|--units|--summary) (\S+\.\w+)", block):
+        assert (tmp_path / written).stat().st_size > 0
+
+
+def test_make_targets_of_the_readme_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"\bmake ([a-z-]+)", README))
+    assert {"demo", "test", "lint"} <= targets
+    for target in targets:
+        assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), f"make {target} has no rule with help"
