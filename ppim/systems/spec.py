@@ -8,23 +8,34 @@ from typing import Any, Literal
 Level = Literal["channel", "rank", "bankgroup", "bank"]
 
 
+def parameter(default: Any, unit: str, meaning: str) -> Any:
+    """A field with its default, its unit ("" for a name or a switch) and what it says of the system.
+
+    `ppim systems show` prints them. "cycles" are of the memory clock.
+    """
+    return field(default=default, metadata={"unit": unit, "meaning": meaning})
+
+
 @dataclass(frozen=True)
 class MemorySpec:
     """The memory of the system; `[memory]`."""
 
-    device: str = "hbm2-4gb"
-    overrides: dict[str, Any] = field(default_factory=dict)  # dotted device parameters
+    device: str = parameter("hbm2-4gb", "", "memory device: a name of `ppim devices`, .toml or .ini")
+    overrides: dict[str, Any] = field(
+        default_factory=dict,
+        metadata={"unit": "", "meaning": "dotted parameters of the device that differ from its file"},
+    )
 
 
 @dataclass(frozen=True)
 class HostSpec:
     """Host that reads every row itself, through a last-level cache; `[host]`."""
 
-    llc_bytes: int = 33_554_432
-    llc_ways: int = 4
-    llc_line_bytes: int = 64
-    llc_bytes_per_cycle: int = 256  # that the host takes through its cache, per memory clock
-    requests_per_cycle: int = 1  # accepted by the whole memory per memory clock
+    llc_bytes: int = parameter(33_554_432, "bytes", "last-level cache; 0: none")
+    llc_ways: int = parameter(4, "lines", "lines of a set of that cache")
+    llc_line_bytes: int = parameter(64, "bytes", "line of that cache")
+    llc_bytes_per_cycle: int = parameter(256, "bytes/cycle", "most that the host takes through its cache")
+    requests_per_cycle: int = parameter(1, "requests/cycle", "accepted by the whole memory")
 
     def __post_init__(self) -> None:
         if self.llc_bytes_per_cycle < 1 or self.requests_per_cycle < 1:
@@ -35,19 +46,31 @@ class HostSpec:
 
 @dataclass(frozen=True)
 class PimSpec:
-    """PIM units, their front end and queues; `[pim]`. Cycles are of the memory clock."""
+    """PIM units, their front end and queues; `[pim]`."""
 
-    level: Level = "bankgroup"
-    frontend: Literal["per-channel", "global"] = "per-channel"
-    instruction_interval: int = 8  # cycles per instruction and channel (per-channel front end)
-    host_latency: int = 0  # cycles
-    unit_queue: int = -1  # entries per bank; 0 unlimited; -1: 16 per-channel, unlimited global
-    unit_window: int = 8  # oldest entries of a bank that selection sees
-    unit_read_latency: int = -1  # cycles from READ to data in the unit; -1: RL + B
-    cross_unit_timing: Literal["physical", "faw-only", "none"] = "physical"
-    barrier: Literal["table", "batch", "none"] = "table"
-    transfer: Literal["non-empty", "all"] = "non-empty"
-    deliver: Literal["ahead", "in-order"] = "ahead"
+    level: Level = parameter("bankgroup", "", "a unit for each channel, rank, bankgroup or bank")  # noqa: RUF009 - a field
+    frontend: Literal["per-channel", "global"] = parameter(
+        "per-channel", "", "streams of instructions: one a channel, or one for all with a slot every cycle"
+    )
+    instruction_interval: int = parameter(8, "cycles", "between two slots of a channel (per-channel)")
+    host_latency: int = parameter(0, "cycles", "host's reaction at a barrier and from read-out to deliver")
+    unit_queue: int = parameter(
+        -1, "entries", "queue of a bank; 0: unlimited; -1: 16 per-channel, unlimited global"
+    )
+    unit_window: int = parameter(8, "entries", "oldest ones of a bank that selection sees")
+    unit_read_latency: int = parameter(-1, "cycles", "from READ to data in the unit; -1: RL + B")
+    cross_unit_timing: Literal["physical", "faw-only", "none"] = parameter(
+        "physical", "", "timing rules kept between units of a rank"
+    )
+    barrier: Literal["table", "batch", "none"] = parameter(
+        "table", "", "what must be complete before the next part's demand is sent"
+    )
+    transfer: Literal["non-empty", "all"] = parameter(
+        "non-empty", "", "which units send a result for a bag: those with a partial sum, or all"
+    )
+    deliver: Literal["ahead", "in-order"] = parameter(
+        "ahead", "", "delivers go before instructions of later program order, or hold them up"
+    )
 
     def __post_init__(self) -> None:
         if self.instruction_interval < 1 or self.unit_window < 1 or self.host_latency < 0:
@@ -65,39 +88,60 @@ class PimSpec:
 class PlacementSpec:
     """Where subtables lie; `[placement]`."""
 
-    mapping: str = "duplicate"
-    placement_page: int = 1  # rows of a subtable that stay together
-    placement_seed: int = 0
+    mapping: str = parameter("duplicate", "", "which units get a row: a name of `--mapping`")
+    placement: Literal["hash", "page"] = parameter(
+        "hash", "", "of rows that are spread: hashed over units, or striped over them in random pages"
+    )
+    placement_page: int = parameter(1, "rows", "that stay together in a unit (hash)")
+    page_bytes: int = parameter(4096, "bytes", "page of the random page allocation (page)")
+    stripe_bytes: int = parameter(64, "bytes", "of a page that lie in one unit, at least a row (page)")
+    placement_seed: int = parameter(0, "", "of the hash, or of the pages")
+    hot_fraction: float = parameter(0.05, "", "share that is copied into every unit (mapping hot)")
+    hot_by: Literal["accesses", "entries"] = parameter(
+        "accesses", "", "of what hot_fraction is a share: of the trace's accesses, or of all rows"
+    )
+
+    def __post_init__(self) -> None:
+        if self.placement_page < 1:
+            raise ValueError(f"placement_page: {self.placement_page} is not a number of rows; give 1 or more")
+        if self.page_bytes < 1 or self.stripe_bytes < 1:
+            raise ValueError("page_bytes and stripe_bytes are at least 1")
+        if not 0 <= self.hot_fraction <= 1:
+            raise ValueError(f"hot_fraction: {self.hot_fraction} is no share; give 0 to 1")
 
 
 @dataclass(frozen=True)
 class CacheSpec:
     """SRAM of a PIM unit; `[cache]`."""
 
-    policy: Literal["scratchpad", "lru", "none"] = "scratchpad"
-    cache_bytes: int = 40_960
-    cache_line_bytes: int = 0  # 0: a line is one subtable row
-    cache_ways: int = 0  # 0: fully associative
-    cache_latency: int = 1  # memory cycles
+    policy: Literal["scratchpad", "lru", "none"] = parameter(
+        "scratchpad", "", "holds what was prefetched, or what was last used, or nothing"
+    )
+    cache_bytes: int = parameter(40_960, "bytes", "SRAM of a unit")
+    cache_line_bytes: int = parameter(0, "bytes", "line; 0: one subtable row")
+    cache_ways: int = parameter(0, "lines", "of a set (lru); 0: fully associative")
+    cache_latency: int = parameter(1, "cycles", "of a hit")
 
 
 @dataclass(frozen=True)
 class PrefetchSpec:
     """What is loaded into the scratchpads ahead of use; `[prefetch]`."""
 
-    prefetch: Literal["none", "table", "next", "all"] = "table"
-    prefetch_subtables: tuple[str, ...] = ("r", "core1")
-    prefetch_used: bool = False  # only rows that the batch will touch
+    prefetch: Literal["none", "table", "next", "all"] = parameter(
+        "table", "", "nothing; the next table's rows at each turn; double buffered; all tables' at start"
+    )
+    prefetch_subtables: tuple[str, ...] = parameter(("r", "core1"), "", "subtables that are prefetched")
+    prefetch_used: bool = parameter(False, "", "only rows that the batch will touch")
 
 
 @dataclass(frozen=True)
 class ComputeSpec:
     """Arithmetic of a PIM unit; `[compute]`."""
 
-    macs: int = 64
-    mac_ghz: float = 0.0  # 0: the memory clock
-    unit_buffer_bursts: int = 0  # 0: unlimited
-    unit_accumulators: int = 0  # bags a unit may have open; 0: unlimited
+    macs: int = parameter(64, "lanes", "multiply-accumulates of a unit in each of its cycles")
+    mac_ghz: float = parameter(0.0, "GHz", "clock of the arithmetic; 0: the memory clock")
+    unit_buffer_bursts: int = parameter(0, "bursts", "operands that may wait for arithmetic; 0: unlimited")
+    unit_accumulators: int = parameter(0, "bags", "that a unit may have open; 0: unlimited")
 
 
 @dataclass(frozen=True)
