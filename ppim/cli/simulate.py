@@ -47,6 +47,14 @@ import click
     metavar="SUMMARY.json",
     help="Totals, and all parameters of the run.",
 )
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Threads to simulate on; the result is the same.",
+)
 def command(
     trace: Path,
     system_name: str,
@@ -57,6 +65,7 @@ def command(
     output: Path | None,
     units: Path | None,
     summary_path: Path | None,
+    threads: int,
 ) -> None:
     """Run TRACE, a file made by `ppim gen-trace`, through a memory system and count what happens.
 
@@ -70,4 +79,4 @@ def command(
     from ppim.systems.load import load_overridden
 
     system = load_overridden(system_name, settings, mapping=mapping, prefetch=prefetch, device=device)
-    run_simulation(trace, system, output=output, units=units, summary_path=summary_path)
+    run_simulation(trace, system, output=output, units=units, summary_path=summary_path, threads=threads)

@@ -86,7 +86,11 @@ class SimulationResult:
 
 
 def simulate(
-    reader: TraceReader, system: SystemSpec, *, advance: Callable[[int], object] = lambda _: None
+    reader: TraceReader,
+    system: SystemSpec,
+    *,
+    advance: Callable[[int], object] = lambda _: None,
+    threads: int = 1,
 ) -> SimulationResult:
     """Run a trace through a system.
 
@@ -96,6 +100,8 @@ def simulate(
     system : SystemSpec
     advance : callable
         Told the number of accesses each time some have been taken.
+    threads : int
+        Threads of the PIM engine, at most; the result is the same.
 
     Raises
     ------
@@ -104,7 +110,11 @@ def simulate(
     """
     device = load_device(system.memory.device, system.memory.overrides)
     start = time.perf_counter()
-    run = _HostRun(reader, system, device) if system.kind == "host" else _PimRun(reader, system, device)
+    run: _HostRun | _PimRun
+    if system.kind == "host":
+        run = _HostRun(reader, system, device)
+    else:
+        run = _PimRun(reader, system, device, threads)
     batches = 0
     for chunk in reader.chunks():
         run.feed(chunk)
@@ -118,18 +128,20 @@ def simulate(
 class _PimRun:
     """A program built from the trace and run on PIM units, in step."""
 
-    def __init__(self, reader: TraceReader, system: SystemSpec, device: Device) -> None:
+    def __init__(self, reader: TraceReader, system: SystemSpec, device: Device, threads: int = 1) -> None:
         self.reader, self.system, self.device = reader, system, device
         self.prepared: Prepared = prepare(reader.meta, device, system)
         self.build_state = make_build_state(self.prepared)
         streams = 1 if self.prepared.recipe.global_stream else device.organization.channels
-        self.rings = make_rings(streams, FIRST_RING, FIRST_RING, FIRST_RING, FIRST_RING)
+        size = FIRST_RING * threads
+        self.rings = make_rings(streams, size, size, size, size)
         self.engine = PimEngine(
             device,
             system,
             self.rings,
             delivers_per_lookup=self.prepared.delivers_per_lookup,
             max_row_bursts=int(self.prepared.placement.row_bursts.max()),
+            threads=threads,
         )
         if self.prepared.recipe.prefetch == b.PREFETCH_ALL:
             self._prefetch_all()

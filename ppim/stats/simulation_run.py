@@ -24,6 +24,7 @@ def run_simulation(
     output: Path | None = None,
     units: Path | None = None,
     summary_path: Path | None = None,
+    threads: int = 1,
 ) -> None:
     """Simulate, then write what was asked for; nothing is written when anything fails.
 
@@ -41,7 +42,7 @@ def run_simulation(
         }
         bar = stack.enter_context(progress_bar(reader.n_accesses, "access", system.name))
         with compile_notice("simulate"):
-            result = simulate(reader, system, advance=bar.update)
+            result = simulate(reader, system, advance=bar.update, threads=threads)
         bar.close()
         if output == STDOUT:
             write_csv(result, sys.stdout)
