@@ -177,31 +177,44 @@ else:
 
         return types.int64(types.int64), codegen
 
-    @intrinsic
-    def row_view(_context, array, index):
-        """`array[index]` of a C-ordered two-dimensional array, as a bare pointer to its first element.
+    if numba.config.BOUNDSCHECK:
+        # Arrays know their length, so that every index is checked; slow.
 
-        It is indexed like the row itself, from 0, but has no length, checks no bounds and holds no
-        reference: the caller keeps `array` alive. Kernels pass some thirty rows from function to function;
-        as array views these cost an eighth of the run time and most of the compile time.
-        """
+        @numba.njit
+        def row_view(array, index):
+            return array[index]
 
-        def codegen(context, builder, signature, args):
-            whole = context.make_array(signature.args[0])(context, builder, args[0])
-            stride = builder.extract_value(whole.strides, 0)
-            address = builder.add(builder.ptrtoint(whole.data, stride.type), builder.mul(stride, args[1]))
-            return builder.inttoptr(address, whole.data.type)
+        @numba.njit
+        def whole_view(array):
+            return array.reshape(array.size)
 
-        return types.CPointer(array.dtype)(array, types.intp), codegen
+    else:
 
-    @intrinsic
-    def whole_view(_context, array):
-        """A C-ordered array as a bare pointer to its first element, as `row_view`."""
+        @intrinsic
+        def row_view(_context, array, index):
+            """`array[index]` of a C-ordered two-dimensional array, as a bare pointer to its first element.
 
-        def codegen(context, builder, signature, args):
-            return context.make_array(signature.args[0])(context, builder, args[0]).data
+            It is indexed like the row itself, from 0, but has no length, checks no bounds and holds no
+            reference: the caller keeps `array` alive. Kernels pass some thirty rows from function to function;
+            as array views these cost an eighth of the run time and most of the compile time.
+            """
 
-        return types.CPointer(array.dtype)(array), codegen
+            def codegen(context, builder, signature, args):
+                whole = context.make_array(signature.args[0])(context, builder, args[0])
+                stride = builder.extract_value(whole.strides, 0)
+                address = builder.add(builder.ptrtoint(whole.data, stride.type), builder.mul(stride, args[1]))
+                return builder.inttoptr(address, whole.data.type)
+
+            return types.CPointer(array.dtype)(array, types.intp), codegen
+
+        @intrinsic
+        def whole_view(_context, array):
+            """A C-ordered array as a bare pointer to its first element, as `row_view`."""
+
+            def codegen(context, builder, signature, args):
+                return context.make_array(signature.args[0])(context, builder, args[0]).data
+
+            return types.CPointer(array.dtype)(array), codegen
 
 
 __all__ = [
