@@ -17,21 +17,10 @@ from ppim.engine.pim import state as s
 from ppim.engine.pim.engine import PimEngine
 from ppim.program import build as b
 from ppim.program import llc
-from ppim.program.prepare import Prepared, make_build_state, prepare
-from ppim.program.state import (
-    HEAD,
-    NEXT_LOOKUP,
-    NEXT_SUM,
-    NEXT_TURN,
-    OLDEST_TURN,
-    SLOTS,
-    TAIL,
-    TURN_FIRST_LOOKUP,
-    TURN_FIRST_SUM,
-    as_rings,
-    grow_ring,
-    make_rings,
-)
+from ppim.program.feed import FIRST_RING, ProgramFeed
+from ppim.program.prepare import Prepared, prepare
+from ppim.program.state import SLOTS
+from ppim.trace.profile import access_profile
 from ppim.units import ceil_div
 
 if TYPE_CHECKING:
@@ -42,8 +31,6 @@ if TYPE_CHECKING:
 
 Counts = dict[str, NDArray[np.int64]]
 
-# Rings hold some thousand accesses at first, so that they stay in a core's cache; they grow when a turn needs it.
-FIRST_RING = 1 << 11
 ACCESSES_PER_LLC_CALL = 1 << 16
 
 
@@ -125,89 +112,59 @@ def simulate(
     return result
 
 
+def engine_counts(engine: PimEngine, burst_bytes: int) -> Counts:
+    """What the PIM engine counted, by column of the stats CSV."""
+    counted = engine.counters
+    reads, hits = counted[:, s.READS], counted[:, s.ROW_HITS]
+    external = counted[:, s.READ_OUT_BURSTS] + counted[:, s.DELIVER_BURSTS] + counted[:, s.TRANSFER_BURSTS]
+    return {
+        "instructions": counted[:, s.INSTRUCTIONS],
+        "reads": reads,
+        "writes": np.zeros_like(reads),  # PIM programs of embedding layers write nothing
+        "activates": counted[:, s.ACTIVATES],
+        "precharges": counted[:, s.PRECHARGES],
+        "refreshes": counted[:, s.REFRESHES],
+        "row_hits": hits,
+        "row_misses": reads - hits,
+        "prefetch_reads": counted[:, s.PREFETCH_READS],
+        "bytes_dram": reads * burst_bytes,
+        "bytes_external": external * burst_bytes,
+        "bytes_delivered": counted[:, s.DELIVER_BURSTS] * burst_bytes,
+        "transfer_cycles": counted[:, s.TRANSFER_CYCLES],
+        "compute_cycles": counted[:, s.COMPUTE_CYCLES],
+    }
+
+
 class _PimRun:
     """A program built from the trace and run on PIM units, in step."""
 
     def __init__(self, reader: TraceReader, system: SystemSpec, device: Device, threads: int = 1) -> None:
         self.reader, self.system, self.device = reader, system, device
-        self.prepared: Prepared = prepare(reader.meta, device, system)
-        self.build_state = make_build_state(self.prepared)
-        streams = 1 if self.prepared.recipe.global_stream else device.organization.channels
-        size = FIRST_RING * threads
-        self.rings = make_rings(streams, size, size, size, size)
+        self.prepared: Prepared = prepare(
+            reader.meta, device, system, count_accesses=lambda: access_profile(reader)
+        )
+        self.program = ProgramFeed(self.prepared, FIRST_RING * threads)
         self.engine = PimEngine(
             device,
             system,
-            self.rings,
+            self.program.rings,
             delivers_per_lookup=self.prepared.delivers_per_lookup,
             max_row_bursts=int(self.prepared.placement.row_bursts.max()),
             threads=threads,
         )
-        if self.prepared.recipe.prefetch == b.PREFETCH_ALL:
-            self._prefetch_all()
+        self.program.begin(self.engine)
 
     def feed(self, chunk: TraceChunk) -> None:
         """Build and run the turns of a chunk."""
-        owners = np.empty(len(chunk.row), dtype=np.int64)
-        accesses = b.Accesses(*chunk, n=len(chunk.row))
-        position, n = 0, len(chunk.row)
-        while position < n:
-            after = self._build(accesses, position, owners)
-            self.engine.run(final=False)
-            if after == position:
-                after = self._build(accesses, position, owners)
-                if after == position:
-                    self._grow()
-            position = after
-
-    def _build(self, accesses: b.Accesses, position: int, owners: NDArray[np.int64]) -> int:
-        p = self.prepared
-        return int(b.build(self.rings, p.recipe, p.placement, self.build_state, accesses, position, owners))
-
-    def _prefetch_all(self) -> None:
-        rows = int(self.prepared.recipe.resident.sum())
-        while self.rings.instructions.shape[1] <= rows:
-            self._grow()
-        b.prefetch_all(self.rings, self.prepared.recipe, self.prepared.placement, self.build_state)
-
-    def _grow(self) -> None:
-        """A turn does not fit: double all rings."""
-        rings = self.rings
-        oldest = rings.marks[OLDEST_TURN]
-        live = oldest < rings.marks[NEXT_TURN]
-        row = rings.turns[oldest & (len(rings.turns) - 1)]
-        first_lookup = row[TURN_FIRST_LOOKUP] if live else rings.marks[NEXT_LOOKUP]
-        first_sum = row[TURN_FIRST_SUM] if live else rings.marks[NEXT_SUM]
-        self.rings = as_rings(
-            instructions=np.stack(
-                [
-                    grow_ring(instructions, int(stream[HEAD]), int(stream[TAIL]))
-                    for instructions, stream in zip(rings.instructions, rings.stream, strict=True)
-                ]
-            ),
-            stream=rings.stream,
-            lookups=grow_ring(rings.lookups, int(first_lookup), int(rings.marks[NEXT_LOOKUP])),
-            sums=grow_ring(rings.sums, int(first_sum), int(rings.marks[NEXT_SUM])),
-            turns=grow_ring(rings.turns, int(oldest), int(rings.marks[NEXT_TURN])),
-            marks=rings.marks,
-        )
-        self.engine.resize(self.rings)
+        self.program.feed(chunk)
 
     def finish(self, batches: int) -> SimulationResult:
         """Send the last transfers, run to the end, collect."""
         p = self.prepared
-        while True:
-            pending = self.build_state.pending[b.PENDING_BAGS] * p.recipe.units_per_channel
-            needed = pending * (1 if p.recipe.global_stream else p.recipe.channels)
-            used = (self.rings.stream[:, TAIL] - self.rings.stream[:, HEAD]).max()
-            if used + needed <= self.rings.instructions.shape[1]:
-                break
-            self._grow()
-        b.flush_transfers(self.rings, p.recipe, p.placement, self.build_state)
-        self.engine.run(final=True)
+        self.program.finish()
         self.engine.finish()
         shape = (p.recipe.channels, p.recipe.units_per_channel)
-        unit_accesses = self.build_state.unit_accesses.reshape(shape)
+        unit_accesses = self.program.state.unit_accesses.reshape(shape)
         return SimulationResult(
             trace=self.reader.path,
             algorithm=self.reader.meta.algorithm,
@@ -218,40 +175,22 @@ class _PimRun:
             batches=batches,
             counts=self._counts(batches, unit_accesses),
             unit_accesses=unit_accesses,
-            issue_slots=int(self.rings.stream[:, SLOTS].sum()),
+            issue_slots=int(self.program.rings.stream[:, SLOTS].sum()),
             footprint=p.footprint,
             warnings=self._warnings(),
         )
 
     def _counts(self, batches: int, unit_accesses: NDArray[np.int64]) -> Counts:
-        counted, built = self.engine.counters, self.build_state.counts
-        burst = self.device.organization.burst_bytes
-        reads, hits = counted[:, s.READS], counted[:, s.ROW_HITS]
-        external = (
-            counted[:, s.READ_OUT_BURSTS] + counted[:, s.DELIVER_BURSTS] + counted[:, s.TRANSFER_BURSTS]
-        )
+        built = self.program.state.counts
         return {
-            "batches": np.full(len(counted), batches),
+            "batches": np.full(len(built), batches),
             "lookups": built[:, b.LOOKUPS],
             "accesses": built[:, b.ACCESSES],
-            "instructions": counted[:, s.INSTRUCTIONS],
-            "reads": reads,
-            "writes": np.zeros_like(reads),  # PIM programs of embedding layers write nothing
-            "activates": counted[:, s.ACTIVATES],
-            "precharges": counted[:, s.PRECHARGES],
-            "refreshes": counted[:, s.REFRESHES],
-            "row_hits": hits,
-            "row_misses": reads - hits,
             "cache_hits": built[:, b.CACHE_HITS],
             "cache_misses": built[:, b.CACHE_MISSES],
-            "prefetch_reads": counted[:, s.PREFETCH_READS],
-            "bytes_dram": reads * burst,
             "bytes_cache": built[:, b.BYTES_CACHE],
-            "bytes_external": external * burst,
-            "bytes_delivered": counted[:, s.DELIVER_BURSTS] * burst,
-            "transfer_cycles": counted[:, s.TRANSFER_CYCLES],
-            "compute_cycles": counted[:, s.COMPUTE_CYCLES],
             "unit_accesses_max": unit_accesses.max(axis=1),
+            **engine_counts(self.engine, self.device.organization.burst_bytes),
         }
 
     def _warnings(self) -> list[str]:
