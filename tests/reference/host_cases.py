@@ -63,7 +63,7 @@ def timings(draw: st.DrawFn, burst_cycles: int, ranks: int, self_refresh: bool) 
         tCK=1.0,
         AL=draw(st.sampled_from([0, 0, 0, 1, 4])),
         CL=cycles(4, 24),
-        CWL=cycles(4, 20),
+        CWL=cycles(2, 6) if draw(st.booleans()) else cycles(4, 20),  # a short one overlaps ranks
         tCCD_L=cycles(1, 10),
         tCCD_S=cycles(1, 6),
         tRTRS=cycles(0, 4),
@@ -83,7 +83,7 @@ def timings(draw: st.DrawFn, burst_cycles: int, ranks: int, self_refresh: bool) 
         tREFI=ranks * (tRFC + cycles(50, 2000)),
         tREFIb=cycles(20, 400),
         tFAW=cycles(4, 60),
-        t32AW=cycles(60, 500),
+        t32AW=cycles(60, 1500),
         tPPD=cycles(0, 4),
         tCKESR=tCKESR,
         tXS=cycles(10, 300),
@@ -134,7 +134,7 @@ def traces(draw: st.DrawFn, device: Device, most: int) -> tuple[list[int], list[
     burst = device.organization.burst_bytes
     span = random.choice([2**10, 2**16, 2**22, 2**34])
     # Varying few address bits at once makes requests share rows, banks and columns.
-    pool = [random.randrange(span) * burst for _ in range(random.choice([4, 20, 200, 1000]))]
+    pool = [random.randrange(span) * burst for _ in range(random.choice([4, 12, 60, 1000]))]
     near = random.choice([1, 1, 4, 32])
     unaligned = random.random() < 0.1
     write_share = random.choice([0.0, 0.1, 0.3, 0.5, 1.0])
@@ -164,6 +164,25 @@ def in_plain_modes(device: Device) -> Device:
         enable_self_refresh=False,
     )
     return replace(device, controller=plain)
+
+
+def with_overlapping_ranks(device: Device) -> Device:
+    """The device as HBM with two ranks, where a READ may go with a WRITE to the other rank (golden 3.8)."""
+    timing = device.timing
+    write_latency = timing.AL + timing.CWL + timing.burst_cycles
+    return replace(
+        device,
+        protocol="HBM",
+        organization=replace(device.organization, ranks=2),
+        timing=replace(timing, CL=write_latency + timing.tRTRS + 2),
+        controller=replace(device.controller, hbm_dual_cmd=True),
+    )
+
+
+def with_short_queues(device: Device) -> Device:
+    """The device with a small write buffer that fills while reads wait (the livelock of golden 3.13)."""
+    control = replace(device.controller, trans_queue_size=3, cmd_queue_size=1, unified_queue=False)
+    return replace(device, controller=control)
 
 
 def starves(device: Device) -> bool:

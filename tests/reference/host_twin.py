@@ -479,9 +479,9 @@ class Channel:
         if source is self.write_buffer:
             if entry.address in self.waiting_reads:
                 self.drain = 0
-                if self.follow_defects or any(self.queues):
+                if self.follow_defects or any(self.queues) or not self.drain_wanted():
                     return
-                # The read waits behind this drain, for ever in DRAMsim3 (3.13): let the oldest one go.
+                # The drain starts anew each cycle, and the read waits behind it, for ever in DRAMsim3 (3.13).
                 source, entry = self.read_queue, self.read_queue[0]
             else:
                 self.drain -= 1

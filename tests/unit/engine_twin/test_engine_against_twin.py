@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from ppim.engine.host import HostReplay, HostResult, replay
-from tests.reference.host_cases import Case, cases, devices, in_plain_modes, starves
+from tests.reference.host_cases import (
+    Case,
+    cases,
+    devices,
+    in_plain_modes,
+    starves,
+    with_overlapping_ranks,
+    with_short_queues,
+)
 from tests.reference.host_twin import Aborted, Channel, TwinRun, run_twin
 
 # The same examples in every run: a failure is a change of the code, and is there again in the next run.
@@ -17,7 +25,8 @@ repeatable = settings(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=50,
+    max_examples=40,
+    phases=[Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 injections = st.sampled_from([1, 1, 2, 8])
@@ -91,6 +100,18 @@ def test_any_mode_with_every_defect_of_dramsim3(case: Case, inject: int, merge: 
     assert_same(engine_of(case, merge=merge, **options), twin_of(case, merging=merge, **options))
 
 
+defective = devices().map(with_overlapping_ranks) | devices().map(with_short_queues)
+plain_devices = (devices() | defective).map(in_plain_modes)
+
+
+@repeatable
+@given(case=cases(defective), inject=injections)
+def test_lost_reads_and_livelocks_are_copied_on_demand(case: Case, inject: int) -> None:
+    for follow in (True, False):
+        options: dict[str, Any] = {"n_cycles": case.n_cycles, "inject": inject, "follow_defects": follow}
+        assert_same(engine_of(case, **options), twin_of(case, **options))
+
+
 @repeatable
 @given(case=cases(devices()), inject=injections, merge=st.booleans())
 def test_any_mode_without_the_defects(case: Case, inject: int, merge: bool) -> None:
@@ -99,7 +120,7 @@ def test_any_mode_without_the_defects(case: Case, inject: int, merge: bool) -> N
 
 
 @repeatable
-@given(case=cases(devices().map(in_plain_modes)), inject=injections, merge=st.booleans())
+@given(case=cases(plain_devices), inject=injections, merge=st.booleans())
 def test_plain_modes_in_both_kernels(case: Case, inject: int, merge: bool) -> None:
     options: dict[str, Any] = {"n_cycles": case.n_cycles, "inject": inject, "follow_defects": False}
     twin = twin_of(case, merging=merge, **options)
