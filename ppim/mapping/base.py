@@ -17,11 +17,28 @@ from ppim.units import bytes_to_bursts, ceil_div
 if TYPE_CHECKING:
     from ppim.dram.device import Device
     from ppim.systems.spec import Level, PlacementSpec
+    from ppim.trace.profile import AccessProfile
     from ppim.trace.schema import TraceMeta
 
 # How a subtable is placed (column `mode` of a placement).
-SPREAD = 0  # pages of rows over all units, each row once
+SPREAD = 0  # pages of rows hashed over all units, each row once
 DUPLICATED = 1  # every unit has a copy at the same unit-local address
+STRIPED = 2  # pages of rows in random order, each striped over all units
+PACKED = 3  # row behind row in few units
+
+NO_COPY = -1
+
+# Columns of `segments`: rows of a PACKED subtable that lie in one unit.
+SEGMENT_ROW = 0  # first of them; NO_MORE_ROWS behind a subtable's last segment
+SEGMENT_UNIT = 1
+SEGMENT_ADDRESS = 2
+SEGMENT_COLUMNS = 3
+NO_MORE_ROWS = 1 << 62
+
+# Columns of `copies`: an open hash table of single rows that every unit has a copy of.
+COPY_ROW = 0  # number of the row among all rows of all subtables, or NO_COPY
+COPY_ADDRESS = 1
+COPY_COLUMNS = 2
 
 
 @dataclass(frozen=True)
@@ -65,11 +82,24 @@ class UnitGeometry:
 
 
 class Placement(NamedTuple):
-    """Where rows lie; int64 arrays of shape (tables, largest number of subtables).
+    """Where rows lie; int64 arrays of shape (tables, largest number of subtables) but for the last two.
 
-    A SPREAD row r is in page r // page_rows; the page's image x under the bijection of 0..slots-1
-    (`key`) gives unit x % units and place x // units behind `base`. A DUPLICATED row lies at
-    base + r * row_bursts in every unit. Addresses are unit-local, in bursts.
+    A SPREAD or STRIPED row r is in page r // page_rows, whose image x is that of a bijection of
+    0..slots-1 (`key`). SPREAD: unit x % units, place x // units behind `base`. STRIPED: pages lie one
+    behind the other in the order of their images, and every `stripe_rows` rows are in the next unit.
+    A DUPLICATED row lies at base + r * row_bursts in every unit. A PACKED row lies in the last of its
+    subtable's segments (from `first_segment` on) that does not begin behind it. Addresses are
+    unit-local, in bursts.
+
+    Attributes
+    ----------
+    first_row : ndarray
+        Number of the subtable's row 0 among all rows of all subtables.
+    segments : ndarray of int64, shape (n, SEGMENT_COLUMNS)
+    copies : ndarray of int64, shape (capacity, COPY_COLUMNS)
+        Rows that lie in every unit beside their own place.
+    copy_mask : int
+        Capacity less one, a power of two less one; 0 where there are no copies of single rows.
     """
 
     mode: np.ndarray
@@ -79,6 +109,13 @@ class Placement(NamedTuple):
     slots: np.ndarray
     bits: np.ndarray  # of the smallest power of two that is >= slots
     key: np.ndarray
+    stripe_rows: np.ndarray
+    first_row: np.ndarray
+    first_segment: np.ndarray
+    segments: np.ndarray
+    copies: np.ndarray
+    copy_mask: int
+    channels: int
     units: int
 
 
@@ -96,7 +133,11 @@ class Footprint:
         return 100.0 * self.duplicated_bytes / self.capacity_bytes
 
 
-PlaceFunction = Callable[["TraceMeta", UnitGeometry, "PlacementSpec"], tuple[Placement, Footprint]]
+CountAccesses = Callable[[], "AccessProfile"]
+"""Counts the accesses of the trace to each row; called by mappings that need it, since it reads the trace."""
+PlaceFunction = Callable[
+    ["TraceMeta", UnitGeometry, "PlacementSpec", CountAccesses], tuple[Placement, Footprint]
+]
 MAPPINGS: Registry[PlaceFunction] = Registry("mapping", "ppim.mapping")
 
 _GOLDEN_RATIO_64 = 0x9E3779B97F4A7C15
@@ -111,58 +152,135 @@ def _mix(value: int) -> int:
     return value ^ (value >> 31)
 
 
+def blank_placement(meta: TraceMeta, geometry: UnitGeometry) -> Placement:
+    """A placement of which only the rows' sizes and numbers are filled in."""
+    shape = (len(meta.tables), max(len(table.subtables) for table in meta.tables))
+    columns = {name: np.zeros(shape, dtype=np.int64) for name in _PER_SUBTABLE}
+    first_row = 0
+    for t, table in enumerate(meta.tables):
+        for s, subtable in enumerate(table.subtables):
+            columns["row_bursts"][t, s] = bytes_to_bursts(subtable.bytes_per_row, geometry.burst_bytes)
+            columns["first_row"][t, s] = first_row
+            first_row += subtable.rows
+    return Placement(
+        **columns,
+        segments=np.full((1, SEGMENT_COLUMNS), NO_MORE_ROWS, dtype=np.int64),
+        copies=np.full((1, COPY_COLUMNS), NO_COPY, dtype=np.int64),
+        copy_mask=0,
+        channels=geometry.channels,
+        units=geometry.units,
+    )
+
+
+_PER_SUBTABLE = (
+    "mode",
+    "base",
+    "row_bursts",
+    "page_rows",
+    "slots",
+    "bits",
+    "key",
+    "stripe_rows",
+    "first_row",
+    "first_segment",
+)
+
+
 def place_subtables(
-    meta: TraceMeta, geometry: UnitGeometry, spec: PlacementSpec, *, duplicate_shared: bool, mapping: str
+    meta: TraceMeta,
+    geometry: UnitGeometry,
+    spec: PlacementSpec,
+    *,
+    duplicate_shared: bool,
+    mapping: str,
+    copied_bursts: int = 0,
 ) -> tuple[Placement, Footprint]:
     """Spread subtables over all units; put the shared ones into every unit if `duplicate_shared`.
+
+    `copied_bursts` are set aside in every unit, behind everything else, for copies of single rows.
 
     Raises
     ------
     InputError
         If it does not fit in the memory; the message gives the numbers.
     """
-    if spec.placement_page < 1:
-        raise InputError(f"placement_page: {spec.placement_page} is not a number of rows; give 1 or more")
-    shape = (len(meta.tables), max(len(table.subtables) for table in meta.tables))
-    mode, base, row_bursts, slots, key = (np.zeros(shape, dtype=np.int64) for _ in range(5))
-    page_rows = np.full(shape, spec.placement_page, dtype=np.int64)
-    next_spread, duplicated = 0, 0
+    placement = blank_placement(meta, geometry)
+    next_spread, duplicated = 0, copied_bursts
     for t, table in enumerate(meta.tables):
         for s, subtable in enumerate(table.subtables):
-            row_bursts[t, s] = bytes_to_bursts(subtable.bytes_per_row, geometry.burst_bytes)
+            place = (t, s)
             if subtable.shared and duplicate_shared:
-                mode[t, s] = DUPLICATED
-                base[t, s] = duplicated
-                duplicated += subtable.rows * int(row_bursts[t, s])
+                placement.mode[place] = DUPLICATED
+                placement.base[place] = duplicated
+                duplicated += subtable.rows * int(placement.row_bursts[place])
                 continue
-            mode[t, s] = SPREAD
-            pages_per_unit = ceil_div(ceil_div(subtable.rows, spec.placement_page), geometry.units)
-            slots[t, s] = pages_per_unit * geometry.units
-            key[t, s] = _mix(_mix(_mix(spec.placement_seed) ^ t) ^ s) >> 1
-            base[t, s] = next_spread
-            next_spread += pages_per_unit * spec.placement_page * int(row_bursts[t, s])
+            placement.base[place] = next_spread
+            placement.key[place] = _mix(_mix(_mix(spec.placement_seed) ^ t) ^ s) >> 1
+            spread = _stripe if spec.placement == "page" else _hash
+            unit_rows = spread(placement, place, subtable.rows, geometry, spec)
+            placement.bits[place] = (int(placement.slots[place]) - 1).bit_length()
+            next_spread += unit_rows * int(placement.row_bursts[place])
     # Copies fill the last DRAM rows of the unit's space (row by row, so that no small row straddles two).
     reserved = ceil_div(duplicated, geometry.bursts_per_row) * geometry.bursts_per_row
-    base[mode == DUPLICATED] += geometry.unit_bursts - reserved
+    placement.base[placement.mode == DUPLICATED] += geometry.unit_bursts - reserved
+    return placement, check_capacity(geometry, next_spread * geometry.units, reserved, mapping)
+
+
+def _hash(
+    placement: Placement, place: tuple[int, int], rows: int, geometry: UnitGeometry, spec: PlacementSpec
+) -> int:
+    """Hash a subtable's pages over all units; rows that it takes in each."""
+    pages_per_unit = ceil_div(ceil_div(rows, spec.placement_page), geometry.units)
+    placement.mode[place] = SPREAD
+    placement.page_rows[place] = spec.placement_page
+    placement.slots[place] = pages_per_unit * geometry.units
+    return pages_per_unit * spec.placement_page
+
+
+def _stripe(
+    placement: Placement, place: tuple[int, int], rows: int, geometry: UnitGeometry, spec: PlacementSpec
+) -> int:
+    """Stripe a subtable's pages over all units; rows that it takes in each."""
+    row_bytes = int(placement.row_bursts[place]) * geometry.burst_bytes
+    page_rows = max(1, spec.page_bytes // row_bytes)
+    stripe_rows = max(1, spec.stripe_bytes // row_bytes)
+    placement.mode[place] = STRIPED
+    placement.page_rows[place] = page_rows
+    placement.stripe_rows[place] = stripe_rows
+    placement.slots[place] = ceil_div(rows, page_rows)
+    stripes = ceil_div(int(placement.slots[place]) * page_rows, stripe_rows)
+    return ceil_div(stripes, geometry.units) * stripe_rows
+
+
+def check_capacity(geometry: UnitGeometry, spread_bursts: int, copied_bursts: int, mapping: str) -> Footprint:
+    """What is taken: `spread_bursts` of the memory and `copied_bursts` of every unit.
+
+    Raises
+    ------
+    InputError
+        If there is less; the message gives the numbers.
+    """
     footprint = Footprint(
-        spread_bytes=next_spread * geometry.units * geometry.burst_bytes,
-        duplicated_bytes=reserved * geometry.units * geometry.burst_bytes,
+        spread_bytes=spread_bursts * geometry.burst_bytes,
+        duplicated_bytes=copied_bursts * geometry.units * geometry.burst_bytes,
         capacity_bytes=geometry.unit_bursts * geometry.units * geometry.burst_bytes,
     )
-    if next_spread + reserved > geometry.unit_bursts:
+    if footprint.spread_bytes + footprint.duplicated_bytes > footprint.capacity_bytes:
         raise InputError(
             f"mapping {mapping}: needs {footprint.spread_bytes:,} bytes for rows that lie once and "
             f"{footprint.duplicated_bytes:,} for copies, but the memory has {footprint.capacity_bytes:,}; "
             "use more channels, a larger device or shorter vectors"
         )
-    bits = np.array([[(int(n) - 1).bit_length() if n else 0 for n in row] for row in slots], dtype=np.int64)
-    return Placement(mode, base, row_bursts, page_rows, slots, bits, key, geometry.units), footprint
+    return footprint
 
 
 # Odd multipliers of the bijection: any odd number is one, these spread bits well (splitmix64's).
 _MULTIPLIER_1 = 0x3F58476D1CE4E5B9
 _MULTIPLIER_2 = 0x14D049BB133111EB
 _MULTIPLIER_3 = 0x1E3779B97F4A7C15
+_HASH_MULTIPLIER = (
+    0x9E3779B1  # 2^32 divided by the golden ratio (Knuth, The Art of Computer Programming, 6.4)
+)
 
 
 @helper(forceinline=True)
@@ -176,6 +294,13 @@ def bare_placement(placement):
         bare(placement.slots),
         bare(placement.bits),
         bare(placement.key),
+        bare(placement.stripe_rows),
+        bare(placement.first_row),
+        bare(placement.first_segment),
+        bare(placement.segments),
+        bare(placement.copies),
+        placement.copy_mask,
+        placement.channels,
         placement.units,
     )
 
@@ -205,8 +330,11 @@ def permute(value, slots, bits, key):
 
 
 @helper(forceinline=True)
-def locate_spread(placement, table, subtable, row):
-    """(unit over all channels, unit-local address in bursts) of a SPREAD row."""
+def locate_row(placement, table, subtable, row):
+    """(unit over all channels, unit-local address in bursts) of a row's own place; not DUPLICATED."""
+    mode = placement.mode[table, subtable]
+    if mode == PACKED:
+        return _locate_packed(placement, table, subtable, row)
     page_rows = placement.page_rows[table, subtable]
     page = row if page_rows == 1 else row // page_rows
     image = permute(
@@ -215,6 +343,8 @@ def locate_spread(placement, table, subtable, row):
         placement.bits[table, subtable],
         placement.key[table, subtable],
     )
+    if mode == STRIPED:
+        return _locate_striped(placement, table, subtable, image * page_rows + row - page * page_rows)
     unit = image % placement.units
     place = image // placement.units
     address = (
@@ -222,3 +352,52 @@ def locate_spread(placement, table, subtable, row):
         + (place * page_rows + (row - page * page_rows)) * placement.row_bursts[table, subtable]
     )
     return unit, address
+
+
+@helper
+def _locate_striped(placement, table, subtable, position):
+    """Place of the row at a position of the striped space: next channel first, then next unit."""
+    stripe_rows = placement.stripe_rows[table, subtable]
+    stripe = position // stripe_rows
+    column = stripe % placement.units
+    channel = column % placement.channels
+    unit = channel * (placement.units // placement.channels) + column // placement.channels
+    place = stripe // placement.units * stripe_rows + position % stripe_rows
+    return unit, placement.base[table, subtable] + place * placement.row_bursts[table, subtable]
+
+
+@helper
+def _locate_packed(placement, table, subtable, row):
+    """Place of a row in its subtable's segments."""
+    segment = placement.first_segment[table, subtable]
+    while placement.segments[segment + 1, SEGMENT_ROW] <= row:
+        segment += 1
+    offset = (row - placement.segments[segment, SEGMENT_ROW]) * placement.row_bursts[table, subtable]
+    return placement.segments[segment, SEGMENT_UNIT], placement.segments[segment, SEGMENT_ADDRESS] + offset
+
+
+@helper(forceinline=True)
+def find_copy(placement, table, subtable, row):
+    """Unit-local address of the copy that every unit has of a row, or NO_COPY."""
+    if placement.mode[table, subtable] == DUPLICATED:
+        return placement.base[table, subtable] + row * placement.row_bursts[table, subtable]
+    if placement.copy_mask == 0:
+        return NO_COPY
+    return _find_single_copy(placement, placement.first_row[table, subtable] + row)
+
+
+@helper
+def _find_single_copy(placement, number):
+    """The same of the `number`-th of all rows, if it is not in a DUPLICATED subtable."""
+    slot = hash_slot(number, placement.copy_mask)
+    while placement.copies[slot, COPY_ROW] != number:
+        if placement.copies[slot, COPY_ROW] == NO_COPY:
+            return NO_COPY
+        slot = (slot + 1) & placement.copy_mask
+    return placement.copies[slot, COPY_ADDRESS]
+
+
+@helper
+def hash_slot(number, mask):
+    """Where the search for a row in `copies` begins."""
+    return ((number * _HASH_MULTIPLIER) >> 15) & mask

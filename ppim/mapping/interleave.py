@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ppim.mapping.base import MAPPINGS, Footprint, Placement, UnitGeometry, place_subtables
+from ppim.mapping.base import MAPPINGS, CountAccesses, Footprint, Placement, UnitGeometry, place_subtables
 
 if TYPE_CHECKING:
     from ppim.systems.spec import PlacementSpec
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 
 @MAPPINGS.register("interleave")
-def place(meta: TraceMeta, geometry: UnitGeometry, spec: PlacementSpec) -> tuple[Placement, Footprint]:
+def place(
+    meta: TraceMeta,
+    geometry: UnitGeometry,
+    spec: PlacementSpec,
+    count_accesses: CountAccesses,  # noqa: ARG001 - every mapping is asked alike
+) -> tuple[Placement, Footprint]:
     """Place all subtables by a seeded bijection of their pages (docs/model.md §8)."""
     return place_subtables(meta, geometry, spec, duplicate_shared=False, mapping="interleave")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppim.jit import helper, njit
-from ppim.mapping.base import DUPLICATED, bare_placement, locate_spread
+from ppim.mapping.base import DUPLICATED, NO_COPY, bare_placement, find_copy, locate_row
 from ppim.program.cache import probe
 from ppim.program.instruction import (
     ADDRESS,
@@ -137,6 +137,8 @@ class BuildState(NamedTuple):
     slot_of_unit : ndarray of int64, shape (units,)
         Sum of the current bag in each unit, or NONE.
     touched : ndarray of int64, shape (units,)
+    turn_lookups : ndarray of int64, shape (units,)
+        Lookups of the turn that each unit owns so far, where owners are balanced.
     prefetched : ndarray of int64, shape (streams,)
         Rows of the next turn already emitted, while transfers and prefetches are merged.
     counts : ndarray of int64, shape (channels, N_BUILD_COUNTS)
@@ -147,6 +149,7 @@ class BuildState(NamedTuple):
     pending: np.ndarray
     slot_of_unit: np.ndarray
     touched: np.ndarray
+    turn_lookups: np.ndarray
     prefetched: np.ndarray
     counts: np.ndarray
     unit_accesses: np.ndarray
@@ -185,6 +188,7 @@ def bare_build_state(state):
         bare(state.pending),
         bare(state.slot_of_unit),
         bare(state.touched),
+        bare(state.turn_lookups),
         bare(state.prefetched),
         bare(state.counts),
         bare(state.unit_accesses),
@@ -357,16 +361,49 @@ def prefetch_all(owned_rings, owned_recipe, owned_placement, owned_state):
 
 @helper(forceinline=True)
 def find_owner(recipe, placement, chunk, start, stop):
-    """Unit of the first row of a lookup that is not shared (or of its first row, if all are)."""
+    """Unit of the first row of a lookup that is not shared (or of its first row, if all are).
+
+    NONE if every unit has a copy of that row: any of them can serve the lookup.
+    """
     table = np.int64(chunk.table[start])
-    for i in range(start, stop):
-        subtable = np.int64(chunk.subtable[i])
-        if not recipe.shared[table, subtable]:
-            return locate_spread(placement, table, subtable, np.int64(chunk.row[i]))[0]
-    subtable = np.int64(chunk.subtable[start])
+    large = start
+    while large < stop and recipe.shared[table, np.int64(chunk.subtable[large])]:
+        large += 1
+    if large == stop:
+        large = start
+    subtable, row = np.int64(chunk.subtable[large]), np.int64(chunk.row[large])
     if placement.mode[table, subtable] == DUPLICATED:
-        return np.int64(chunk.row[start]) % placement.units
-    return locate_spread(placement, table, subtable, np.int64(chunk.row[start]))[0]
+        return row % placement.units
+    if placement.copy_mask and find_copy(placement, table, subtable, row) != NO_COPY:
+        return np.int64(NONE)
+    return locate_row(placement, table, subtable, row)[0]
+
+
+@helper
+def balance_owners(recipe, placement, state, chunk, owners, start, stop):
+    """Owners of a bag's lookups where rows have copies: those without a choice first.
+
+    Then, in trace order, each lookup whose large row lies in every unit goes to the unit that has the
+    fewest lookups of the turn so far, of these the first one in the order of their numbers.
+    """
+    i = start
+    while i < stop:
+        after = end_of_lookup(chunk, i, stop)
+        owner = find_owner(recipe, placement, chunk, i, after)
+        owners[i - start] = owner
+        if owner != NONE:
+            state.turn_lookups[owner] += 1
+        i = after
+    i = start
+    while i < stop:
+        if owners[i - start] == NONE:
+            owner = 0
+            for unit in range(1, placement.units):
+                if state.turn_lookups[unit] < state.turn_lookups[owner]:
+                    owner = unit
+            owners[i - start] = owner
+            state.turn_lookups[owner] += 1
+        i = end_of_lookup(chunk, i, stop)
 
 
 @helper(forceinline=True)
@@ -392,11 +429,14 @@ def end_of_turn(chunk, start):
 def open_sums(rings, recipe, placement, state, chunk, owners, start, stop, turn):
     """Allocate the sums of the bag in start..stop-1, by unit of the channel, then channel."""
     n_touched = 0
+    if placement.copy_mask:
+        balance_owners(recipe, placement, state, chunk, owners, start, stop)
     i = start
     while i < stop:
         after = end_of_lookup(chunk, i, stop)
-        owner = find_owner(recipe, placement, chunk, i, after)
-        owners[i - start] = owner
+        if not placement.copy_mask:
+            owners[i - start] = find_owner(recipe, placement, chunk, i, after)
+        owner = owners[i - start]
         if state.slot_of_unit[owner] == NONE:
             state.slot_of_unit[owner] = 0
             key = (owner % recipe.units_per_channel) * recipe.channels + owner // recipe.units_per_channel
@@ -451,11 +491,10 @@ def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, turn):
             state.unit_accesses[owner] += 1
             return 0, 0
         counts[CACHE_MISSES] += 1
-    if placement.mode[table, subtable] == DUPLICATED:
-        holder = owner
-        address = placement.base[table, subtable] + row * bursts
-    else:
-        holder, address = locate_spread(placement, table, subtable, row)
+    holder = owner
+    address = find_copy(placement, table, subtable, row)
+    if address == NO_COPY:
+        holder, address = locate_row(placement, table, subtable, row)
     channel = holder // recipe.units_per_channel
     unit = holder % recipe.units_per_channel
     state.unit_accesses[holder] += 1
@@ -569,6 +608,9 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
         if state.pending[PENDING_TURN] != NONE:
             emit_transfers(rings, recipe, placement, state, turn, table, n_rows)
         emit_rest_of_prefetches(rings, recipe, placement, state, turn, table, n_rows)
+        if placement.copy_mask:
+            for unit in range(placement.units):
+                state.turn_lookups[unit] = 0
         while position < stop:
             end = position + 1
             while end < stop and chunk.sample[end] == chunk.sample[position]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ppim.errors import InputError
-from ppim.mapping.base import DUPLICATED, MAPPINGS, Footprint, Placement, UnitGeometry
+from ppim.mapping.base import DUPLICATED, MAPPINGS, CountAccesses, Footprint, Placement, UnitGeometry
 from ppim.program import build as b
 from ppim.program.cache import EMPTY
 from ppim.program.instruction import NONE
@@ -37,8 +37,12 @@ class Prepared:
     delivers_per_lookup: int  # most rows of a lookup that can lie under other units than its owner
 
 
-def prepare(meta: TraceMeta, device: Device, system: SystemSpec) -> Prepared:
+def prepare(
+    meta: TraceMeta, device: Device, system: SystemSpec, count_accesses: CountAccesses
+) -> Prepared:
     """Place the subtables, choose the scratchpad's rows and cost the arithmetic.
+
+    `count_accesses` is called if the mapping needs the accesses of the trace to each row.
 
     Raises
     ------
@@ -47,7 +51,8 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec) -> Prepared:
     """
     _check(system)
     geometry = UnitGeometry.of(device, system.pim.level)
-    placement, footprint = MAPPINGS.get(system.placement.mapping)(meta, geometry, system.placement)
+    place = MAPPINGS.get(system.placement.mapping)
+    placement, footprint = place(meta, geometry, system.placement, count_accesses)
     shape = placement.mode.shape
     shared, row_bytes = (np.zeros(shape, dtype=np.int64) for _ in range(2))
     for t, table in enumerate(meta.tables):
@@ -166,6 +171,7 @@ def make_build_state(prepared: Prepared) -> b.BuildState:
         pending=pending,
         slot_of_unit=np.full(geometry.units, NONE, dtype=np.int64),
         touched=np.zeros(geometry.units, dtype=np.int64),
+        turn_lookups=np.zeros(geometry.units, dtype=np.int64),
         prefetched=np.zeros(streams, dtype=np.int64),
         counts=np.zeros((geometry.channels, b.N_BUILD_COUNTS), dtype=np.int64),
         unit_accesses=np.zeros(geometry.units, dtype=np.int64),

@@ -89,13 +89,13 @@ class PlacementSpec:
     """Where subtables lie; `[placement]`."""
 
     mapping: str = parameter("duplicate", "", "which units get a row: a name of `--mapping`")
+    placement_page: int = parameter(1, "rows", "of a subtable that stay together in a unit (hash)")
+    placement_seed: int = parameter(0, "", "of the hash, or of the pages")
     placement: Literal["hash", "page"] = parameter(
         "hash", "", "of rows that are spread: hashed over units, or striped over them in random pages"
     )
-    placement_page: int = parameter(1, "rows", "that stay together in a unit (hash)")
     page_bytes: int = parameter(4096, "bytes", "page of the random page allocation (page)")
     stripe_bytes: int = parameter(64, "bytes", "of a page that lie in one unit, at least a row (page)")
-    placement_seed: int = parameter(0, "", "of the hash, or of the pages")
     hot_fraction: float = parameter(0.05, "", "share that is copied into every unit (mapping hot)")
     hot_by: Literal["accesses", "entries"] = parameter(
         "accesses", "", "of what hot_fraction is a share: of the trace's accesses, or of all rows"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.jit import njit
-from ppim.mapping.base import DUPLICATED, Placement, bare_placement, locate_spread, permute
+from ppim.mapping.base import DUPLICATED, Placement, bare_placement, locate_row, permute
 
 
 @njit
@@ -20,7 +20,7 @@ def _permute_all(slots, bits, key):  # type: ignore[no-untyped-def]
 def _locate(owned_placement, table, subtable, rows, units, addresses):  # type: ignore[no-untyped-def]
     placement = bare_placement(owned_placement)
     for i in range(rows.size):
-        units[i], addresses[i] = locate_spread(placement, table, subtable, rows[i])
+        units[i], addresses[i] = locate_row(placement, table, subtable, rows[i])
 
 
 def images(slots: int, key: int) -> np.ndarray:

@@ -23,6 +23,7 @@ from ppim.program.state import (
     make_rings,
 )
 from ppim.systems.spec import SystemSpec
+from ppim.trace.profile import access_profile
 from tests.reference.pim_twin import Command
 from tests.reference.pim_words import in_words
 from tests.reference.small_traces import SmallTrace
@@ -55,7 +56,7 @@ class WholeProgram:
 
 def build_whole(trace: SmallTrace, device: Device, system: SystemSpec) -> WholeProgram:
     """Build every turn of a trace before any instruction is sent."""
-    prepared = prepare(trace.meta, device, system)
+    prepared = prepare(trace.meta, device, system, lambda: access_profile(trace))
     recipe, placement = prepared.recipe, prepared.placement
     state = make_build_state(prepared)
     accesses = len(trace.accesses.row)

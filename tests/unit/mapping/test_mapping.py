@@ -15,6 +15,7 @@ from ppim.dram.load import load_device
 from ppim.errors import InputError
 from ppim.mapping.base import DUPLICATED, MAPPINGS, SPREAD, Footprint, Placement, UnitGeometry
 from ppim.systems.spec import PlacementSpec
+from ppim.trace.profile import AccessProfile
 from ppim.trace.schema import SubtableMeta, TableMeta, TraceMeta
 from tests.reference.placements import images, locate, places
 from tests.reference.small_traces import small_trace
@@ -32,10 +33,14 @@ def meta_of(*tables: tuple[tuple[str, int, int, bool], ...]) -> TraceMeta:
     )
 
 
+def no_profile() -> AccessProfile:
+    raise AssertionError("this mapping needs no profile of the trace")
+
+
 def place(
     mapping: str, meta: TraceMeta, geometry: UnitGeometry = SMALL, **spec: int
 ) -> tuple[Placement, Footprint]:
-    return MAPPINGS.get(mapping)(meta, geometry, PlacementSpec(mapping, **spec))
+    return MAPPINGS.get(mapping)(meta, geometry, PlacementSpec(mapping, **spec), no_profile)
 
 
 # The bijection.
@@ -234,8 +239,8 @@ def test_interleave_takes_what_duplicate_cannot() -> None:
 
 @pytest.mark.parametrize("page", [0, -3])
 def test_a_page_without_rows_is_refused(page: int) -> None:
-    with pytest.raises(InputError, match="placement_page"):
-        place("interleave", meta_of((("dense", 5, 128, False),)), placement_page=page)
+    with pytest.raises(ValueError, match="placement_page"):
+        PlacementSpec("interleave", placement_page=page)
 
 
 # Geometry.

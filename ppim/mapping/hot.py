@@ -1,0 +1,97 @@
+"""The most accessed rows copied into every PIM unit, as TRiM replicates hot entries; the rest spread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppim.jit import njit
+from ppim.mapping.base import (
+    COPY_ADDRESS,
+    COPY_COLUMNS,
+    COPY_ROW,
+    MAPPINGS,
+    NO_COPY,
+    CountAccesses,
+    Footprint,
+    Placement,
+    UnitGeometry,
+    hash_slot,
+    place_subtables,
+)
+from ppim.units import ceil_div
+
+if TYPE_CHECKING:
+    from ppim.systems.spec import PlacementSpec
+    from ppim.trace.profile import AccessProfile
+    from ppim.trace.schema import TraceMeta
+
+
+@MAPPINGS.register("hot")
+def place(
+    meta: TraceMeta, geometry: UnitGeometry, spec: PlacementSpec, count_accesses: CountAccesses
+) -> tuple[Placement, Footprint]:
+    """Copy the hot rows of the trace to the end of every unit, hottest first; the rest as `interleave`.
+
+    A hot row's own place among the others stays free. Which unit serves a hot row is decided where the
+    program is built (docs/model.md §8). Source: TRiM, MICRO 2021 (replication of hot entries).
+
+    Raises
+    ------
+    InputError
+        If it does not fit in the memory; the message gives the numbers.
+    """
+    profile = count_accesses()
+    hot = choose_hot_rows(profile, spec)
+    sizes = _row_bursts(profile, geometry)[_subtable_of(profile, hot)]
+    copied = int(sizes.sum())
+    placement, footprint = place_subtables(
+        meta, geometry, spec, duplicate_shared=False, mapping="hot", copied_bursts=copied
+    )
+    if not hot.size:
+        return placement, footprint
+    first = geometry.unit_bursts - ceil_div(copied, geometry.bursts_per_row) * geometry.bursts_per_row
+    capacity = 1 << (2 * hot.size).bit_length()
+    copies = np.full((capacity, COPY_COLUMNS), NO_COPY, dtype=np.int64)
+    _fill(copies, hot, first + np.cumsum(sizes) - sizes)
+    return placement._replace(copies=copies, copy_mask=capacity - 1), footprint
+
+
+def choose_hot_rows(profile: AccessProfile, spec: PlacementSpec) -> NDArray[np.int64]:
+    """Numbers among all rows of the hottest ones, by falling accesses, ties by number.
+
+    As many as together have at most `hot_fraction` of the trace's accesses, or of all rows; a row that is
+    never accessed is not hot.
+    """
+    accessed = np.flatnonzero(profile.counts)
+    counts = profile.counts[accessed].astype(np.int64)
+    order = np.argsort(-counts, kind="stable")
+    if spec.hot_by == "accesses":
+        n = int(np.searchsorted(np.cumsum(counts[order]), spec.hot_fraction * counts.sum(), side="right"))
+    else:
+        n = int(spec.hot_fraction * profile.counts.size)
+    return accessed[order[:n]]
+
+
+def _subtable_of(profile: AccessProfile, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number among all subtables of the one that each row belongs to."""
+    return np.searchsorted(profile.layout.first_row, rows, side="right") - 1
+
+
+def _row_bursts(profile: AccessProfile, geometry: UnitGeometry) -> NDArray[np.int64]:
+    """Bursts of a row, for every subtable of all tables."""
+    row_bytes = [part.bytes_per_row for table in profile.meta.tables for part in table.subtables]
+    return -(-np.array(row_bytes, dtype=np.int64) // geometry.burst_bytes)
+
+
+@njit
+def _fill(copies, rows, addresses):  # type: ignore[no-untyped-def]
+    mask = copies.shape[0] - 1
+    for i in range(rows.size):
+        slot = hash_slot(rows[i], mask)
+        while copies[slot, COPY_ROW] != NO_COPY:
+            slot = (slot + 1) & mask
+        copies[slot, COPY_ROW] = rows[i]
+        copies[slot, COPY_ADDRESS] = addresses[i]
