@@ -146,7 +146,7 @@ class _PimRun:
         self.program = ProgramFeed(self.prepared, FIRST_RING * threads)
         self.engine = PimEngine(
             device,
-            system,
+            self.prepared.system,
             self.program.rings,
             delivers_per_lookup=self.prepared.delivers_per_lookup,
             max_row_bursts=int(self.prepared.placement.row_bursts.max()),

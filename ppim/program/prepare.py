@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +35,7 @@ class Prepared:
     resident_bytes: int  # largest scratchpad contents
     prefetched_bytes: int  # that the prefetched subtables have, whether they fit or not
     delivers_per_lookup: int  # most rows of a lookup that can lie under other units than its owner
+    system: SystemSpec  # as it acts: where nothing is prefetched, prefetch is none
 
 
 def prepare(
@@ -60,6 +61,9 @@ def prepare(
             shared[t, s] = subtable.shared
             row_bytes[t, s] = subtable.bytes_per_row
     resident, wanted_bytes = _resident_rows(meta, system, placement, geometry)
+    is_all = system.prefetch.prefetch == "all"
+    if not resident.any():
+        system = replace(system, prefetch=replace(system.prefetch, prefetch="none"))
     line_bytes = _line_bytes(system.cache, placement, geometry)
     per_table = (resident * line_bytes).sum(axis=1)
     sharing = WeightSharing.from_parameters(meta.algorithm, meta.parameters, "trace")
@@ -90,7 +94,6 @@ def prepare(
         batch_size=meta.batch_size,
         samples=meta.samples,
     )
-    is_all = system.prefetch.prefetch == "all"
     return Prepared(
         geometry=geometry,
         placement=placement,
@@ -99,6 +102,7 @@ def prepare(
         resident_bytes=int(per_table.sum() if is_all else per_table.max()),
         prefetched_bytes=int(wanted_bytes.sum() if is_all else wanted_bytes.max()),
         delivers_per_lookup=_delivers_per_lookup(meta, placement),
+        system=system,
     )
 
 

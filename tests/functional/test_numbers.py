@@ -68,7 +68,9 @@ def a_trace(algorithm: str) -> SmallTrace:
 
 def a_system(placement: str, frontend: str) -> SystemSpec:
     choice = {"prefetch": "none", **PLACEMENTS[placement]}
-    spec = PlacementSpec(choice.pop("mapping"), choice.pop("page", 1), 3)
+    spec = PlacementSpec(
+        mapping=choice.pop("mapping"), placement_page=choice.pop("page", 1), placement_seed=3
+    )
     system = make_system(
         frontend=frontend,
         prefetch_subtables=("r", "core1", "core2") if frontend == "global" else ("r", "core1"),
@@ -156,7 +158,7 @@ def test_reduced_vectors(algorithm: str, placement: str, frontend: str) -> None:
     for bag, vector in expected.items():
         np.testing.assert_allclose(got[bag], vector, rtol=1e-9, atol=1e-9, err_msg=str(bag))
     # The engine reads exactly those bursts.
-    run = run_whole(program, DEVICE, system)
+    run = run_whole(program, DEVICE)
     for channel, bursts in enumerate(bursts_of(program)):
         reads = [x for x in run.commands[channel] if x.command == "read"]
         assert Counter((x.bankgroup, x.bank, x.row, x.column) for x in reads) == bursts

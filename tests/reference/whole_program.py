@@ -104,11 +104,11 @@ class WholeRun:
     slots: np.ndarray
 
 
-def run_whole(program: WholeProgram, device: Device, system: SystemSpec) -> WholeRun:
+def run_whole(program: WholeProgram, device: Device) -> WholeRun:
     """Run a program that was built before, and keep its commands."""
     engine = PimEngine(
         device,
-        system,
+        program.prepared.system,
         program.rings,
         delivers_per_lookup=program.prepared.delivers_per_lookup,
         max_row_bursts=int(program.prepared.placement.row_bursts.max()),

@@ -82,7 +82,9 @@ def random_system(rng: np.random.Generator) -> SystemSpec:
         macs=pick(rng, 1, 7, 64),
         mac_ghz=pick(rng, 0.0, 0.5),
     )
-    spec = PlacementSpec(mapping, pick(rng, 1, 1, 3), int(rng.integers(100)))
+    spec = PlacementSpec(
+        mapping=mapping, placement_page=pick(rng, 1, 1, 3), placement_seed=int(rng.integers(100))
+    )
     return SystemSpec(**{**vars(system), "placement": spec})
 
 

@@ -31,7 +31,7 @@ def check_run(trace: SmallTrace, system: SystemSpec) -> SimulationResult:
     device = load_device(system.memory.device, system.memory.overrides)
     result = simulate(trace, system)
     program = build_whole(trace, device, system)
-    run = run_whole(program, device, system)
+    run = run_whole(program, device)
     check_same_as_whole(result, run)
     check_served_once(trace, result, program)
     check_bytes(result, program)
