@@ -1,0 +1,74 @@
+"""`ppim info` of a system, and `ppim systems show`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from ppim.dram.device import Device
+from ppim.dram.load import load_device
+from ppim.stats.info.base import KINDS, InfoKind
+from ppim.systems.explain import DEFAULT, SECTIONS, Parameter, explain_system, is_system
+from ppim.systems.load import load_system
+
+NAME_WIDTH = 22
+VALUE_WIDTH = 22
+
+
+def describe_system(name_or_path: str) -> Iterator[str]:
+    """Lines that explain every parameter that acts in a system.
+
+    Raises
+    ------
+    InputError
+        Unknown name, or a file that is no system.
+    """
+    system = load_system(name_or_path)
+    parameters = list(explain_system(name_or_path))
+    device = load_device(system.memory.device, system.memory.overrides)
+    yield f"{system.name}: {system.title}"
+    yield f"kind: {system.kind}"
+    yield f"source: {system.source}"
+    for section, members in groupby(parameters, key=lambda parameter: parameter.section):
+        yield ""
+        yield f"[{section}]"
+        for parameter in members:
+            yield from _lines(parameter)
+        if section == "memory":
+            yield f"  {_organisation(device)}"
+    yield ""
+    yield f"({DEFAULT}): not in the system's file; its other values show the file's own comments"
+    kinds = [kind for kind in SECTIONS if kind != system.kind]
+    unused = [name for kind in kinds for name in SECTIONS[kind] if name not in SECTIONS[system.kind]]
+    yield f"without effect in a {system.kind} system: {', '.join(f'[{name}]' for name in unused)}"
+
+
+def _lines(parameter: Parameter) -> Iterator[str]:
+    value = " ".join(filter(None, (_text(parameter.value), parameter.unit)))
+    origin = f" ({DEFAULT})" if parameter.origin == DEFAULT else ""
+    yield f"  {parameter.name:{NAME_WIDTH}}{value:{VALUE_WIDTH}}  {parameter.meaning}{origin}"
+    if parameter.origin and parameter.origin != DEFAULT:
+        yield f"  {'':{NAME_WIDTH}}{'':{VALUE_WIDTH}}  = {parameter.origin}"
+
+
+def _text(value: object) -> str:
+    """A value as TOML writes it, but for its quotes."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} = {_text(item)}" for key, item in value.items()) or "none"
+    return str(value)
+
+
+def _organisation(device: Device) -> str:
+    org = device.organization
+    return (
+        f"{device.name}: {org.channels} channels x {org.ranks} ranks x {org.bankgroups} bank groups x "
+        f"{org.banks_per_group} banks, {org.capacity_bytes / 2**30:g} GiB, "
+        f"{device.peak_gb_per_s:.1f} GB/s, tCK {device.timing.tCK:g} ns"
+    )
+
+
+KINDS.register("system")(InfoKind("a name of ppim systems, or a .toml", is_system, describe_system))

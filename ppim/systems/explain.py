@@ -1,0 +1,111 @@
+"""What a system's file says, parameter by parameter: value, unit, meaning, and where the value is from."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ppim import config
+from ppim.errors import InputError
+from ppim.systems.load import PRESET_FOLDER, load_system, system_names
+from ppim.systems.spec import SystemSpec
+
+SECTIONS = {
+    "host": ("memory", "host"),
+    "pim": ("memory", "pim", "placement", "cache", "prefetch", "compute"),
+}
+"""Kind of system -> the sections that act in it."""
+
+DEFAULT = "default"
+_KEY = re.compile(r'\s*"?([\w.]+)"?\s*=')
+_QUOTED = re.compile(r'"[^"]*"')
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of one system."""
+
+    section: str
+    name: str
+    value: Any
+    unit: str
+    meaning: str
+    origin: str  # the file's comment on it, or nothing; DEFAULT where the file does not set it
+
+
+def system_path(name_or_path: str) -> Path:
+    """File of a preset or of a user's system."""
+    if name_or_path in system_names():
+        return PRESET_FOLDER / f"{name_or_path}.toml"
+    return Path(name_or_path)
+
+
+def is_system(target: str) -> bool:
+    """Whether it is the name of a built-in system, or a TOML file that says what kind of system it is."""
+    if Path(target).suffix.lower() != ".toml":
+        return target in system_names()
+    try:
+        return config.read_toml(Path(target)).get("kind") in SECTIONS
+    except InputError:
+        return False
+
+
+def explain_system(name_or_path: str) -> Iterator[Parameter]:
+    """Every parameter that acts in a system.
+
+    Raises
+    ------
+    InputError
+        Unknown name, or a file with an unknown key or a wrong value.
+    """
+    system = load_system(name_or_path)
+    path = system_path(name_or_path)
+    given, comments = config.read_toml(path), read_comments(path.read_text(encoding="utf-8"))
+    for section in SECTIONS[system.kind]:
+        record = getattr(system, section)
+        for field in dataclasses.fields(record):
+            is_given = field.name in given.get(section, {})
+            yield Parameter(
+                section=section,
+                name=field.name,
+                value=getattr(record, field.name),
+                unit=field.metadata["unit"],
+                meaning=field.metadata["meaning"],
+                origin=comments.get((section, field.name), "") if is_given else DEFAULT,
+            )
+
+
+def read_comments(text: str) -> dict[tuple[str, str], str]:
+    """Comments of a system's file by (section, key): the lines right above the key and the end of its line."""
+    comments: dict[tuple[str, str], str] = {}
+    section = ""
+    above: list[str] = []
+    for line in text.splitlines():
+        code, comment = _split_comment(line)
+        if not code:
+            above = [*above, comment] if comment else []
+            continue
+        if code.startswith("["):
+            section = code.strip("[]")
+        elif key := _KEY.match(code):
+            comments[section, key[1]] = " ".join([*above, *([comment] if comment else [])])
+        above = []
+    return comments
+
+
+def _split_comment(line: str) -> tuple[str, str]:
+    """(code, comment) of a line; a # inside a string is no comment."""
+    bare = _QUOTED.sub(lambda quoted: "_" * len(quoted[0]), line)
+    at = bare.find("#")
+    if at < 0:
+        return line.strip(), ""
+    return line[:at].strip(), line[at + 1 :].strip()
+
+
+def list_systems() -> Iterator[SystemSpec]:
+    """All built-in systems."""
+    return (load_system(name) for name in system_names())
