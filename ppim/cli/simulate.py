@@ -48,6 +48,12 @@ import click
     help="Totals, and all parameters of the run.",
 )
 @click.option(
+    "--program",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the PIM program in the text format of ProactivePIM's authors; gzip if FILE ends in .gz.",
+)
+@click.option(
     "--threads",
     type=click.IntRange(min=1),
     default=1,
@@ -65,6 +71,7 @@ def command(
     output: Path | None,
     units: Path | None,
     summary_path: Path | None,
+    program: Path | None,
     threads: int,
 ) -> None:
     """Run TRACE, a file made by `ppim gen-trace`, through a memory system and count what happens.
@@ -79,4 +86,6 @@ def command(
     from ppim.systems.load import load_overridden
 
     system = load_overridden(system_name, settings, mapping=mapping, prefetch=prefetch, device=device)
-    run_simulation(trace, system, output=output, units=units, summary_path=summary_path, threads=threads)
+    run_simulation(
+        trace, system, output=output, units=units, summary_path=summary_path, threads=threads, program=program
+    )

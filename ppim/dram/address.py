@@ -72,8 +72,8 @@ class AddressMap(NamedTuple):
         return int(np.count_nonzero(addresses >> addresses.dtype.type(self.top_bit)))
 
 
-def address_map(device: Device) -> AddressMap:
-    """The bit fields that the device's mapping string gives, from the least significant end."""
+def address_map(device: Device, mapping: str | None = None) -> AddressMap:
+    """Bit fields of a mapping string, the device's own by default, from the least significant end."""
     org = device.organization
     counts = dict(
         zip(
@@ -83,7 +83,7 @@ def address_map(device: Device) -> AddressMap:
         )
     )
     burst_bits = org.burst_bytes.bit_length() - 1
-    mapping = device.controller.address_mapping
+    mapping = mapping or device.controller.address_mapping
     positions, next_bit = {}, burst_bits
     for end in range(len(mapping), 0, -FIELD_CHARACTERS):
         name = mapping[end - FIELD_CHARACTERS : end]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,10 @@ from ppim.dram.load import load_device
 from ppim.engine.codes import ACTIVATE, PRECHARGE, READ, REFRESH, WRITE
 from ppim.engine.pim import state as s
 from ppim.engine.pim.engine import PimEngine
+from ppim.errors import InputError
 from ppim.program import build as b
 from ppim.program import llc
+from ppim.program.authors_write import ProgramWriter
 from ppim.program.feed import FIRST_RING, ProgramFeed
 from ppim.program.prepare import Prepared, prepare
 from ppim.program.state import SLOTS
@@ -78,6 +80,7 @@ def simulate(
     *,
     advance: Callable[[int], object] = lambda _: None,
     threads: int = 1,
+    program: BinaryIO | None = None,
 ) -> SimulationResult:
     """Run a trace through a system.
 
@@ -89,6 +92,8 @@ def simulate(
         Told the number of accesses each time some have been taken.
     threads : int
         Threads of the PIM engine, at most; the result is the same.
+    program : binary file, optional
+        Receives the program in the authors' text format.
 
     Raises
     ------
@@ -99,9 +104,11 @@ def simulate(
     start = time.perf_counter()
     run: _HostRun | _PimRun
     if system.kind == "host":
+        if program is not None:
+            raise InputError(f"system {system.name}: has no PIM units, so there is no program to write")
         run = _HostRun(reader, system, device)
     else:
-        run = _PimRun(reader, system, device, threads)
+        run = _PimRun(reader, system, device, threads, program)
     batches = 0
     for chunk in reader.chunks():
         run.feed(chunk)
@@ -138,7 +145,14 @@ def engine_counts(engine: PimEngine, burst_bytes: int) -> Counts:
 class _PimRun:
     """A program built from the trace and run on PIM units, in step."""
 
-    def __init__(self, reader: TraceReader, system: SystemSpec, device: Device, threads: int = 1) -> None:
+    def __init__(
+        self,
+        reader: TraceReader,
+        system: SystemSpec,
+        device: Device,
+        threads: int = 1,
+        program: BinaryIO | None = None,
+    ) -> None:
         self.reader, self.system, self.device = reader, system, device
         self.prepared: Prepared = prepare(
             reader.meta, device, system, count_accesses=lambda: access_profile(reader)
@@ -153,15 +167,20 @@ class _PimRun:
             threads=threads,
         )
         self.program.begin(self.engine)
+        self.writer = None if program is None else ProgramWriter(self.prepared, device, program)
 
     def feed(self, chunk: TraceChunk) -> None:
         """Build and run the turns of a chunk."""
         self.program.feed(chunk)
+        if self.writer is not None:
+            self.writer.feed(chunk)
 
     def finish(self, batches: int) -> SimulationResult:
         """Send the last transfers, run to the end, collect."""
         p = self.prepared
         self.program.finish()
+        if self.writer is not None:
+            self.writer.finish()
         self.engine.finish()
         shape = (p.recipe.channels, p.recipe.units_per_channel)
         unit_accesses = self.program.state.unit_accesses.reshape(shape)

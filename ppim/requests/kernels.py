@@ -31,7 +31,7 @@ for _value, _letters in enumerate(
 
 
 @njit(cache=False)
-def _skip_blanks(data, at):
+def skip_blanks(data, at):
     while data[at] <= BLANK and data[at] != LINE_END:
         at += 1
     return at
@@ -50,7 +50,7 @@ def _read_hexadecimal(data, at):
 
 
 @njit(cache=False)
-def _read_decimal(data, at):
+def read_decimal(data, at):
     """Digits from `at` on: (value, position after them)."""
     value = np.uint64(0)
     digit = DIGITS[data[at]]
@@ -62,7 +62,7 @@ def _read_decimal(data, at):
 
 
 @njit(cache=False)
-def _fits(data, start, end, most_digits):
+def fits(data, start, end, most_digits):
     """Whether the digits in start..end, leading zeros aside, are at most `most_digits`."""
     if end - start > most_digits:
         while start < end and data[start] == DIGIT_ZERO:
@@ -77,11 +77,11 @@ def _read_address(data, at, always_hex):
     if prefixed:
         at += 2
     is_hex = prefixed or always_hex
-    value, end = _read_hexadecimal(data, at) if is_hex else _read_decimal(data, at)
+    value, end = _read_hexadecimal(data, at) if is_hex else read_decimal(data, at)
     if end == at or data[end] > BLANK:
         return value, end, BAD_ADDRESS
-    fits = _fits(data, at, end, MOST_HEX_DIGITS if is_hex else MOST_DECIMAL_DIGITS)
-    return value, end, FINE if fits else ADDRESS_TOO_LARGE
+    is_small = fits(data, at, end, MOST_HEX_DIGITS if is_hex else MOST_DECIMAL_DIGITS)
+    return value, end, FINE if is_small else ADDRESS_TOO_LARGE
 
 
 @njit(cache=False)
@@ -100,10 +100,10 @@ def _read_word(data, at, words, n_reads):
 
 @njit(cache=False)
 def _read_cycle(data, at):
-    value, end = _read_decimal(data, at)
+    value, end = read_decimal(data, at)
     if end == at or data[end] > BLANK:
         return np.int64(0), end, BAD_CYCLE
-    if not _fits(data, at, end, MOST_DECIMAL_DIGITS) or value > np.uint64(LARGEST_CYCLE):
+    if not fits(data, at, end, MOST_DECIMAL_DIGITS) or value > np.uint64(LARGEST_CYCLE):
         return np.int64(0), end, CYCLE_TOO_LARGE
     return np.int64(value), end, FINE
 
@@ -115,12 +115,12 @@ def _read_address_and_word(data, at, words, n_reads, word_first, always_hex):
         is_write, at, status = _read_word(data, at, words, n_reads)
         if status != FINE:
             return np.uint64(0), False, at, status
-        address, at, status = _read_address(data, _skip_blanks(data, at), always_hex)
+        address, at, status = _read_address(data, skip_blanks(data, at), always_hex)
         return address, is_write, at, status
     address, at, status = _read_address(data, at, always_hex)
     if status != FINE:
         return address, False, at, status
-    is_write, at, status = _read_word(data, _skip_blanks(data, at), words, n_reads)
+    is_write, at, status = _read_word(data, skip_blanks(data, at), words, n_reads)
     return address, is_write, at, status
 
 
@@ -130,16 +130,16 @@ def parse_block(data, words, n_reads, word_first, has_cycle, always_hex, address
     at, n_requests = 0, 0
     while at < data.size:
         line_start = at
-        at = _skip_blanks(data, at)
+        at = skip_blanks(data, at)
         if data[at] != LINE_END:
             address[n_requests], is_write[n_requests], at, status = _read_address_and_word(
                 data, at, words, n_reads, word_first, always_hex
             )
             cycle[n_requests] = 0
             if status == FINE and has_cycle:
-                cycle[n_requests], at, status = _read_cycle(data, _skip_blanks(data, at))
+                cycle[n_requests], at, status = _read_cycle(data, skip_blanks(data, at))
             if status == FINE:
-                at = _skip_blanks(data, at)
+                at = skip_blanks(data, at)
                 if data[at] != LINE_END:
                     status = EXTRA_WORD
             if status != FINE:

@@ -10,6 +10,7 @@ from ppim.engine.simulate import simulate
 from ppim.files import atomic_path
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
+from ppim.stats.program_run import program_file
 from ppim.stats.simulation import summary_lines, write_csv, write_summary, write_units_csv
 from ppim.systems.spec import SystemSpec
 from ppim.trace.reader import TraceReader
@@ -25,6 +26,7 @@ def run_simulation(
     units: Path | None = None,
     summary_path: Path | None = None,
     threads: int = 1,
+    program: Path | None = None,
 ) -> None:
     """Simulate, then write what was asked for; nothing is written when anything fails.
 
@@ -40,9 +42,10 @@ def run_simulation(
             for path in (output, units, summary_path)
             if path is not None and path != STDOUT
         }
+        program_stream = stack.enter_context(program_file(program)) if program is not None else None
         bar = stack.enter_context(progress_bar(reader.n_accesses, "access", system.name))
         with compile_notice("simulate"):
-            result = simulate(reader, system, advance=bar.update, threads=threads)
+            result = simulate(reader, system, advance=bar.update, threads=threads, program=program_stream)
         bar.close()
         if output == STDOUT:
             write_csv(result, sys.stdout)

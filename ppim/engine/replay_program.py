@@ -1,0 +1,175 @@
+"""Replay of a program file: the authors' instructions, as they stand, on the PIM units of a system."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ppim.dram.load import load_device
+from ppim.engine.pim.engine import PimEngine
+from ppim.engine.simulate import Counts, SimulationResult, engine_counts
+from ppim.errors import InputError
+from ppim.mapping.base import UnitGeometry
+from ppim.program import authors_build as a
+from ppim.program.authors import COMMANDS, UnitAddresses
+from ppim.program.authors_read import Survey, Turns, read_turns, survey_program
+from ppim.program.feed import FIRST_RING, grow_rings
+from ppim.program.prepare import _compute_cycles as compute_cycles
+from ppim.program.state import SLOTS, make_rings
+
+if TYPE_CHECKING:
+    from ppim.systems.spec import SystemSpec
+
+ELEMENT_BYTES = 4  # the format's vectors are of 32-bit numbers
+ALGORITHM = "program"  # what stands in the stats where a trace has its weight sharing
+
+
+class ProgramReplay:
+    """A program file on the PIM units of a system.
+
+    Parameters
+    ----------
+    path : Path
+        In the authors' text format, plain or gzip.
+    system : SystemSpec
+        Its mapping, cache contents and prefetches do not act: the file has them.
+
+    Raises
+    ------
+    InputError
+        A file that is not of the format, or a system that cannot replay one.
+    """
+
+    def __init__(self, path: Path, system: SystemSpec) -> None:
+        if system.kind != "pim":
+            raise InputError(f"system {system.name}: has no PIM units; a PIM program needs some")
+        if system.pim.barrier == "batch":
+            raise InputError(
+                f"system {system.name}: barrier batch, but the authors' format does not say where a batch ends; "
+                "use --set barrier=table or --set barrier=none"
+            )
+        self.path = path
+        self.device = device = load_device(system.memory.device, system.memory.overrides)
+        self.geometry = UnitGeometry.of(device, system.pim.level)
+        self.units = UnitAddresses(device, self.geometry)
+        self.survey: Survey = survey_program(path, self.units)
+        self.system = _as_it_acts(system, self.survey)
+
+    def run(self, advance: Callable[[int], object] = lambda _: None) -> SimulationResult:
+        """Replay all of it; `advance` is told the number of instructions each time some have been taken."""
+        begin = time.perf_counter()
+        system, geometry = self.system, self.geometry
+        is_global = system.pim.frontend == "global"
+        rings = make_rings(
+            1 if is_global else geometry.channels, FIRST_RING, FIRST_RING, FIRST_RING, FIRST_RING
+        )
+        self.engine = PimEngine(
+            self.device,
+            system,
+            rings,
+            delivers_per_lookup=int(self.survey.has_delivers),
+            max_row_bursts=self.survey.most_bursts,
+        )
+        self.rings = rings
+        elements = geometry.burst_bytes // ELEMENT_BYTES
+        self.layout = a.Layout(
+            channels=geometry.channels,
+            units_per_channel=geometry.units_per_channel,
+            global_stream=int(is_global),
+            transfer_all=int(system.pim.transfer == "all"),
+            compute=np.array(
+                [
+                    compute_cycles(bursts * elements, system.compute, self.device.timing.tCK)
+                    for bursts in range(self.survey.most_bursts + 1)
+                ],
+                dtype=np.int64,
+            ),
+        )
+        self.state = a.make_replay_state(geometry.channels, geometry.units_per_channel)
+        for turns in read_turns(self.path, self.units):
+            self._feed(turns)
+            advance(len(turns.items))
+        self.engine.run(final=True)
+        self.engine.finish()
+        result = self._result()
+        result.seconds = time.perf_counter() - begin
+        return result
+
+    def _feed(self, turns: Turns) -> None:
+        turn, n = 0, len(turns.starts) - 1
+        while turn < n:
+            after = self._append(turns, turn)
+            self.engine.run(final=False)
+            if after == turn:
+                after = self._append(turns, turn)
+                if after == turn:
+                    self.rings = grow_rings(self.rings)
+                    self.engine.resize(self.rings)
+            turn = after
+
+    def _append(self, turns: Turns, turn: int) -> int:
+        return int(a.append_turns(self.rings, self.layout, turns.items, turns.starts, self.state, turn))
+
+    def _result(self) -> SimulationResult:
+        org = self.device.organization
+        unit_accesses = self.state.unit_accesses.reshape(org.channels, -1)
+        lookups, hits = self.state.counts[:, a.LOOKUPS], self.state.counts[:, a.HITS]
+        counts: Counts = {
+            "lookups": lookups,
+            "accesses": lookups,  # a read is a lookup of its own
+            "cache_hits": hits,
+            "unit_accesses_max": unit_accesses.max(axis=1),
+            **engine_counts(self.engine, org.burst_bytes),
+        }
+        return SimulationResult(
+            trace=self.path,
+            algorithm=ALGORITHM,
+            system=self.system,
+            device=self.device,
+            memory="hbm" if self.device.is_hbm else "dimm",
+            cycles=self.engine.cycles,
+            batches=0,
+            counts=counts,
+            unit_accesses=unit_accesses,
+            issue_slots=int(self.rings.stream[:, SLOTS].sum()),
+            warnings=self._warnings(),
+        )
+
+    def _warnings(self) -> list[str]:
+        found = []
+        if self.survey.dimm_lines:
+            found.append(
+                f"{self.survey.dimm_lines:,} lines for the DIMM were left out, as the authors' simulator leaves them"
+            )
+        if self.survey.beyond_device:
+            found.append(
+                f"{self.survey.beyond_device:,} addresses lie beyond the device; their upper bits are ignored"
+            )
+        return found
+
+
+def _as_it_acts(system: SystemSpec, survey: Survey) -> SystemSpec:
+    """The system with what the file decides: no mapping, and prefetches if it has some."""
+    prefetch = system.prefetch.prefetch
+    if not survey.has_prefetches:
+        prefetch = "none"
+    elif prefetch == "none":
+        prefetch = "table"
+    return replace(
+        system,
+        placement=replace(system.placement, mapping=""),
+        prefetch=replace(system.prefetch, prefetch=prefetch),
+    )
+
+
+def describe(replay: ProgramReplay) -> str:
+    """How many instructions of each kind the file has."""
+    parts = ", ".join(
+        f"{n:,} {command}" for command, n in zip(COMMANDS, replay.survey.lines.tolist(), strict=True)
+    )
+    return f"{replay.survey.instructions:,} instructions ({parts})"

@@ -1,0 +1,143 @@
+"""Lines of the authors' format -> numbers, and back, compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ppim.jit import njit
+from ppim.program.authors import BLANK_LINE, COMMANDS, DEVICES, DIMM_LINE
+from ppim.requests.kernels import BLANK, MOST_DECIMAL_DIGITS, fits, read_decimal, skip_blanks
+from ppim.requests.text import LINE_END
+
+FINE, BAD_DEVICE, BAD_COMMAND, BAD_ADDRESS, BAD_BURSTS, EXTRA_WORD = range(6)
+
+MOST_BURSTS = 1 << 20  # 64 MiB in one instruction is no row of a subtable
+LARGEST_ADDRESS = np.uint64(2**63 - 1)
+BYTE_BITS = 8
+KEY_BYTES = 4  # of the longest word
+BASE = 10
+DIGIT_ZERO = ord("0")
+LINE_BYTES = 48  # at most: words, two numbers, blanks, line end
+
+
+def _keys(words: tuple[str, ...]) -> np.ndarray:
+    return np.array([int.from_bytes(word.encode(), "big") for word in words], np.int64)
+
+
+DEVICE_KEYS = _keys(DEVICES)
+COMMAND_KEYS = _keys(COMMANDS)
+TO_HBM = np.frombuffer(f"{DEVICES[0]} ".encode(), np.uint8)
+COMMAND_LETTERS = np.frombuffer("".join(COMMANDS).encode(), np.uint8).reshape(len(COMMANDS), -1)
+
+# Columns of parsed lines.
+LINE_KIND = 0
+LINE_ADDRESS = 1  # bytes
+LINE_BURSTS = 2
+LINE_COLUMNS = 3
+
+
+@njit(cache=False)
+def _read_key(data, at):
+    """(the word as a number, position after it); -1 if it is too long to be known."""
+    key, start = np.int64(0), at
+    while data[at] > BLANK:
+        key = (key << BYTE_BITS) | np.int64(data[at])
+        at += 1
+        if at - start > KEY_BYTES:
+            key = np.int64(-1)
+    return key, at
+
+
+@njit(cache=False)
+def _find(keys, key):
+    for index in range(keys.size):
+        if keys[index] == key:
+            return index
+    return -1
+
+
+@njit(cache=False)
+def _read_number(data, at):
+    """(value, position after it, whether it is a decimal number that a signed 64-bit integer holds)."""
+    at = skip_blanks(data, at)
+    value, end = read_decimal(data, at)
+    fine = end > at and data[end] <= BLANK and fits(data, at, end, MOST_DECIMAL_DIGITS)
+    return np.int64(value), end, fine and value <= LARGEST_ADDRESS
+
+
+@njit(cache=False)
+def _read_line(data, at, line):
+    """Fill one row from the line at `at` (its first letter): (position of its end, status)."""
+    key, at = _read_key(data, at)
+    device = _find(DEVICE_KEYS, key)
+    if device < 0:
+        return at, BAD_DEVICE
+    key, at = _read_key(data, skip_blanks(data, at))
+    command = _find(COMMAND_KEYS, key)
+    if command < 0:
+        return at, BAD_COMMAND
+    line[LINE_KIND] = command if device == 0 else DIMM_LINE
+    line[LINE_ADDRESS], at, fine = _read_number(data, at)
+    if not fine:
+        return at, BAD_ADDRESS
+    line[LINE_BURSTS], at, fine = _read_number(data, at)
+    if not fine or line[LINE_BURSTS] > MOST_BURSTS:
+        return at, BAD_BURSTS
+    at = skip_blanks(data, at)
+    return at, FINE if data[at] == LINE_END else EXTRA_WORD
+
+
+@njit
+def parse_lines(data, lines):
+    """Fill `lines`, one row a line of `data`, which ends in a line end: (rows, status, start of the bad line)."""
+    at, n = 0, 0
+    while at < data.size:
+        start = at
+        at = skip_blanks(data, at)
+        if data[at] == LINE_END:
+            lines[n, LINE_KIND] = BLANK_LINE
+            lines[n, LINE_ADDRESS] = 0
+            lines[n, LINE_BURSTS] = 0
+        else:
+            at, status = _read_line(data, at, lines[n])
+            if status != FINE:
+                return n, status, start
+        n += 1
+        at += 1
+    return n, FINE, at
+
+
+@njit(cache=False)
+def _put_number(text, at, value):
+    """Write decimal digits and a blank; position after them."""
+    end = at + 1
+    rest = value // BASE
+    while rest > 0:
+        end += 1
+        rest //= BASE
+    for place in range(end - 1, at - 1, -1):
+        text[place] = DIGIT_ZERO + value % BASE
+        value //= BASE
+    text[end] = BLANK
+    return end + 1
+
+
+@njit
+def format_lines(lines, text):
+    """Write rows as lines into `text` (LINE_BYTES a row); bytes written."""
+    at = 0
+    for n in range(len(lines)):
+        kind = lines[n, LINE_KIND]
+        if kind != BLANK_LINE:
+            for letter in TO_HBM:
+                text[at] = letter
+                at += 1
+            for letter in COMMAND_LETTERS[kind]:
+                text[at] = letter
+                at += 1
+            text[at] = BLANK
+            at = _put_number(text, at + 1, lines[n, LINE_ADDRESS])
+            at = _put_number(text, at, lines[n, LINE_BURSTS])
+        text[at] = LINE_END
+        at += 1
+    return at

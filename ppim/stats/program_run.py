@@ -1,0 +1,84 @@
+"""Program files from and to the command line: what `ppim simulate --program` and `ppim replay` open and write."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, TextIO, cast
+
+from ppim.engine.replay_program import ProgramReplay, describe
+from ppim.engine.simulate import SimulationResult
+from ppim.files import atomic_path
+from ppim.jit import compile_notice
+from ppim.progress import progress_bar
+from ppim.stats.simulation import run_name, write_csv
+from ppim.systems.spec import SystemSpec
+
+STDOUT = Path("-")
+GZIP_LEVEL = 6
+
+
+@contextmanager
+def program_file(path: Path) -> Iterator[BinaryIO]:
+    """A program file to write, complete at its name in the end or not there; gzip if that ends in .gz."""
+    with atomic_path(path) as temporary, temporary.open("wb") as raw:
+        if path.suffix.lower() != ".gz":
+            yield raw
+            return
+        # No name and no time inside, so that the same program gives the same bytes.
+        with gzip.GzipFile(filename="", mode="wb", compresslevel=GZIP_LEVEL, fileobj=raw, mtime=0) as packed:
+            yield cast(BinaryIO, packed)
+
+
+@contextmanager
+def _csv_file(path: Path) -> Iterator[TextIO]:
+    if path == STDOUT:
+        yield sys.stdout
+        return
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        yield stream
+
+
+def replay_program_file(path: Path, system: SystemSpec, output: Path | None = None) -> SimulationResult:
+    """Replay a program file; write the stats CSV that `ppim simulate` writes, and a summary to stderr.
+
+    Raises
+    ------
+    InputError
+        A broken file, a system that cannot replay it, an output that cannot be written; nothing is left behind.
+    """
+    with ExitStack() as stack:
+        csv_stream = stack.enter_context(_csv_file(output)) if output is not None else None
+        with compile_notice("ppim replay"):
+            replay = ProgramReplay(path, system)
+            bar = stack.enter_context(progress_bar(replay.survey.instructions, "instruction", path.name))
+            result = replay.run(bar.update)
+        bar.close()
+        if csv_stream is not None:
+            write_csv(result, csv_stream)
+    for line in _summary_lines(replay, result):
+        sys.stderr.write(f"{line}\n")
+    return result
+
+
+def _summary_lines(replay: ProgramReplay, result: SimulationResult) -> Iterator[str]:
+    """A few lines for a person."""
+    pim, total = result.system.pim, result.total
+    yield f"{run_name(result)}: {result.cycles:,} cycles = {result.time_ns / 1000:,.1f} us on {result.device.name}"
+    yield f"  {describe(replay)}, {result.issue_slots:,} issue slots"
+    yield (
+        f"  DRAM {total('bytes_dram'):,} bytes in {total('reads'):,} reads, {total('activates'):,} activates; "
+        f"external bus {total('bytes_external'):,} bytes"
+    )
+    yield (
+        f"  prefetch {result.system.prefetch.prefetch}; {pim.frontend} front end, barrier {pim.barrier}, "
+        f"transfer {pim.transfer}"
+    )
+    for warning in result.warnings:
+        yield f"  warning: {warning}"
+    if result.seconds > 0:
+        rate = replay.survey.instructions / result.seconds / 1e6
+        yield f"  replayed in {result.seconds:.2f} s, {rate:.2f} million instructions/s"
