@@ -93,6 +93,10 @@ class Recipe(NamedTuple):
         Rows 0..n-1 of a subtable that its turn finds in every scratchpad.
     compute : ndarray of int64, shape (tables,)
         Memory cycles of a lookup's arithmetic.
+    compute_reused : ndarray of int64, shape (tables,)
+        The same where a lookup before it has made the product of equal first and second rows.
+    reordered : ndarray of int64, shape (tables,)
+        Accesses of a lookup where a bag's lookups are ordered by their second row; else 0.
     vector_bursts : int
         Bursts of one vector of partial sums.
     """
@@ -101,6 +105,8 @@ class Recipe(NamedTuple):
     row_bytes: np.ndarray
     resident: np.ndarray
     compute: np.ndarray
+    compute_reused: np.ndarray
+    reordered: np.ndarray
     vector_bursts: int
     channels: int
     units_per_channel: int
@@ -165,6 +171,8 @@ def bare_recipe(recipe):
         bare(recipe.row_bytes),
         bare(recipe.resident),
         bare(recipe.compute),
+        bare(recipe.compute_reused),
+        bare(recipe.reordered),
         recipe.vector_bursts,
         recipe.channels,
         recipe.units_per_channel,
@@ -475,8 +483,11 @@ def close_sums(recipe, state, n_touched):
 
 
 @helper(forceinline=True)
-def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, turn):
-    """Serve one access; returns (operands, bursts kept in the unit) it brings by instruction."""
+def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, sharers, turn):
+    """Serve one access; returns (operands, bursts kept in the unit) it brings by instruction.
+
+    So many `sharers`, the lookups behind this one, use the row too.
+    """
     table = np.int64(chunk.table[i])
     subtable = np.int64(chunk.subtable[i])
     row = np.int64(chunk.row[i])
@@ -507,26 +518,45 @@ def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, turn):
             kind = HIT
         else:
             counts[CACHE_MISSES] += 1
-    append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, NONE, 0)
+    append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, NONE, sharers)
     # The host reads a row out and delivers it: one operand, complete when delivered.
-    rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1
+    rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1 + sharers
     return 1, bursts
 
 
 @helper(forceinline=True)
-def emit_lookup(rings, recipe, placement, state, chunk, start, stop, owner, turn):
-    """Instructions of one lookup."""
+def count_kept_row(recipe, state, table, subtable, owner):
+    """An access whose row the unit's buffer still holds for the lookup before it."""
+    counts = state.counts[owner // recipe.units_per_channel]
+    counts[ACCESSES] += 1
+    counts[CACHE_HITS] += 1
+    counts[BYTES_CACHE] += recipe.row_bytes[table, subtable]
+    state.unit_accesses[owner] += 1
+
+
+@helper(forceinline=True)
+def emit_lookup(rings, recipe, placement, state, chunk, start, stop, owner, turn, kept, sharers, compute):
+    """Instructions of one lookup.
+
+    The unit's buffer holds the row of its second access where `kept` is 1; otherwise so many `sharers`, the
+    lookups behind it, will use that row too.
+    """
     number = rings.marks[NEXT_LOOKUP]
     rings.marks[NEXT_LOOKUP] = number + 1
     owner_channel = owner // recipe.units_per_channel
     state.counts[owner_channel, LOOKUPS] += 1
     operands, kept_bursts = 0, 0
     for i in range(start, stop):
-        brought, bursts = emit_access(rings, recipe, placement, state, chunk, i, owner, number, turn)
+        is_second = i == start + 1
+        if kept and is_second:
+            count_kept_row(recipe, state, np.int64(chunk.table[i]), np.int64(chunk.subtable[i]), owner)
+            continue
+        users = sharers if is_second else 0
+        brought, bursts = emit_access(rings, recipe, placement, state, chunk, i, owner, number, users, turn)
         operands += brought
         kept_bursts += bursts
     if operands == 0:
-        # All its rows lie in the scratchpad; the unit still has to be told to add them.
+        # All its rows lie in the unit; it still has to be told to add them.
         stream = 0 if recipe.global_stream else owner_channel
         unit = owner % recipe.units_per_channel
         append(rings, stream, HIT, owner_channel, unit, 0, 0, turn, number, NONE, 0)
@@ -535,11 +565,97 @@ def emit_lookup(rings, recipe, placement, state, chunk, start, stop, owner, turn
     slot = state.slot_of_unit[owner]
     row = rings.lookups[number & rings.lookup_mask]
     row[LOOKUP_SUM] = slot
-    row[LOOKUP_OPERANDS] = operands
-    row[LOOKUP_COMPUTE] = recipe.compute[np.int64(chunk.table[start])]
+    row[LOOKUP_OPERANDS] = operands + kept
+    row[LOOKUP_COMPUTE] = compute
     row[LOOKUP_READY] = 0
     row[LOOKUP_BURSTS] = kept_bursts
     rings.sums[slot & rings.sum_mask, SUM_LOOKUPS] += 1
+
+
+@helper(forceinline=True)
+def order_by_second_row(chunk, places, start, n_lookups, width):
+    """Order a bag's lookups of `width` accesses by their second rows, equal ones as in the trace.
+
+    places[k * width + 1] receives the position in the bag of the lookup that comes k-th. (Shell's sort, of
+    numbers that are all different.)
+    """
+    for k in range(n_lookups):
+        places[k * width + 1] = np.int64(chunk.row[start + k * width + 1]) * n_lookups + k
+    gap = n_lookups >> 1
+    while gap > 0:
+        for k in range(gap, n_lookups):
+            value = places[k * width + 1]
+            j = k
+            while j >= gap and places[(j - gap) * width + 1] > value:
+                places[j * width + 1] = places[(j - gap) * width + 1]
+                j -= gap
+            places[j * width + 1] = value
+        gap >>= 1
+    for k in range(n_lookups):
+        places[k * width + 1] %= n_lookups
+
+
+@helper(forceinline=True)
+def lookup_at(places, start, place, width):
+    """First access of the lookup that comes at `place` of the bag that begins at `start`."""
+    return start + width * places[place - start + 1] if width else place
+
+
+@helper(forceinline=True)
+def same_second_row(chunk, owners, start, left, right):
+    """Whether two lookups of a bag use one second row in one unit."""
+    return chunk.row[left + 1] == chunk.row[right + 1] and owners[left - start] == owners[right - start]
+
+
+@helper(forceinline=True)
+def count_sharers(chunk, owners, start, stop, place, width):
+    """Lookups that come directly behind the one at `place` and use its second row in its unit."""
+    first = lookup_at(owners, start, place, width)
+    ahead = place + width
+    while ahead < stop and same_second_row(
+        chunk, owners, start, first, lookup_at(owners, start, ahead, width)
+    ):
+        ahead += width
+    return (ahead - place) // width - 1
+
+
+@helper(forceinline=True)
+def has_product(chunk, owners, start, run, place, width, step):
+    """Whether a lookup at run..place-1 has the first row of the one at `place`."""
+    row = chunk.row[lookup_at(owners, start, place, width)]
+    while run < place:
+        if chunk.row[lookup_at(owners, start, run, width)] == row:
+            return True
+        run += step
+    return False
+
+
+@helper(forceinline=True)
+def emit_bag(rings, recipe, placement, state, chunk, owners, start, stop, turn):
+    """Instructions of one bag; a second row is read once, a product made once (docs/model.md §1, §6)."""
+    table = np.int64(chunk.table[start])
+    width = recipe.reordered[table]
+    full, reused = recipe.compute[table], recipe.compute_reused[table]
+    if width > 0:
+        order_by_second_row(chunk, owners, start, (stop - start) // width, width)
+    run = start  # place of the first of the lookups with this second row
+    place = start
+    while place < stop:
+        first = lookup_at(owners, start, place, width)
+        after = end_of_lookup(chunk, first, stop)
+        compute, kept, sharers = full, 0, 0
+        if width > 0 or reused < full:
+            if not same_second_row(chunk, owners, start, lookup_at(owners, start, run, width), first):
+                run = place
+            if reused < full and has_product(chunk, owners, start, run, place, width, after - first):
+                compute = reused
+            if width > 0 and run < place:
+                kept = 1
+            elif width > 0:
+                sharers = count_sharers(chunk, owners, start, stop, place, width)
+        owner = owners[first - start]
+        emit_lookup(rings, recipe, placement, state, chunk, first, after, owner, turn, kept, sharers, compute)
+        place += after - first
 
 
 @helper(forceinline=True)
@@ -574,7 +690,7 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
     accesses : Accesses
         Whole batches.
     scratch : ndarray of int64, shape (largest bag's accesses,)
-        For owners of lookups.
+        For owners of lookups, and behind them the order of lookups.
 
     Returns
     -------
@@ -616,11 +732,7 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
             while end < stop and chunk.sample[end] == chunk.sample[position]:
                 end += 1
             n_touched = open_sums(rings, recipe, placement, state, chunk, owners, position, end, turn)
-            i = position
-            while i < end:
-                after = end_of_lookup(chunk, i, end)
-                emit_lookup(rings, recipe, placement, state, chunk, i, after, owners[i - position], turn)
-                i = after
+            emit_bag(rings, recipe, placement, state, chunk, owners, position, end, turn)
             close_sums(recipe, state, n_touched)
             position = end
         state.pending[PENDING_TURN] = turn

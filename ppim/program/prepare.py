@@ -14,7 +14,7 @@ from ppim.program import build as b
 from ppim.program.cache import EMPTY
 from ppim.program.instruction import NONE
 from ppim.units import bytes_to_bursts, ceil_div
-from ppim.weight_sharing.base import WeightSharing, lookup_macs
+from ppim.weight_sharing.base import WeightSharing, first_product_macs, lookup_macs
 
 if TYPE_CHECKING:
     from ppim.dram.device import Device
@@ -68,10 +68,14 @@ def prepare(
     per_table = (resident * line_bytes).sum(axis=1)
     sharing = WeightSharing.from_parameters(meta.algorithm, meta.parameters, "trace")
     vector_bytes = sharing.algorithm.vector_bytes
-    compute = [
-        _compute_cycles(lookup_macs(sharing, table.rows), system.compute, device.timing.tCK)
-        for table in meta.tables
-    ]
+    macs = np.array([lookup_macs(sharing, table.rows) for table in meta.tables])
+    first_product = np.array([first_product_macs(sharing, table.rows) for table in meta.tables])
+    reused = macs - first_product * system.compute.tt_reuse
+    compute, compute_reused = (
+        [_compute_cycles(int(n), system.compute, device.timing.tCK) for n in column]
+        for column in (macs, reused)
+    )
+    accesses = [table.accesses_per_lookup for table in meta.tables]
     is_lru = system.cache.policy == "lru" and system.cache.cache_bytes > 0
     longest = int(placement.row_bursts.max()) * geometry.burst_bytes
     sets, ways = _cache_shape(longest, system.cache) if is_lru else (1, 1)
@@ -80,6 +84,8 @@ def prepare(
         row_bytes=row_bytes,
         resident=resident,
         compute=np.array(compute, dtype=np.int64),
+        compute_reused=np.array(compute_reused, dtype=np.int64),
+        reordered=np.where((first_product > 0) & system.compute.tt_reorder, accesses, 0).astype(np.int64),
         vector_bursts=bytes_to_bursts(vector_bytes, geometry.burst_bytes),
         channels=geometry.channels,
         units_per_channel=geometry.units_per_channel,

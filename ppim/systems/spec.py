@@ -142,6 +142,10 @@ class ComputeSpec:
     mac_ghz: float = parameter(0.0, "GHz", "clock of the arithmetic; 0: the memory clock")
     unit_buffer_bursts: int = parameter(0, "bursts", "operands that may wait for arithmetic; 0: unlimited")
     unit_accumulators: int = parameter(0, "bags", "that a unit may have open; 0: unlimited")
+    tt_reorder: bool = parameter(
+        True, "", "TT-Rec: a bag's lookups by second-core row, each of which is read once"
+    )
+    tt_reuse: bool = parameter(True, "", "TT-Rec: the product of equal first and second rows is made once")
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,13 @@ class Algorithm(ABC):
         """
         return self.vector_elements
 
+    def macs_of_first_product(self, rows: int) -> int:  # noqa: ARG002
+        """Of these, those of the product of a lookup's first two rows, where the second is not shared.
+
+        Lookups with equal first two rows share the product. 0: the algorithm makes no such product.
+        """
+        return 0
+
 
 ALGORITHMS: Registry[type[Algorithm]] = Registry("algorithm", "ppim.weight_sharing")
 
@@ -168,6 +175,13 @@ def lookup_macs(sharing: WeightSharing, rows: int) -> int:
     if rows < sharing.dense_below:
         return sharing.algorithm.vector_elements
     return sharing.algorithm.macs_per_lookup(rows)
+
+
+def first_product_macs(sharing: WeightSharing, rows: int) -> int:
+    """Multiply-accumulates of the product of a lookup's first two rows; 0 where there is none to be shared."""
+    if rows < sharing.dense_below:
+        return 0
+    return sharing.algorithm.macs_of_first_product(rows)
 
 
 def check_vector_bytes(vector_bytes: int) -> None:

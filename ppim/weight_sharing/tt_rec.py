@@ -199,3 +199,10 @@ class TtRec(Algorithm):
             elements *= scheme.element_factors[k]
             macs += elements * scheme.ranks[k] * scheme.ranks[k + 1]
         return macs
+
+    def macs_of_first_product(self, rows: int) -> int:
+        """J1 J2 R^2: the first core's row times the second's; with two cores both are shared."""
+        if self.cores == 2:
+            return 0
+        first, second, *_ = self.table(rows).element_factors
+        return first * second * self.tt_rank**2

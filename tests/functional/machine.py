@@ -75,17 +75,26 @@ class Units:
         self.accesses = list(self._accesses_by_lookup())
 
     def _accesses_by_lookup(self) -> list[list[tuple[int, int, int]]]:
-        """(table, subtable, row) of each access of each lookup of the trace."""
+        """(table, subtable, row) of each access of each lookup of the trace, in program order.
+
+        Program order is the trace's, but in a bag of a tensor train's table that of the second core's rows.
+        """
         found: list[list[tuple[int, int, int]]] = []
+        bags: list[tuple[int, int, int]] = []
         last = None
         for batch, table, sample, lookup, subtable, row in zip(
             *(column.tolist() for column in self.trace.accesses), strict=True
         ):
             if (batch, table, sample, lookup) != last:
                 found.append([])
+                bags.append((batch, table, sample))
                 last = (batch, table, sample, lookup)
             found[-1].append((table, subtable, row))
-        return found
+        chained = [len(getattr(x, "element_factors", ())) > 2 for x in self.trace.schemes]
+        order = sorted(
+            range(len(found)), key=lambda n: (*bags[n], found[n][1][2] if chained[bags[n][1]] else 0)
+        )
+        return [found[n] for n in order]
 
     def execute(self, instruction: np.ndarray) -> None:
         """What one instruction does to the units that receive it."""
@@ -112,7 +121,9 @@ class Units:
                 self.seen[unit][address] = operand
             elif kind == i.READ_OUT:
                 assert unit != self.owner(lookup)
-            self.operands[lookup].append(operand)
+            for user in range(lookup, lookup + int(instruction[i.SHARERS]) + 1):
+                assert self.owner(user) == self.owner(lookup)
+                self.operands[user].append(operand)
 
     def _receivers(self, instruction: np.ndarray) -> list[int]:
         geometry = self.program.prepared.geometry

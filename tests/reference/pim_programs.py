@@ -139,20 +139,25 @@ class ProgramBuilder:
         self.lookups.append([sum_, 0, compute, 0, bursts])
         return len(self.lookups) - 1
 
-    def demand(self, kind: int, channel: int, unit: int, address: int, bursts: int, lookup: int) -> None:
-        self.lookups[lookup][1] += 1
+    def demand(
+        self, kind: int, channel: int, unit: int, address: int, bursts: int, lookup: int, sharers: int = 0
+    ) -> None:
+        for user in range(lookup, lookup + sharers + 1):
+            self.lookups[user][1] += 1
         turn = self.sums[self.lookups[lookup][0]][3]
-        self.instructions.append([kind, channel, unit, address, bursts, turn, lookup, NONE, 0])
+        self.instructions.append([kind, channel, unit, address, bursts, turn, lookup, NONE, sharers])
 
-    def read(self, channel: int, unit: int, address: int, lookup: int, bursts: int = 1) -> None:
-        self.demand(READ, channel, unit, address, bursts, lookup)
+    def read(
+        self, channel: int, unit: int, address: int, lookup: int, bursts: int = 1, sharers: int = 0
+    ) -> None:
+        self.demand(READ, channel, unit, address, bursts, lookup, sharers)
 
     def read_out(self, channel: int, unit: int, address: int, lookup: int, bursts: int = 1) -> None:
         self.demand(READ_OUT, channel, unit, address, bursts, lookup)
 
-    def hit(self, lookup: int) -> None:
+    def hit(self, lookup: int, sharers: int = 0) -> None:
         channel, unit = self.sums[self.lookups[lookup][0]][:2]
-        self.demand(HIT, channel, unit, 0, 0, lookup)
+        self.demand(HIT, channel, unit, 0, 0, lookup, sharers)
 
     def lone_read(self, channel: int, unit: int, address: int, *, bursts: int = 1, compute: int = 0) -> int:
         """A READ with a lookup and a sum of its own; returns the sum."""
@@ -317,17 +322,32 @@ class RandomProgram:
         return sums
 
     def emit_lookup(self, channel: int, unit: int, sum_: int) -> None:
-        rng, builder = self.rng, self.builder
-        compute = int(rng.integers(0, self.most_compute + 1))
-        lookup = builder.lookup(sum_, compute, bursts=int(rng.integers(0, 4)))
+        """One lookup; now and then others behind it that use its main row too."""
+        rng = self.rng
+        sharers = int(rng.integers(1, 4)) if rng.random() < 0.15 else 0
+        lookups = [
+            self.builder.lookup(
+                sum_, int(rng.integers(0, self.most_compute + 1)), bursts=int(rng.integers(0, 4))
+            )
+            for _ in range(1 + sharers)
+        ]
         if rng.random() < 0.1:
-            builder.hit(lookup)
+            self.builder.hit(lookups[0], sharers)
+            lookups = lookups[1:]
+            for lookup in lookups:
+                self.emit_operands(channel, unit, lookup, None, 0)
             return
-        main_at = rng.integers(3)
+        for lookup in lookups:
+            main_at = int(rng.integers(3)) if lookup == lookups[0] else None
+            self.emit_operands(channel, unit, lookup, main_at, sharers)
+
+    def emit_operands(self, channel: int, unit: int, lookup: int, main_at: int | None, sharers: int) -> None:
+        """Up to three operands, the `main_at`-th read in the lookup's own unit."""
+        rng, builder = self.rng, self.builder
         for operand in range(3):
             address, bursts = self.place()
             if operand == main_at:
-                builder.read(channel, unit, address, lookup, bursts)
+                builder.read(channel, unit, address, lookup, bursts, sharers)
             elif rng.random() < self.read_out_share:
                 self.emit_read_out(channel, unit, lookup, address, bursts)
             elif rng.random() < 0.2:

@@ -28,6 +28,7 @@ from ppim.program.instruction import (
     PREFETCH,
     READ,
     READ_OUT,
+    SHARERS,
     SUM,
     SUM_CHANNEL,
     SUM_LOOKUPS,
@@ -203,6 +204,7 @@ class Instruction:
     turn_index: int
     turn: Turn
     lookup: Lookup | None
+    sharers: list[Lookup]  # that use the row too
     sums: list[Sum]
     phase: int
 
@@ -606,8 +608,14 @@ class Channel:
         if instruction.kind == PREFETCH:
             self.result.prefetch_reads += 1
         elif access.bursts_left == 0:
-            assert instruction.lookup is not None
-            bank.unit.operand(instruction.lookup, arrival)
+            self.serve(bank.unit, instruction, arrival)
+
+    @staticmethod
+    def serve(unit: Unit, instruction: Instruction, arrival: int) -> None:
+        """The row of a READ or HIT is in the unit, for its lookup and those that share it (§1)."""
+        assert instruction.lookup is not None
+        for lookup in [instruction.lookup, *instruction.sharers]:
+            unit.operand(lookup, arrival)
             instruction.turn.done(arrival)
 
 
@@ -671,9 +679,7 @@ class Stream:
         if instruction.kind == HIT:
             arrival = t + COMMAND_DELAY + simulation.system.cache.cache_latency
             (unit,) = self.units_of(instruction)
-            assert instruction.lookup is not None
-            unit.operand(instruction.lookup, arrival)
-            instruction.turn.done(arrival)
+            unit.channel.serve(unit, instruction, arrival)
             simulation.completed(arrival)
         elif instruction.kind == TRANSFER:
             self.send_transfer(instruction, t)
@@ -748,6 +754,7 @@ class Simulation:
             turn,
             self.turns[turn],
             self.lookups[row[LOOKUP]] if kind in DEMAND else None,
+            self.lookups[row[LOOKUP] + 1 : row[LOOKUP] + 1 + row[SHARERS]] if kind in DEMAND else [],
             self.sums[first : first + n_sums] if kind == TRANSFER and n_sums else [],
             self.phase(kind, turn),
         )
@@ -779,7 +786,7 @@ class Simulation:
         for stream in self.streams:
             for instruction in stream.instructions:
                 if instruction.kind in DEMAND:
-                    instruction.turn.left += 1
+                    instruction.turn.left += 1 + len(instruction.sharers)
                 elif instruction.kind == TRANSFER:
                     for channel in stream.channels_of(instruction):
                         sums = sum(x.channel == channel.index for x in instruction.sums)

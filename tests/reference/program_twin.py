@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class Step:
     address: int = 0
     bursts: int = 0
     lookup: int | None = None
+    sharers: int = 0
     sums: tuple[SumName, ...] = ()
 
 
@@ -118,8 +119,7 @@ class _Builder:
             self.program.turn_batch.append(batch)
             self.merge(before, turn, self.prefetched_rows(table) if prefetch == "table" else [])
             for bag, lookups in enumerate(bags):
-                for rows in lookups:
-                    self.emit_lookup(turn, table, bag, rows)
+                self.emit_bag(turn, table, bag, lookups)
             before = turn
         self.merge(before, 0, [])
         return self.program
@@ -173,20 +173,59 @@ class _Builder:
 
     # Lookups.
 
-    def emit_lookup(self, turn: int, table: int, bag: int, rows: list[int]) -> None:
+    def emit_bag(self, turn: int, table: int, bag: int, lookups: list[list[int]]) -> None:
+        """§1: TT-Rec's lookups by second row; of equal ones in a unit, only the first has it read."""
+        is_chain = self.is_chain(table)
+        shares_rows = is_chain and self.system.compute.tt_reorder
+        if shares_rows:
+            lookups = sorted(lookups, key=lambda rows: rows[1])
+        runs = groupby(lookups, key=lambda rows: rows[1] if is_chain else None)
+        for run in [list(rows) for _, rows in runs]:
+            for position, rows in enumerate(run):
+                has_product = (
+                    is_chain
+                    and self.system.compute.tt_reuse
+                    and any(before[0] == rows[0] for before in run[:position])
+                )
+                sharers = len(run) - 1 if shares_rows and position == 0 else 0
+                is_kept = shares_rows and position > 0
+                self.emit_lookup(turn, table, bag, rows, has_product, sharers, is_kept)
+
+    def is_chain(self, table: int) -> bool:
+        """A tensor train with a core that is not shared between its first and its last."""
+        return len(getattr(self.trace.schemes[table], "element_factors", ())) > 2
+
+    def emit_lookup(
+        self, turn: int, table: int, bag: int, rows: list[int], has_product: bool, sharers: int, is_kept: bool
+    ) -> None:
         accesses = list(zip(self.trace.schemes[table].access_subtables, rows, strict=True))
         owner = self.owner(table, accesses)
         channel, unit = divmod(owner, self.geometry.units_per_channel)
         number = len(self.program.lookups)
-        lookup = LookupStep((turn, bag, channel, unit), compute_cycles=self.compute_cycles(table))
+        lookup = LookupStep(
+            (turn, bag, channel, unit), compute_cycles=self.compute_cycles(table, has_product)
+        )
         self.program.lookups.append(lookup)
         self.program.sums[lookup.sum] = self.program.sums.get(lookup.sum, 0) + 1
         self.program.counts["lookups"][channel] += 1
-        for subtable, row in accesses:
-            self.emit_access(turn, table, subtable, row, owner, number)
+        for position, (subtable, row) in enumerate(accesses):
+            if is_kept and position == 1:
+                self.count_hit(table, subtable, owner)
+            else:
+                users = sharers if position == 1 else 0
+                self.emit_access(turn, table, subtable, row, owner, number, users)
         if lookup.operands == 0:
             lookup.operands = 1
             self.send(Step(HIT, channel, unit, turn, lookup=number))
+        lookup.operands += is_kept
+
+    def count_hit(self, table: int, subtable: int, owner: int) -> None:
+        """An access that the unit serves from what it holds."""
+        channel = owner // self.geometry.units_per_channel
+        self.program.counts["accesses"][channel] += 1
+        self.program.counts["cache_hits"][channel] += 1
+        self.program.counts["bytes_cache"][channel] += self.subtable(table, subtable).bytes_per_row
+        self.program.unit_accesses[owner] += 1
 
     def owner(self, table: int, accesses: list[tuple[int, int]]) -> int:
         """The unit that holds the first row that is not shared; where all are shared, any unit will do."""
@@ -198,15 +237,15 @@ class _Builder:
             return row % self.geometry.units
         return self.place(table, subtable, row)[0]
 
-    def emit_access(self, turn: int, table: int, subtable: int, row: int, owner: int, number: int) -> None:
+    def emit_access(
+        self, turn: int, table: int, subtable: int, row: int, owner: int, number: int, sharers: int
+    ) -> None:
         counts, channel = self.program.counts, owner // self.geometry.units_per_channel
+        if row < self.resident[table, subtable]:
+            self.count_hit(table, subtable, owner)
+            return
         counts["accesses"][channel] += 1
         row_bytes = self.subtable(table, subtable).bytes_per_row
-        if row < self.resident[table, subtable]:
-            counts["cache_hits"][channel] += 1
-            counts["bytes_cache"][channel] += row_bytes
-            self.program.unit_accesses[owner] += 1
-            return
         holder, address = owner, 0
         if self.is_duplicated(table, subtable):
             address = self.copy_address(table, subtable, row)
@@ -226,9 +265,9 @@ class _Builder:
         self.program.lookups[number].bursts += bursts
         place = divmod(holder, self.geometry.units_per_channel)
         if kind == HIT:
-            self.send(Step(HIT, *place, turn, lookup=number))
+            self.send(Step(HIT, *place, turn, lookup=number, sharers=sharers))
         else:
-            self.send(Step(kind, *place, turn, address, bursts, number))
+            self.send(Step(kind, *place, turn, address, bursts, number, sharers))
 
     def send(self, step: Step) -> None:
         self.program.streams[0 if self.is_global else step.channel].append(step)
@@ -251,15 +290,15 @@ class _Builder:
         units, addresses = locate(self.placement, table, subtable, np.array([row]))
         return int(units[0]), int(addresses[0])
 
-    def compute_cycles(self, table: int) -> int:
-        """§6: D for each lookup; TT-Rec contracts left to right."""
+    def compute_cycles(self, table: int, has_product: bool) -> int:
+        """§6: D for each lookup; TT-Rec contracts left to right, the first product perhaps made before."""
         parameters = self.meta.parameters
         macs = parameters["vector_bytes"] // 4
         scheme = self.trace.schemes[table]
         if hasattr(scheme, "element_factors"):
             j1, j2, j3 = scheme.element_factors
             rank = parameters["tt_rank"]
-            macs = j1 * j2 * rank**2 + j1 * j2 * j3 * rank
+            macs = (0 if has_product else j1 * j2 * rank**2) + j1 * j2 * j3 * rank
         steps = math.ceil(macs / self.system.compute.macs)
         if self.system.compute.mac_ghz == 0:
             return steps

@@ -24,6 +24,7 @@ from ppim.engine.pim.state import (
     ENTRY_READY,
     ENTRY_ROW,
     ENTRY_RUNS,
+    ENTRY_SHARERS,
     ENTRY_TOTAL,
     FREE_COUNT,
     INSTRUCTIONS,
@@ -55,6 +56,7 @@ from ppim.program.instruction import (
     N_SUMS,
     NONE,
     PREFETCH,
+    SHARERS,
     SUM,
     SUM_BURSTS,
     SUM_CHANNEL,
@@ -145,7 +147,7 @@ def phase_of(parameters, kind, turn):
 
 
 @helper(forceinline=True)
-def enqueue(parameters, state, channel, unit, kind, address, bursts, turn, lookup, number, cycle):
+def enqueue(parameters, state, channel, unit, kind, address, bursts, turn, lookup, sharers, number, cycle):
     """Send the runs of one instruction to the queues of its banks, where they join two cycles on."""
     runs = count_runs(parameters, address, bursts)
     phase = phase_of(parameters, kind, turn)
@@ -172,6 +174,7 @@ def enqueue(parameters, state, channel, unit, kind, address, bursts, turn, looku
         item[ENTRY_READY] = 0
         item[ENTRY_TOTAL] = bursts
         item[ENTRY_NUMBER] = number
+        item[ENTRY_SHARERS] = sharers
         left -= item[ENTRY_BURSTS]
         column = 0
         state.lane[channel, lane, OCCUPIED] += 1
@@ -200,6 +203,11 @@ def send_reads(parameters, state, instruction, number, cycle):
         for unit in range(first_unit, stop_unit):
             if not has_room(parameters, state, channel, unit, address, runs):
                 return NO_ROOM
+            if (
+                state.unit[channel, unit, PHASE_TAIL] - state.unit[channel, unit, PHASE_HEAD]
+                > state.phase_mask
+            ):
+                return POOL_FULL
         if state.channel[channel, FREE_COUNT] < runs * (stop_unit - first_unit):
             return POOL_FULL
     for channel in range(first_channel, stop_channel):
@@ -214,6 +222,7 @@ def send_reads(parameters, state, instruction, number, cycle):
                 bursts,
                 instruction[TURN],
                 instruction[LOOKUP],
+                instruction[SHARERS],
                 number,
                 cycle,
             )
@@ -288,16 +297,16 @@ def send(parameters, rings, state, stream, instruction, cycle):
         send_transfer(parameters, rings, state, instruction, cycle)
     elif kind == HIT:
         channel = instruction[CHANNEL]
-        state.channel[channel, OPEN] += 1
-        operand_arrives(
-            parameters, rings, state, instruction[LOOKUP], cycle + ACTS_AFTER + parameters.cache_latency
-        )
+        state.channel[channel, OPEN] += 1 + instruction[SHARERS]
+        arrival = cycle + ACTS_AFTER + parameters.cache_latency
+        for user in range(instruction[LOOKUP], instruction[LOOKUP] + instruction[SHARERS] + 1):
+            operand_arrives(parameters, rings, state, user, arrival)
     else:
         outcome = send_reads(parameters, state, instruction, rings.stream[stream, HEAD], cycle)
         if outcome != SENT:
             return outcome
         if instruction[LOOKUP] != NONE:
-            state.channel[owner_channel(rings, instruction[LOOKUP]), OPEN] += 1
+            state.channel[owner_channel(rings, instruction[LOOKUP]), OPEN] += 1 + instruction[SHARERS]
     return SENT
 
 

@@ -36,6 +36,7 @@ from ppim.engine.pim.state import (
     ENTRY_NUMBER,
     ENTRY_READY,
     ENTRY_RUNS,
+    ENTRY_SHARERS,
     ENTRY_TOTAL,
     LAST_ACTIVATOR,
     LAST_BANK,
@@ -188,7 +189,8 @@ def finish_run(parameters, rings, state, channel, entry, cycle):
             rings.stream[stream, WAKE], max(rings.stream[stream, NEXT_SLOT], due)
         )
     else:
-        operand_arrives(parameters, rings, state, lookup, ready)
+        for user in range(lookup, lookup + state.entries[channel, leader, ENTRY_SHARERS] + 1):
+            operand_arrives(parameters, rings, state, user, ready)
     free_entry(state, channel, leader)
 
 

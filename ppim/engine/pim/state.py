@@ -27,7 +27,8 @@ ENTRY_RUNS = 9  # of a leader: runs not finished
 ENTRY_READY = 10  # of a leader: arrival of its latest finished run
 ENTRY_TOTAL = 11  # of a leader: bursts of the instruction
 ENTRY_NUMBER = 12  # of a leader: program order
-ENTRY_COLUMNS = 13
+ENTRY_SHARERS = 13  # of a leader: lookups behind its own that use the row too
+ENTRY_COLUMNS = 14
 
 NO_ENTRY = -1
 

@@ -21,6 +21,7 @@ from ppim.program.instruction import (
     NONE,
     PREFETCH,
     READ_OUT,
+    SHARERS,
     SUM,
     SUM_CHANNEL,
     SUM_SENT,
@@ -118,7 +119,7 @@ class Feeder:
         if instruction[KIND] == TRANSFER:
             rings.turns[instruction[TURN], TURN_LEFT] += max(row[N_SUMS], 1)
         elif instruction[KIND] != PREFETCH:
-            rings.turns[instruction[TURN], TURN_LEFT] += 1
+            rings.turns[instruction[TURN], TURN_LEFT] += 1 + row[SHARERS]
 
     def _keep_own_sums(self, row: np.ndarray, channel: int) -> None:
         """A broadcast transfer copied into a channel's stream moves that channel's sum, if there is one."""

@@ -487,6 +487,20 @@ def test_arithmetic_follows_the_order_of_last_reads(program):
     assert result.lookup_end == [52, 57, 53]
 
 
+def test_lookups_that_share_a_row_wait_for_it(program):
+    sum_ = program.sum(0, 0)
+    first, second, _ = (program.lookup(sum_, compute=compute) for compute in (10, 4, 1))
+    program.read(0, 0, 0, first, bursts=8, sharers=2)
+    program.hit(second)
+    program.transfer(0, 0, sum_)
+    result = run(program)
+    # READs 16, 18 ... 30, the row is there at 46 for all three; the HIT sent at 8 was there before.
+    assert result.lookup_complete == [46, 46, 46]
+    assert result.lookup_end == [56, 60, 61]
+    assert bus(result) == [("transfer", 61, 63)]
+    assert result.channels[0].instructions == 3
+
+
 def test_a_full_buffer_stops_reads_that_stay(program):
     program.lone_read(0, 0, 0, compute=40)
     program.lone_read(0, 0, 1, compute=1)

@@ -46,7 +46,7 @@ def random_trace(rng: np.random.Generator, seed: int) -> SmallTrace:
         rows=[int(n) for n in rng.integers(1, 600, int(rng.integers(1, 4)))],
         samples=int(rng.integers(1, 9)),
         batch_size=int(rng.integers(1, 5)),
-        pooling=pick(rng, (1, 1), (3, 3), (1, 6), (0, 3)),
+        pooling=pick(rng, (1, 1), (3, 3), (1, 6), (0, 3), (9, 12)),
         seed=seed,
         batches_per_chunk=int(rng.integers(1, 4)),
     )
@@ -81,6 +81,8 @@ def random_system(rng: np.random.Generator) -> SystemSpec:
         cache_ways=pick(rng, 0, 1, 2) if policy == "lru" else 0,
         macs=pick(rng, 1, 7, 64),
         mac_ghz=pick(rng, 0.0, 0.5),
+        tt_reorder=pick(rng, True, True, False),
+        tt_reuse=pick(rng, True, True, False),
     )
     spec = PlacementSpec(
         mapping=mapping, placement_page=pick(rng, 1, 1, 3), placement_seed=int(rng.integers(100))
@@ -105,7 +107,8 @@ def step(program: WholeProgram, row: np.ndarray) -> Step:
         address=int(row[i.ADDRESS]) if has_place else 0,
         bursts=int(row[i.BURSTS]) if kind != i.HIT else 0,
         lookup=int(row[i.LOOKUP]) if row[i.LOOKUP] != i.NONE else None,
-        sums=tuple(sum_name(program.sums[n]) for n in range(first, first + n_sums)),
+        sharers=int(row[i.SHARERS]) if row[i.LOOKUP] != i.NONE else 0,
+        sums=tuple(sum_name(row) for row in program.sums[first : first + n_sums] if kind == i.TRANSFER),
     )
 
 
@@ -159,18 +162,21 @@ def test_same_counts(seed: int) -> None:
     for steps in twin.streams:
         for x in steps:
             if x.kind != i.PREFETCH:
-                waits[x.turn] += max(len(x.sums), 1)
+                waits[x.turn] += max(len(x.sums), 1) + x.sharers
     assert program.turn_left.tolist() == waits
 
 
 def test_the_seeds_reach_everything() -> None:
-    kinds, merged, left_out, outs, empty = set(), 0, 0, 0, 0
+    kinds, merged, left_out, outs, empty, shared, reused = set(), 0, 0, 0, 0, 0, 0
     for seed in SEEDS:
         system = case(seed)[2]
         program, twin = run_both(seed)
         kinds |= {(x.kind, system.pim.frontend) for steps in twin.streams for x in steps}
         outs = max(outs, program.prepared.delivers_per_lookup)
         left_out += system.prefetch.prefetch != "none" and sum(twin.counts["cache_misses"]) > 0
+        shared += any(x.sharers for steps in twin.streams for x in steps)
+        costs = {(x.sum[0], x.compute_cycles) for x in twin.lookups}
+        reused += len(costs) > len(twin.turn_batch)
         for steps in twin.streams:
             pairs = list(itertools.pairwise(steps))
             merged += any(a.kind == i.TRANSFER and c.kind == i.PREFETCH for a, c in pairs)
@@ -178,4 +184,4 @@ def test_the_seeds_reach_everything() -> None:
     every = (i.READ, i.READ_OUT, i.HIT, i.PREFETCH, i.TRANSFER)
     assert kinds == {(kind, frontend) for kind in every for frontend in ("per-channel", "global")}
     assert outs > 2
-    assert min(merged, left_out, empty) >= 5
+    assert min(merged, left_out, empty, shared, reused) >= 5

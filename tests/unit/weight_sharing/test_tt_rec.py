@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ppim.datasets.criteo_kaggle import ROWS
 from ppim.errors import InputError
-from ppim.weight_sharing.base import WeightSharing
+from ppim.weight_sharing.base import WeightSharing, first_product_macs
 from ppim.weight_sharing.tt_rec import (
     TtRec,
     balanced_elements,
@@ -184,3 +184,13 @@ def test_digits_stay_inside_their_cores_and_tell_rows_apart(
 def test_bad_options_are_named(parameters: dict[str, int], message: str) -> None:
     with pytest.raises(InputError, match=message):
         WeightSharing.from_parameters("tt-rec", parameters)
+
+
+def test_macs_that_equal_first_and_second_rows_save() -> None:
+    # J = (2, 4, 4) for 32 elements: the first product is 2 x 4 vectors of R, each a sum of R products.
+    algorithm = TtRec(vector_bytes=128, tt_rank=16)
+    assert algorithm.macs_of_first_product(1000) == 2 * 4 * 16 * 16
+    assert algorithm.macs_per_lookup(1000) - algorithm.macs_of_first_product(1000) == 32 * 16
+    assert TtRec(vector_bytes=128, tt_rank=16, cores=2).macs_of_first_product(1000) == 0
+    sharing = WeightSharing("tt-rec", algorithm, dense_below=100)
+    assert [first_product_macs(sharing, rows) for rows in (99, 100)] == [0, 2048]
