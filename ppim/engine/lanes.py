@@ -177,44 +177,32 @@ else:
 
         return types.int64(types.int64), codegen
 
-    if numba.config.BOUNDSCHECK:
-        # Arrays know their length, so that every index is checked; slow.
+    @intrinsic
+    def row_view(_context, array, index):
+        """`array[index]` of a C-ordered two-dimensional array, as a bare pointer to its first element.
 
-        @numba.njit
-        def row_view(array, index):
-            return array[index]
+        It is indexed like the row itself, from 0, but has no length, checks no bounds and holds no
+        reference: the caller keeps `array` alive. Without compilation it is the row, and indices are
+        checked. Kernels pass some thirty rows from function to function; as array views these cost an
+        eighth of the run time and most of the compile time.
+        """
 
-        @numba.njit
-        def whole_view(array):
-            return array.reshape(array.size)
+        def codegen(context, builder, signature, args):
+            whole = context.make_array(signature.args[0])(context, builder, args[0])
+            stride = builder.extract_value(whole.strides, 0)
+            address = builder.add(builder.ptrtoint(whole.data, stride.type), builder.mul(stride, args[1]))
+            return builder.inttoptr(address, whole.data.type)
 
-    else:
+        return types.CPointer(array.dtype)(array, types.intp), codegen
 
-        @intrinsic
-        def row_view(_context, array, index):
-            """`array[index]` of a C-ordered two-dimensional array, as a bare pointer to its first element.
+    @intrinsic
+    def whole_view(_context, array):
+        """A C-ordered array as a bare pointer to its first element, as `row_view`."""
 
-            It is indexed like the row itself, from 0, but has no length, checks no bounds and holds no
-            reference: the caller keeps `array` alive. Kernels pass some thirty rows from function to function;
-            as array views these cost an eighth of the run time and most of the compile time.
-            """
+        def codegen(context, builder, signature, args):
+            return context.make_array(signature.args[0])(context, builder, args[0]).data
 
-            def codegen(context, builder, signature, args):
-                whole = context.make_array(signature.args[0])(context, builder, args[0])
-                stride = builder.extract_value(whole.strides, 0)
-                address = builder.add(builder.ptrtoint(whole.data, stride.type), builder.mul(stride, args[1]))
-                return builder.inttoptr(address, whole.data.type)
-
-            return types.CPointer(array.dtype)(array, types.intp), codegen
-
-        @intrinsic
-        def whole_view(_context, array):
-            """A C-ordered array as a bare pointer to its first element, as `row_view`."""
-
-            def codegen(context, builder, signature, args):
-                return context.make_array(signature.args[0])(context, builder, args[0]).data
-
-            return types.CPointer(array.dtype)(array), codegen
+        return types.CPointer(array.dtype)(array), codegen
 
 
 __all__ = [

@@ -67,7 +67,7 @@ NOT_GIVEN = -1
 @helper(forceinline=True)
 def next_in_turn(ready, pointer):
     """First lane of `ready` (not empty) after `pointer`, going round."""
-    later = ready & ~((int64(2) << pointer) - 1)
+    later = ready & (int64(-2) << pointer)
     return count_trailing_zeros(later if later != 0 else ready)
 
 

@@ -64,7 +64,7 @@ def pop_waiting(h, lane, first, lanes_field):
 def oldest_waiting(h, lanes, first):
     """Lane of `lanes` (not empty) whose oldest waiting slot is the oldest of all."""
     best = count_trailing_zeros(lanes)
-    lanes &= lanes - 1
+    lanes &= ~(int64(1) << best)
     if lanes == 0:
         return best
     best_age = h.pool[h.lanes[best * LANE_FIELDS + first] * SLOT_FIELDS + SLOT_AGE]
@@ -73,7 +73,7 @@ def oldest_waiting(h, lanes, first):
         age = h.pool[h.lanes[lane * LANE_FIELDS + first] * SLOT_FIELDS + SLOT_AGE]
         if age < best_age:
             best, best_age = lane, age
-        lanes &= lanes - 1
+        lanes &= ~(int64(1) << lane)
     return best
 
 
