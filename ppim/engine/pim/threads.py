@@ -47,23 +47,23 @@ else:
         return builder.gep(builder.extract_value(table, 0), [index])
 
     @intrinsic
-    def add_atomically(_context, table, index, value):  # type: ignore[no-untyped-def]
+    def add_atomically(_context, table, index, value):  # noqa: ARG001 - typed by numba
         """Add to an element of a one-dimensional table of int64; what it was before."""
         if not isinstance(table, Table) or table.ndim != 1:
             return None
 
-        def codegen(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        def codegen(_context, builder, _signature, args):
             return builder.atomic_rmw("add", _place(builder, args[0], args[1]), args[2], "acq_rel")
 
         return types.int64(table, types.intp, types.int64), codegen
 
     @intrinsic
-    def load_atomically(_context, table, index):  # type: ignore[no-untyped-def]
+    def load_atomically(_context, table, index):  # noqa: ARG001 - typed by numba
         """Read an element of a one-dimensional table of int64 that another thread writes."""
         if not isinstance(table, Table) or table.ndim != 1:
             return None
 
-        def codegen(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        def codegen(_context, builder, _signature, args):
             return builder.load_atomic(_place(builder, args[0], args[1]), "acquire", 8)
 
         return types.int64(table, types.intp), codegen
