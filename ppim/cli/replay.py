@@ -1,21 +1,37 @@
-"""`ppim replay`: plain reads and writes, exactly as DRAMsim3 serves them."""
+"""`ppim replay`: plain reads and writes, exactly as DRAMsim3 serves them, or the instructions of a PIM program."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
+
+from ppim.errors import InputError
+
+PLAIN_ONLY = {
+    "cycles": "--cycles",
+    "trace_folder": "--command-trace",
+    "inject": "--inject",
+    "no_merge": "--no-merge",
+}
+DEFAULT_DEVICE = "hbm2-4gb"
+DEFAULT_SYSTEM = "proactivepim-paper"
 
 
-@click.command(short_help="Replay plain memory requests exactly as DRAMsim3 does.")
+@click.command(short_help="Replay plain memory requests, or a PIM program of the paper's authors.")
 @click.argument("requests", type=click.Path(path_type=Path))
 @click.option("--format", "format_name", metavar="NAME", help="Format of REQUESTS; recognised when left out.")
 @click.option(
     "--device",
-    default="hbm2-4gb",
-    show_default=True,
     metavar="NAME|FILE",
-    help="A name of `ppim devices`, a device .toml, or a DRAMsim3 .ini.",
+    help=f"A name of `ppim devices`, a device .toml, or a DRAMsim3 .ini.  [default: {DEFAULT_DEVICE}]",
+)
+@click.option(
+    "--system",
+    "system_name",
+    metavar="NAME|FILE",
+    help=f"For a PIM program: a name of `ppim systems`, or a system .toml.  [default: {DEFAULT_SYSTEM}]",
 )
 @click.option(
     "--cycles",
@@ -51,12 +67,15 @@ import click
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change a device parameter, e.g. timing.tRFC=350.",
+    help="Change a parameter of the device, e.g. timing.tRFC=350, or of the system.",
 )
+@click.pass_context
 def command(
+    context: click.Context,
     requests: Path,
     format_name: str | None,
-    device: str,
+    device: str | None,
+    system_name: str | None,
     cycles: int | None,
     output: Path | None,
     trace_folder: Path | None,
@@ -69,19 +88,38 @@ def command(
     Every command is issued in the cycle in which DRAMsim3 issues it. The summary on stderr says how many
     requests were merged, which bandwidth was reached and what bound it.
 
+    REQUESTS may be a PIM program too, in the text format of ProactivePIM's authors (`ppim simulate --program`
+    writes it); it runs on the PIM units of --system, and STATS.csv is that of `ppim simulate`.
+
     \b
     Examples:
         ppim replay requests.trace -o stats.csv
         ppim replay requests.trace.gz --device ddr4-8gb-x8-3200 --inject 4
         ppim replay requests.trace --device HBM2_4Gb_x128.ini --command-trace commands
+        ppim replay program.txt --system proactivepim-paper -o stats.csv
     """
+    from ppim.requests.read import find_format
+
+    variant = find_format(requests, format_name)
+    if variant is not None and variant.is_program:
+        from ppim.stats.program_run import replay_program_file
+        from ppim.systems.load import load_overridden
+
+        _refuse_plain_options(context, requests)
+        replay_program_file(
+            requests, load_overridden(system_name or DEFAULT_SYSTEM, settings, device=device), output
+        )
+        return
+    if system_name is not None:
+        raise InputError(f"--system: for PIM programs, but {requests} has plain requests; use --device")
+
     from ppim.config import parse_settings
     from ppim.dram.load import load_device
     from ppim.stats.replay_run import ReplayOptions, replay_file
 
     replay_file(
         requests,
-        load_device(device, parse_settings(settings)),
+        load_device(device or DEFAULT_DEVICE, parse_settings(settings)),
         ReplayOptions(
             format_name=format_name,
             cycles=cycles,
@@ -91,3 +129,10 @@ def command(
             merging=not no_merge,
         ),
     )
+
+
+def _refuse_plain_options(context: click.Context, requests: Path) -> None:
+    """A PIM program has no use for options of plain requests."""
+    for name, option in PLAIN_ONLY.items():
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise InputError(f"{option}: for plain requests, but {requests} is a PIM program; leave it out")

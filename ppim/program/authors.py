@@ -31,9 +31,6 @@ DIMM_LINE = 5  # any command to the DIMM
 COMMANDS = ("RD", "DR", "TR", "PR")
 """Words of the commands, by number."""
 
-DEVICES = ("HBM", "DIMM")
-LINE_FORM = "HBM|DIMM RD|DR|TR|PR ADDRESS BURSTS"
-
 FIRST_MAP = "rarobacobgch"
 SECOND_MAP = "chbgrarobaco"
 

@@ -15,9 +15,7 @@ from ppim.program.authors import (
     BLANK_LINE,
     COMMANDS,
     DELIVER_LINE,
-    DEVICES,
     DIMM_LINE,
-    LINE_FORM,
     PREFETCH_LINE,
     READ_LINE,
     UnitAddresses,
@@ -36,6 +34,7 @@ from ppim.program.authors_text import (
     MOST_BURSTS,
     parse_lines,
 )
+from ppim.requests.formats.authors import DEVICES, LINE_FORM
 from ppim.requests.text import NEWLINE, count_lines, line_blocks
 
 LONGEST_QUOTE = 60

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.jit import njit
-from ppim.program.authors import BLANK_LINE, COMMANDS, DEVICES, DIMM_LINE
+from ppim.program.authors import BLANK_LINE, COMMANDS, DIMM_LINE
+from ppim.requests.formats.authors import DEVICES
 from ppim.requests.kernels import BLANK, MOST_DECIMAL_DIGITS, fits, read_decimal, skip_blanks
 from ppim.requests.text import LINE_END
 

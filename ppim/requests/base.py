@@ -49,6 +49,7 @@ class RequestFormat:
     example: str  # one line, for messages
     recognises: Callable[[list[bytes]], bool]  # from the words of the first line that has any
     chunks: Callable[[Path], Iterator[Requests]]  # streams a file, plain or gzip
+    is_program: bool = False  # instructions for PIM units: nothing that a plain memory can serve
 
 
 FORMATS: Registry[RequestFormat] = Registry("request format", "ppim.requests.formats")

@@ -34,14 +34,24 @@ def open_requests(path: Path, format_name: str | None = None) -> RequestTrace:
         No such file, unknown format name, or no format recognises the content. Errors of single lines
         come while the chunks are read.
     """
-    if format_name is not None:
-        variant = FORMATS.get(format_name)
-        return RequestTrace(path, variant.name, variant.chunks(path))
-    words = first_words(path)
-    if not words:
+    variant = find_format(path, format_name)
+    if variant is None:
         return RequestTrace(path, "empty", iter(()))
-    variant = _recognise(path, words)
     return RequestTrace(path, variant.name, variant.chunks(path))
+
+
+def find_format(path: Path, format_name: str | None = None) -> RequestFormat | None:
+    """The format named or recognised from the first line of `path`; None for a file without any.
+
+    Raises
+    ------
+    InputError
+        No such file, unknown format name, or no format recognises the content.
+    """
+    if format_name is not None:
+        return FORMATS.get(format_name)
+    words = first_words(path)
+    return _recognise(path, words) if words else None
 
 
 def _recognise(path: Path, words: list[bytes]) -> RequestFormat:

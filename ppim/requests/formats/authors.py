@@ -1,0 +1,26 @@
+"""Instruction traces of ProactivePIM's authors: known here by their look, read in `ppim.program.authors_read`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ppim.errors import InputError
+from ppim.requests.base import FORMATS, RequestFormat, Requests
+from ppim.requests.text import first_words
+
+DEVICES = ("HBM", "DIMM")
+LINE_FORM = "HBM|DIMM RD|DR|TR|PR ADDRESS BURSTS"
+
+
+def _recognises(words: list[bytes]) -> bool:
+    return words[0].decode("ascii", errors="replace") in DEVICES
+
+
+def _chunks(path: Path) -> Iterator[Requests]:
+    if first_words(path):
+        raise InputError(f"{path}: has instructions for PIM units, not plain requests")
+    yield Requests.empty()
+
+
+FORMATS.register("authors")(RequestFormat("authors", LINE_FORM, _recognises, _chunks, is_program=True))
