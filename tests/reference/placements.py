@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.jit import njit
-from ppim.mapping.base import DUPLICATED, Placement, bare_placement, locate_row, permute
+from ppim.mapping.base import DUPLICATED, NO_COPY, Placement, bare_placement, find_copy, locate_row, permute
 
 
 @njit
@@ -21,6 +21,13 @@ def _locate(owned_placement, table, subtable, rows, units, addresses):  # type: 
     placement = bare_placement(owned_placement)
     for i in range(rows.size):
         units[i], addresses[i] = locate_row(placement, table, subtable, rows[i])
+
+
+@njit
+def _find_copies(owned_placement, table, subtable, rows, addresses):  # type: ignore[no-untyped-def]
+    placement = bare_placement(owned_placement)
+    for i in range(rows.size):
+        addresses[i] = find_copy(placement, table, subtable, rows[i])
 
 
 def images(slots: int, key: int) -> np.ndarray:
@@ -47,3 +54,16 @@ def places(
         return units, placement.base[table, subtable] + rows * placement.row_bursts[table, subtable]
     units, addresses = locate(placement, table, subtable, rows)
     return units[:, None], addresses
+
+
+def copies(placement: Placement, table: int, subtable: int, rows: np.ndarray) -> np.ndarray:
+    """Address that a row has in every unit, or NO_COPY; shape (rows,)."""
+    addresses = np.empty(len(rows), dtype=np.int64)
+    _find_copies(placement, table, subtable, np.ascontiguousarray(rows, dtype=np.int64), addresses)
+    return addresses
+
+
+def copy_of(placement: Placement, table: int, subtable: int, row: int) -> int | None:
+    """The same of one row; None where it has no copies."""
+    address = int(copies(placement, table, subtable, np.array([row]))[0])
+    return None if address == NO_COPY else address

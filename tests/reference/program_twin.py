@@ -17,7 +17,7 @@ from ppim.mapping.base import DUPLICATED, Placement, UnitGeometry
 from ppim.program.instruction import ALL, HIT, PREFETCH, READ, READ_OUT, TRANSFER
 from ppim.systems.spec import SystemSpec
 from ppim.trace.schema import SubtableMeta, TraceMeta
-from tests.reference.placements import locate
+from tests.reference.placements import copy_of, locate
 from tests.reference.small_traces import SmallTrace
 
 SumName = tuple[int, int, int, int]  # turn, bag, channel, unit
@@ -118,8 +118,10 @@ class _Builder:
             turn = len(self.program.turn_batch)
             self.program.turn_batch.append(batch)
             self.merge(before, turn, self.prefetched_rows(table) if prefetch == "table" else [])
+            turn_lookups = [0] * self.geometry.units
             for bag, lookups in enumerate(bags):
-                self.emit_bag(turn, table, bag, lookups)
+                owners = self.owners(table, lookups, turn_lookups)
+                self.emit_bag(turn, table, bag, list(zip(lookups, owners, strict=True)))
             before = turn
         self.merge(before, 0, [])
         return self.program
@@ -173,33 +175,40 @@ class _Builder:
 
     # Lookups.
 
-    def emit_bag(self, turn: int, table: int, bag: int, lookups: list[list[int]]) -> None:
+    def emit_bag(self, turn: int, table: int, bag: int, lookups: list[tuple[list[int], int]]) -> None:
         """§1: TT-Rec's lookups by second row; of equal ones in a unit, only the first has it read."""
         is_chain = self.is_chain(table)
         shares_rows = is_chain and self.system.compute.tt_reorder
         if shares_rows:
-            lookups = sorted(lookups, key=lambda rows: rows[1])
-        runs = groupby(lookups, key=lambda rows: rows[1] if is_chain else None)
-        for run in [list(rows) for _, rows in runs]:
-            for position, rows in enumerate(run):
+            lookups = sorted(lookups, key=lambda lookup: lookup[0][1])
+        runs = groupby(lookups, key=lambda lookup: (lookup[0][1], lookup[1]) if is_chain else None)
+        for run in [list(members) for _, members in runs]:
+            for position, (rows, owner) in enumerate(run):
                 has_product = (
                     is_chain
                     and self.system.compute.tt_reuse
-                    and any(before[0] == rows[0] for before in run[:position])
+                    and any(before[0] == rows[0] for before, _ in run[:position])
                 )
                 sharers = len(run) - 1 if shares_rows and position == 0 else 0
                 is_kept = shares_rows and position > 0
-                self.emit_lookup(turn, table, bag, rows, has_product, sharers, is_kept)
+                self.emit_lookup(turn, table, bag, rows, owner, has_product, sharers, is_kept)
 
     def is_chain(self, table: int) -> bool:
         """A tensor train with a core that is not shared between its first and its last."""
         return len(getattr(self.trace.schemes[table], "element_factors", ())) > 2
 
     def emit_lookup(
-        self, turn: int, table: int, bag: int, rows: list[int], has_product: bool, sharers: int, is_kept: bool
+        self,
+        turn: int,
+        table: int,
+        bag: int,
+        rows: list[int],
+        owner: int,
+        has_product: bool,
+        sharers: int,
+        is_kept: bool,
     ) -> None:
         accesses = list(zip(self.trace.schemes[table].access_subtables, rows, strict=True))
-        owner = self.owner(table, accesses)
         channel, unit = divmod(owner, self.geometry.units_per_channel)
         number = len(self.program.lookups)
         lookup = LookupStep(
@@ -227,14 +236,29 @@ class _Builder:
         self.program.counts["bytes_cache"][channel] += self.subtable(table, subtable).bytes_per_row
         self.program.unit_accesses[owner] += 1
 
-    def owner(self, table: int, accesses: list[tuple[int, int]]) -> int:
-        """The unit that holds the first row that is not shared; where all are shared, any unit will do."""
-        for subtable, row in accesses:
-            if not self.subtable(table, subtable).shared:
-                return self.place(table, subtable, row)[0]
-        subtable, row = accesses[0]
+    def owners(self, table: int, lookups: list[list[int]], turn_lookups: list[int]) -> list[int]:
+        """Units of a bag's lookups; those that any unit could serve go, last, to the least busy ones."""
+        found = [self.owner(table, rows) for rows in lookups]
+        for owner in found:
+            if owner is not None:
+                turn_lookups[owner] += 1
+        chosen = []
+        for owner in found:
+            if owner is None:
+                owner = turn_lookups.index(min(turn_lookups))
+                turn_lookups[owner] += 1
+            chosen.append(owner)
+        return chosen
+
+    def owner(self, table: int, rows: list[int]) -> int | None:
+        """The unit that holds the first row that is not shared, or the first; None if all units do."""
+        accesses = list(zip(self.trace.schemes[table].access_subtables, rows, strict=True))
+        large = [(s, row) for s, row in accesses if not self.subtable(table, s).shared]
+        subtable, row = (large or accesses)[0]
         if self.is_duplicated(table, subtable):
             return row % self.geometry.units
+        if copy_of(self.placement, table, subtable, row) is not None:
+            return None
         return self.place(table, subtable, row)[0]
 
     def emit_access(
@@ -246,11 +270,8 @@ class _Builder:
             return
         counts["accesses"][channel] += 1
         row_bytes = self.subtable(table, subtable).bytes_per_row
-        holder, address = owner, 0
-        if self.is_duplicated(table, subtable):
-            address = self.copy_address(table, subtable, row)
-        else:
-            holder, address = self.place(table, subtable, row)
+        copy = copy_of(self.placement, table, subtable, row)
+        holder, address = (owner, copy) if copy is not None else self.place(table, subtable, row)
         bursts = self.bursts(table, subtable)
         kind = READ if holder == owner else READ_OUT
         cache = self.caches[owner]

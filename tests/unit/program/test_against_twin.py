@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from tests.reference.program_twin import Step, SumName, TwinProgram, build_twin
 from tests.reference.small_traces import SmallTrace, small_trace
 from tests.reference.whole_program import WholeProgram, build_whole
 
-SEEDS = range(120)
+SEEDS = range(200)
 ALGORITHMS: dict[str, list[dict[str, Any]]] = {
     "qr": [{"collisions": 4}, {"collisions": 23, "operation": "concat"}, {"dense_below": 100}],
     "tt-rec": [{"tt_rank": 2}, {"tt_rank": 4, "factorisation": "cube-root", "dense_below": 100}],
@@ -64,10 +65,10 @@ def random_device(rng: np.random.Generator) -> Device:
 
 
 def random_system(rng: np.random.Generator) -> SystemSpec:
-    mapping = pick(rng, "interleave", "duplicate", "duplicate")
+    mapping = pick(rng, "interleave", "duplicate", "duplicate", "duplicate", "table", "hot")
     policy = pick(rng, "scratchpad", "scratchpad", "scratchpad", "lru", "none")
     prefetch = (
-        "none" if mapping == "interleave" or policy == "lru" else pick(rng, "none", "table", "table", "all")
+        "none" if mapping != "duplicate" or policy == "lru" else pick(rng, "none", "table", "table", "all")
     )
     system = make_system(
         level=pick(rng, "channel", "rank", "bankgroup", "bank"),
@@ -85,7 +86,14 @@ def random_system(rng: np.random.Generator) -> SystemSpec:
         tt_reuse=pick(rng, True, True, False),
     )
     spec = PlacementSpec(
-        mapping=mapping, placement_page=pick(rng, 1, 1, 3), placement_seed=int(rng.integers(100))
+        mapping=mapping,
+        placement="hash" if mapping == "table" else pick(rng, "hash", "hash", "page"),
+        placement_page=pick(rng, 1, 1, 3),
+        page_bytes=pick(rng, 200, 4096),
+        stripe_bytes=pick(rng, 64, 500),
+        placement_seed=int(rng.integers(100)),
+        hot_by=pick(rng, "accesses", "entries"),
+        hot_fraction=pick(rng, 0.0, 0.1, 0.3, 1.0),
     )
     return SystemSpec(**{**vars(system), "placement": spec})
 
@@ -168,12 +176,15 @@ def test_same_counts(seed: int) -> None:
 
 def test_the_seeds_reach_everything() -> None:
     kinds, merged, left_out, outs, empty, shared, reused = set(), 0, 0, 0, 0, 0, 0
+    placed: Counter[tuple[str, str, bool]] = Counter()
     for seed in SEEDS:
         system = case(seed)[2]
         program, twin = run_both(seed)
         kinds |= {(x.kind, system.pim.frontend) for steps in twin.streams for x in steps}
         outs = max(outs, program.prepared.delivers_per_lookup)
         left_out += system.prefetch.prefetch != "none" and sum(twin.counts["cache_misses"]) > 0
+        has_hot_rows = bool(program.prepared.placement.copy_mask)
+        placed[system.placement.mapping, system.placement.placement, has_hot_rows] += 1
         shared += any(x.sharers for steps in twin.streams for x in steps)
         costs = {(x.sum[0], x.compute_cycles) for x in twin.lookups}
         reused += len(costs) > len(twin.turn_batch)
@@ -185,3 +196,5 @@ def test_the_seeds_reach_everything() -> None:
     assert kinds == {(kind, frontend) for kind in every for frontend in ("per-channel", "global")}
     assert outs > 2
     assert min(merged, left_out, empty, shared, reused) >= 5
+    spread = {(name, how, False) for name in ("interleave", "duplicate") for how in ("hash", "page")}
+    assert placed.keys() >= spread | {("hot", "hash", True), ("hot", "page", True), ("table", "hash", False)}
