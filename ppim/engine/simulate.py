@@ -215,9 +215,9 @@ class _PimRun:
     def _warnings(self) -> list[str]:
         p, system = self.prepared, self.system
         if p.prefetched_bytes > p.resident_bytes:
+            held = f"the scratchpad of {system.cache.cache_bytes:,} bytes holds {p.resident_bytes:,}"
             return [
-                f"the scratchpad of {system.cache.cache_bytes:,} bytes holds {p.resident_bytes:,} of the "
-                f"{p.prefetched_bytes:,} bytes to prefetch; the other rows are read by demand"
+                f"{held} of the {p.prefetched_bytes:,} bytes to prefetch; the other rows are read by demand"
             ]
         return []
 

@@ -59,7 +59,7 @@ def start_ready_transfers(parameters, rings, state, channel, cycle):
         state.channel[channel, TRANSFER_BURSTS] += bursts
         state.channel[channel, TRANSFER_CYCLES] += taken
         turn = rings.sums[number & rings.sum_mask, SUM_TURN]
-        complete_one(parameters, rings, state, channel, turn, start + taken)
+        complete_one(rings, state, channel, turn, start + taken)
 
 
 @helper(forceinline=True)

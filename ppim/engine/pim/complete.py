@@ -58,8 +58,7 @@ from ppim.program.state import (
 @helper(forceinline=True)
 def finish_at(state, channel, cycle):
     """Note a completion for the run's length."""
-    if cycle > state.channel[channel, FINISH]:
-        state.channel[channel, FINISH] = cycle
+    state.channel[channel, FINISH] = max(state.channel[channel, FINISH], cycle)
 
 
 @helper(forceinline=True)
@@ -95,7 +94,7 @@ def release_turns(parameters, rings, n_groups):
 
 
 @helper(forceinline=True)
-def complete_one(parameters, rings, state, channel, turn, cycle):
+def complete_one(rings, state, channel, turn, cycle):
     """One demand access, deliver, hit or transfer of a turn is complete at `cycle`.
 
     Who waits for the turn is woken after the event or, by `release_turns`, after the round.
@@ -124,16 +123,14 @@ def queue_transfer(rings, state, number):
         rings.sums[row, SUM_BURSTS],
     )
     state.channel[channel, TRANSFERS_WAITING] += 1
-    if ready < state.channel[channel, NEXT_EVENT]:
-        state.channel[channel, NEXT_EVENT] = ready
+    state.channel[channel, NEXT_EVENT] = min(state.channel[channel, NEXT_EVENT], ready)
 
 
 @helper(forceinline=True)
 def operand_arrives(parameters, rings, state, lookup, cycle):
     """An operand of a lookup is in its unit at `cycle` (>= now); the last one starts its arithmetic."""
     row = lookup & rings.lookup_mask
-    if cycle > rings.lookups[row, LOOKUP_READY]:
-        rings.lookups[row, LOOKUP_READY] = cycle
+    rings.lookups[row, LOOKUP_READY] = max(rings.lookups[row, LOOKUP_READY], cycle)
     rings.lookups[row, LOOKUP_OPERANDS] -= 1
     number = rings.lookups[row, LOOKUP_SUM]
     sum_row = number & rings.sum_mask
@@ -152,9 +149,8 @@ def operand_arrives(parameters, rings, state, lookup, cycle):
             state.buffer[channel, unit, place, BUFFER_BURSTS] = rings.lookups[row, LOOKUP_BURSTS]
             state.unit[channel, unit, BUFFER_TAIL] += 1
         finish_at(state, channel, end)
-        if end > rings.sums[sum_row, SUM_READY]:
-            rings.sums[sum_row, SUM_READY] = end
+        rings.sums[sum_row, SUM_READY] = max(rings.sums[sum_row, SUM_READY], end)
         rings.sums[sum_row, SUM_LOOKUPS] -= 1
         if rings.sums[sum_row, SUM_LOOKUPS] == 0 and rings.sums[sum_row, SUM_SENT] != NONE:
             queue_transfer(rings, state, number)
-    complete_one(parameters, rings, state, channel, rings.sums[sum_row, SUM_TURN], cycle)
+    complete_one(rings, state, channel, rings.sums[sum_row, SUM_TURN], cycle)

@@ -182,8 +182,7 @@ def enqueue(parameters, state, channel, unit, kind, address, bursts, turn, looku
         state.joins[channel, place, JOIN_CYCLE] = cycle + ACTS_AFTER
         state.joins[channel, place, JOIN_ENTRY] = entry
         state.channel[channel, JOIN_TAIL] += 1
-    if cycle + ACTS_AFTER < state.channel[channel, NEXT_EVENT]:
-        state.channel[channel, NEXT_EVENT] = cycle + ACTS_AFTER
+    state.channel[channel, NEXT_EVENT] = min(state.channel[channel, NEXT_EVENT], cycle + ACTS_AFTER)
 
 
 @helper(forceinline=True)
@@ -230,13 +229,13 @@ def send_reads(parameters, state, instruction, number, cycle):
 
 
 @helper(forceinline=True)
-def send_transfer(parameters, rings, state, instruction, cycle):
+def send_transfer(rings, state, instruction, cycle):
     """TRANSFER: its sums are sent when they are complete; without a sum it only takes its slot."""
     turn = instruction[TURN]
     if instruction[N_SUMS] == 0:
         channel = max(instruction[CHANNEL], 0)
         state.channel[channel, OPEN] += 1
-        complete_one(parameters, rings, state, channel, turn, cycle + ACTS_AFTER)
+        complete_one(rings, state, channel, turn, cycle + ACTS_AFTER)
         return
     for number in range(instruction[SUM], instruction[SUM] + instruction[N_SUMS]):
         row = number & rings.sum_mask
@@ -274,7 +273,7 @@ def send_deliver(parameters, rings, state, stream, cycle):
 
 
 @helper(forceinline=True)
-def barrier_opens(parameters, rings, state, instruction):
+def barrier_opens(parameters, rings, instruction):
     """Cycle from which an instruction's turn may be sent; NEVER while turns before it are incomplete."""
     if parameters.barrier == BARRIER_NONE or instruction[KIND] == PREFETCH or instruction[KIND] == TRANSFER:
         return 0
@@ -294,7 +293,7 @@ def send(parameters, rings, state, stream, instruction, cycle):
     """Send one instruction; SENT, NO_ROOM or POOL_FULL."""
     kind = instruction[KIND]
     if kind == TRANSFER:
-        send_transfer(parameters, rings, state, instruction, cycle)
+        send_transfer(rings, state, instruction, cycle)
     elif kind == HIT:
         channel = instruction[CHANNEL]
         state.channel[channel, OPEN] += 1 + instruction[SHARERS]
@@ -352,7 +351,7 @@ def step_front(parameters, rings, state, stream, cycle):
         return True
     place = rings.stream[stream, HEAD] & rings.instruction_mask
     instruction = rings.instructions[stream, place]
-    opens = barrier_opens(parameters, rings, state, instruction)
+    opens = barrier_opens(parameters, rings, instruction)
     if opens > cycle:
         wait(rings, state, stream, FRONT_BARRIER)
         if opens < NEVER:
