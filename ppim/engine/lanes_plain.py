@@ -9,8 +9,9 @@ LANES = 16
 Block = NDArray[np.int32]
 
 
-def _mask(flags: NDArray[np.bool_]) -> int:
-    return sum(1 << lane for lane in np.flatnonzero(flags).tolist())
+def _mask(flags: NDArray[np.bool_]) -> np.int64:
+    # Not a Python int: shifted to the fourth block it must wrap as it does in compiled code.
+    return np.int64(sum(1 << lane for lane in np.flatnonzero(flags).tolist()))
 
 
 def load(array: NDArray[np.int32], index: int) -> Block:
@@ -41,11 +42,11 @@ def smallest(value: Block) -> int:
     return int(value.min())
 
 
-def at_most(value: Block, limit: Block) -> int:
+def at_most(value: Block, limit: Block) -> np.int64:
     return _mask(value <= limit)
 
 
-def equal(left: Block, right: Block) -> int:
+def equal(left: Block, right: Block) -> np.int64:
     return _mask(left == right)
 
 
