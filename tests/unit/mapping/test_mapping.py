@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,21 @@ from hypothesis import strategies as st
 
 from ppim.dram.load import load_device
 from ppim.errors import InputError
-from ppim.mapping.base import DUPLICATED, MAPPINGS, SPREAD, Footprint, Placement, UnitGeometry
+from ppim.mapping.base import (
+    DUPLICATED,
+    MAPPINGS,
+    NO_COPY,
+    SPREAD,
+    CountAccesses,
+    Footprint,
+    Placement,
+    UnitGeometry,
+)
+from ppim.mapping.hot import choose_hot_rows
 from ppim.systems.spec import PlacementSpec
-from ppim.trace.profile import AccessProfile
+from ppim.trace.profile import AccessProfile, FlatRows
 from ppim.trace.schema import SubtableMeta, TableMeta, TraceMeta
-from tests.reference.placements import images, locate, places
+from tests.reference.placements import copies, images, locate, places
 from tests.reference.small_traces import small_trace
 
 SMALL = UnitGeometry(
@@ -38,9 +49,13 @@ def no_profile() -> AccessProfile:
 
 
 def place(
-    mapping: str, meta: TraceMeta, geometry: UnitGeometry = SMALL, **spec: int
+    mapping: str,
+    meta: TraceMeta,
+    geometry: UnitGeometry = SMALL,
+    count_accesses: CountAccesses = no_profile,
+    **spec: Any,
 ) -> tuple[Placement, Footprint]:
-    return MAPPINGS.get(mapping)(meta, geometry, PlacementSpec(mapping, **spec), no_profile)
+    return MAPPINGS.get(mapping)(meta, geometry, PlacementSpec(mapping, **spec), count_accesses)
 
 
 # The bijection.
@@ -205,6 +220,176 @@ def test_interleave_makes_no_copies() -> None:
     placement, footprint = place("interleave", meta)
     assert (placement.mode == SPREAD).all()
     assert footprint.duplicated_bytes == 0
+
+
+# Tables that stay together.
+
+
+@settings(deadline=None)
+@given(metas)
+def test_packed_rows_share_no_place(tables: list) -> None:
+    meta = meta_of(*(tuple(table) for table in tables))
+    geometry = replace(SMALL, rows=64)
+    placement, footprint = place("table", meta, geometry)
+    owners = occupied(placement, meta, geometry)
+    assert owners.max() <= 1
+    assert owners.sum() * geometry.burst_bytes == footprint.spread_bytes
+    assert footprint.duplicated_bytes == 0
+
+
+def test_each_table_begins_in_the_next_channel_and_stays_in_its_unit() -> None:
+    meta = meta_of(*[(("q", 50, 128, False), ("r", 4, 128, True))] * 9)
+    placement, _ = place("table", meta)
+    units = []
+    for table in range(9):
+        both = np.concatenate([locate(placement, table, s, np.arange(n))[0] for s, n in ((0, 50), (1, 4))])
+        assert len(set(both)) == 1
+        units.append(int(both[0]))
+    # Two channels of four units: channel 0's unit 0, channel 1's unit 0, channel 0's unit 1, ...; then again.
+    assert units == [0, 4, 1, 5, 2, 6, 3, 7, 0]
+
+
+def test_a_table_goes_on_in_the_emptiest_unit_and_its_rows_stay_in_order() -> None:
+    # A unit holds 512 rows of 2 bursts.
+    meta = meta_of((("dense", 100, 128, False),), (("dense", 1200, 128, False),))
+    placement, _ = place("table", meta)
+    units, addresses = locate(placement, 1, 0, np.arange(1200))
+    assert units.tolist() == [4] * 512 + [1] * 512 + [5] * 176
+    assert addresses.tolist() == [2 * (row % 512) for row in range(1200)]
+
+
+def test_tables_fill_the_memory_to_its_last_row_and_no_further() -> None:
+    meta = meta_of((("dense", 4096, 128, False),))
+    placement, _ = place("table", meta)
+    assert occupied(placement, meta, SMALL).min() == 1
+    with pytest.raises(InputError, match=r"mapping table: needs 524,416 bytes .* has 524,288"):
+        place("table", meta_of((("dense", 4097, 128, False),)))
+    # Rows of 3 bursts leave a burst of each unit's 1024 unused.
+    with pytest.raises(InputError, match="less than a row of 192"):
+        place("table", meta_of((("dense", 8 * 341 + 1, 192, False),)))
+
+
+def test_packed_tables_have_no_random_pages() -> None:
+    with pytest.raises(InputError, match="placement=hash"):
+        place("table", meta_of((("dense", 5, 128, False),)), placement="page")
+
+
+# Random pages.
+
+
+@settings(deadline=None)
+@given(
+    metas,
+    st.sampled_from(["interleave", "duplicate"]),
+    st.sampled_from([64, 200, 512, 4096]),
+    st.sampled_from([64, 128, 300, 2048]),
+    st.integers(0, 2**40),
+)
+def test_striped_rows_share_no_place(
+    tables: list, mapping: str, page_bytes: int, stripe_bytes: int, seed: int
+) -> None:
+    meta = meta_of(*(tuple(table) for table in tables))
+    geometry = replace(SMALL, rows=4096)
+    choice = {"page_bytes": page_bytes, "stripe_bytes": stripe_bytes, "placement_seed": seed}
+    placement, footprint = place(mapping, meta, geometry, placement="page", **choice)
+    owners = occupied(placement, meta, geometry)
+    assert owners.max() <= 1
+    front = footprint.spread_bytes // (geometry.units * geometry.burst_bytes)
+    back = footprint.duplicated_bytes // (geometry.units * geometry.burst_bytes)
+    assert owners[:, front : geometry.unit_bursts - back].sum() == 0
+
+
+def test_address_bits_of_a_page_are_channel_then_unit() -> None:
+    """4096 B pages of 128 B rows: 32 rows, one behind the other in 2 channels x 4 units, four times."""
+    meta = meta_of((("dense", 3200, 128, False),))
+    placement, _ = place("interleave", meta, replace(SMALL, rows=4096), placement="page")
+    units, addresses = locate(placement, 0, 0, np.arange(3200))
+    channel, unit = np.arange(3200) % 2, np.arange(3200) // 2 % 4
+    assert np.array_equal(units, channel * 4 + unit)
+    # Four rows of a page lie behind each other in each unit; pages lie in random order.
+    frames = addresses // 8
+    assert all(len(set(frames[32 * page : 32 * page + 32])) == 1 for page in range(100))
+    firsts = frames[::32]
+    assert sorted(firsts.tolist()) == list(range(100))
+    assert firsts.tolist() != list(range(100))
+
+
+def test_a_stripe_of_several_rows_stays_in_its_unit() -> None:
+    meta = meta_of((("dense", 320, 128, False),))
+    placement, _ = place("interleave", meta, replace(SMALL, rows=4096), placement="page", stripe_bytes=512)
+    units, _ = locate(placement, 0, 0, np.arange(320))
+    assert all(len(set(units[4 * stripe : 4 * stripe + 4])) == 1 for stripe in range(80))
+    assert len(set(units[:32])) == 8
+
+
+# Hot rows.
+
+
+def profile_of(meta: TraceMeta, *counts: list[int]) -> AccessProfile:
+    """Accesses of each row of each subtable, in order."""
+    return AccessProfile(meta, FlatRows.of(meta), np.concatenate(counts).astype(np.uint32))
+
+
+HOT_META = meta_of((("q", 6, 128, False), ("r", 2, 64, True)), (("dense", 4, 100, False),))
+HOT_PROFILE = profile_of(HOT_META, [0, 9, 1, 2, 0, 8], [20, 20], [0, 30, 9, 1])  # 100 accesses, 12 rows
+
+
+@pytest.mark.parametrize(
+    ("by", "fraction", "rows"),
+    [
+        ("accesses", 0.0, []),
+        ("accesses", 0.29, []),
+        ("accesses", 0.30, [9]),
+        ("accesses", 0.70, [9, 6, 7]),
+        ("accesses", 0.79, [9, 6, 7, 1]),
+        ("accesses", 1.0, [9, 6, 7, 1, 10, 5, 3, 2, 11]),
+        ("entries", 0.0, []),
+        ("entries", 0.25, [9, 6, 7]),
+        ("entries", 1.0, [9, 6, 7, 1, 10, 5, 3, 2, 11]),
+    ],
+)
+def test_hottest_rows_first_and_none_that_is_never_accessed(
+    by: Any, fraction: float, rows: list[int]
+) -> None:
+    spec = PlacementSpec("hot", hot_by=by, hot_fraction=fraction)
+    assert choose_hot_rows(HOT_PROFILE, spec).tolist() == rows
+
+
+def test_hot_rows_lie_behind_each_other_at_the_end_of_every_unit() -> None:
+    placement, footprint = place("hot", HOT_META, SMALL, lambda: HOT_PROFILE, hot_fraction=0.79)
+    # In order 2 + 1 + 1 + 2 = 6 bursts: the last DRAM row of 8 of the unit's 1024.
+    assert copies(placement, 1, 0, np.arange(4)).tolist() == [NO_COPY, 1016, NO_COPY, NO_COPY]
+    assert copies(placement, 0, 1, np.arange(2)).tolist() == [1018, 1019]
+    assert copies(placement, 0, 0, np.arange(6)).tolist() == [NO_COPY, 1020, *[NO_COPY] * 4]
+    assert footprint.duplicated_bytes == 8 * 8 * 64
+    plain, plain_footprint = place("interleave", HOT_META)
+    assert footprint.spread_bytes == plain_footprint.spread_bytes
+    for t, s, n in ((0, 0, 6), (0, 1, 2), (1, 0, 4)):
+        assert np.array_equal(locate(placement, t, s, np.arange(n)), locate(plain, t, s, np.arange(n)))
+
+
+def test_without_hot_rows_it_is_interleave() -> None:
+    placement, footprint = place("hot", HOT_META, SMALL, lambda: HOT_PROFILE, hot_fraction=0.0)
+    assert placement.copy_mask == 0
+    assert footprint == place("interleave", HOT_META)[1]
+
+
+def test_many_hot_rows_are_all_found() -> None:
+    meta = meta_of((("dense", 5000, 64, False),))
+    counts = np.random.default_rng(1).permutation(5000) + 1
+    profile = profile_of(meta, counts.tolist())
+    geometry = replace(SMALL, rows=4096)
+    placement, _ = place("hot", meta, geometry, lambda: profile, hot_by="entries", hot_fraction=0.5)
+    found = copies(placement, 0, 0, np.arange(5000))
+    assert np.array_equal(found != NO_COPY, counts > 2500)
+    assert len(set(found[counts > 2500])) == 2500
+
+
+def test_hot_rows_that_do_not_fit_are_refused() -> None:
+    meta = meta_of((("dense", 500 * 8, 128, False),))
+    profile = profile_of(meta, [1] * 4000)
+    with pytest.raises(InputError, match="mapping hot: needs"):
+        place("hot", meta, SMALL, lambda: profile, hot_by="entries", hot_fraction=0.01)
 
 
 # Capacity.
