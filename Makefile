@@ -37,10 +37,10 @@ $(INSTALLED): pyproject.toml
 
 # --- the main job ------------------------------------------------------------------------------
 
-# Uniform bags, as in MLPerf's multi-hot data: the trace touches 35 MiB of rows, more than the 32 MiB last-level cache of `cpu`.
+# Uniform bags, as in MLPerf's multi-hot data: the trace touches 35 MiB of rows, more than the 32 MiB last-level cache.
 DEMO := traces/demo
 DEMO_TRACE := $(DEMO)/criteo-like.parquet
-DEMO_SYSTEMS := cpu pim-base proactivepim-map proactivepim
+DEMO_SYSTEMS := cpu cpu-hbm pim-base proactivepim-map proactivepim
 DEMO_RUNS := $(DEMO_SYSTEMS:%=$(DEMO)/%.csv)
 
 .PHONY: demo
@@ -79,7 +79,7 @@ prefetch_RUNS := $(call runs,prefetch,$(ABLATION),\
 pooling_RUNS := $(call runs,pooling,$(patsubst %,qr_v128_p%,1 2 5 10 20 40 80),cpu pim-base proactivepim)
 vector_RUNS := $(call runs,vector,$(patsubst %,qr_v%_p10,64 128 256 512),cpu pim-base proactivepim)
 # The tables with the longest vectors do not fit in the 4 GiB of the default device.
-$(SWEEPS)/vector/%.csv: DEVICE := --device hbm2-8gb
+$(SWEEPS)/vector/%.csv: DEVICE = $(if $(filter cpu,$(call field,1)),,--device hbm2-8gb)
 
 .PHONY: sweep-mapping sweep-prefetch sweep-pooling sweep-vector
 sweep-mapping: ## subtables interleaved or duplicated, QR and TT-Rec

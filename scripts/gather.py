@@ -20,7 +20,7 @@ def read_run(file: Path) -> pd.DataFrame:
 
 
 def totals(run: pd.DataFrame) -> dict[str, object]:
-    """One run in one row; `cycles` and `time_ns` are the same in all channels, the rest is summed."""
+    """One run in one row; `cycles` (of the memory's own clock) and `time_ns` are the same in all channels, the rest is summed."""
     first = run.iloc[0]
     sums = {
         name: int(pd.to_numeric(run[name]).sum())
@@ -48,6 +48,7 @@ def table(runs: list[pd.DataFrame]) -> str:
         "system": frame["system"],
         **{name: frame[name].replace("", "-") for name in names},
         "cycles": frame["cycles"].map(whole),
+        "time us": (frame["time_ns"] / 1000).map("{:,.0f}".format),
         f"speed-up over {BASELINE}": speedup.map("{:.2f}".format).replace("nan", "-"),
         "cache hits": (frame["cache_hits"] / frame["accesses"]).map("{:.1%}".format),
         "DRAM reads": frame["reads"].map(whole),
