@@ -65,6 +65,7 @@ from ppim.tables import bare
 PREFETCH_NONE = 0
 PREFETCH_TABLE = 1
 PREFETCH_ALL = 2
+PREFETCH_NEXT = 3  # as PREFETCH_TABLE, a turn earlier
 
 # Columns of `counts`, per channel of the unit that consumes; filled while building.
 LOOKUPS = 0
@@ -73,6 +74,11 @@ CACHE_HITS = 2
 CACHE_MISSES = 3
 BYTES_CACHE = 4
 N_BUILD_COUNTS = 5
+
+# Columns of `fetched`: a row to be prefetched.
+FETCHED_ADDRESS = 0
+FETCHED_BURSTS = 1
+FETCHED_COLUMNS = 2
 
 # Positions in `pending`: the turn whose transfers are still to be emitted.
 PENDING_TURN = 0  # NONE before the first turn
@@ -90,7 +96,11 @@ class Recipe(NamedTuple):
     shared : ndarray of int64, shape (tables, subtables)
     row_bytes : ndarray of int64, shape (tables, subtables)
     resident : ndarray of int64, shape (tables, subtables)
-        Rows 0..n-1 of a subtable that its turn finds in every scratchpad.
+        Rows 0..n-1 of a subtable that its turn finds in every scratchpad; with `only_used`, may find.
+    line_bytes : ndarray of int64, shape (tables, subtables)
+        Scratchpad that a row takes.
+    turn_bytes : int
+        Scratchpad that the rows of a turn may take.
     compute : ndarray of int64, shape (tables,)
         Memory cycles of a lookup's arithmetic.
     compute_reused : ndarray of int64, shape (tables,)
@@ -112,6 +122,9 @@ class Recipe(NamedTuple):
     units_per_channel: int
     global_stream: int  # 1: one stream for all channels
     prefetch: int
+    only_used: int  # 1: only rows that the turn touches are prefetched
+    line_bytes: np.ndarray
+    turn_bytes: int
     transfer_all: int
     lru: int  # 1: demand goes through a cache in the unit
     cache_sets: int
@@ -123,7 +136,7 @@ class Recipe(NamedTuple):
 
 
 class Accesses(NamedTuple):
-    """Accesses of whole batches: the columns of a trace chunk, each of shape (n,), and their number."""
+    """Accesses of whole turns: the columns of a trace chunk, and how many of its accesses are to be built."""
 
     batch: np.ndarray
     table: np.ndarray
@@ -149,6 +162,11 @@ class BuildState(NamedTuple):
         Rows of the next turn already emitted, while transfers and prefetches are merged.
     counts : ndarray of int64, shape (channels, N_BUILD_COUNTS)
     unit_accesses : ndarray of int64, shape (units,)
+    held : ndarray of int64, shape (2, rows)
+        With `only_used`, for even and odd turns and each row that may be prefetched: number of the last
+        turn (from 1) that has it in its scratchpads, or less that number if it was touched but did not fit.
+    fetched : ndarray of int64, shape (rows, FETCHED_COLUMNS)
+        With `only_used`, the rows to be prefetched that are being emitted.
     cache_tags, cache_stamps : ndarray of int64, shape (units, sets, ways)
     """
 
@@ -159,6 +177,8 @@ class BuildState(NamedTuple):
     prefetched: np.ndarray
     counts: np.ndarray
     unit_accesses: np.ndarray
+    held: np.ndarray
+    fetched: np.ndarray
     cache_tags: np.ndarray
     cache_stamps: np.ndarray
 
@@ -178,6 +198,9 @@ def bare_recipe(recipe):
         recipe.units_per_channel,
         recipe.global_stream,
         recipe.prefetch,
+        recipe.only_used,
+        bare(recipe.line_bytes),
+        recipe.turn_bytes,
         recipe.transfer_all,
         recipe.lru,
         recipe.cache_sets,
@@ -200,6 +223,8 @@ def bare_build_state(state):
         bare(state.prefetched),
         bare(state.counts),
         bare(state.unit_accesses),
+        bare(state.held),
+        bare(state.fetched),
         bare(state.cache_tags),
         bare(state.cache_stamps),
     )
@@ -246,8 +271,62 @@ def count_resident(recipe, table):
 
 
 @helper(forceinline=True)
-def append_prefetch(rings, recipe, placement, stream, turn, table, index):
-    """Emit the prefetch of the index-th resident row of `table`."""
+def held_index(recipe, table, subtable, row):
+    """Position of a row among all rows of a table that may be prefetched."""
+    index = row
+    for earlier in range(subtable):
+        index += recipe.resident[table, earlier]
+    return index
+
+
+@helper(forceinline=True)
+def choose_used_rows(recipe, placement, state, chunk, start, stop, turn):
+    """List the rows that the turn at start..stop-1 touches, in ascending order, as far as they fit; their number."""
+    table = np.int64(chunk.table[start])
+    held = state.held[turn & 1]
+    for i in range(start, stop):
+        subtable = np.int64(chunk.subtable[i])
+        if recipe.resident[table, subtable] > 0:
+            held[held_index(recipe, table, subtable, np.int64(chunk.row[i]))] = -(turn + 1)
+    n_rows = 0
+    free = recipe.turn_bytes
+    for subtable in range(recipe.subtables):
+        bursts = placement.row_bursts[table, subtable]
+        for row in range(recipe.resident[table, subtable]):
+            index = held_index(recipe, table, subtable, row)
+            if held[index] == -(turn + 1) and recipe.line_bytes[table, subtable] <= free:
+                held[index] = turn + 1
+                free -= recipe.line_bytes[table, subtable]
+                state.fetched[n_rows, FETCHED_ADDRESS] = placement.base[table, subtable] + row * bursts
+                state.fetched[n_rows, FETCHED_BURSTS] = bursts
+                n_rows += 1
+    return n_rows
+
+
+@helper(forceinline=True)
+def choose_rows(recipe, placement, state, chunk, start, stop, turn):
+    """Rows to be prefetched for the turn at start..stop-1."""
+    if recipe.only_used:
+        return choose_used_rows(recipe, placement, state, chunk, start, stop, turn)
+    return count_resident(recipe, np.int64(chunk.table[start]))
+
+
+@helper(forceinline=True)
+def is_held(recipe, state, table, subtable, row, turn):
+    """Whether a turn finds a row in every scratchpad."""
+    if recipe.only_used:
+        return state.held[turn & 1, held_index(recipe, table, subtable, row)] == turn + 1
+    return row < recipe.resident[table, subtable]
+
+
+@helper(forceinline=True)
+def append_prefetch(rings, recipe, placement, state, stream, turn, table, index):
+    """Emit the prefetch of the index-th row for a turn of `table`."""
+    if recipe.only_used:
+        address, bursts = state.fetched[index, FETCHED_ADDRESS], state.fetched[index, FETCHED_BURSTS]
+        channel = ALL if recipe.global_stream else stream
+        append(rings, stream, PREFETCH, channel, ALL, address, bursts, turn, NONE, NONE, 0)
+        return
     for subtable in range(recipe.subtables):
         rows = recipe.resident[table, subtable]
         if index < rows:
@@ -282,7 +361,9 @@ def append_transfer(
     # A transfer of several sums completes once for each; an empty one once.
     rings.turns[turn & rings.turn_mask, TURN_LEFT] += max(n_sums, 1)
     if state.prefetched[stream] < n_rows:
-        append_prefetch(rings, recipe, placement, stream, next_turn, next_table, state.prefetched[stream])
+        append_prefetch(
+            rings, recipe, placement, state, stream, next_turn, next_table, state.prefetched[stream]
+        )
         state.prefetched[stream] += 1
 
 
@@ -344,7 +425,7 @@ def emit_rest_of_prefetches(rings, recipe, placement, state, turn, table, n_rows
     """Prefetches that found no transfer to be merged with."""
     for stream in range(rings.n_streams):
         for index in range(state.prefetched[stream], n_rows):
-            append_prefetch(rings, recipe, placement, stream, turn, table, index)
+            append_prefetch(rings, recipe, placement, state, stream, turn, table, index)
         state.prefetched[stream] = 0
 
 
@@ -424,10 +505,9 @@ def end_of_lookup(chunk, start, stop):
 
 
 @helper(forceinline=True)
-def end_of_turn(chunk, start):
-    """One past the last access of the turn that begins at `start`."""
+def end_of_turn(chunk, start, n):
+    """One past the last access of the turn that begins at `start`, of accesses 0..n-1."""
     i = start + 1
-    n = chunk.n
     while i < n and chunk.table[i] == chunk.table[start] and chunk.batch[i] == chunk.batch[start]:
         i += 1
     return i
@@ -496,7 +576,7 @@ def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, sharer
     counts[ACCESSES] += 1
     bursts = placement.row_bursts[table, subtable]
     if recipe.resident[table, subtable] > 0:
-        if row < recipe.resident[table, subtable]:
+        if is_held(recipe, state, table, subtable, row, turn):
             counts[CACHE_HITS] += 1
             counts[BYTES_CACHE] += recipe.row_bytes[table, subtable]
             state.unit_accesses[owner] += 1
@@ -681,6 +761,37 @@ def has_room(rings, recipe, n_accesses, n_bags, n_rows):
     return True
 
 
+@helper(forceinline=True)
+def rows_to_prefetch(recipe, chunk, start, stop, total, first_turn):
+    """Most rows whose prefetches go before the demand of the turn at start..stop-1."""
+    rows = 0
+    if recipe.prefetch == PREFETCH_TABLE or (recipe.prefetch == PREFETCH_NEXT and first_turn):
+        rows += count_resident(recipe, np.int64(chunk.table[start]))
+    if recipe.prefetch == PREFETCH_NEXT and stop < total:
+        rows += count_resident(recipe, np.int64(chunk.table[stop]))
+    return rows
+
+
+@helper(forceinline=True)
+def start_turn(rings, recipe, placement, state, chunk, start, stop, total, turn):
+    """What goes before a turn's demand: transfers of the turn before it, merged with prefetches."""
+    fetched_turn, first, last = turn, start, stop
+    if recipe.prefetch == PREFETCH_NEXT:
+        if turn == 0:
+            table = np.int64(chunk.table[start])
+            n_rows = choose_rows(recipe, placement, state, chunk, start, stop, turn)
+            emit_rest_of_prefetches(rings, recipe, placement, state, turn, table, n_rows)
+        fetched_turn, first = turn + 1, stop
+        last = end_of_turn(chunk, stop, total) if stop < total else stop
+    n_rows, table = 0, 0
+    if first < last and (recipe.prefetch == PREFETCH_TABLE or recipe.prefetch == PREFETCH_NEXT):
+        n_rows = choose_rows(recipe, placement, state, chunk, first, last, fetched_turn)
+        table = np.int64(chunk.table[first])
+    if state.pending[PENDING_TURN] != NONE:
+        emit_transfers(rings, recipe, placement, state, fetched_turn, table, n_rows)
+    emit_rest_of_prefetches(rings, recipe, placement, state, fetched_turn, table, n_rows)
+
+
 @njit
 def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, position, scratch):
     """Append whole turns from chunk position `position` on while they fit.
@@ -688,7 +799,7 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
     Parameters
     ----------
     accesses : Accesses
-        Whole batches.
+        Whole turns. Accesses behind the first n are those of the turn after them, to be looked at only.
     scratch : ndarray of int64, shape (largest bag's accesses,)
         For owners of lookups, and behind them the order of lookups.
 
@@ -700,16 +811,16 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
     rings, recipe = bare_rings(owned_rings), bare_recipe(owned_recipe)
     placement, state = bare_placement(owned_placement), bare_build_state(owned_state)
     chunk, owners = bare_accesses(accesses), bare(scratch)
-    n = chunk.n
+    n, total = chunk.n, accesses.row.size
     while position < n:
-        stop = end_of_turn(chunk, position)
-        table = np.int64(chunk.table[position])
-        n_rows = count_resident(recipe, table) if recipe.prefetch == PREFETCH_TABLE else 0
+        stop = end_of_turn(chunk, position, n)
+        first_turn = rings.marks[NEXT_TURN] == 0
+        most_rows = rows_to_prefetch(recipe, chunk, position, stop, total, first_turn)
         batch = np.int64(chunk.batch[position])
         # The last bags of a turn may be empty.
         bags = min(recipe.batch_size, recipe.samples - batch * recipe.batch_size)
         bags = max(bags, np.int64(chunk.sample[stop - 1]) + 1)
-        if not has_room(rings, recipe, stop - position, max(bags, state.pending[PENDING_BAGS]), n_rows):
+        if not has_room(rings, recipe, stop - position, max(bags, state.pending[PENDING_BAGS]), most_rows):
             return position
         turn = rings.marks[NEXT_TURN]
         rings.marks[NEXT_TURN] = turn + 1
@@ -721,9 +832,7 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
         row[TURN_BATCH] = batch
         row[TURN_FIRST_LOOKUP] = rings.marks[NEXT_LOOKUP]
         row[TURN_FIRST_SUM] = rings.marks[NEXT_SUM]
-        if state.pending[PENDING_TURN] != NONE:
-            emit_transfers(rings, recipe, placement, state, turn, table, n_rows)
-        emit_rest_of_prefetches(rings, recipe, placement, state, turn, table, n_rows)
+        start_turn(rings, recipe, placement, state, chunk, position, stop, total, turn)
         if placement.copy_mask:
             for unit in range(placement.units):
                 state.turn_lookups[unit] = 0

@@ -64,6 +64,12 @@ def grow_rings(rings: Rings) -> Rings:
     )
 
 
+def start_of_last_turn(chunk: TraceChunk) -> int:
+    """Position of the first access of a chunk's last turn."""
+    changes = (chunk.table[1:] != chunk.table[:-1]) | (chunk.batch[1:] != chunk.batch[:-1])
+    return int(np.flatnonzero(changes)[-1]) + 1 if changes.any() else 0
+
+
 class ProgramFeed:
     """Builds the program of a trace into rings that a consumer empties.
 
@@ -79,6 +85,7 @@ class ProgramFeed:
         self.state = make_build_state(prepared)
         streams = 1 if prepared.recipe.global_stream else prepared.recipe.channels
         self.rings = make_rings(streams, ring, ring, ring, ring)
+        self.waiting: TraceChunk | None = None
 
     def begin(self, consumer: Consumer) -> None:
         """Start the program with what comes before its first turn."""
@@ -91,9 +98,21 @@ class ProgramFeed:
 
     def feed(self, chunk: TraceChunk) -> None:
         """Build the turns of a chunk and have them taken."""
+        if self.prepared.recipe.prefetch != b.PREFETCH_NEXT:
+            self._feed(chunk, len(chunk.row))
+            return
+        # The last turn waits until the one after it is known, whose rows are fetched before it.
+        if self.waiting is not None:
+            chunk = type(chunk)(*(np.concatenate(pair) for pair in zip(self.waiting, chunk, strict=True)))
+        n = start_of_last_turn(chunk)
+        self.waiting = type(chunk)(*(column[n:].copy() for column in chunk))
+        self._feed(chunk, n)
+
+    def _feed(self, chunk: TraceChunk, n: int) -> None:
+        """Build the first n accesses of a chunk."""
         owners = np.empty(len(chunk.row), dtype=np.int64)
-        accesses = b.Accesses(*chunk, n=len(chunk.row))
-        position, n = 0, len(chunk.row)
+        accesses = b.Accesses(*chunk, n=n)
+        position = 0
         while position < n:
             after = self._build(accesses, position, owners)
             self.consumer.run(final=False)
@@ -105,6 +124,9 @@ class ProgramFeed:
 
     def finish(self) -> None:
         """Send the last transfers and have everything taken."""
+        if self.waiting is not None:
+            self._feed(self.waiting, len(self.waiting.row))
+            self.waiting = None
         recipe = self.prepared.recipe
         while True:
             pending = self.state.pending[b.PENDING_BAGS] * recipe.units_per_channel

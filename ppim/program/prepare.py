@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from ppim.systems.spec import CacheSpec, ComputeSpec, SystemSpec
     from ppim.trace.schema import TraceMeta
 
-_PREFETCH = {"none": b.PREFETCH_NONE, "table": b.PREFETCH_TABLE, "all": b.PREFETCH_ALL}
+_PREFETCH = {
+    "none": b.PREFETCH_NONE,
+    "table": b.PREFETCH_TABLE,
+    "next": b.PREFETCH_NEXT,
+    "all": b.PREFETCH_ALL,
+}
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,7 @@ class Prepared:
     system: SystemSpec  # as it acts: where nothing is prefetched, prefetch is none
 
 
-def prepare(
-    meta: TraceMeta, device: Device, system: SystemSpec, count_accesses: CountAccesses
-) -> Prepared:
+def prepare(meta: TraceMeta, device: Device, system: SystemSpec, count_accesses: CountAccesses) -> Prepared:
     """Place the subtables, choose the scratchpad's rows and cost the arithmetic.
 
     `count_accesses` is called if the mapping needs the accesses of the trace to each row.
@@ -63,9 +66,10 @@ def prepare(
     resident, wanted_bytes = _resident_rows(meta, system, placement, geometry)
     is_all = system.prefetch.prefetch == "all"
     if not resident.any():
-        system = replace(system, prefetch=replace(system.prefetch, prefetch="none"))
+        nothing = replace(system.prefetch, prefetch="none", prefetch_used=False)
+        system = replace(system, prefetch=nothing)
     line_bytes = _line_bytes(system.cache, placement, geometry)
-    per_table = (resident * line_bytes).sum(axis=1)
+    per_table = np.minimum((resident * line_bytes).sum(axis=1), wanted_bytes.sum(axis=1))
     sharing = WeightSharing.from_parameters(meta.algorithm, meta.parameters, "trace")
     vector_bytes = sharing.algorithm.vector_bytes
     macs = np.array([lookup_macs(sharing, table.rows) for table in meta.tables])
@@ -90,7 +94,10 @@ def prepare(
         channels=geometry.channels,
         units_per_channel=geometry.units_per_channel,
         global_stream=int(system.pim.frontend == "global"),
-        prefetch=_PREFETCH[system.prefetch.prefetch],
+        prefetch=_PREFETCH[system.prefetch.schedule],
+        only_used=int(system.prefetch.only_used),
+        line_bytes=line_bytes,
+        turn_bytes=_turn_bytes(system),
         transfer_all=int(system.pim.transfer == "all"),
         lru=int(is_lru),
         cache_sets=sets,
@@ -121,6 +128,11 @@ def _delivers_per_lookup(meta: TraceMeta, placement: Placement) -> int:
 
 
 def _check(system: SystemSpec) -> None:
+    if system.compute.unit_accumulators:
+        raise InputError(
+            f"unit_accumulators: units add up any number of bags at once, so {system.compute.unit_accumulators} "
+            "has no meaning; give 0"
+        )
     if system.prefetch.prefetch != "none" and system.cache.policy == "lru":
         raise InputError(
             "prefetch fills a scratchpad, but the cache's policy is lru: set policy=scratchpad or prefetch=none"
@@ -151,11 +163,10 @@ def _resident_rows(
     if system.prefetch.prefetch == "none":
         return resident, wanted
     line_bytes = _line_bytes(system.cache, placement, geometry)
-    capacity = system.cache.cache_bytes if system.cache.policy == "scratchpad" else 0
-    free = capacity
+    free = _turn_bytes(system)
     for t, table in enumerate(meta.tables):
-        if system.prefetch.prefetch == "table":
-            free = capacity
+        if system.prefetch.schedule != "all":
+            free = _turn_bytes(system)
         for s, subtable in enumerate(table.subtables):
             if not subtable.shared or subtable.name not in system.prefetch.prefetch_subtables:
                 continue
@@ -166,8 +177,21 @@ def _resident_rows(
                 )
             wanted[t, s] = subtable.rows * line_bytes[t, s]
             resident[t, s] = min(subtable.rows, free // int(line_bytes[t, s]))
+            if system.prefetch.only_used:
+                # Which rows there is room for depends on the turn.
+                resident[t, s] = subtable.rows if line_bytes[t, s] <= free else 0
+                wanted[t, s] = min(wanted[t, s], free)
+                continue
             free -= int(resident[t, s] * line_bytes[t, s])
     return resident, wanted
+
+
+def _turn_bytes(system: SystemSpec) -> int:
+    """Bytes of a unit's scratchpad that one turn's rows may take."""
+    if system.cache.policy != "scratchpad":
+        return 0
+    buffers = 2 if system.prefetch.schedule == "next" else 1
+    return system.cache.cache_bytes // buffers
 
 
 def make_build_state(prepared: Prepared) -> b.BuildState:
@@ -177,6 +201,7 @@ def make_build_state(prepared: Prepared) -> b.BuildState:
     sets, ways = prepared.recipe.cache_sets, prepared.recipe.cache_ways
     pending = np.zeros(b.N_PENDING, dtype=np.int64)
     pending[b.PENDING_TURN] = NONE
+    most_rows = int(prepared.recipe.resident.sum(axis=1).max()) if prepared.recipe.only_used else 0
     return b.BuildState(
         pending=pending,
         slot_of_unit=np.full(geometry.units, NONE, dtype=np.int64),
@@ -185,6 +210,8 @@ def make_build_state(prepared: Prepared) -> b.BuildState:
         prefetched=np.zeros(streams, dtype=np.int64),
         counts=np.zeros((geometry.channels, b.N_BUILD_COUNTS), dtype=np.int64),
         unit_accesses=np.zeros(geometry.units, dtype=np.int64),
+        held=np.zeros((2, most_rows), dtype=np.int64),
+        fetched=np.zeros((most_rows, b.FETCHED_COLUMNS), dtype=np.int64),
         # One set more than the cache has: its stamp is the clock of the unit's cache.
         cache_tags=np.full((geometry.units, sets + 1, ways), EMPTY, dtype=np.int64),
         cache_stamps=np.zeros((geometry.units, sets + 1, ways), dtype=np.int64),

@@ -127,11 +127,29 @@ class CacheSpec:
 class PrefetchSpec:
     """What is loaded into the scratchpads ahead of use; `[prefetch]`."""
 
-    prefetch: Literal["none", "table", "next", "all"] = parameter(
-        "table", "", "nothing; the next table's rows at each turn; double buffered; all tables' at start"
+    prefetch: Literal["none", "table", "next", "all", "used"] = parameter(
+        "table",
+        "",
+        "nothing; the next table's rows at each turn; double buffered; all tables' at start; table of used rows",
     )
     prefetch_subtables: tuple[str, ...] = parameter(("r", "core1"), "", "subtables that are prefetched")
-    prefetch_used: bool = parameter(False, "", "only rows that the batch will touch")
+    prefetch_used: bool = parameter(False, "", "only rows that the batch will touch (table, next)")
+
+    def __post_init__(self) -> None:
+        if self.prefetch_used and self.prefetch in ("none", "all"):
+            raise ValueError(
+                f"prefetch_used chooses rows for a turn, but prefetch is {self.prefetch}; give table or next"
+            )
+
+    @property
+    def schedule(self) -> Literal["none", "table", "next", "all"]:
+        """When rows are fetched."""
+        return "table" if self.prefetch == "used" else self.prefetch
+
+    @property
+    def only_used(self) -> bool:
+        """Whether only rows that the turn touches are fetched."""
+        return self.prefetch_used or self.prefetch == "used"
 
 
 @dataclass(frozen=True)

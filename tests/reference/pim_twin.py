@@ -761,7 +761,7 @@ class Simulation:
 
     def phase(self, kind: int, turn: int) -> int:
         """§5."""
-        prefetch = self.system.prefetch.prefetch
+        prefetch = self.system.prefetch.schedule
         if prefetch == "none":
             return 0
         if prefetch == "all":

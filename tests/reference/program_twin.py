@@ -7,7 +7,7 @@ system. Sums are named by what they are, (turn, bag, channel, unit), not by numb
 from __future__ import annotations
 
 import math
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from itertools import groupby, zip_longest
 
@@ -95,7 +95,8 @@ class _Builder:
         self.trace, self.meta, self.geometry = trace, trace.meta, geometry
         self.placement, self.system, self.clock_ns = placement, system, clock_ns
         self.is_global = system.pim.frontend == "global"
-        self.resident = resident_rows(trace.meta, system, geometry.burst_bytes)
+        self.candidates = prefetch_lines(trace.meta, system, geometry.burst_bytes)
+        self.held: dict[int, list[tuple[int, int, int]]] = {}  # rows in the scratchpads, by turn
         self.program = TwinProgram(
             streams=[[] for _ in range(1 if self.is_global else geometry.channels)],
             counts={
@@ -109,22 +110,51 @@ class _Builder:
     # The order of things.
 
     def build(self) -> TwinProgram:
-        prefetch = self.system.prefetch.prefetch
-        if prefetch == "all":
-            rows = [row for table in range(len(self.meta.tables)) for row in self.prefetched_rows(table)]
-            self.merge(None, 0, rows)
-        before: int | None = None
-        for batch, table, bags in self.turns():
-            turn = len(self.program.turn_batch)
+        schedule = self.system.prefetch.schedule
+        turns = self.turns()
+        if schedule == "all":
+            self.held = dict.fromkeys(range(len(turns)), self.kept(list(self.candidates)))
+            self.merge(None, 0, self.held.get(0, []))
+        elif schedule != "none":
+            self.held = {turn: self.kept(self.wanted(*turns[turn][1:])) for turn in range(len(turns))}
+        ahead = 1 if schedule == "next" else 0
+        if schedule == "next":
+            self.merge(None, 0, self.held.get(0, []))
+        for turn, (batch, table, bags) in enumerate(turns):
             self.program.turn_batch.append(batch)
-            self.merge(before, turn, self.prefetched_rows(table) if prefetch == "table" else [])
+            rows = [] if schedule in ("none", "all") else self.held.get(turn + ahead, [])
+            self.merge(turn - 1 if turn else None, turn + ahead, rows)
             turn_lookups = [0] * self.geometry.units
             for bag, lookups in enumerate(bags):
                 owners = self.owners(table, lookups, turn_lookups)
                 self.emit_bag(turn, table, bag, list(zip(lookups, owners, strict=True)))
-            before = turn
-        self.merge(before, 0, [])
+        self.merge(len(turns) - 1 if turns else None, 0, [])
         return self.program
+
+    def wanted(self, table: int, bags: list[list[list[int]]]) -> list[tuple[int, int, int]]:
+        """(table, subtable, row) of what a turn would like to find in the scratchpads, in order."""
+        columns = self.trace.schemes[table].access_subtables
+        touched = {
+            (table, subtable, row)
+            for lookups in bags
+            for rows in lookups
+            for subtable, row in zip(columns, rows, strict=True)
+        }
+        return [
+            row
+            for row in self.candidates
+            if row[0] == table and (row in touched or not self.system.prefetch.only_used)
+        ]
+
+    def kept(self, rows: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+        """Those that fit, first come first kept."""
+        free = self.system.cache.cache_bytes // (2 if self.system.prefetch.schedule == "next" else 1)
+        kept = []
+        for row in rows:
+            if self.candidates[row] <= free:
+                free -= self.candidates[row]
+                kept.append(row)
+        return kept
 
     def turns(self) -> list[tuple[int, int, list[list[list[int]]]]]:
         """(batch, table, rows of each lookup of each bag) of every turn with a lookup."""
@@ -137,13 +167,14 @@ class _Builder:
                     found.append((batch, table, bags))
         return found
 
-    def merge(self, turn: int | None, next_turn: int, rows: list[tuple[int, int]]) -> None:
+    def merge(self, turn: int | None, next_turn: int, rows: list[tuple[int, int, int]]) -> None:
         """Transfers of a turn one to one with prefetches for the next, in every stream."""
         for stream, steps in enumerate(self.program.streams):
             channel = ALL if self.is_global else stream
             transfers = [] if turn is None else self.transfers(turn, stream)
             prefetches = [
-                Step(PREFETCH, channel, ALL, next_turn, address, bursts) for address, bursts in rows
+                Step(PREFETCH, channel, ALL, next_turn, self.copy_address(*row), self.bursts(*row[:2]))
+                for row in rows
             ]
             for pair in zip_longest(transfers, prefetches):
                 steps += [step for step in pair if step is not None]
@@ -165,13 +196,12 @@ class _Builder:
                     steps.append(Step(TRANSFER, channel, unit, turn, bursts=bursts, sums=sums))
         return steps
 
-    def prefetched_rows(self, table: int) -> list[tuple[int, int]]:
-        """(address, bursts) of the rows of a table that the scratchpads hold."""
-        return [
-            (self.copy_address(table, subtable, row), self.bursts(table, subtable))
-            for subtable in range(len(self.meta.tables[table].subtables))
-            for row in range(self.resident[table, subtable])
-        ]
+    def may_be_held(self, turn: int, table: int, subtable: int) -> bool:
+        """Whether a turn looks for rows of a subtable in the scratchpads: one of them, at least, can be there."""
+        if self.system.prefetch.only_used:
+            line = self.candidates.get((table, subtable, 0))
+            return line is not None and self.kept([(table, subtable, 0)]) != []
+        return any(row[:2] == (table, subtable) for row in self.held.get(turn, []))
 
     # Lookups.
 
@@ -265,7 +295,7 @@ class _Builder:
         self, turn: int, table: int, subtable: int, row: int, owner: int, number: int, sharers: int
     ) -> None:
         counts, channel = self.program.counts, owner // self.geometry.units_per_channel
-        if row < self.resident[table, subtable]:
+        if (table, subtable, row) in self.held.get(turn, []):
             self.count_hit(table, subtable, owner)
             return
         counts["accesses"][channel] += 1
@@ -279,7 +309,7 @@ class _Builder:
             kind = HIT
             counts["cache_hits"][channel] += 1
             counts["bytes_cache"][channel] += row_bytes
-        elif (kind == READ and cache is not None) or self.resident[table, subtable] > 0:
+        elif (kind == READ and cache is not None) or self.may_be_held(turn, table, subtable):
             counts["cache_misses"][channel] += 1
         self.program.unit_accesses[holder] += 1
         self.program.lookups[number].operands += 1
@@ -326,25 +356,19 @@ class _Builder:
         return math.ceil(round(steps / self.system.compute.mac_ghz / self.clock_ns, 6))
 
 
-def resident_rows(meta: TraceMeta, system: SystemSpec, burst_bytes: int) -> dict[tuple[int, int], int]:
-    """Rows of each subtable that a turn of its table finds in the scratchpads."""
-    resident: dict[tuple[int, int], int] = defaultdict(int)
+def prefetch_lines(meta: TraceMeta, system: SystemSpec, burst_bytes: int) -> dict[tuple[int, int, int], int]:
+    """Scratchpad bytes of each row that may be prefetched: (table, subtable, row), in order."""
+    lines: dict[tuple[int, int, int], int] = {}
     if system.prefetch.prefetch == "none" or system.cache.policy != "scratchpad":
-        return resident
+        return lines
     line = system.cache.cache_line_bytes or burst_bytes
-    free = system.cache.cache_bytes
     for t, table in enumerate(meta.tables):
-        if system.prefetch.prefetch == "table":
-            free = system.cache.cache_bytes
         for s, part in enumerate(table.subtables):
             if part.shared and part.name in system.prefetch.prefetch_subtables:
                 bursts = math.ceil(part.bytes_per_row / burst_bytes) * burst_bytes
-                taken = math.ceil(bursts / line) * line
-                for _ in range(part.rows):
-                    if taken <= free:
-                        resident[t, s] += 1
-                        free -= taken
-    return resident
+                for row in range(part.rows):
+                    lines[t, s, row] = math.ceil(bursts / line) * line
+    return lines
 
 
 def lru_cache(meta: TraceMeta, system: SystemSpec, geometry: UnitGeometry) -> LruCache | None:

@@ -67,7 +67,7 @@ def build_whole(trace: SmallTrace, device: Device, system: SystemSpec) -> WholeP
     rings = make_rings(n_streams, room, room, room, room)
     if recipe.prefetch == b.PREFETCH_ALL:
         b.prefetch_all(rings, recipe, placement, state)
-    for chunk in trace.chunks():
+    for chunk in [trace.accesses] if recipe.prefetch == b.PREFETCH_NEXT else trace.chunks():
         n = len(chunk.row)
         scratch = np.empty(n, dtype=np.int64)
         assert b.build(rings, recipe, placement, state, b.Accesses(*chunk, n=n), 0, scratch) == n

@@ -63,6 +63,10 @@ def make_parameters(device: Device, system: SystemSpec) -> s.Parameters:
             f"device {device.name}: {org.banks} banks a channel; PIM mode takes at most {MAX_LANES}: "
             "use more channels with fewer ranks each"
         )
+    if pim.deliver == "in-order":
+        raise InputError("deliver: units take rows as soon as the host holds them; give deliver = ahead")
+    if system.prefetch.schedule not in _PHASES:
+        raise InputError(f"prefetch: units have no second buffer for {system.prefetch.schedule}; give table")
     policy = device.controller.refresh_policy
     if policy == "BANK_LEVEL_STAGGERED":
         raise InputError(
@@ -96,7 +100,7 @@ def make_parameters(device: Device, system: SystemSpec) -> s.Parameters:
         bus_burst_cycles=max(timing.burst_cycles, timing.tCCD_S),
         turnaround=timing.tRTRS,
         barrier=_BARRIERS[pim.barrier],
-        phases=_PHASES[system.prefetch.prefetch],
+        phases=_PHASES[system.prefetch.schedule],
         refresh_interval=timing.tREFI // org.ranks if staggered else timing.tREFI,
         refresh_rotates=int(staggered),
         hold_all=int(pim.level == "channel"),

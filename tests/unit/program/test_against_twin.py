@@ -18,7 +18,7 @@ from tests.reference.program_twin import Step, SumName, TwinProgram, build_twin
 from tests.reference.small_traces import SmallTrace, small_trace
 from tests.reference.whole_program import WholeProgram, build_whole
 
-SEEDS = range(200)
+SEEDS = range(240)
 ALGORITHMS: dict[str, list[dict[str, Any]]] = {
     "qr": [{"collisions": 4}, {"collisions": 23, "operation": "concat"}, {"dense_below": 100}],
     "tt-rec": [{"tt_rank": 2}, {"tt_rank": 4, "factorisation": "cube-root", "dense_below": 100}],
@@ -65,19 +65,22 @@ def random_device(rng: np.random.Generator) -> Device:
 
 
 def random_system(rng: np.random.Generator) -> SystemSpec:
-    mapping = pick(rng, "interleave", "duplicate", "duplicate", "duplicate", "table", "hot")
+    mapping = pick(rng, *["duplicate"] * 5, "interleave", "table", "hot")
     policy = pick(rng, "scratchpad", "scratchpad", "scratchpad", "lru", "none")
     prefetch = (
-        "none" if mapping != "duplicate" or policy == "lru" else pick(rng, "none", "table", "table", "all")
+        "none"
+        if mapping != "duplicate" or policy == "lru"
+        else pick(rng, "none", "table", "table", "all", "used", "next")
     )
     system = make_system(
         level=pick(rng, "channel", "rank", "bankgroup", "bank"),
         frontend=pick(rng, "per-channel", "global"),
         transfer=pick(rng, "all", "non-empty"),
         prefetch=prefetch,
+        prefetch_used=prefetch in ("table", "next") and pick(rng, True, False),
         prefetch_subtables=pick(rng, ("r", "core1"), ("r", "core1", "core3")),
         policy=policy,
-        cache_bytes=pick(rng, 0, 200, 400, 1000, 40_960) if policy != "lru" else 8192,
+        cache_bytes=pick(rng, 0, 200, 400, 600, 600, 1000, 40_960) if policy != "lru" else 8192,
         cache_line_bytes=pick(rng, 0, 0, 192) if policy != "lru" else 0,
         cache_ways=pick(rng, 0, 1, 2) if policy == "lru" else 0,
         macs=pick(rng, 1, 7, 64),
