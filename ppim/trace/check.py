@@ -16,6 +16,7 @@ class Fault(IntEnum):
     ROW = 3
     BATCH_ORDER = 4
     ORDER = 5
+    ACCESSES = 6
 
 
 _NONE = int(Fault.NONE)
@@ -24,6 +25,7 @@ _SUBTABLE = int(Fault.SUBTABLE)
 _ROW = int(Fault.ROW)
 _BATCH_ORDER = int(Fault.BATCH_ORDER)
 _ORDER = int(Fault.ORDER)
+_ACCESSES = int(Fault.ACCESSES)
 
 
 @njit(cache=False, inline="always")
@@ -40,8 +42,21 @@ def _order_fault(batch, table, sample, lookup, subtable, i):  # type: ignore[no-
     return _ORDER if subtable[i] < subtable[i - 1] else _NONE
 
 
+@njit(cache=False, inline="always")
+def _begins_lookup(batch, table, sample, lookup, i):  # type: ignore[no-untyped-def]
+    """Whether access i is of another lookup than the one before it."""
+    return (
+        lookup[i] != lookup[i - 1]
+        or sample[i] != sample[i - 1]
+        or table[i] != table[i - 1]
+        or batch[i] != batch[i - 1]
+    )
+
+
 @njit
-def check_accesses(batch, table, sample, lookup, subtable, row, first_subtable, subtable_rows):  # type: ignore[no-untyped-def]
+def check_accesses(  # type: ignore[no-untyped-def]
+    batch, table, sample, lookup, subtable, row, first_subtable, subtable_rows, lookup_accesses
+):
     """First fault of a chunk.
 
     Parameters
@@ -52,6 +67,8 @@ def check_accesses(batch, table, sample, lookup, subtable, row, first_subtable, 
         Where each table's subtables begin in `subtable_rows`.
     subtable_rows : ndarray of uint64, shape (n_subtables,)
         Rows of every subtable of every table.
+    lookup_accesses : ndarray of int64, shape (n_tables,)
+        Accesses of one lookup of each table.
 
     Returns
     -------
@@ -59,6 +76,8 @@ def check_accesses(batch, table, sample, lookup, subtable, row, first_subtable, 
         Fault code and its position (0, n when there is none).
     """
     n_tables = first_subtable.size - 1
+    first = 0  # access of the current lookup
+    odd = -1  # first access of a lookup with another number of them; other faults explain it better
     for i in range(batch.size):
         t = table[i]
         if t >= n_tables:
@@ -72,4 +91,10 @@ def check_accesses(batch, table, sample, lookup, subtable, row, first_subtable, 
             fault = _order_fault(batch, table, sample, lookup, subtable, i)
             if fault != _NONE:
                 return fault, i
-    return _NONE, batch.size
+            if _begins_lookup(batch, table, sample, lookup, i):
+                if odd < 0 and i - first != lookup_accesses[table[first]]:
+                    odd = first
+                first = i
+    if odd < 0 and batch.size - first != lookup_accesses[table[first]]:
+        odd = first
+    return (_ACCESSES, odd) if odd >= 0 else (_NONE, batch.size)

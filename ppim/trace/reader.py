@@ -78,7 +78,7 @@ class TraceReader:
         InputError
             On the first access that is out of order or outside its table, and where the file is damaged.
         """
-        first_subtable, subtable_rows = _layout(self.meta)
+        layout = _layout(self.meta)
         last_batch = -1
         position = 0
         for group in range(self.n_chunks):
@@ -90,7 +90,7 @@ class TraceReader:
                     f"{self.path}: row group {group} begins with batch {chunk.batch[0]} after batch "
                     f"{last_batch}; batches must be in order and no row group may split one"
                 )
-            fault, at = check_accesses(*chunk, first_subtable, subtable_rows)
+            fault, at = check_accesses(*chunk, *layout)
             if fault != Fault.NONE:
                 raise InputError(
                     self._describe(Fault(fault), chunk, at, f"row group {group}, access {position + at}")
@@ -133,6 +133,11 @@ class TraceReader:
             problem = (
                 f"row {chunk.row[at]} of table {table} subtable {part.name!r}, which has {part.rows} rows"
             )
+        elif fault == Fault.ACCESSES:
+            problem = (
+                f"a lookup of table {table} that has not the {tables[table].accesses_per_lookup} accesses "
+                "of the metadata"
+            )
         elif fault == Fault.BATCH_ORDER:
             problem = f"batch {chunk.batch[at]} after batch {chunk.batch[at - 1]}"
         else:
@@ -171,9 +176,10 @@ def _check_schema(found: pa.Schema, meta: TraceMeta, path: Path) -> None:
         )
 
 
-def _layout(meta: TraceMeta) -> tuple[np.ndarray, np.ndarray]:
-    """Subtables of all tables in one line: where each table's begin, and their rows."""
+def _layout(meta: TraceMeta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Subtables of all tables in one line: where each table's begin, and their rows; accesses of a lookup."""
     counts = [len(table.subtables) for table in meta.tables]
     first = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
     rows = np.array([part.rows for table in meta.tables for part in table.subtables], dtype=np.uint64)
-    return first, rows
+    accesses = np.array([table.accesses_per_lookup for table in meta.tables], dtype=np.int64)
+    return first, rows, accesses

@@ -146,6 +146,22 @@ def test_a_bad_access_is_named(tmp_path: Path, column: str, at: int, value: int,
         read(path)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "at"),
+    [
+        ([*range(23)], 22),
+        ([*range(24), 23], 22),
+        ([*range(8), *range(9, 24)], 8),
+        ([*range(10), *range(9, 24)], 8),
+    ],
+    ids=["the last is one short", "the last is one long", "one is short", "one is long"],
+)
+def test_a_lookup_has_the_accesses_of_its_algorithm(tmp_path: Path, chosen: list[int], at: int) -> None:
+    chunk = TraceChunk(*(column[chosen] for column in qr_chunk(0, 3)))
+    with pytest.raises(InputError, match=f"row group 0, access {at}: a lookup of table . that has not the 2"):
+        read(write(tmp_path / "t", [chunk]))
+
+
 @pytest.mark.parametrize("first", [4, 0])
 def test_row_groups_must_not_split_or_repeat_batches(tmp_path: Path, first: int) -> None:
     with pytest.raises(InputError, match=f"row group 1 begins with batch {first} after batch 4"):
