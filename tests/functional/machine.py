@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppim.mapping.base import DUPLICATED, Placement
+from ppim.mapping.base import DUPLICATED, NO_COPY, Placement
 from ppim.program import instruction as i
-from tests.reference.placements import places
+from tests.reference.placements import copies, places
 from tests.reference.small_traces import SmallTrace
 from tests.reference.whole_program import WholeProgram
 
@@ -45,11 +45,15 @@ class Memory:
         for t, subtables in enumerate(weights):
             for s, rows in enumerate(subtables):
                 units, addresses = places(placement, t, s, np.arange(len(rows)))
+                hot = copies(placement, t, s, np.arange(len(rows)))
                 for row, numbers in enumerate(rows):
                     pieces = np.array_split(numbers, range(elements, len(numbers), elements))
-                    for unit in units[row]:
+                    is_hot = hot[row] not in (NO_COPY, addresses[row])
+                    # A row with copies of its own is in no other place.
+                    address = int(hot[row] if is_hot else addresses[row])
+                    for unit in range(placement.units) if is_hot else units[row]:
                         for offset, piece in enumerate(pieces):
-                            place = int(unit), int(addresses[row]) + offset
+                            place = int(unit), address + offset
                             assert place not in self.bursts
                             self.bursts[place] = Burst(t, s, piece)
 

@@ -40,6 +40,9 @@ ALGORITHMS: dict[str, tuple[str, dict[str, Any]]] = {
 PLACEMENTS: dict[str, dict[str, Any]] = {
     "interleave": {"mapping": "interleave"},
     "interleave in pages": {"mapping": "interleave", "page": 3},
+    "interleave in random pages": {"mapping": "interleave", "placement": "page", "page_bytes": 512},
+    "table": {"mapping": "table"},
+    "hot": {"mapping": "hot", "hot_fraction": 0.4},
     "duplicate": {"mapping": "duplicate"},
     "prefetch a table": {"mapping": "duplicate", "prefetch": "table"},
     "prefetch a table as far as it fits": {
@@ -69,8 +72,9 @@ def a_trace(algorithm: str) -> SmallTrace:
 
 def a_system(placement: str, frontend: str) -> SystemSpec:
     choice = {"prefetch": "none", **PLACEMENTS[placement]}
+    where = {name: choice.pop(name) for name in ("placement", "page_bytes", "hot_fraction") if name in choice}
     spec = PlacementSpec(
-        mapping=choice.pop("mapping"), placement_page=choice.pop("page", 1), placement_seed=3
+        mapping=choice.pop("mapping"), placement_page=choice.pop("page", 1), placement_seed=3, **where
     )
     system = make_system(
         frontend=frontend,
