@@ -28,6 +28,7 @@ from ppim.program.instruction import (
     LOOKUP_SUM,
     N_SUMS,
     NONE,
+    ORDER,
     PREFETCH,
     READ,
     READ_OUT,
@@ -46,6 +47,7 @@ from ppim.program.instruction import (
 from ppim.program.state import (
     HEAD,
     NEXT_LOOKUP,
+    NEXT_READ_OUT,
     NEXT_SUM,
     NEXT_TURN,
     OLDEST_TURN,
@@ -258,6 +260,9 @@ def append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, fi
     row[LOOKUP] = lookup
     row[SUM] = first_sum
     row[N_SUMS] = n_sums
+    if kind == READ_OUT:
+        row[ORDER] = rings.marks[NEXT_READ_OUT]
+        rings.marks[NEXT_READ_OUT] += 1
     rings.stream[stream, TAIL] += 1
 
 

@@ -27,6 +27,7 @@ BURSTS = 4  # of the access, or of the vector a TRANSFER moves
 TURN = 5  # a prefetch carries the turn that will use it
 LOOKUP = 6  # row of the lookup served (READ, READ_OUT, HIT), else NONE
 SUM = 7  # TRANSFER: row of its first sum, else NONE
+ORDER = 7  # READ_OUT: place in the order of all read-outs of the program; same place as SUM
 N_SUMS = 8  # TRANSFER: consecutive sums moved (one per channel that has one); 0: empty
 SHARERS = 8  # READ, HIT: lookups behind LOOKUP, consecutive, that use the row too; same place as N_SUMS
 INSTRUCTION_COLUMNS = 9

@@ -28,14 +28,15 @@ GROUP_COLUMNS = 2
 MAX_GROUPS = 8
 TURN_COLUMNS = TURN_GROUPS + MAX_GROUPS * GROUP_COLUMNS
 
-# Positions in `marks`; the last three are the engine's.
+# Positions in `marks`; OLDEST_TURN and the releases are the engine's.
 NEXT_LOOKUP = 0
 NEXT_SUM = 1
 NEXT_TURN = 2
 OLDEST_TURN = 3  # turns before it are complete
 RELEASE = 4  # cycle from which the oldest turn's demand may be sent
 RELEASE_NEXT = 5  # the same for the next barrier, as far as known
-N_MARKS = 6
+NEXT_READ_OUT = 6  # read-outs written so far; the builder's
+N_MARKS = 7
 
 # Columns of `stream`: the builder writes TAIL, the engine the rest.
 TAIL = 0  # next instruction to write

@@ -105,6 +105,12 @@ def broken_distances(device: Device, pim: PimSpec, commands: Sequence[Command]) 
 
 def broken_windows(device: Device, pim: PimSpec, commands: Sequence[Command]) -> Iterator[str]:
     """Activate windows (golden 3.11) that hold an activate too many."""
+    per_rank = device.organization.banks_per_rank
+    smaller = {"bank": 1, "bankgroup": device.organization.banks_per_group}.get(
+        pim.level, per_rank
+    ) < per_rank
+    if pim.cross_unit_timing == "none" and smaller:
+        return
     windows = [("tFAW", ACTIVATES_IN_WINDOW, device.timing.tFAW)]
     if device.protocol.startswith("GDDR"):
         windows.append(("t32AW", ACTIVATES_IN_LONG_WINDOW, device.timing.t32AW))
@@ -114,11 +120,7 @@ def broken_windows(device: Device, pim: PimSpec, commands: Sequence[Command]) ->
             sharing = [
                 command
                 for command in activates[: position + 1]
-                if command.cycle > last.cycle - length
-                and command.rank == last.rank
-                and (
-                    pim.cross_unit_timing != "none" or unit_of(command, pim.level) == unit_of(last, pim.level)
-                )
+                if command.cycle > last.cycle - length and command.rank == last.rank
             ]
             if len(sharing) > most:
                 yield f"{name}: {last} is activate {len(sharing)} within {length} cycles"

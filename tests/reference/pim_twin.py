@@ -485,9 +485,11 @@ class Channel:
     # Commands and their timing.
 
     def activate_window_scope(self, bank: Bank) -> object:
-        # Decided: without rules between units, the window of golden 3.11 counts one unit's activates.
-        if self.simulation.system.pim.cross_unit_timing == "none":
-            return (bank.rank, bank.unit.index)
+        """Whose activates count together; None: no window (units smaller than a rank, no rules between them)."""
+        smaller = self.simulation.system.pim.level in ("bankgroup", "bank")
+        if self.simulation.system.pim.cross_unit_timing == "none" and smaller:
+            if len(bank.unit.banks) < self.simulation.device.organization.banks_per_rank:
+                return None
         return bank.rank
 
     def may_activate(self, bank: Bank, t: int) -> bool:
@@ -495,7 +497,10 @@ class Channel:
         if bank.earliest[ACTIVATE_COMMAND] > t:
             return False
         device = self.simulation.device
-        earlier = self.activates.get(self.activate_window_scope(bank), [])
+        scope = self.activate_window_scope(bank)
+        if scope is None:
+            return True
+        earlier = self.activates.get(scope, [])
         if len(earlier) >= ACTIVATES_IN_WINDOW and earlier[-ACTIVATES_IN_WINDOW] > t - device.timing.tFAW:
             return False
         return not (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 MAX_LANES = 64
 INITIAL_ENTRIES = 4096
+INITIAL_PHASES = 32  # with unfinished entries in one unit
 _BARRIERS = {"none": s.BARRIER_NONE, "table": s.BARRIER_TABLE, "batch": s.BARRIER_BATCH}
 _PHASES = {"none": s.PHASES_NONE, "table": s.PHASES_TABLE, "all": s.PHASES_ALL}
 
@@ -55,7 +56,7 @@ def units_of_channel(device: Device, level: str) -> int:
     ]
 
 
-def make_parameters(device: Device, system: SystemSpec) -> s.Parameters:
+def make_parameters(device: Device, system: SystemSpec, *, alone: bool) -> s.Parameters:
     """Resolve device and system to the integers that kernels use."""
     org, timing, pim = device.organization, device.timing, system.pim
     if org.banks > MAX_LANES:
@@ -104,6 +105,10 @@ def make_parameters(device: Device, system: SystemSpec) -> s.Parameters:
         refresh_interval=timing.tREFI // org.ranks if staggered else timing.tREFI,
         refresh_rotates=int(staggered),
         hold_all=int(pim.level == "channel"),
+        # Units of level `bank` share the column timing of their bank group.
+        reads_on=int(
+            alone and not is_global and pim.level != "bank" and system.compute.unit_buffer_bursts == 0
+        ),
         cache_latency=system.cache.cache_latency,
         buffer_bursts=system.compute.unit_buffer_bursts,
     )
@@ -124,8 +129,7 @@ def make_pim_banks(device: Device, system: SystemSpec):  # type: ignore[no-untyp
         unit_of_lane,
         keep_activates if pim.cross_unit_timing == "physical" else keep_nothing,
     )
-    # The window inside a unit that is smaller than a rank can never bind.
-    windows = pim.cross_unit_timing != "none" or pim.level in ("channel", "rank")
+    windows = pim.cross_unit_timing != "none" or org.banks // units >= org.banks_per_rank
     return make_banks(device, org.channels, distances, activate_windows=windows)
 
 
@@ -198,7 +202,7 @@ class PimEngine:
         keep_commands: int = 0,
         threads: int = 1,
     ) -> None:
-        self.parameters = p = make_parameters(device, system)
+        self.parameters = p = make_parameters(device, system, alone=delivers_per_lookup == 0)
         self.rings = rings
         self.banks = make_pim_banks(device, system)
         self.delivers_per_lookup = delivers_per_lookup
@@ -219,7 +223,7 @@ class PimEngine:
             entries=_integers(c, pool, s.ENTRY_COLUMNS),
             joins=_integers(c, _power_of_two(4 * p.units * runs), s.JOIN_COLUMNS),
             unit=_integers(c, p.units, s.UNIT_COLUMNS),
-            phases=_integers(c, p.units, self._phase_ring(p, rings), s.PHASE_COLUMNS),
+            phases=_integers(c, p.units, INITIAL_PHASES, s.PHASE_COLUMNS),
             buffer=_integers(c, p.units, self._buffer_ring(p, rings), s.BUFFER_COLUMNS),
             transfers=_integers(c, len(rings.sums), HEAP_COLUMNS),
             delivers=_integers(len(rings.stream), self._deliver_heap(rings), HEAP_COLUMNS),
@@ -243,10 +247,6 @@ class PimEngine:
         rings.stream[:, WAKE] = NEVER
         state.channel[:, s.GROUP] = _groups(c, self.threads)
         return state
-
-    def _phase_ring(self, p: s.Parameters, rings: Rings) -> int:
-        """Two phases a turn can have unfinished entries in one unit."""
-        return _power_of_two(2 * len(rings.turns) + 4) if p.phases == s.PHASES_TABLE else 4
 
     def _buffer_ring(self, p: s.Parameters, rings: Rings) -> int:
         """A lookup waits for its arithmetic while its turn is live; one unit may own them all."""
@@ -311,7 +311,7 @@ class PimEngine:
     def _run_threads(self, final: bool, until: int) -> int:
         """One call of the kernel for each group of channels; the most urgent status."""
         self.gate[:] = 0
-        arguments = (
+        arguments: tuple[Any, ...] = (
             self.parameters,
             self.rings,
             self.state,
@@ -320,14 +320,14 @@ class PimEngine:
             int(final),
             until,
         )
+
+        def run_group(group: int) -> int:
+            return int(run(*arguments, group, self.threads, self.gate))
+
         if self._pool is None:
-            return int(run(*arguments, 0, 1, self.gate))
-        others = [
-            self._pool.submit(run, *arguments, group, self.threads, self.gate)
-            for group in range(1, self.threads)
-        ]
-        status = run(*arguments, 0, self.threads, self.gate)
-        return int(max(status, *(other.result() for other in others)))
+            return run_group(0)
+        others = [self._pool.submit(run_group, group) for group in range(1, self.threads)]
+        return max(run_group(0), *(other.result() for other in others))
 
     def _replace(self, **arrays: NDArray[np.int64]) -> None:
         """Continue with other arrays in place of some."""
@@ -335,7 +335,13 @@ class PimEngine:
         self.state = s.as_state(**{name: getattr(self.state, name) for name in names} | arrays)
 
     def _grow_pool(self) -> None:
-        """Twice the entries; the new ones go to the front of each free list."""
+        """Make room for twice the phases if a unit has no place for one more, else for twice the entries."""
+        head, tail = self.state.unit[:, :, s.PHASE_HEAD], self.state.unit[:, :, s.PHASE_TAIL]
+        size = self.state.phases.shape[2]
+        if int((tail - head).max()) >= size:
+            self._replace(phases=_longer(self.state.phases, head, tail, 2 * size))
+            return
+        # The new entries go to the front of each free list.
         channels, old, columns = self.state.entries.shape
         entries = _integers(channels, 2 * old, columns)
         entries[:, :old] = self.state.entries
@@ -350,12 +356,6 @@ class PimEngine:
         state, p = self.state, self.parameters
         self.rings = rings
         self._replace(
-            phases=_longer(
-                state.phases,
-                state.unit[:, :, s.PHASE_HEAD],
-                state.unit[:, :, s.PHASE_TAIL],
-                self._phase_ring(p, rings),
-            ),
             buffer=_longer(
                 state.buffer,
                 state.unit[:, :, s.BUFFER_HEAD],

@@ -55,6 +55,7 @@ from ppim.program.instruction import (
     LOOKUP_SUM,
     N_SUMS,
     NONE,
+    ORDER,
     PREFETCH,
     SHARERS,
     SUM,
@@ -186,7 +187,7 @@ def enqueue(parameters, state, channel, unit, kind, address, bursts, turn, looku
 
 
 @helper(forceinline=True)
-def send_reads(parameters, state, instruction, number, cycle):
+def send_reads(parameters, state, instruction, cycle):
     """READ, READ_OUT or PREFETCH: all its entries in all its units, or nothing."""
     kind = instruction[KIND]
     address = instruction[ADDRESS]
@@ -222,7 +223,7 @@ def send_reads(parameters, state, instruction, number, cycle):
                 instruction[TURN],
                 instruction[LOOKUP],
                 instruction[SHARERS],
-                number,
+                instruction[ORDER],
                 cycle,
             )
     return SENT
@@ -301,7 +302,7 @@ def send(parameters, rings, state, stream, instruction, cycle):
         for user in range(instruction[LOOKUP], instruction[LOOKUP] + instruction[SHARERS] + 1):
             operand_arrives(parameters, rings, state, user, arrival)
     else:
-        outcome = send_reads(parameters, state, instruction, rings.stream[stream, HEAD], cycle)
+        outcome = send_reads(parameters, state, instruction, cycle)
         if outcome != SENT:
             return outcome
         if instruction[LOOKUP] != NONE:

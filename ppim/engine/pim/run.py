@@ -158,11 +158,15 @@ def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_s
             return DONE
         progress = 0
         for channel in range(first, stop):
-            if log_is_full(state, channel):
-                return LOG_FULL
-            if state.channel[channel, NEXT_EVENT] <= cycle:
-                b = channel_banks(banks, channel)
-                channel_cycle(parameters, rings, state, b, channel, cycle)
+            limit = cycle
+            if stop - first == 1 and rings.stream[first_stream, FRONT] == FRONT_READY:
+                # Alone, and its stream sleeps: no one else can act before it wakes.
+                limit = max(cycle, rings.stream[first_stream, WAKE] - 1)
+            b = channel_banks(banks, channel)
+            while state.channel[channel, NEXT_EVENT] <= limit:
+                if log_is_full(state, channel):
+                    return LOG_FULL
+                channel_cycle(parameters, rings, state, b, channel, state.channel[channel, NEXT_EVENT])
             progress += state.channel[channel, READS]
         for stream in range(first_stream, stop_stream):
             if rings.stream[stream, WAKE] <= cycle and not step_front(

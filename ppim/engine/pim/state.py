@@ -26,7 +26,7 @@ ENTRY_LEADER = 8  # first run of the same instruction
 ENTRY_RUNS = 9  # of a leader: runs not finished
 ENTRY_READY = 10  # of a leader: arrival of its latest finished run
 ENTRY_TOTAL = 11  # of a leader: bursts of the instruction
-ENTRY_NUMBER = 12  # of a leader: program order
+ENTRY_NUMBER = 12  # of a leader that is read out: place among all read-outs
 ENTRY_SHARERS = 13  # of a leader: lookups behind its own that use the row too
 ENTRY_COLUMNS = 14
 
@@ -183,6 +183,7 @@ class Parameters(NamedTuple):
     refresh_interval: int  # 0: none
     refresh_rotates: int  # 1: rank after rank; 0: always rank 0
     hold_all: int  # 1: a unit spans ranks, a refresh holds them all
+    reads_on: int  # 1: units do not depend on each other's reads, nor channels on each other within a turn
     cache_latency: int
     buffer_bursts: int  # 0: unlimited
 
@@ -247,7 +248,7 @@ def as_state(**arrays: np.ndarray) -> PimState:
 
 
 @helper(forceinline=True)
-def bare_state(state):  # type: ignore[no-untyped-def]
+def bare_state(state):
     """The same state as bare tables, for use inside a kernel."""
     return PimState(
         bare(state.channel),

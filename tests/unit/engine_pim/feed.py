@@ -19,6 +19,7 @@ from ppim.program.instruction import (
     LOOKUP,
     N_SUMS,
     NONE,
+    ORDER,
     PREFETCH,
     READ_OUT,
     SHARERS,
@@ -111,6 +112,8 @@ class Feeder:
         rings = self.rings
         row = rings.instructions[stream, rings.stream[stream, TAIL]]
         row[:] = instruction
+        if instruction[KIND] == READ_OUT:
+            row[ORDER] = self.written
         if not self.global_stream:
             row[CHANNEL] = stream
             if instruction[KIND] == TRANSFER and instruction[CHANNEL] == ALL:
