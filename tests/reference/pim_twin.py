@@ -486,10 +486,9 @@ class Channel:
 
     def activate_window_scope(self, bank: Bank) -> object:
         """Whose activates count together; None: no window (units smaller than a rank, no rules between them)."""
-        smaller = self.simulation.system.pim.level in ("bankgroup", "bank")
-        if self.simulation.system.pim.cross_unit_timing == "none" and smaller:
-            if len(bank.unit.banks) < self.simulation.device.organization.banks_per_rank:
-                return None
+        smaller = len(bank.unit.banks) < self.simulation.device.organization.banks_per_rank
+        if smaller and self.simulation.system.pim.cross_unit_timing == "none":
+            return None
         return bank.rank
 
     def may_activate(self, bank: Bank, t: int) -> bool:

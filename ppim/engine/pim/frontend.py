@@ -290,7 +290,7 @@ def barrier_opens(parameters, rings, instruction):
 
 
 @helper(forceinline=True)
-def send(parameters, rings, state, stream, instruction, cycle):
+def send(parameters, rings, state, instruction, cycle):
     """Send one instruction; SENT, NO_ROOM or POOL_FULL."""
     kind = instruction[KIND]
     if kind == TRANSFER:
@@ -359,7 +359,7 @@ def step_front(parameters, rings, state, stream, cycle):
             rings.stream[stream, FRONT] = FRONT_READY
             rings.stream[stream, WAKE] = min(rings.stream[stream, WAKE], opens)
         return True
-    outcome = send(parameters, rings, state, stream, instruction, cycle)
+    outcome = send(parameters, rings, state, instruction, cycle)
     if outcome == POOL_FULL:
         return False
     if outcome == NO_ROOM:

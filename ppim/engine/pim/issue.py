@@ -290,7 +290,7 @@ def try_lane(parameters, rings, state, b, channel, lane, cycle):
         return False
     read_burst(parameters, rings, state, b, channel, lane, place, cycle)
     if parameters.reads_on and place == 0:
-        read_on(parameters, rings, state, b, channel, lane, cycle)
+        read_on(parameters, rings, state, b, channel, lane)
     return True
 
 
@@ -330,7 +330,7 @@ def undisturbed_until(parameters, rings, state, b, channel, lane):
 
 
 @helper(forceinline=True)
-def read_on(parameters, rings, state, b, channel, lane, cycle):
+def read_on(parameters, rings, state, b, channel, lane):
     """Read further bursts of the open row at once while nothing can come in between.
 
     The same commands in the same cycles as an event for each, in a fraction of the time.
