@@ -19,7 +19,7 @@ from ppim.program import authors_build as a
 from ppim.program.authors import COMMANDS, UnitAddresses
 from ppim.program.authors_read import Survey, Turns, read_turns, survey_program
 from ppim.program.feed import FIRST_RING, grow_rings
-from ppim.program.prepare import _compute_cycles as compute_cycles
+from ppim.program.prepare import compute_cycles
 from ppim.program.state import SLOTS, make_rings
 
 if TYPE_CHECKING:

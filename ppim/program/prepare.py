@@ -76,7 +76,7 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec, count_accesses:
     first_product = np.array([first_product_macs(sharing, table.rows) for table in meta.tables])
     reused = macs - first_product * system.compute.tt_reuse
     compute, compute_reused = (
-        [_compute_cycles(int(n), system.compute, device.timing.tCK) for n in column]
+        [compute_cycles(int(n), system.compute, device.timing.tCK) for n in column]
         for column in (macs, reused)
     )
     accesses = [table.accesses_per_lookup for table in meta.tables]
@@ -139,7 +139,7 @@ def _check(system: SystemSpec) -> None:
         )
 
 
-def _compute_cycles(macs: int, compute: ComputeSpec, clock_ns: float) -> int:
+def compute_cycles(macs: int, compute: ComputeSpec, clock_ns: float) -> int:
     """Memory cycles that `macs` multiply-accumulates take in one unit."""
     steps = ceil_div(macs, compute.macs)
     if compute.mac_ghz == 0:

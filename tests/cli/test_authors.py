@@ -54,6 +54,8 @@ def round_trip(
         ("proactivepim", ["transfer=all"]),
         ("proactivepim", ["level=bank"]),
         ("proactivepim", ["prefetch=none", "policy=lru", "cache_bytes=8192"]),
+        ("proactivepim", ["mapping=hot", "prefetch=none"]),
+        ("proactivepim", ["prefetch_used=true"]),
         ("proactivepim-map", []),
         ("pim-base", []),
     ],
