@@ -86,7 +86,8 @@ class Placement(NamedTuple):
 
     A SPREAD or STRIPED row r is in page r // page_rows, whose image x is that of a bijection of
     0..slots-1 (`key`). SPREAD: unit x % units, place x // units behind `base`. STRIPED: pages lie one
-    behind the other in the order of their images, and every `stripe_rows` rows are in the next unit.
+    behind the other in the order of their images, and every `stripe_rows` rows are in the next unit;
+    the first unit is that behind the subtables before it.
     A DUPLICATED row lies at base + r * row_bursts in every unit. A PACKED row lies in the last of its
     subtable's segments (from `first_segment` on) that does not begin behind it. Addresses are
     unit-local, in bursts.
@@ -359,7 +360,8 @@ def _locate_striped(placement, table, subtable, position):
     """Place of the row at a position of the striped space: next channel first, then next unit."""
     stripe_rows = placement.stripe_rows[table, subtable]
     stripe = position // stripe_rows
-    column = stripe % placement.units
+    # Subtables follow each other, so that not all of them begin in the first unit.
+    column = (stripe + placement.first_row[table, subtable] // stripe_rows) % placement.units
     channel = column % placement.channels
     unit = channel * (placement.units // placement.channels) + column // placement.channels
     place = stripe // placement.units * stripe_rows + position % stripe_rows

@@ -314,6 +314,15 @@ def test_address_bits_of_a_page_are_channel_then_unit() -> None:
     assert firsts.tolist() != list(range(100))
 
 
+def test_subtables_begin_in_the_unit_behind_the_ones_before_them() -> None:
+    """The first rows of many small tables are not all in one unit."""
+    meta = meta_of(*[(("q", 5, 128, False),)] * 8)
+    placement, _ = place("interleave", meta, placement="page")
+    first_units = [int(locate(placement, table, 0, np.array([0]))[0][0]) for table in range(8)]
+    # Eight units, channel first: 0, 5, 10 mod 8, ...
+    assert first_units == [stripe % 2 * 4 + stripe // 2 % 4 for stripe in range(0, 40, 5)]
+
+
 def test_a_stripe_of_several_rows_stays_in_its_unit() -> None:
     meta = meta_of((("dense", 320, 128, False),))
     placement, _ = place("interleave", meta, replace(SMALL, rows=4096), placement="page", stripe_bytes=512)
