@@ -152,6 +152,17 @@ def traces(draw: st.DrawFn, device: Device, most: int) -> tuple[list[int], list[
     return addresses, is_write, due_cycles
 
 
+@st.composite
+def dense_mixes(draw: st.DrawFn, device: Device, most: int) -> tuple[list[int], list[bool], list[int]]:
+    """Reads and writes as fast as they are taken, so that both wait in the queues at once."""
+    random = Random(draw(st.integers(0, 2**32)))
+    burst = device.organization.burst_bytes
+    pool = [random.randrange(2**20) for _ in range(random.choice([6, 60, 1000]))]
+    near = random.choice([1, 64])
+    addresses = [(random.choice(pool) + random.randrange(near)) * burst for _ in range(most)]
+    return addresses, [random.random() < 0.4 for _ in range(most)], [0] * most
+
+
 def in_plain_modes(device: Device) -> Device:
     """The device with per-bank and separate queues, open page, rank refresh, no self refresh."""
     refresh = device.controller.refresh_policy
@@ -168,21 +179,38 @@ def in_plain_modes(device: Device) -> Device:
 
 def with_overlapping_ranks(device: Device) -> Device:
     """The device as HBM with two ranks, where a READ may go with a WRITE to the other rank (golden 3.8)."""
-    timing = device.timing
-    write_latency = timing.AL + timing.CWL + timing.burst_cycles
+    timing, organization = device.timing, device.organization
+    write_delay = timing.AL + timing.CWL + timing.burst_cycles
+    control = replace(device.controller, hbm_dual_cmd=True, address_mapping="rochbacobgra")
     return replace(
-        device,
-        protocol="HBM",
-        organization=replace(device.organization, ranks=2),
-        timing=replace(timing, CL=write_latency + timing.tRTRS + 2),
-        controller=replace(device.controller, hbm_dual_cmd=True),
+        in_plain_modes(replace(device, protocol="HBM", controller=control)),
+        organization=replace(organization, channels=1, ranks=2, banks_per_group=4, bankgroups=2),
+        timing=replace(timing, CL=write_delay + timing.tRTRS, tFAW=4, tCCD_L=1),
     )
 
 
 def with_short_queues(device: Device) -> Device:
     """The device with a small write buffer that fills while reads wait (the livelock of golden 3.13)."""
-    control = replace(device.controller, trans_queue_size=3, cmd_queue_size=1, unified_queue=False)
+    control = replace(
+        device.controller,
+        trans_queue_size=3,
+        cmd_queue_size=1,
+        unified_queue=False,
+        enable_self_refresh=False,
+    )
     return replace(device, controller=control)
+
+
+def with_long_queues(device: Device) -> Device:
+    """The device with few banks and many waiting row hits, until the cap on them ends a row (golden 3.7)."""
+    control = replace(
+        in_plain_modes(device).controller,
+        trans_queue_size=48,
+        cmd_queue_size=16,
+        address_mapping="rochrababgco",
+    )
+    organization = replace(device.organization, channels=1, ranks=1, bankgroups=2, banks_per_group=2)
+    return replace(device, controller=control, organization=organization)
 
 
 def starves(device: Device) -> bool:
@@ -192,10 +220,12 @@ def starves(device: Device) -> bool:
 
 
 @st.composite
-def cases(draw: st.DrawFn, devices: st.SearchStrategy[Device], most: int = 150) -> Case:
+def cases(
+    draw: st.DrawFn, devices: st.SearchStrategy[Device], most: int = 150, *, dense: bool = False
+) -> Case:
     """A device of the given ones, a trace of at most so many requests, and cycles to run it for."""
     device = draw(devices)
-    addresses, is_write, due_cycles = draw(traces(device, most))
+    addresses, is_write, due_cycles = draw(dense_mixes(device, most) if dense else traces(device, most))
     enough = max(due_cycles) + len(addresses) * 12 + 800
     n_cycles = draw(st.sampled_from([enough, enough, enough // 2, enough // 4]))
     return Case(device, addresses, is_write, due_cycles, n_cycles)

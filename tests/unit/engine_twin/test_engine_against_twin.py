@@ -15,6 +15,7 @@ from tests.reference.host_cases import (
     devices,
     in_plain_modes,
     starves,
+    with_long_queues,
     with_overlapping_ranks,
     with_short_queues,
 )
@@ -100,13 +101,15 @@ def test_any_mode_with_every_defect_of_dramsim3(case: Case, inject: int, merge: 
     assert_same(engine_of(case, merge=merge, **options), twin_of(case, merging=merge, **options))
 
 
-defective = devices().map(with_overlapping_ranks) | devices().map(with_short_queues)
-plain_devices = (devices() | defective).map(in_plain_modes)
+awkward = st.one_of(
+    devices().map(with_overlapping_ranks), devices().map(with_short_queues), devices().map(with_long_queues)
+)
+plain_devices = (devices() | awkward).map(in_plain_modes)
 
 
 @repeatable
-@given(case=cases(defective), inject=injections)
-def test_lost_reads_and_livelocks_are_copied_on_demand(case: Case, inject: int) -> None:
+@given(case=cases(awkward, dense=True), inject=injections)
+def test_lost_reads_livelocks_and_capped_rows(case: Case, inject: int) -> None:
     for follow in (True, False):
         options: dict[str, Any] = {"n_cycles": case.n_cycles, "inject": inject, "follow_defects": follow}
         assert_same(engine_of(case, **options), twin_of(case, **options))
@@ -120,7 +123,7 @@ def test_any_mode_without_the_defects(case: Case, inject: int, merge: bool) -> N
 
 
 @repeatable
-@given(case=cases(plain_devices), inject=injections, merge=st.booleans())
+@given(case=cases(plain_devices, dense=True), inject=injections, merge=st.booleans())
 def test_plain_modes_in_both_kernels(case: Case, inject: int, merge: bool) -> None:
     options: dict[str, Any] = {"n_cycles": case.n_cycles, "inject": inject, "follow_defects": False}
     twin = twin_of(case, merging=merge, **options)
