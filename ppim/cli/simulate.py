@@ -80,6 +80,7 @@ def command(
     Examples:
         ppim simulate trace.parquet -o stats.csv
         ppim simulate trace.parquet --system cpu
+        ppim simulate trace.parquet --system proactivepim-paper --program program.txt
         ppim simulate trace.parquet --mapping interleave --prefetch none --set barrier=none
     """
     from ppim.stats.simulation_run import run_simulation

@@ -155,15 +155,20 @@ class ProgramReplay:
 
 def _as_it_acts(system: SystemSpec, survey: Survey) -> SystemSpec:
     """The system with what the file decides: no mapping, and prefetches if it has some."""
-    prefetch = system.prefetch.prefetch
+    schedule = system.prefetch.schedule
     if not survey.has_prefetches:
-        prefetch = "none"
-    elif prefetch == "none":
-        prefetch = "table"
+        schedule = "none"
+    elif schedule == "none":
+        schedule = "table"
+    elif schedule == "next":
+        raise InputError(
+            f"system {system.name}: prefetch next, but the authors' format does not say which block a prefetch is "
+            "for; use --set prefetch=table"
+        )
     return replace(
         system,
         placement=replace(system.placement, mapping=""),
-        prefetch=replace(system.prefetch, prefetch=prefetch),
+        prefetch=replace(system.prefetch, prefetch=schedule, prefetch_used=False),
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 from ppim.dram.device import Device
 from ppim.dram.load import load_device
 from ppim.engine.replay_program import ProgramReplay
+from ppim.engine.simulate import simulate
 from ppim.errors import InputError
 from ppim.mapping.base import UnitGeometry
 from ppim.program import authors as a
@@ -310,5 +311,24 @@ def test_broken_lines_are_named(tmp_path: Path, line: str, message: str) -> None
 def test_systems_that_cannot_replay(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not say where a batch ends"):
         replay(tmp_path, "", "barrier=batch")
+    replay(tmp_path, "HBM RD 0 2 \n", "prefetch=next")
+    with pytest.raises(InputError, match="does not say which block a prefetch is for"):
+        replay(tmp_path, "HBM PR 0 2 \nHBM RD 0 2 \n", "prefetch=next")
     with pytest.raises(InputError, match="has no PIM units"):
         ProgramReplay(tmp_path / "none", load_overridden("cpu", ()))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_replay_reads_and_delivers_what_the_simulation_does(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng([seed, 0x5E])
+    trace, system = random_trace(rng, seed), random_system(rng)
+    if system.prefetch.schedule == "next":
+        system = dataclasses.replace(system, prefetch=dataclasses.replace(system.prefetch, prefetch="table"))
+    path = tmp_path / "program"
+    with path.open("wb") as stream:
+        simulated = simulate(trace, system, program=stream)  # type: ignore[arg-type]
+    replayed = ProgramReplay(path, system).run()
+    for name in ("reads", "prefetch_reads", "bytes_delivered"):
+        assert (replayed.counts[name] == simulated.counts[name]).all(), name
+    if system.pim.frontend == "global":
+        assert replayed.issue_slots == simulated.issue_slots
