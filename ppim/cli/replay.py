@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 
 from ppim.errors import InputError
 
@@ -134,5 +133,5 @@ def command(
 def _refuse_plain_options(context: click.Context, requests: Path) -> None:
     """A PIM program has no use for options of plain requests."""
     for name, option in PLAIN_ONLY.items():
-        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
             raise InputError(f"{option}: for plain requests, but {requests} is a PIM program; leave it out")
