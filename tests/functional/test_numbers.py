@@ -51,6 +51,7 @@ PLACEMENTS: dict[str, dict[str, Any]] = {
         "cache_bytes": 400,
     },
     "prefetch used rows": {"mapping": "duplicate", "prefetch": "used", "cache_bytes": 600},
+    "prefetch double buffered": {"mapping": "duplicate", "prefetch": "next", "cache_bytes": 900},
     "prefetch all": {"mapping": "duplicate", "prefetch": "all"},
     "lru": {"mapping": "duplicate", "policy": "lru", "cache_bytes": 4096},
     "lru without copies": {"mapping": "interleave", "policy": "lru", "cache_bytes": 4096},

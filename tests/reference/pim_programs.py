@@ -259,7 +259,7 @@ def random_system(rng: np.random.Generator, device: Device) -> SystemSpec:
         barrier=pick(rng, "table", "batch", "none"),
         transfer=pick(rng, "non-empty", "all"),
         cache_latency=pick(rng, 1, 4),
-        prefetch=pick(rng, "none", "table", "table", "all"),
+        prefetch=pick(rng, "none", "table", "table", "all", "next", "next"),
         unit_buffer_bursts=pick(rng, 0, 0, 1, 4),
     )
 
@@ -294,9 +294,13 @@ class RandomProgram:
             self.builder.turn(batch)
             if turn == 0 and prefetch != "none":
                 self.emit_transfers_and_prefetches([], 0)
+            if turn == 0 and prefetch == "next" and self.turns > 1:
+                self.emit_transfers_and_prefetches([], 1)
             sums = self.emit_demand()
             transfers = self.list_transfers(turn, sums)
-            following = turn + 1 if prefetch == "table" and turn + 1 < self.turns else None
+            following: int | None = turn + {"table": 1, "next": 2}.get(prefetch, self.turns)
+            if following is not None and following >= self.turns:
+                following = None
             self.emit_transfers_and_prefetches(transfers, following)
         return self.builder.build()
 

@@ -291,6 +291,7 @@ class Bank:
         self.bank = bank
         self.unit: Unit
         self.queue: list[Entry] = []
+        self.prefetch_queue: list[Entry] = []  # with prefetch = "next"
         self.open_row: int | None = None
         self.reads_since_activate = 0
         self.earliest = {
@@ -329,9 +330,29 @@ class Unit:
             bursts -= length
         return runs
 
+    def queue_of(self, bank: Bank, kind: int) -> list[Entry]:
+        """§5: with two buffers, prefetches have queues of their own."""
+        has_two = self.channel.simulation.system.prefetch.schedule == "next"
+        return bank.prefetch_queue if has_two and kind == PREFETCH else bank.queue
+
+    def look(self) -> tuple[list[list[Entry]], int | None]:
+        """(queue of each bank that is looked at, phase that may issue)."""
+        if self.channel.simulation.system.prefetch.schedule != "next":
+            return [bank.queue for bank in self.banks], self.smallest_phase()
+        entries = [entry for bank in self.banks for entry in bank.queue + bank.prefetch_queue]
+        entries += [entry for _, entry in self.joining]
+        used = min((x.access.instruction.turn_index for x in entries if x.kind != PREFETCH), default=None)
+        fetched = min((x.access.instruction.turn_index for x in entries if x.kind == PREFETCH), default=None)
+        demand_may_issue = used is not None and (fetched is None or fetched > used)
+        if demand_may_issue and any(bank.queue for bank in self.banks):
+            return [bank.queue for bank in self.banks], used
+        if fetched is not None and used is not None and used <= fetched - 2:
+            fetched = None
+        return [bank.prefetch_queue for bank in self.banks], fetched
+
     def smallest_phase(self) -> int | None:
         """Smallest phase with a burst still to be read (§5), entries on their way included."""
-        phases = [entry.phase for bank in self.banks for entry in bank.queue]
+        phases = [entry.phase for bank in self.banks for entry in bank.queue + bank.prefetch_queue]
         phases += [entry.phase for _, entry in self.joining]
         return min(phases, default=None)
 
@@ -353,11 +374,11 @@ class Unit:
 
     def act(self, t: int) -> bool:
         """Issue at most one command; whether it was an ACTIVATE."""
-        phase = self.smallest_phase()
+        queues, phase = self.look()
         for step in range(1, len(self.banks) + 1):
             index = (self.last_issuer + step) % len(self.banks)
             bank = self.banks[index]
-            offer = self.offer(bank, phase, t)
+            offer = self.offer(bank, queues[index], phase, t)
             if offer is not None:
                 command, entry = offer
                 self.channel.issue(command, bank, t, entry)
@@ -365,9 +386,9 @@ class Unit:
                 return command == ACTIVATE_COMMAND
         return False
 
-    def offer(self, bank: Bank, phase: int | None, t: int) -> tuple[str, Entry] | None:
+    def offer(self, bank: Bank, queue: list[Entry], phase: int | None, t: int) -> tuple[str, Entry] | None:
         """The command that a bank would issue at t for entries of this phase, and the entry that wants it (§3)."""
-        window = bank.queue[: self.channel.simulation.system.pim.unit_window]
+        window = queue[: self.channel.simulation.system.pim.unit_window]
         visible = [entry for entry in window if entry.phase == phase]
         if not visible:
             return None
@@ -479,7 +500,7 @@ class Channel:
     def let_entries_join(self) -> None:
         for unit in self.units:
             for bank, entry in unit.joining:
-                bank.queue.append(entry)
+                unit.queue_of(bank, entry.kind).append(entry)
             unit.joining.clear()
 
     # Commands and their timing.
@@ -592,7 +613,7 @@ class Channel:
         entry.column += 1
         entry.bursts_left -= 1
         if entry.bursts_left == 0:
-            bank.queue.remove(entry)
+            bank.unit.queue_of(bank, entry.kind).remove(entry)
         access = entry.access
         access.bursts_left -= 1
         instruction = access.instruction
@@ -660,7 +681,8 @@ class Stream:
             return False
         for unit in self.units_of(instruction):
             banks = [run[0] for run in unit.runs(instruction.address, instruction.bursts)]
-            if any(len(bank.queue) + banks.count(bank) > room for bank in banks):
+            queues = [unit.queue_of(bank, instruction.kind) for bank in banks]
+            if any(len(q) + banks.count(bank) > room for q, bank in zip(queues, banks, strict=True)):
                 return True
         return False
 
@@ -770,6 +792,8 @@ class Simulation:
             return 0
         if prefetch == "all":
             return 0 if kind == PREFETCH else 1
+        if prefetch == "next":
+            return turn
         return 2 * turn if kind == PREFETCH else 2 * turn + 1
 
     def make_streams(self) -> list[Stream]:
@@ -894,7 +918,5 @@ def refuse_what_is_not_modelled(device: Device, system: SystemSpec) -> None:
         raise ValueError("PIM mode refreshes ranks; BANK_LEVEL_STAGGERED is not modelled")
     if system.pim.deliver != "ahead":
         raise ValueError("only deliver = 'ahead' is modelled")
-    if system.prefetch.prefetch == "next":
-        raise ValueError("prefetch = 'next' is not modelled")
     if system.compute.unit_accumulators:
         raise ValueError("unit_accumulators is not modelled")

@@ -34,7 +34,12 @@ MAX_LANES = 64
 INITIAL_ENTRIES = 4096
 INITIAL_PHASES = 32  # with unfinished entries in one unit
 _BARRIERS = {"none": s.BARRIER_NONE, "table": s.BARRIER_TABLE, "batch": s.BARRIER_BATCH}
-_PHASES = {"none": s.PHASES_NONE, "table": s.PHASES_TABLE, "all": s.PHASES_ALL}
+_PHASES = {
+    "none": s.PHASES_NONE,
+    "table": s.PHASES_TABLE,
+    "next": s.PHASES_NEXT,
+    "all": s.PHASES_ALL,
+}
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,6 @@ def make_parameters(device: Device, system: SystemSpec, *, alone: bool) -> s.Par
         )
     if pim.deliver == "in-order":
         raise InputError("deliver: units take rows as soon as the host holds them; give deliver = ahead")
-    if system.prefetch.schedule not in _PHASES:
-        raise InputError(f"prefetch: units have no second buffer for {system.prefetch.schedule}; give table")
     policy = device.controller.refresh_policy
     if policy == "BANK_LEVEL_STAGGERED":
         raise InputError(
@@ -105,9 +108,14 @@ def make_parameters(device: Device, system: SystemSpec, *, alone: bool) -> s.Par
         refresh_interval=timing.tREFI // org.ranks if staggered else timing.tREFI,
         refresh_rotates=int(staggered),
         hold_all=int(pim.level == "channel"),
-        # Units of level `bank` share the column timing of their bank group.
+        # Units of level `bank` share the column timing of their bank group; with two buffers, demand that
+        # joins turns a unit away from its prefetches.
         reads_on=int(
-            alone and not is_global and pim.level != "bank" and system.compute.unit_buffer_bursts == 0
+            alone
+            and not is_global
+            and pim.level != "bank"
+            and system.compute.unit_buffer_bursts == 0
+            and system.prefetch.schedule != "next"
         ),
         cache_latency=system.cache.cache_latency,
         buffer_bursts=system.compute.unit_buffer_bursts,
@@ -215,15 +223,16 @@ class PimEngine:
 
     def _allocate(self, p: s.Parameters, rings: Rings, runs: int, keep_commands: int) -> s.PimState:
         c = p.channels
-        pool = max(INITIAL_ENTRIES, p.lanes * p.queue_entries + 2 * p.units * runs)
+        kinds = 2 if p.phases == s.PHASES_NEXT else 1  # of queues in a bank
+        pool = max(INITIAL_ENTRIES, kinds * p.lanes * p.queue_entries + 2 * p.units * runs)
         state = s.as_state(
             channel=_integers(c, s.CHANNEL_COLUMNS),
-            lane=_integers(c, p.lanes, s.LANE_COLUMNS),
-            window=_integers(c, p.lanes, p.window, s.WINDOW_COLUMNS),
+            lane=_integers(c, kinds * p.lanes, s.LANE_COLUMNS),
+            window=_integers(c, kinds * p.lanes, p.window, s.WINDOW_COLUMNS),
             entries=_integers(c, pool, s.ENTRY_COLUMNS),
             joins=_integers(c, _power_of_two(4 * p.units * runs), s.JOIN_COLUMNS),
-            unit=_integers(c, p.units, s.UNIT_COLUMNS),
-            phases=_integers(c, p.units, INITIAL_PHASES, s.PHASE_COLUMNS),
+            unit=_integers(c, kinds * p.units, s.UNIT_COLUMNS),
+            phases=_integers(c, kinds * p.units, INITIAL_PHASES, s.PHASE_COLUMNS),
             buffer=_integers(c, p.units, self._buffer_ring(p, rings), s.BUFFER_COLUMNS),
             transfers=_integers(c, len(rings.sums), HEAP_COLUMNS),
             delivers=_integers(len(rings.stream), self._deliver_heap(rings), HEAP_COLUMNS),
@@ -358,8 +367,8 @@ class PimEngine:
         self._replace(
             buffer=_longer(
                 state.buffer,
-                state.unit[:, :, s.BUFFER_HEAD],
-                state.unit[:, :, s.BUFFER_TAIL],
+                state.unit[:, : p.units, s.BUFFER_HEAD],
+                state.unit[:, : p.units, s.BUFFER_TAIL],
                 self._buffer_ring(p, rings),
             ),
             transfers=_widened(state.transfers, len(rings.sums)),

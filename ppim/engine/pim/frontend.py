@@ -6,7 +6,7 @@ from ppim.engine.codes import NEVER
 from ppim.engine.pim.bus import bus_free_from, reserve
 from ppim.engine.pim.complete import complete_one, operand_arrives, queue_transfer
 from ppim.engine.pim.heap import ITEM, READY, SIZE, pop
-from ppim.engine.pim.queues import take_entry
+from ppim.engine.pim.queues import phases_of, queue_of, take_entry
 from ppim.engine.pim.state import (
     ACTS_AFTER,
     ANY_RANK,
@@ -38,6 +38,7 @@ from ppim.engine.pim.state import (
     PHASE_HEAD,
     PHASE_TAIL,
     PHASE_VALUE,
+    PHASES_NEXT,
     PHASES_NONE,
     PHASES_TABLE,
     TO_UNIT,
@@ -106,7 +107,7 @@ def lane_of_run(parameters, unit, address, run):
 
 
 @helper(forceinline=True)
-def has_room(parameters, state, channel, unit, address, runs):
+def has_room(parameters, state, channel, unit, kind, address, runs):
     """Whether every run finds a place in its bank's queue."""
     if parameters.queue_entries == 0:
         return True
@@ -114,7 +115,8 @@ def has_room(parameters, state, channel, unit, address, runs):
         lane, _ = lane_of_run(parameters, unit, address, run)
         # Runs beyond the unit's banks come to a bank a second time.
         needed = 1 + (run >> parameters.bank_bits)
-        if state.lane[channel, lane, OCCUPIED] + needed > parameters.queue_entries:
+        queue = queue_of(parameters, kind, lane)
+        if state.lane[channel, queue, OCCUPIED] + needed > parameters.queue_entries:
             return False
     return True
 
@@ -144,6 +146,8 @@ def phase_of(parameters, kind, turn):
     is_demand = 0 if kind == PREFETCH else 1
     if parameters.phases == PHASES_TABLE:
         return 2 * turn + is_demand
+    if parameters.phases == PHASES_NEXT:
+        return turn
     return is_demand
 
 
@@ -153,7 +157,7 @@ def enqueue(parameters, state, channel, unit, kind, address, bursts, turn, looku
     runs = count_runs(parameters, address, bursts)
     phase = phase_of(parameters, kind, turn)
     if parameters.phases != PHASES_NONE:
-        enter_phase(state, channel, unit, phase, runs)
+        enter_phase(state, channel, phases_of(parameters, kind, unit), phase, runs)
     leader = -1
     column = address & (parameters.bursts_per_row - 1)
     left = bursts
@@ -178,7 +182,7 @@ def enqueue(parameters, state, channel, unit, kind, address, bursts, turn, looku
         item[ENTRY_SHARERS] = sharers
         left -= item[ENTRY_BURSTS]
         column = 0
-        state.lane[channel, lane, OCCUPIED] += 1
+        state.lane[channel, queue_of(parameters, kind, lane), OCCUPIED] += 1
         place = state.channel[channel, JOIN_TAIL] & state.join_mask
         state.joins[channel, place, JOIN_CYCLE] = cycle + ACTS_AFTER
         state.joins[channel, place, JOIN_ENTRY] = entry
@@ -201,12 +205,10 @@ def send_reads(parameters, state, instruction, cycle):
         first_unit, stop_unit = 0, parameters.units
     for channel in range(first_channel, stop_channel):
         for unit in range(first_unit, stop_unit):
-            if not has_room(parameters, state, channel, unit, address, runs):
+            if not has_room(parameters, state, channel, unit, kind, address, runs):
                 return NO_ROOM
-            if (
-                state.unit[channel, unit, PHASE_TAIL] - state.unit[channel, unit, PHASE_HEAD]
-                > state.phase_mask
-            ):
+            row = phases_of(parameters, kind, unit)
+            if state.unit[channel, row, PHASE_TAIL] - state.unit[channel, row, PHASE_HEAD] > state.phase_mask:
                 return POOL_FULL
         if state.channel[channel, FREE_COUNT] < runs * (stop_unit - first_unit):
             return POOL_FULL

@@ -20,7 +20,16 @@ from ppim.engine.lanes import count_trailing_zeros
 from ppim.engine.pim.bus import bus_free_from, read_out_gate, reserve
 from ppim.engine.pim.complete import finish_at, operand_arrives
 from ppim.engine.pim.heap import push
-from ppim.engine.pim.queues import first_hits, free_entry, leave, renew_wishes, visible
+from ppim.engine.pim.queues import (
+    choose_queues,
+    first_hits,
+    free_entry,
+    leave,
+    looked_at,
+    phases_of,
+    renew_wishes,
+    visible,
+)
 from ppim.engine.pim.state import (
     ACTIVATES,
     BUFFER_BURSTS,
@@ -28,6 +37,7 @@ from ppim.engine.pim.state import (
     BUFFER_END,
     BUFFER_HEAD,
     BUFFER_TAIL,
+    DEMAND_JOINED,
     ELIGIBLE,
     ENTRY_BURSTS,
     ENTRY_COLUMN,
@@ -53,6 +63,7 @@ from ppim.engine.pim.state import (
     PHASE_COUNT,
     PHASE_HEAD,
     PHASE_TAIL,
+    PHASES_NEXT,
     PHASES_NONE,
     PRECHARGES,
     PREFETCH_READS,
@@ -116,12 +127,13 @@ def buffer_allows(parameters, state, channel, unit, cycle):
 def choose_column(parameters, state, b, channel, lane, cycle):
     """Place in the window of the entry that a lane would read now, or -1; oldest first."""
     n_visible = visible(parameters, state, channel, lane)
-    stays, leaves = first_hits(state, channel, lane, n_visible, b.open_row[lane])
+    queue = looked_at(parameters, state, channel, lane)
+    stays, leaves = first_hits(state, channel, queue, n_visible, b.open_row[lane])
     if stays >= 0:
         if earliest_cycle(b, COLUMN_READ, lane) > cycle:
             stays = -1
         elif parameters.buffer_bursts:
-            entry = state.window[channel, lane, stays, WINDOW_ENTRY]
+            entry = state.window[channel, queue, stays, WINDOW_ENTRY]
             if state.entries[channel, entry, ENTRY_KIND] != PREFETCH:
                 unit = lane >> parameters.bank_bits
                 if not buffer_allows(parameters, state, channel, unit, cycle):
@@ -143,16 +155,18 @@ def choose_column(parameters, state, b, channel, lane, cycle):
 
 
 @helper(forceinline=True)
-def next_phase(parameters, state, b, channel, unit):
+def next_phase(parameters, state, b, channel, unit, row):
     """Drop the unit's finished phases; its banks then see the next one's entries."""
     mask = state.phase_mask
-    head = state.unit[channel, unit, PHASE_HEAD]
+    head = state.unit[channel, row, PHASE_HEAD]
     while (
-        head < state.unit[channel, unit, PHASE_TAIL]
-        and state.phases[channel, unit, head & mask, PHASE_COUNT] == 0
+        head < state.unit[channel, row, PHASE_TAIL]
+        and state.phases[channel, row, head & mask, PHASE_COUNT] == 0
     ):
         head += 1
-    state.unit[channel, unit, PHASE_HEAD] = head
+    state.unit[channel, row, PHASE_HEAD] = head
+    if parameters.phases == PHASES_NEXT:
+        choose_queues(parameters, state, b, channel, unit)
     for lane in range(unit << parameters.bank_bits, (unit + 1) << parameters.bank_bits):
         renew_wishes(parameters, state, b, channel, lane, state.lane[channel, lane, READS_SINCE_ACTIVATE])
 
@@ -202,7 +216,8 @@ def finish_run(parameters, rings, state, channel, entry, cycle):
 @helper(forceinline=True)
 def read_burst(parameters, rings, state, b, channel, lane, place, cycle):
     """READ the next burst of a window entry."""
-    entry = state.window[channel, lane, place, WINDOW_ENTRY]
+    queue = looked_at(parameters, state, channel, lane)
+    entry = state.window[channel, queue, place, WINDOW_ENTRY]
     item = state.entries[channel, entry]
     kind = item[ENTRY_KIND]
     counters = state.channel[channel]
@@ -232,18 +247,23 @@ def read_burst(parameters, rings, state, b, channel, lane, place, cycle):
     unit = lane >> parameters.bank_bits
     if item[ENTRY_BURSTS] == 0:
         phase_done = False
+        phases = phases_of(parameters, kind, unit)
         if parameters.phases != PHASES_NONE:
-            head = state.unit[channel, unit, PHASE_HEAD] & state.phase_mask
-            state.phases[channel, unit, head, PHASE_COUNT] -= 1
-            phase_done = state.phases[channel, unit, head, PHASE_COUNT] == 0
-        leave(state, channel, lane, place)
+            head = state.unit[channel, phases, PHASE_HEAD] & state.phase_mask
+            state.phases[channel, phases, head, PHASE_COUNT] -= 1
+            phase_done = state.phases[channel, phases, head, PHASE_COUNT] == 0
+        leave(state, channel, queue, place)
+        if parameters.phases == PHASES_NEXT and queue == lane:
+            state.unit[channel, unit, DEMAND_JOINED] -= 1
         stream = 0 if parameters.global_stream else channel
         if rings.stream[stream, FRONT] == FRONT_QUEUE:
             rings.stream[stream, FRONT] = FRONT_READY
             rings.stream[stream, WAKE] = max(rings.stream[stream, NEXT_SLOT], cycle)
         finish_run(parameters, rings, state, channel, entry, cycle)
         if phase_done:
-            next_phase(parameters, state, b, channel, unit)
+            next_phase(parameters, state, b, channel, unit, phases)
+        elif parameters.phases == PHASES_NEXT:
+            choose_queues(parameters, state, b, channel, unit)
     if item[ENTRY_BURSTS] == 0 or place > 0:
         # Otherwise the oldest entry goes on being read: the lane's wishes stay as they are.
         renew_wishes(parameters, state, b, channel, lane, state.lane[channel, lane, READS_SINCE_ACTIVATE])
@@ -253,7 +273,7 @@ def read_burst(parameters, rings, state, b, channel, lane, place, cycle):
 @helper(forceinline=True)
 def activate(parameters, state, b, channel, lane, cycle):
     """Open the row that the lane's oldest entry wants."""
-    row = state.window[channel, lane, 0, WINDOW_ROW]
+    row = state.window[channel, looked_at(parameters, state, channel, lane), 0, WINDOW_ROW]
     state.channel[channel, ACTIVATES] += 1
     keep_log(state, channel, cycle, ACTIVATE, lane, row, NOT_A_COLUMN)
     open_bank(b, lane, row, cycle)

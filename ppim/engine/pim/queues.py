@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from ppim.engine.banks import ACT, COLUMN_READ, COLUMN_WRITE, PRE, earliest_cycle
-from ppim.engine.codes import NO_ROW
+from ppim.engine.codes import NEVER, NO_ROW
 from ppim.engine.pim.state import (
+    DEMAND_JOINED,
     ELIGIBLE,
     ENTRY_KIND,
     ENTRY_LANE,
     ENTRY_NEXT,
     ENTRY_PHASE,
     ENTRY_ROW,
+    FETCHES,
     FREE_COUNT,
     FREE_FIRST,
     NO_ENTRY,
     OCCUPIED,
     PHASE_HEAD,
+    PHASE_TAIL,
     PHASE_VALUE,
+    PHASES_NEXT,
     PHASES_NONE,
+    READS_SINCE_ACTIVATE,
     READY_CYCLE,
     READY_LANES,
     TAIL_FIRST,
@@ -29,8 +34,9 @@ from ppim.engine.pim.state import (
     WINDOW_ROW,
 )
 from ppim.jit import helper
-from ppim.program.instruction import READ_OUT
+from ppim.program.instruction import PREFETCH, READ_OUT
 
+BUFFERS = 2  # halves of a scratchpad that turns use in turn (PHASES_NEXT)
 MAX_HITS_BEFORE_PRECHARGE = (
     4  # READs after which waiting row hits no longer hold a precharge back (golden 3.7)
 )
@@ -54,6 +60,52 @@ def free_entry(state, channel, entry):
 
 
 @helper(forceinline=True)
+def queue_of(parameters, kind, lane):
+    """Queue of a lane that an entry of a kind waits in."""
+    if parameters.phases == PHASES_NEXT and kind == PREFETCH:
+        return lane + parameters.lanes
+    return lane
+
+
+@helper(forceinline=True)
+def phases_of(parameters, kind, unit):
+    """Row of `unit` and `phases` in which a unit's entries of a kind are counted."""
+    if parameters.phases == PHASES_NEXT and kind == PREFETCH:
+        return unit + parameters.units
+    return unit
+
+
+@helper(forceinline=True)
+def looked_at(parameters, state, channel, lane):
+    """Queue of a lane that selection looks at."""
+    if parameters.phases == PHASES_NEXT and state.unit[channel, lane >> parameters.bank_bits, FETCHES]:
+        return lane + parameters.lanes
+    return lane
+
+
+@helper(forceinline=True)
+def first_phase(state, channel, row, otherwise):
+    """Smallest phase with unfinished entries, or `otherwise` where there is none."""
+    head = state.unit[channel, row, PHASE_HEAD]
+    if head == state.unit[channel, row, PHASE_TAIL]:
+        return otherwise
+    return state.phases[channel, row, head & state.phase_mask, PHASE_VALUE]
+
+
+@helper(forceinline=True)
+def choose_queues(parameters, state, b, channel, unit):
+    """PHASES_NEXT: a unit looks at its prefetches while none of its demand may issue (docs/model.md §5)."""
+    demand = first_phase(state, channel, unit, NEVER)
+    fetched = first_phase(state, channel, unit + parameters.units, NEVER)
+    fetches = 0 if state.unit[channel, unit, DEMAND_JOINED] > 0 and fetched > demand else 1
+    if fetches == state.unit[channel, unit, FETCHES]:
+        return
+    state.unit[channel, unit, FETCHES] = fetches
+    for lane in range(unit << parameters.bank_bits, (unit + 1) << parameters.bank_bits):
+        renew_wishes(parameters, state, b, channel, lane, state.lane[channel, lane, READS_SINCE_ACTIVATE])
+
+
+@helper(forceinline=True)
 def show(state, channel, lane, entry):
     """Put an entry at the end of the lane's window."""
     place = state.lane[channel, lane, WINDOW_COUNT]
@@ -67,15 +119,18 @@ def show(state, channel, lane, entry):
 def join(parameters, state, channel, entry):
     """An entry enters its lane's queue: the window, or the list behind it."""
     lane = state.entries[channel, entry, ENTRY_LANE]
-    if state.lane[channel, lane, WINDOW_COUNT] < parameters.window:
-        show(state, channel, lane, entry)
+    queue = queue_of(parameters, state.entries[channel, entry, ENTRY_KIND], lane)
+    if parameters.phases == PHASES_NEXT and queue == lane:
+        state.unit[channel, lane >> parameters.bank_bits, DEMAND_JOINED] += 1
+    if state.lane[channel, queue, WINDOW_COUNT] < parameters.window:
+        show(state, channel, queue, entry)
         return lane
     state.entries[channel, entry, ENTRY_NEXT] = NO_ENTRY
-    if state.lane[channel, lane, TAIL_FIRST] == NO_ENTRY:
-        state.lane[channel, lane, TAIL_FIRST] = entry
+    if state.lane[channel, queue, TAIL_FIRST] == NO_ENTRY:
+        state.lane[channel, queue, TAIL_FIRST] = entry
     else:
-        state.entries[channel, state.lane[channel, lane, TAIL_LAST], ENTRY_NEXT] = entry
-    state.lane[channel, lane, TAIL_LAST] = entry
+        state.entries[channel, state.lane[channel, queue, TAIL_LAST], ENTRY_NEXT] = entry
+    state.lane[channel, queue, TAIL_LAST] = entry
     return lane
 
 
@@ -98,25 +153,31 @@ def leave(state, channel, lane, place):
 @helper(forceinline=True)
 def visible(parameters, state, channel, lane):
     """Entries of the window that may issue as far as phases are concerned."""
-    count = state.lane[channel, lane, WINDOW_COUNT]
+    queue = looked_at(parameters, state, channel, lane)
+    count = state.lane[channel, queue, WINDOW_COUNT]
     if parameters.phases == PHASES_NONE or count == 0:
         return count
-    unit = lane >> parameters.bank_bits
-    mask = state.phase_mask
-    phase = state.phases[channel, unit, state.unit[channel, unit, PHASE_HEAD] & mask, PHASE_VALUE]
+    row = lane >> parameters.bank_bits
+    if queue != lane:
+        # The buffer was used by the turn before the last: its reads come first.
+        demand = first_phase(state, channel, row, NEVER)
+        row += parameters.units
+        if demand <= first_phase(state, channel, row, 0) - BUFFERS:
+            return 0
+    phase = first_phase(state, channel, row, 0)
     n = 0
-    while n < count and state.window[channel, lane, n, WINDOW_PHASE] == phase:
+    while n < count and state.window[channel, queue, n, WINDOW_PHASE] == phase:
         n += 1
     return n
 
 
 @helper(forceinline=True)
-def first_hits(state, channel, lane, n_visible, row):
+def first_hits(state, channel, queue, n_visible, row):
     """Places of the oldest visible entries of the open row: (one that stays, one read out); -1: none."""
     stays, leaves = -1, -1
     for place in range(n_visible):
-        if state.window[channel, lane, place, WINDOW_ROW] == row:
-            kind = state.entries[channel, state.window[channel, lane, place, WINDOW_ENTRY], ENTRY_KIND]
+        if state.window[channel, queue, place, WINDOW_ROW] == row:
+            kind = state.entries[channel, state.window[channel, queue, place, WINDOW_ENTRY], ENTRY_KIND]
             if kind == READ_OUT:
                 if leaves < 0:
                     leaves = place
@@ -149,8 +210,9 @@ def renew_wishes(parameters, state, b, channel, lane, reads_since_activate):
         if row == NO_ROW:
             activate = True
         else:
-            stays, leaves = first_hits(state, channel, lane, n_visible, row)
-            if state.window[channel, lane, 0, WINDOW_ROW] != row:
+            queue = looked_at(parameters, state, channel, lane)
+            stays, leaves = first_hits(state, channel, queue, n_visible, row)
+            if state.window[channel, queue, 0, WINDOW_ROW] != row:
                 no_hits = stays < 0 and leaves < 0
                 precharge = no_hits or reads_since_activate >= MAX_HITS_BEFORE_PRECHARGE
     bit = 1 << lane

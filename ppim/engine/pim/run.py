@@ -9,7 +9,7 @@ from ppim.engine.pim.complete import release_turns
 from ppim.engine.pim.frontend import step_front
 from ppim.engine.pim.heap import READY
 from ppim.engine.pim.issue import issue_units, open_gate, serve_refresh
-from ppim.engine.pim.queues import join, note_lane, renew_wishes
+from ppim.engine.pim.queues import choose_queues, join, note_lane, renew_wishes
 from ppim.engine.pim.state import (
     DONE,
     FREE_COUNT,
@@ -23,6 +23,7 @@ from ppim.engine.pim.state import (
     LOG_MARGIN,
     NEXT_EVENT,
     OPEN,
+    PHASES_NEXT,
     READS,
     READS_SINCE_ACTIVATE,
     READY_CYCLE,
@@ -67,6 +68,11 @@ def join_arrivals(parameters, state, b, channel, cycle):
         state.channel[channel, JOIN_HEAD] += 1
         renew_wishes(parameters, state, b, channel, lane, state.lane[channel, lane, READS_SINCE_ACTIVATE])
         note_lane(state, b, channel, lane, cycle)
+        if parameters.phases == PHASES_NEXT:
+            unit = lane >> parameters.bank_bits
+            choose_queues(parameters, state, b, channel, unit)
+            for other in range(unit << parameters.bank_bits, (unit + 1) << parameters.bank_bits):
+                note_lane(state, b, channel, other, cycle)
 
 
 @helper(forceinline=True)

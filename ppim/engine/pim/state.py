@@ -51,6 +51,7 @@ BARRIER_BATCH = 2
 PHASES_NONE = 0
 PHASES_TABLE = 1
 PHASES_ALL = 2
+PHASES_NEXT = 3  # prefetches have queues and phases of their own
 
 # Columns of `channel`: what a channel counts, ...
 INSTRUCTIONS = 0
@@ -123,7 +124,9 @@ PHASE_TAIL = 2
 COMPUTE_FREE = 3  # end of the arithmetic appended so far
 BUFFER_HEAD = 4
 BUFFER_TAIL = 5
-UNIT_COLUMNS = 6
+DEMAND_JOINED = 6  # demand entries in its queues
+FETCHES = 7  # 1: its prefetch queues are looked at, not the others (PHASES_NEXT)
+UNIT_COLUMNS = 8
 
 # Columns of a phase with unfinished entries.
 PHASE_VALUE = 0
@@ -197,13 +200,15 @@ class PimState(NamedTuple):
     ----------
     channel : ndarray, shape (channels, CHANNEL_COLUMNS)
     lane : ndarray, shape (channels, lanes, LANE_COLUMNS)
+        Under PHASES_NEXT twice as many: behind the lanes, their queues of prefetches; so in `window`.
     window : ndarray, shape (channels, lanes, window, WINDOW_COLUMNS)
         Visible entries of each bank, oldest first.
     entries : ndarray, shape (channels, pool, ENTRY_COLUMNS)
     joins : ndarray, shape (channels, ring, JOIN_COLUMNS)
     unit : ndarray, shape (channels, units, UNIT_COLUMNS)
     phases : ndarray, shape (channels, units, ring, PHASE_COLUMNS)
-        Phases with unfinished entries, ascending.
+        Phases with unfinished entries, ascending. Under PHASES_NEXT twice as many, as in `unit`: behind the
+        units, the turns of their prefetches.
     buffer : ndarray, shape (channels, units, ring, BUFFER_COLUMNS)
     transfers : ndarray, shape (channels, capacity, HEAP_COLUMNS)
         Heaps of transfers whose readiness is known; item: sum, size: bursts.

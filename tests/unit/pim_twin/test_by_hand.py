@@ -663,7 +663,7 @@ def test_an_empty_program_takes_no_time():
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"deliver": "in-order"}, {"prefetch": "next"}, {"unit_accumulators": 2}]
+    "parameters", [{"deliver": "in-order"}, {"unit_accumulators": 2}]
 )
 def test_what_the_twin_does_not_have_is_refused(program, parameters):
     with pytest.raises(ValueError, match="modelled"):

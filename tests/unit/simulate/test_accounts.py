@@ -123,6 +123,8 @@ def test_random_systems(
 STREAMED = [
     ("pim-base", "qr", "interleave", "none", {}),
     ("proactivepim", "tt-rec", "duplicate", "table", {}),
+    ("proactivepim", "tt-rec", "duplicate", "next", {"cache_bytes": 2048}),
+    ("proactivepim", "qr", "duplicate", "next", {"prefetch_used": True, "barrier": "none"}),
     ("proactivepim", "qr", "duplicate", "all", {"barrier": "batch", "unit_buffer_bursts": 4, "macs": 1}),
     ("proactivepim-paper", "qr", "duplicate", "table", {}),
     ("proactivepim-paper", "tt-rec", "interleave", "none", {}),
