@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The first call of a kernel compiles it: an example's time says nothing.
+settings.register_profile("compiled", deadline=None)
+settings.load_profile("compiled")
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("PPIM_SHARED", ROOT.parent / "shared"))
@@ -17,3 +22,8 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"the shared development data is not at {SHARED} (set PPIM_SHARED)")
     return SHARED
+
+
+def complaints(stderr: str) -> list[str]:
+    """The lines with which a command refuses; what it says before of compiling and recognising is left out."""
+    return [line for line in stderr.splitlines() if line.startswith("ppim: ")]

@@ -17,7 +17,7 @@ from ppim.cli import main
 from ppim.dram.device import Device
 from ppim.dram.load import load_device
 from ppim.systems.load import load_system, system_names
-from tests.conftest import ROOT
+from tests.conftest import ROOT, complaints
 
 SAMPLE = ROOT / "traces" / "sample-qr.parquet"
 BURST_BYTES = 64
@@ -229,9 +229,9 @@ def refused(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: object
     assert run(*arguments) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    lines = [line for line in captured.err.splitlines() if not line.startswith("gen-trace: ")]
+    lines = complaints(captured.err)
     assert len(lines) == 1, captured.err
-    assert lines[0].startswith("ppim: ")
+    assert captured.err.endswith(f"{lines[0]}\n"), "nothing comes after the refusal"
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     return lines[0]
 
