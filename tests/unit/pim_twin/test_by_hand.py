@@ -662,9 +662,7 @@ def test_an_empty_program_takes_no_time():
     assert run(ProgramBuilder()).cycles == 0
 
 
-@pytest.mark.parametrize(
-    "parameters", [{"deliver": "in-order"}, {"unit_accumulators": 2}]
-)
+@pytest.mark.parametrize("parameters", [{"deliver": "in-order"}, {"unit_accumulators": 2}])
 def test_what_the_twin_does_not_have_is_refused(program, parameters):
     with pytest.raises(ValueError, match="modelled"):
         run(program, **parameters)
