@@ -137,6 +137,7 @@ class ProgramReplay:
             counts=counts,
             unit_accesses=unit_accesses,
             issue_slots=int(self.rings.stream[:, SLOTS].sum()),
+            limits=self.engine.limits,
             warnings=self._warnings(),
         )
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ppim.dram.load import load_device
 from ppim.engine.codes import ACTIVATE, PRECHARGE, READ, REFRESH, WRITE
+from ppim.engine.pim import account
 from ppim.engine.pim import state as s
 from ppim.engine.pim.engine import PimEngine
 from ppim.errors import InputError
@@ -33,6 +34,17 @@ if TYPE_CHECKING:
 
 Counts = dict[str, NDArray[np.int64]]
 
+CYCLE_CLASSES = {
+    "busy_cycles": account.BUSY,
+    "stall_refresh_cycles": account.STALL_REFRESH,
+    "stall_compute_cycles": account.STALL_COMPUTE,
+    "stall_bus_cycles": account.STALL_BUS,
+    "stall_bank_cycles": account.STALL_BANK,
+    "stall_issue_cycles": account.STALL_ISSUE,
+    "idle_cycles": account.IDLE,
+}
+"""Column of the stats CSV -> class of cycles; they add up to `cycles` in each channel."""
+
 ACCESSES_PER_LLC_CALL = 1 << 16
 
 
@@ -48,6 +60,8 @@ class SimulationResult:
         Accesses served by each PIM unit, its scratchpad included.
     issue_slots : int or None
         Slots used by all streams; a broadcast counts once.
+    limits : dict of str to int
+        Lower bounds of `cycles` by what sets them; empty for a host.
     """
 
     trace: Path
@@ -60,6 +74,7 @@ class SimulationResult:
     counts: Counts
     unit_accesses: NDArray[np.int64] | None = None
     issue_slots: int | None = None
+    limits: dict[str, int] = field(default_factory=dict)
     footprint: Footprint | None = None
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -139,6 +154,8 @@ def engine_counts(engine: PimEngine, burst_bytes: int) -> Counts:
         "bytes_delivered": counted[:, s.DELIVER_BURSTS] * burst_bytes,
         "transfer_cycles": counted[:, s.TRANSFER_CYCLES],
         "compute_cycles": counted[:, s.COMPUTE_CYCLES],
+        **{name: engine.classes[:, column] for name, column in CYCLE_CLASSES.items()},
+        "limit_cycles": np.full(len(counted), max(engine.limits.values())),
     }
 
 
@@ -195,6 +212,7 @@ class _PimRun:
             counts=self._counts(batches, unit_accesses),
             unit_accesses=unit_accesses,
             issue_slots=int(self.program.rings.stream[:, SLOTS].sum()),
+            limits=self.engine.limits,
             footprint=p.footprint,
             warnings=self._warnings(),
         )

@@ -35,12 +35,20 @@ COLUMNS = {
     "bytes_delivered": "of these, bytes the host delivered to PIM units",
     "transfer_cycles": "cycles of the external bus taken by result transfers",
     "compute_cycles": "cycles of arithmetic, summed over units",
+    "busy_cycles": "cycles with a command, with data moving into a unit, or on the external bus",
+    "stall_refresh_cycles": "other cycles in which a refresh holds back what waits in a bank's queue",
+    "stall_compute_cycles": "other cycles in which a transfer or a full buffer waits for arithmetic only",
+    "stall_bus_cycles": "other cycles in which a deliver or transfer has reserved the bus and does not move",
+    "stall_bank_cycles": "other cycles in which a bank's queue waits, or data that were read are on their way",
+    "stall_issue_cycles": "other cycles in which an instruction's slot lasts or it is on its way to a unit",
+    "idle_cycles": "all other cycles: at a barrier, or waiting for other channels or the host",
     "unit_accesses_max": "accesses of the most loaded unit of the channel",
     "unit_accesses_mean": "accesses per unit of the channel",
+    "limit_cycles": "greatest of the lower bounds of `cycles` (the same in all channels)",
 }
 """Column -> meaning and unit. A column that does not apply to the system is empty."""
 
-NOT_SUMMED = ("batches", "unit_accesses_max")
+NOT_SUMMED = ("batches", "unit_accesses_max", "limit_cycles")
 """Columns whose sum over the channels means nothing."""
 
 
@@ -107,6 +115,8 @@ def summary(result: SimulationResult) -> dict[str, Any]:
         "cycles": result.cycles,
         "time_ns": result.time_ns,
         "issue_slots": result.issue_slots,
+        "limit_cycles": result.limits,
+        "binding_limit": binding_limit(result),
         "totals": {name: result.total(name) for name in result.counts if name not in NOT_SUMMED},
         "system": asdict(result.system),
         "device": result.device.name,
@@ -122,6 +132,11 @@ def summary(result: SimulationResult) -> dict[str, Any]:
             "duplicated_percent": result.footprint.duplicated_percent,
         }
     return figures
+
+
+def binding_limit(result: SimulationResult) -> str:
+    """Name of the greatest lower bound; empty for a host."""
+    return max(result.limits, key=lambda name: result.limits[name], default="")
 
 
 def write_summary(result: SimulationResult, path: Path) -> None:
@@ -148,6 +163,11 @@ def summary_lines(result: SimulationResult) -> Iterator[str]:
             f"{system.pim.frontend} front end, barrier {system.pim.barrier}, transfer {system.pim.transfer}"
         )
         yield f"  issue slots {result.issue_slots:,}"
+    if result.limits and result.cycles:
+        name = binding_limit(result)
+        percent = 100 * result.limits[name] / result.cycles
+        busy = 100 * total("busy_cycles") / (result.cycles * result.device.organization.channels)
+        yield f"  {percent:.0f} % of the {name} limit; channels busy {busy:.0f} % of the time"
     for warning in result.warnings:
         yield f"  warning: {warning}"
     if result.seconds > 0:

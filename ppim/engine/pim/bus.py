@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ppim.engine.pim.account import COMES_END, note_use
 from ppim.engine.pim.complete import complete_one
 from ppim.engine.pim.heap import ITEM, READY, SIZE, pop
+from ppim.engine.pim.limits import BUS
 from ppim.engine.pim.state import (
     ANY_RANK,
     BUS_DIRECTION,
@@ -38,8 +40,12 @@ def bus_free_from(parameters, state, channel, direction, rank):
 
 
 @helper(forceinline=True)
-def reserve(state, channel, direction, rank, end):
-    """Take the bus up to `end`."""
+def reserve(state, channel, direction, rank, start, end, is_read_out):
+    """Take the bus from `start` up to `end`."""
+    note_use(state, channel, start, end)
+    state.peaks[channel, BUS] += end - start
+    if not is_read_out:
+        state.account[channel, COMES_END] = end
     state.channel[channel, BUS_END] = end
     state.channel[channel, BUS_DIRECTION] = direction
     state.channel[channel, BUS_RANK] = rank
@@ -55,7 +61,7 @@ def start_ready_transfers(parameters, rings, state, channel, cycle):
         state.channel[channel, TRANSFERS_WAITING] -= 1
         start = max(cycle, bus_free_from(parameters, state, channel, TO_HOST, ANY_RANK))
         taken = bursts * parameters.bus_burst_cycles
-        reserve(state, channel, TO_HOST, ANY_RANK, start + taken)
+        reserve(state, channel, TO_HOST, ANY_RANK, start, start + taken, False)
         state.channel[channel, TRANSFER_BURSTS] += bursts
         state.channel[channel, TRANSFER_CYCLES] += taken
         turn = rings.sums[number & rings.sum_mask, SUM_TURN]

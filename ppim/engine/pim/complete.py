@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ppim.engine.pim.account import note_arrival
 from ppim.engine.pim.heap import push
+from ppim.engine.pim.limits import COMPUTE, tally
 from ppim.engine.pim.state import (
     ACTS_AFTER,
     BARRIER_BATCH,
@@ -136,12 +138,14 @@ def operand_arrives(parameters, rings, state, lookup, cycle):
     sum_row = number & rings.sum_mask
     channel = rings.sums[sum_row, SUM_CHANNEL]
     unit = rings.sums[sum_row, SUM_UNIT]
+    note_arrival(state, channel, cycle)
     if rings.lookups[row, LOOKUP_OPERANDS] == 0:
         complete = rings.lookups[row, LOOKUP_READY]
         start = max(complete, state.unit[channel, unit, COMPUTE_FREE])
         end = start + rings.lookups[row, LOOKUP_COMPUTE]
         state.unit[channel, unit, COMPUTE_FREE] = end
         state.channel[channel, COMPUTE_CYCLES] += rings.lookups[row, LOOKUP_COMPUTE]
+        tally(parameters, state, channel, COMPUTE, unit, rings.lookups[row, LOOKUP_COMPUTE], True)
         if parameters.buffer_bursts:
             place = state.unit[channel, unit, BUFFER_TAIL] & state.buffer_mask
             state.buffer[channel, unit, place, BUFFER_COMPLETE] = complete

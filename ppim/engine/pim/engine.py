@@ -19,9 +19,10 @@ from ppim.engine.banks import (
     readout_timing,
 )
 from ppim.engine.codes import NEVER
+from ppim.engine.pim import account, limits
 from ppim.engine.pim import state as s
 from ppim.engine.pim.heap import HEAP_COLUMNS
-from ppim.engine.pim.run import run
+from ppim.engine.pim.run import run, settle_all
 from ppim.engine.pim.threads import GATE_SIZE
 from ppim.errors import InputError, PpimError
 from ppim.program.state import MAX_GROUPS, WAKE, Rings
@@ -119,7 +120,33 @@ def make_parameters(device: Device, system: SystemSpec, *, alone: bool) -> s.Par
         ),
         cache_latency=system.cache.cache_latency,
         buffer_bursts=system.compute.unit_buffer_bursts,
+        **_bound_parameters(device, system),
     )
+
+
+def _bound_parameters(device: Device, system: SystemSpec) -> dict[str, int]:
+    """The device's timing as the lower bounds need it."""
+    org, timing, pim = device.organization, device.timing, system.pim
+    in_unit = org.banks // units_of_channel(device, pim.level)
+    spans_groups = in_unit > org.banks_per_group
+    column_set = min(in_unit, org.banks_per_rank) if spans_groups else org.banks_per_group
+    column = timing.tCCD_S if spans_groups or org.bankgroups == 1 else timing.tCCD_L
+    spaced = in_unit >= org.banks_per_rank or pim.cross_unit_timing == "physical"
+    return {
+        "refresh_cycles": timing.tRFC,
+        "row_cycles": timing.tRC,
+        "column_cycles": max(timing.burst_cycles, column),
+        "column_set_bits": column_set.bit_length() - 1,
+        "activate_spacing": min(timing.tRRD_S, timing.tRRD_L) if spaced else 0,
+        "activate_window": timing.tFAW if _has_activate_windows(device, system) else 0,
+    }
+
+
+def _has_activate_windows(device: Device, system: SystemSpec) -> bool:
+    """Whether tFAW holds: always where a unit is a rank or more."""
+    org, pim = device.organization, system.pim
+    in_unit = org.banks // units_of_channel(device, pim.level)
+    return pim.cross_unit_timing != "none" or in_unit >= org.banks_per_rank
 
 
 def make_pim_banks(device: Device, system: SystemSpec):  # type: ignore[no-untyped-def]
@@ -137,12 +164,26 @@ def make_pim_banks(device: Device, system: SystemSpec):  # type: ignore[no-untyp
         unit_of_lane,
         keep_activates if pim.cross_unit_timing == "physical" else keep_nothing,
     )
-    windows = pim.cross_unit_timing != "none" or org.banks // units >= org.banks_per_rank
+    windows = _has_activate_windows(device, system)
     return make_banks(device, org.channels, distances, activate_windows=windows)
 
 
 def _power_of_two(least: int) -> int:
     return 1 << max(least - 1, 1).bit_length()
+
+
+def _moving_words(p: s.Parameters) -> int:
+    """Words of the ring of moving cycles: four times what is known ahead but for the bus, or more."""
+    reads_ahead = min(p.interval, p.window * p.bursts_per_row * p.column_cycles)
+    ahead = (
+        reads_ahead
+        + p.unit_read_latency
+        + p.read_latency
+        + p.write_latency
+        + 2 * p.bus_burst_cycles
+        + p.turnaround
+    )
+    return _power_of_two(max(account.LEAST_RING_CYCLES, 4 * ahead) // account.WORD_CYCLES + 1)
 
 
 def _integers(*shape: int) -> NDArray[np.int64]:
@@ -236,6 +277,13 @@ class PimEngine:
             buffer=_integers(c, p.units, self._buffer_ring(p, rings), s.BUFFER_COLUMNS),
             transfers=_integers(c, len(rings.sums), HEAP_COLUMNS),
             delivers=_integers(len(rings.stream), self._deliver_heap(rings), HEAP_COLUMNS),
+            account=_integers(c, account.ACCOUNT_COLUMNS),
+            moving=_integers(c, _moving_words(p)),
+            tally=_integers(
+                c, p.lanes + (p.lanes >> p.column_set_bits) + p.ranks + p.units, limits.TALLY_COLUMNS
+            ),
+            peaks=_integers(c, limits.N_LIMITS),
+            bounds=_integers(limits.BOUNDS_SIZE),
             log=_integers(c, keep_commands + s.LOG_MARGIN if keep_commands else 0, s.LOG_COLUMNS),
         )
         _free_list(state.entries, 0)
@@ -276,7 +324,20 @@ class PimEngine:
 
     def finish(self) -> int:
         """After DONE: go on with refreshes to the end of the run; DONE or LOG_FULL."""
-        return self._run(final=True, until=self.cycles)
+        status = self._run(final=True, until=self.cycles)
+        if status == s.DONE:
+            settle_all(self.parameters, self.state, self.cycles)
+        return status
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """After `finish`: cycles by class (`account.BUSY`, ...), shape (channels, N_CLASSES)."""
+        return self.state.account[:, : account.N_CLASSES]
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """After `finish`: lower bounds of the run's cycles, by what sets them."""
+        return limits.limit_cycles(self.parameters, self.rings, self.state)
 
     @property
     def cycles(self) -> int:
@@ -344,7 +405,11 @@ class PimEngine:
         self.state = s.as_state(**{name: getattr(self.state, name) for name in names} | arrays)
 
     def _grow_pool(self) -> None:
-        """Make room for twice the phases if a unit has no place for one more, else for twice the entries."""
+        """Double what is too small: the ring of moving cycles, the rings of phases, or the pool of entries."""
+        ahead = int((self.state.channel[:, s.BUS_END] - self.state.account[:, account.SETTLED]).max())
+        if ahead > self.state.moving.shape[1] * account.WORD_CYCLES // 2:
+            self._double_moving()
+            return
         head, tail = self.state.unit[:, :, s.PHASE_HEAD], self.state.unit[:, :, s.PHASE_TAIL]
         size = self.state.phases.shape[2]
         if int((tail - head).max()) >= size:
@@ -359,6 +424,15 @@ class PimEngine:
         self.state.channel[:, s.FREE_FIRST] = old
         self.state.channel[:, s.FREE_COUNT] += old
         self._replace(entries=entries)
+
+    def _double_moving(self) -> None:
+        """Twice the ring of moving cycles, of which those not yet settled keep their bits."""
+        channels, old = self.state.moving.shape
+        moving = _integers(channels, 2 * old)
+        for channel, settled in enumerate(self.state.account[:, account.SETTLED] >> account.WORD_SHIFT):
+            words = np.arange(settled, settled + old)
+            moving[channel, words & (2 * old - 1)] = self.state.moving[channel, words & (old - 1)]
+        self._replace(moving=moving)
 
     def resize(self, rings: Rings) -> None:
         """Continue with larger rings (the builder found no room)."""

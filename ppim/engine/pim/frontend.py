@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from ppim.engine.codes import NEVER
+from ppim.engine.pim.account import note_slot, ring_is_short, settle
 from ppim.engine.pim.bus import bus_free_from, reserve
 from ppim.engine.pim.complete import complete_one, operand_arrives, queue_transfer
 from ppim.engine.pim.heap import ITEM, READY, SIZE, pop
+from ppim.engine.pim.limits import INSTRUCTION
 from ppim.engine.pim.queues import phases_of, queue_of, take_entry
 from ppim.engine.pim.state import (
     ACTS_AFTER,
@@ -232,7 +234,7 @@ def send_reads(parameters, state, instruction, cycle):
 
 
 @helper(forceinline=True)
-def send_transfer(rings, state, instruction, cycle):
+def send_transfer(parameters, rings, state, instruction, cycle):
     """TRANSFER: its sums are sent when they are complete; without a sum it only takes its slot."""
     turn = instruction[TURN]
     if instruction[N_SUMS] == 0:
@@ -243,6 +245,7 @@ def send_transfer(rings, state, instruction, cycle):
     for number in range(instruction[SUM], instruction[SUM] + instruction[N_SUMS]):
         row = number & rings.sum_mask
         channel = rings.sums[row, SUM_CHANNEL]
+        settle(parameters, state, channel, cycle)
         state.channel[channel, OPEN] += 1
         rings.sums[row, SUM_SENT] = cycle
         rings.sums[row, SUM_ORDER] = state.channel[channel, TRANSFERS_SENT]
@@ -261,18 +264,26 @@ def owner_channel(rings, lookup):
 
 @helper(forceinline=True)
 def send_deliver(parameters, rings, state, stream, cycle):
-    """The oldest deliver that is due goes to its lookup's unit over the channel's bus."""
+    """The oldest deliver that is due goes to its lookup's unit over the channel's bus.
+
+    False when the ring of the account has to grow first.
+    """
     lookup = state.delivers[stream, 0, ITEM]
     bursts = state.delivers[stream, 0, SIZE]
+    channel = owner_channel(rings, lookup)
+    if ring_is_short(state, channel, cycle):
+        return False
     pop(state.delivers, stream, rings.stream[stream, DELIVERS])
     rings.stream[stream, DELIVERS] -= 1
-    channel = owner_channel(rings, lookup)
+    settle(parameters, state, channel, cycle)
     free = bus_free_from(parameters, state, channel, TO_UNIT, ANY_RANK)
-    end = max(cycle + parameters.write_latency, free) + bursts * parameters.bus_burst_cycles
-    reserve(state, channel, TO_UNIT, ANY_RANK, end)
+    start = max(cycle + parameters.write_latency, free)
+    end = start + bursts * parameters.bus_burst_cycles
+    reserve(state, channel, TO_UNIT, ANY_RANK, start, end, False)
     state.channel[channel, INSTRUCTIONS] += 1
     state.channel[channel, DELIVER_BURSTS] += bursts
     operand_arrives(parameters, rings, state, lookup, end)
+    return True
 
 
 @helper(forceinline=True)
@@ -296,9 +307,10 @@ def send(parameters, rings, state, instruction, cycle):
     """Send one instruction; SENT, NO_ROOM or POOL_FULL."""
     kind = instruction[KIND]
     if kind == TRANSFER:
-        send_transfer(rings, state, instruction, cycle)
+        send_transfer(parameters, rings, state, instruction, cycle)
     elif kind == HIT:
         channel = instruction[CHANNEL]
+        settle(parameters, state, channel, cycle)
         state.channel[channel, OPEN] += 1 + instruction[SHARERS]
         arrival = cycle + ACTS_AFTER + parameters.cache_latency
         for user in range(instruction[LOOKUP], instruction[LOOKUP] + instruction[SHARERS] + 1):
@@ -332,8 +344,10 @@ def wait(rings, state, stream, why):
 
 
 @helper(forceinline=True)
-def use_slot(parameters, rings, stream, cycle):
-    """The slot of `cycle` is used."""
+def use_slot(parameters, rings, state, stream, cycle, is_demand):
+    """The slot of `cycle` is used; demand, delivers and the transfers of sums wait for the barrier."""
+    note_slot(parameters, state, stream, cycle)
+    state.peaks[stream, INSTRUCTION] += is_demand
     rings.stream[stream, SLOTS] += 1
     rings.stream[stream, NEXT_SLOT] = cycle + parameters.interval
     rings.stream[stream, WAKE] = rings.stream[stream, NEXT_SLOT]
@@ -341,13 +355,14 @@ def use_slot(parameters, rings, stream, cycle):
 
 @helper(forceinline=True)
 def step_front(parameters, rings, state, stream, cycle):
-    """What a stream does at the end of `cycle`; False when the pool of entries has to grow first."""
+    """What a stream does at the end of `cycle`; False when something has to grow first."""
     if cycle < rings.stream[stream, NEXT_SLOT]:
         rings.stream[stream, WAKE] = rings.stream[stream, NEXT_SLOT]
         return True
     if rings.stream[stream, DELIVERS] > 0 and state.delivers[stream, 0, READY] <= cycle:
-        send_deliver(parameters, rings, state, stream, cycle)
-        use_slot(parameters, rings, stream, cycle)
+        if not send_deliver(parameters, rings, state, stream, cycle):
+            return False
+        use_slot(parameters, rings, state, stream, cycle, True)
         return True
     if rings.stream[stream, HEAD] == rings.stream[stream, TAIL]:
         wait(rings, state, stream, FRONT_EMPTY)
@@ -370,7 +385,8 @@ def step_front(parameters, rings, state, stream, cycle):
     rings.stream[stream, FRONT] = FRONT_READY
     count_instruction(parameters, state, instruction)
     rings.stream[stream, HEAD] += 1
-    use_slot(parameters, rings, stream, cycle)
+    is_demand = instruction[KIND] != PREFETCH and (instruction[KIND] != TRANSFER or instruction[N_SUMS] > 0)
+    use_slot(parameters, rings, state, stream, cycle, is_demand)
     if rings.stream[stream, HEAD] == rings.stream[stream, TAIL]:
         wait(rings, state, stream, FRONT_EMPTY)
     return True

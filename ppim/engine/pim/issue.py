@@ -17,9 +17,11 @@ from ppim.engine.banks import (
 )
 from ppim.engine.codes import ACTIVATE, NEVER, NO_COMMAND, NO_ROW, PRECHARGE, READ, REFRESH, WRITE
 from ppim.engine.lanes import count_trailing_zeros
+from ppim.engine.pim.account import BUFFER_HELD, note_arrival, note_command, note_read, note_refresh
 from ppim.engine.pim.bus import bus_free_from, read_out_gate, reserve
 from ppim.engine.pim.complete import finish_at, operand_arrives
 from ppim.engine.pim.heap import push
+from ppim.engine.pim.limits import tally_activate, tally_read
 from ppim.engine.pim.queues import (
     choose_queues,
     first_hits,
@@ -138,6 +140,7 @@ def choose_column(parameters, state, b, channel, lane, cycle):
                 unit = lane >> parameters.bank_bits
                 if not buffer_allows(parameters, state, channel, unit, cycle):
                     stays = -1
+                    state.account[channel, BUFFER_HELD] = cycle + 1
     if leaves >= 0:
         rank = lane >> parameters.rank_bits
         free = bus_free_from(parameters, state, channel, TO_HOST, rank)
@@ -238,12 +241,18 @@ def read_burst(parameters, rings, state, b, channel, lane, place, cycle):
             channel,
             TO_HOST,
             lane >> parameters.rank_bits,
+            start,
             start + parameters.bus_burst_cycles,
+            True,
         )
         finish_at(state, channel, start + parameters.bus_burst_cycles)
         b.candidates[COLUMN_WRITE] = 0
-    elif kind == PREFETCH:
-        counters[PREFETCH_READS] += 1
+        note_arrival(state, channel, start + parameters.burst_cycles)
+    else:
+        counters[PREFETCH_READS] += kind == PREFETCH
+        note_read(parameters, state, channel, cycle)
+    note_command(state, channel, cycle)
+    tally_read(parameters, state, channel, lane, kind != PREFETCH)
     unit = lane >> parameters.bank_bits
     if item[ENTRY_BURSTS] == 0:
         phase_done = False
@@ -273,7 +282,11 @@ def read_burst(parameters, rings, state, b, channel, lane, place, cycle):
 @helper(forceinline=True)
 def activate(parameters, state, b, channel, lane, cycle):
     """Open the row that the lane's oldest entry wants."""
-    row = state.window[channel, looked_at(parameters, state, channel, lane), 0, WINDOW_ROW]
+    queue = looked_at(parameters, state, channel, lane)
+    row = state.window[channel, queue, 0, WINDOW_ROW]
+    kind = state.entries[channel, state.window[channel, queue, 0, WINDOW_ENTRY], ENTRY_KIND]
+    note_command(state, channel, cycle)
+    tally_activate(parameters, state, channel, lane, kind != PREFETCH)
     state.channel[channel, ACTIVATES] += 1
     keep_log(state, channel, cycle, ACTIVATE, lane, row, NOT_A_COLUMN)
     open_bank(b, lane, row, cycle)
@@ -286,6 +299,7 @@ def activate(parameters, state, b, channel, lane, cycle):
 @helper(forceinline=True)
 def precharge(parameters, state, b, channel, lane, cycle):
     """Close a bank."""
+    note_command(state, channel, cycle)
     state.channel[channel, PRECHARGES] += 1
     keep_log(state, channel, cycle, PRECHARGE, lane, NO_ROW, NOT_A_COLUMN)
     close_bank(b, lane, cycle)
@@ -415,6 +429,9 @@ def serve_refresh(parameters, state, b, channel, cycle):
     if command == PRECHARGE:
         precharge(parameters, state, b, channel, lane, cycle)
     else:
+        rank = head_rank(parameters, state, channel)
+        note_command(state, channel, cycle)
+        note_refresh(parameters, state, channel, b.rank_lanes[rank], cycle)
         state.channel[channel, REFRESHES] += 1
         keep_log(state, channel, cycle, REFRESH, lane, NO_ROW, NOT_A_COLUMN)
         apply(b, REFRESH, lane, cycle)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from ppim.engine.banks import channel_banks
 from ppim.engine.codes import NEVER
+from ppim.engine.pim.account import note_waits, ring_is_short, settle
 from ppim.engine.pim.bus import start_ready_transfers
 from ppim.engine.pim.complete import release_turns
 from ppim.engine.pim.frontend import step_front
 from ppim.engine.pim.heap import READY
 from ppim.engine.pim.issue import issue_units, open_gate, serve_refresh
+from ppim.engine.pim.limits import pass_barrier
 from ppim.engine.pim.queues import choose_queues, join, note_lane, renew_wishes
 from ppim.engine.pim.state import (
     DONE,
@@ -94,12 +96,14 @@ def next_event(state, channel, cycle, gate):
 @helper(forceinline=True)
 def channel_cycle(parameters, rings, state, b, channel, cycle):
     """Everything that happens in a channel in `cycle` before its stream acts; sets its next event."""
+    settle(parameters, state, channel, cycle)
     start_ready_transfers(parameters, rings, state, channel, cycle)
     join_arrivals(parameters, state, b, channel, cycle)
     serve_refresh(parameters, state, b, channel, cycle)
     open_gate(parameters, state, b, channel, cycle)
     issue_units(parameters, rings, state, b, channel, cycle)
     gate = open_gate(parameters, state, b, channel, cycle)
+    note_waits(state, b, channel)
     state.channel[channel, NEXT_EVENT] = next_event(state, channel, cycle, gate)
 
 
@@ -172,6 +176,8 @@ def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_s
             while state.channel[channel, NEXT_EVENT] <= limit:
                 if log_is_full(state, channel):
                     return LOG_FULL
+                if ring_is_short(state, channel, state.channel[channel, NEXT_EVENT]):
+                    return GROW
                 channel_cycle(parameters, rings, state, b, channel, state.channel[channel, NEXT_EVENT])
             progress += state.channel[channel, READS]
         for stream in range(first_stream, stop_stream):
@@ -182,6 +188,7 @@ def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_s
             progress += rings.stream[stream, SLOTS]
         if stop_stream - first_stream > 1 or stop - first > 1:
             release_turns(parameters, rings, 1)
+            pass_barrier(parameters, rings, state)
         fruitless = fruitless + 1 if progress == seen else 0
         seen = progress
         if fruitless > FRUITLESS_EVENTS and until == NEVER:
@@ -218,6 +225,7 @@ def run(parameters, owned_rings, owned_state, banks, together, final, until, gro
     n_streams = rings.n_streams
     if group == 0:
         release_turns(parameters, rings, n_groups)
+        pass_barrier(parameters, rings, state)
         for stream in range(n_streams):
             row = rings.stream[stream]
             if row[FRONT] == FRONT_EMPTY and row[HEAD] < row[TAIL]:
@@ -242,6 +250,7 @@ def run(parameters, owned_rings, owned_state, banks, together, final, until, gro
             return REFILL
         if group == 0:
             gate[GATE_RELEASED] = release_turns(parameters, rings, n_groups)
+            pass_barrier(parameters, rings, state)
         if not meet(gate, n_groups):
             return REFILL
         if not gate[GATE_RELEASED]:
@@ -250,3 +259,11 @@ def run(parameters, owned_rings, owned_state, banks, together, final, until, gro
     for stream in range(n_streams):
         waiting += rings.stream[stream, FRONT] == FRONT_BARRIER
     return STUCK if status == DONE and waiting > 0 and final and until == NEVER else status
+
+
+@njit
+def settle_all(parameters, owned_state, cycle):
+    """Count the cycles of all channels up to the end of the run."""
+    state = bare_state(owned_state)
+    for channel in range(parameters.channels):
+        settle(parameters, state, channel, cycle)

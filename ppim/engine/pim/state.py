@@ -189,6 +189,12 @@ class Parameters(NamedTuple):
     reads_on: int  # 1: units do not depend on each other's reads, nor channels on each other within a turn
     cache_latency: int
     buffer_bursts: int  # 0: unlimited
+    refresh_cycles: int  # tRFC
+    row_cycles: int  # tRC
+    column_cycles: int  # least distance of two READs of one column set
+    column_set_bits: int  # a column set is the bank group, or the rank where units span bank groups
+    activate_spacing: int  # tRRD_S, 0 where it does not hold between units
+    activate_window: int  # tFAW, 0: none
 
 
 class PimState(NamedTuple):
@@ -216,7 +222,17 @@ class PimState(NamedTuple):
         Heaps of delivers; item: lookup, size: bursts.
     log : ndarray, shape (channels, capacity, LOG_COLUMNS)
         Commands issued; capacity 0: not kept.
-    join_mask, phase_mask, buffer_mask : int
+    account : ndarray, shape (channels, ACCOUNT_COLUMNS)
+        Classes of cycles (`account`).
+    moving : ndarray, shape (channels, words)
+        Ring of bits, one a cycle: something moves (`account`).
+    tally : ndarray, shape (channels, places, TALLY_COLUMNS)
+        Work of banks, column sets, ranks and units (`limits`).
+    peaks : ndarray, shape (channels, N_LIMITS)
+        Most work since the last barrier (`limits`).
+    bounds : ndarray, shape (BOUNDS_SIZE,)
+        Lower bounds so far (`limits`).
+    join_mask, phase_mask, buffer_mask, moving_mask : int
         Sizes of rings less one.
     pool, log_capacity : int
         Entries, and commands kept, of a channel.
@@ -233,9 +249,15 @@ class PimState(NamedTuple):
     transfers: np.ndarray
     delivers: np.ndarray
     log: np.ndarray
+    account: np.ndarray
+    moving: np.ndarray
+    tally: np.ndarray
+    peaks: np.ndarray
+    bounds: np.ndarray
     join_mask: int
     phase_mask: int
     buffer_mask: int
+    moving_mask: int
     pool: int
     log_capacity: int
 
@@ -247,6 +269,7 @@ def as_state(**arrays: np.ndarray) -> PimState:
         join_mask=arrays["joins"].shape[1] - 1,
         phase_mask=arrays["phases"].shape[2] - 1,
         buffer_mask=arrays["buffer"].shape[2] - 1,
+        moving_mask=arrays["moving"].shape[1] - 1,
         pool=arrays["entries"].shape[1],
         log_capacity=arrays["log"].shape[1],
     )
@@ -267,9 +290,15 @@ def bare_state(state):
         bare(state.transfers),
         bare(state.delivers),
         bare(state.log),
+        bare(state.account),
+        bare(state.moving),
+        bare(state.tally),
+        bare(state.peaks),
+        bare(state.bounds),
         state.join_mask,
         state.phase_mask,
         state.buffer_mask,
+        state.moving_mask,
         state.pool,
         state.log_capacity,
     )

@@ -55,6 +55,8 @@ class EngineResult:
     slots: np.ndarray
     calls: int  # of the engine
     entries: int  # in the pool at the end
+    classes: np.ndarray
+    limits: dict[str, int]
 
 
 class Feeder:
@@ -194,6 +196,8 @@ def run_program(
         slots=feeder.rings.stream[:, SLOTS],
         calls=calls,
         entries=engine.state.entries.shape[1],
+        classes=engine.classes,
+        limits=engine.limits,
     )
 
 

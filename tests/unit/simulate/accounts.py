@@ -10,7 +10,7 @@ import numpy as np
 from ppim.dram.device import Device
 from ppim.dram.load import load_device
 from ppim.engine.pim import state as s
-from ppim.engine.simulate import SimulationResult, simulate
+from ppim.engine.simulate import CYCLE_CLASSES, SimulationResult, simulate
 from ppim.program import instruction as i
 from ppim.stats.simulation import write_csv
 from ppim.systems.spec import SystemSpec
@@ -38,7 +38,15 @@ def check_run(trace: SmallTrace, system: SystemSpec) -> SimulationResult:
     check_commands(result, run)
     check_timing(device, system, run)
     check_bounds(device, system, result, program, run)
+    check_cycles(result)
     return result
+
+
+def check_cycles(result: SimulationResult) -> None:
+    """Each cycle of each channel has one class, and no lower bound is above the run's length."""
+    assert (sum(result.counts[name] for name in CYCLE_CLASSES) == result.cycles).all()
+    assert all(limit <= result.cycles for limit in result.limits.values()), result.limits
+    assert (result.counts["limit_cycles"] == max(result.limits.values())).all()
 
 
 def check_same_as_whole(result: SimulationResult, run: WholeRun) -> None:

@@ -1,0 +1,158 @@
+"""Lower bounds that physics sets for the work of a run (docs/model.md §10).
+
+Work between two barriers cannot overlap other work that waits for them, so each bound is summed over the
+barriers, of each the worst channel. Prefetches are free to overlap; they count in the bounds of the whole
+run, which hold as well. `tally` counts per bank, per set of banks that share a column path, per rank and
+per unit; `peaks` has the greatest count of each kind since the last barrier; `bounds` adds them up.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppim.engine.pim.state import (
+    ACTS_AFTER,
+    BARRIER_NONE,
+    DELIVER_BURSTS,
+    READ_OUT_BURSTS,
+    TRANSFER_CYCLES,
+    Parameters,
+    PimState,
+)
+from ppim.jit import helper, njit
+from ppim.program.state import RELEASE, SLOTS, Rings
+
+# Kinds of bound, also columns of `peaks`.
+BANK = 0
+COLUMN = 1
+ACTIVATE_RATE = 2
+INSTRUCTION = 3
+BUS = 4
+COMPUTE = 5
+N_LIMITS = 6
+NAMES = ("bank-occupancy", "column-rate", "activate-rate", "instruction-rate", "data-bus", "compute")
+
+# Columns of `tally`.
+TALLY_BARRIER = 0  # number of the barrier that `TALLY_SINCE` counts from
+TALLY_SINCE = 1  # demand since that barrier
+TALLY_ALL = 2  # all of the run, prefetches included
+TALLY_COLUMNS = 3
+
+# Positions in `bounds` behind the kinds.
+BARRIERS = 6
+LAST_RELEASE = 7
+BOUNDS_SIZE = 8
+
+ACTIVATES_PER_WINDOW = 4
+
+
+@helper(forceinline=True)
+def rows_before(parameters, kind):
+    """First row of a kind's counts in `tally`: banks, column sets, ranks, units."""
+    if kind == BANK:
+        return 0
+    columns = parameters.lanes
+    ranks = columns + (parameters.lanes >> parameters.column_set_bits)
+    if kind == COLUMN:
+        return columns
+    if kind == ACTIVATE_RATE:
+        return ranks
+    return ranks + parameters.ranks
+
+
+@helper(forceinline=True)
+def tally(parameters, state, channel, kind, index, amount, is_demand):
+    """Count work of a bank, column set, rank or unit."""
+    row = state.tally[channel, rows_before(parameters, kind) + index]
+    row[TALLY_ALL] += amount
+    if is_demand:
+        if row[TALLY_BARRIER] != state.bounds[BARRIERS]:
+            row[TALLY_BARRIER] = state.bounds[BARRIERS]
+            row[TALLY_SINCE] = 0
+        row[TALLY_SINCE] += amount
+        state.peaks[channel, kind] = max(state.peaks[channel, kind], row[TALLY_SINCE])
+
+
+@helper(forceinline=True)
+def tally_activate(parameters, state, channel, lane, is_demand):
+    """Count an ACTIVATE of a bank and its rank."""
+    tally(parameters, state, channel, BANK, lane, 1, is_demand)
+    tally(parameters, state, channel, ACTIVATE_RATE, lane >> parameters.rank_bits, 1, is_demand)
+
+
+@helper(forceinline=True)
+def tally_read(parameters, state, channel, lane, is_demand):
+    """Count a READ of a column set."""
+    tally(parameters, state, channel, COLUMN, lane >> parameters.column_set_bits, 1, is_demand)
+
+
+@helper
+def least_cycles(parameters, kind, count):
+    """Cycles that `count` pieces of work of one kind take at least."""
+    if count == 0:
+        return 0
+    if kind == BANK:
+        return (count - 1) * parameters.row_cycles
+    if kind == COLUMN:
+        return (count - 1) * parameters.column_cycles
+    if kind == ACTIVATE_RATE:
+        windows = (count - 1) // ACTIVATES_PER_WINDOW
+        spaced = (count - 1) * parameters.activate_spacing
+        return max(
+            spaced,
+            windows * max(parameters.activate_window, ACTIVATES_PER_WINDOW * parameters.activate_spacing),
+        )
+    if kind == INSTRUCTION:
+        return (count - 1) * parameters.interval + ACTS_AFTER
+    return count
+
+
+@helper
+def add_barrier(parameters, state):
+    """Add the worst channel's bound of each kind, and begin to count anew."""
+    for kind in range(N_LIMITS):
+        worst = 0
+        for channel in range(parameters.channels):
+            worst = max(worst, state.peaks[channel, kind])
+            state.peaks[channel, kind] = 0
+        state.bounds[kind] += least_cycles(parameters, kind, worst)
+    state.bounds[BARRIERS] += 1
+
+
+@helper(forceinline=True)
+def pass_barrier(parameters, rings, state):
+    """After turns were completed: if that opened a barrier, what follows is counted apart."""
+    if parameters.barrier != BARRIER_NONE and rings.marks[RELEASE] != state.bounds[LAST_RELEASE]:
+        state.bounds[LAST_RELEASE] = rings.marks[RELEASE]
+        add_barrier(parameters, state)
+
+
+@njit
+def bound(parameters: Parameters, kind: int, count: int) -> int:
+    """`least_cycles` for Python."""
+    return least_cycles(parameters, kind, count)
+
+
+def limit_cycles(p: Parameters, rings: Rings, state: PimState) -> dict[str, int]:
+    """Lower bound of the run's cycles by what sets it, after the run; docs/model.md §10."""
+    return {
+        NAMES[kind]: max(
+            int(state.bounds[kind]) + bound(p, kind, int(state.peaks[:, kind].max())),
+            bound(p, kind, int(_whole_run(p, rings, state, kind).max())),
+        )
+        for kind in range(N_LIMITS)
+    }
+
+
+def _whole_run(p: Parameters, rings: Rings, state: PimState, kind: int) -> NDArray[np.int64]:
+    """Counts of a kind over the whole run, prefetches and empty transfers included."""
+    if kind == INSTRUCTION:
+        return rings.stream[:, SLOTS]
+    if kind == BUS:
+        channel = state.channel
+        bursts = channel[:, READ_OUT_BURSTS] + channel[:, DELIVER_BURSTS]
+        return bursts * p.bus_burst_cycles + channel[:, TRANSFER_CYCLES]
+    sizes = {BANK: p.lanes, COLUMN: p.lanes >> p.column_set_bits, ACTIVATE_RATE: p.ranks, COMPUTE: p.units}
+    first = sum(size for other, size in sizes.items() if other < kind)
+    return state.tally[:, first : first + sizes[kind], TALLY_ALL]
