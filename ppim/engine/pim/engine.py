@@ -260,6 +260,12 @@ class PimEngine:
         self.gate = np.zeros(GATE_SIZE, dtype=np.int64)
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         runs = -(-max_row_bursts // p.bursts_per_row) + 1
+        entries = -(-runs // p.banks_per_unit)
+        if 0 < p.queue_entries < entries:
+            raise InputError(
+                f"unit_queue: {p.queue_entries} entries cannot take an access of {max_row_bursts} bursts, which "
+                f"may need {entries} in one bank; give {entries} or more, or 0 for unlimited"
+            )
         self.state = self._allocate(p, rings, runs, keep_commands)
 
     def _allocate(self, p: s.Parameters, rings: Rings, runs: int, keep_commands: int) -> s.PimState:
