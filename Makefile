@@ -115,17 +115,20 @@ format: $(INSTALLED) ## mend what ruff can mend
 	$(BIN)/ruff format .
 
 test: $(INSTALLED) ## the test suite
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 golden: $(INSTALLED) ## every golden case of DRAMsim3 (minutes)
 	$(BIN)/pytest -n 2 -m golden
 
-# Slow in plain Python, so a part: what compiled code would hide, a debugger and coverage can see.
-test-nojit: $(INSTALLED) ## part of the tests without compilation
-	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -n 2 tests/unit
+# In plain Python a wrong index is an error, a debugger can stop, and coverage can see. Hashes wrap, as they do compiled.
+NOJIT := $(addprefix tests/unit/,engine engine_pim mapping requests trace weight_sharing)
+test-nojit: $(INSTALLED) ## part of the tests without compilation (minutes)
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -n 2 -W 'ignore:overflow:RuntimeWarning' -k 'not one_kernel' $(NOJIT)
 
-test-bounds: $(INSTALLED) ## part of the tests with every array index checked
-	NUMBA_BOUNDSCHECK=1 $(BIN)/pytest -n 2 tests/unit
+# The bare tables of the engine check nothing; test-nojit covers them.
+BOUNDS := $(addprefix tests/unit/,mapping program requests trace weight_sharing)
+test-bounds: $(INSTALLED) ## part of the tests with array indices checked in compiled code (minutes)
+	NUMBA_BOUNDSCHECK=1 $(BIN)/pytest -n 2 $(BOUNDS)
 
 bench: $(INSTALLED) ## speeds, measured on this machine
 	@for script in scripts/bench_*.py; do $(BIN)/python $$script || exit; done
