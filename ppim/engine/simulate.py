@@ -116,7 +116,6 @@ def simulate(
         A trace, system and device that do not go together.
     """
     device = load_device(system.memory.device, system.memory.overrides)
-    start = time.perf_counter()
     run: _HostRun | _PimRun
     if system.kind == "host":
         if program is not None:
@@ -124,6 +123,7 @@ def simulate(
         run = _HostRun(reader, system, device)
     else:
         run = _PimRun(reader, system, device, threads, program)
+    start = time.perf_counter()
     batches = 0
     for chunk in reader.chunks():
         run.feed(chunk)
@@ -185,6 +185,8 @@ class _PimRun:
         )
         self.program.begin(self.engine)
         self.writer = None if program is None else ProgramWriter(self.prepared, device, program)
+        # Loads or compiles the kernel, so that the time taken is that of the simulation.
+        self.engine.run(final=False)
 
     def feed(self, chunk: TraceChunk) -> None:
         """Build and run the turns of a chunk."""

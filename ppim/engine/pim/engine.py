@@ -62,7 +62,7 @@ def units_of_channel(device: Device, level: str) -> int:
     ]
 
 
-def make_parameters(device: Device, system: SystemSpec, *, alone: bool) -> s.Parameters:
+def make_parameters(device: Device, system: SystemSpec) -> s.Parameters:
     """Resolve device and system to the integers that kernels use."""
     org, timing, pim = device.organization, device.timing, system.pim
     if org.banks > MAX_LANES:
@@ -109,15 +109,6 @@ def make_parameters(device: Device, system: SystemSpec, *, alone: bool) -> s.Par
         refresh_interval=timing.tREFI // org.ranks if staggered else timing.tREFI,
         refresh_rotates=int(staggered),
         hold_all=int(pim.level == "channel"),
-        # Units of level `bank` share the column timing of their bank group; with two buffers, demand that
-        # joins turns a unit away from its prefetches.
-        reads_on=int(
-            alone
-            and not is_global
-            and pim.level != "bank"
-            and system.compute.unit_buffer_bursts == 0
-            and system.prefetch.schedule != "next"
-        ),
         cache_latency=system.cache.cache_latency,
         buffer_bursts=system.compute.unit_buffer_bursts,
         **_bound_parameters(device, system),
@@ -251,7 +242,7 @@ class PimEngine:
         keep_commands: int = 0,
         threads: int = 1,
     ) -> None:
-        self.parameters = p = make_parameters(device, system, alone=delivers_per_lookup == 0)
+        self.parameters = p = make_parameters(device, system)
         self.rings = rings
         self.banks = make_pim_banks(device, system)
         self.delivers_per_lookup = delivers_per_lookup

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ppim.engine.banks import (
     ACT,
-    ALL_LANES,
     COLUMN_READ,
     COLUMN_WRITE,
     PRE,
@@ -51,9 +50,6 @@ from ppim.engine.pim.state import (
     ENTRY_RUNS,
     ENTRY_SHARERS,
     ENTRY_TOTAL,
-    JOIN_CYCLE,
-    JOIN_HEAD,
-    JOIN_TAIL,
     LAST_ACTIVATOR,
     LAST_BANK,
     LOG_COLUMN,
@@ -84,7 +80,6 @@ from ppim.engine.pim.state import (
     STALE,
     TO_HOST,
     WANTS_OUT,
-    WINDOW_COUNT,
     WINDOW_ENTRY,
     WINDOW_ROW,
 )
@@ -323,57 +318,7 @@ def try_lane(parameters, rings, state, b, channel, lane, cycle):
     if place < 0:
         return False
     read_burst(parameters, rings, state, b, channel, lane, place, cycle)
-    if parameters.reads_on and place == 0:
-        read_on(parameters, rings, state, b, channel, lane)
     return True
-
-
-@helper(forceinline=True)
-def goes_on(parameters, state, b, channel, lane):
-    """Whether the lane's oldest entry reads the open row, into the unit, without ending a phase."""
-    if state.lane[channel, lane, WINDOW_COUNT] == 0 or not (b.candidates[COLUMN_READ] >> lane) & 1:
-        return False
-    if state.window[channel, lane, 0, WINDOW_ROW] != b.open_row[lane]:
-        return False
-    entry = state.window[channel, lane, 0, WINDOW_ENTRY]
-    if parameters.phases == PHASES_NONE or state.entries[channel, entry, ENTRY_BURSTS] > 1:
-        return True
-    unit = lane >> parameters.bank_bits
-    head = state.unit[channel, unit, PHASE_HEAD] & state.phase_mask
-    return state.phases[channel, unit, head, PHASE_COUNT] > 1
-
-
-@helper(forceinline=True)
-def undisturbed_until(parameters, rings, state, b, channel, lane):
-    """Last cycle up to which nothing but the lane's own reads can happen in its unit.
-
-    No other bank of the unit wants a command, nothing joins, no refresh falls due, and the stream sends
-    nothing before it wakes (a blocked stream may be woken in any cycle).
-    """
-    row = state.channel[channel]
-    wanted = b.candidates[ACT] | b.candidates[COLUMN_READ] | b.candidates[PRE]
-    start = lane >> parameters.bank_bits << parameters.bank_bits
-    if ((wanted & ~(1 << lane)) >> start) & parameters.bank_mask or row[ELIGIBLE] != ALL_LANES:
-        return 0
-    if rings.stream[channel, FRONT] != FRONT_READY:
-        return 0
-    last = min(rings.stream[channel, WAKE], row[REFRESH_DUE] - 1)
-    if row[JOIN_HEAD] < row[JOIN_TAIL]:
-        last = min(last, state.joins[channel, row[JOIN_HEAD] & state.join_mask, JOIN_CYCLE] - 1)
-    return last
-
-
-@helper(forceinline=True)
-def read_on(parameters, rings, state, b, channel, lane):
-    """Read further bursts of the open row at once while nothing can come in between.
-
-    The same commands in the same cycles as an event for each, in a fraction of the time.
-    """
-    last = undisturbed_until(parameters, rings, state, b, channel, lane)
-    following = earliest_cycle(b, COLUMN_READ, lane)
-    while following <= last and goes_on(parameters, state, b, channel, lane):
-        read_burst(parameters, rings, state, b, channel, lane, 0, following)
-        following = earliest_cycle(b, COLUMN_READ, lane)
 
 
 @helper(forceinline=True)

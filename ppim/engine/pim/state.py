@@ -186,7 +186,6 @@ class Parameters(NamedTuple):
     refresh_interval: int  # 0: none
     refresh_rotates: int  # 1: rank after rank; 0: always rank 0
     hold_all: int  # 1: a unit spans ranks, a refresh holds them all
-    reads_on: int  # 1: units do not depend on each other's reads, nor channels on each other within a turn
     cache_latency: int
     buffer_bursts: int  # 0: unlimited
     refresh_cycles: int  # tRFC
