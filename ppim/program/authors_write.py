@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.errors import InputError
 from ppim.program import instruction as i
 from ppim.program.authors import (
     BLANK_LINE,
@@ -53,6 +54,8 @@ class ProgramWriter:
     """
 
     def __init__(self, prepared: Prepared, device: Device, stream: BinaryIO) -> None:
+        if prepared.recipe.host_consumes:
+            raise InputError("program: the format has no read for the host; write it with consumer=unit")
         recipe = prepared.recipe._replace(global_stream=1)
         self._feed = ProgramFeed(replace(prepared, recipe=recipe))
         self._units = UnitAddresses(device, prepared.geometry)

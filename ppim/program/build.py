@@ -128,6 +128,7 @@ class Recipe(NamedTuple):
     line_bytes: np.ndarray
     turn_bytes: int
     transfer_all: int
+    host_consumes: int  # 1: every row is read out to the host, units add nothing
     lru: int  # 1: demand goes through a cache in the unit
     cache_sets: int
     cache_ways: int
@@ -204,6 +205,7 @@ def bare_recipe(recipe):
         bare(recipe.line_bytes),
         recipe.turn_bytes,
         recipe.transfer_all,
+        recipe.host_consumes,
         recipe.lru,
         recipe.cache_sets,
         recipe.cache_ways,
@@ -378,7 +380,7 @@ def emit_transfers(rings, recipe, placement, state, next_turn, next_table, n_row
     sum_mask = rings.sum_mask
     position = state.pending[PENDING_FIRST_SUM]
     stop = state.pending[PENDING_STOP_SUM]
-    for bag in range(state.pending[PENDING_BAGS]):
+    for bag in range(0 if recipe.host_consumes else state.pending[PENDING_BAGS]):
         for unit in range(recipe.units_per_channel):
             first = position
             while (
@@ -578,10 +580,10 @@ def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, sharer
     row = np.int64(chunk.row[i])
     owner_channel = owner // recipe.units_per_channel
     counts = state.counts[owner_channel]
-    counts[ACCESSES] += 1
     bursts = placement.row_bursts[table, subtable]
     if recipe.resident[table, subtable] > 0:
         if is_held(recipe, state, table, subtable, row, turn):
+            counts[ACCESSES] += 1
             counts[CACHE_HITS] += 1
             counts[BYTES_CACHE] += recipe.row_bytes[table, subtable]
             state.unit_accesses[owner] += 1
@@ -594,8 +596,9 @@ def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, sharer
     channel = holder // recipe.units_per_channel
     unit = holder % recipe.units_per_channel
     state.unit_accesses[holder] += 1
+    state.counts[channel if recipe.host_consumes else owner_channel, ACCESSES] += 1
     stream = 0 if recipe.global_stream else channel
-    kind = READ if holder == owner else READ_OUT
+    kind = READ if holder == owner and not recipe.host_consumes else READ_OUT
     if recipe.lru and kind == READ:
         if probe(recipe, state.cache_tags[owner], state.cache_stamps[owner], address, bursts):
             counts[CACHE_HITS] += 1
@@ -604,9 +607,9 @@ def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, sharer
         else:
             counts[CACHE_MISSES] += 1
     append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, NONE, sharers)
-    # The host reads a row out and delivers it: one operand, complete when delivered.
+    # What the host reads out is one operand: complete when delivered, or in the host if that adds it.
     rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1 + sharers
-    return 1, bursts
+    return 1, 0 if recipe.host_consumes else bursts
 
 
 @helper(forceinline=True)

@@ -72,8 +72,9 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec, count_accesses:
     per_table = np.minimum((resident * line_bytes).sum(axis=1), wanted_bytes.sum(axis=1))
     sharing = WeightSharing.from_parameters(meta.algorithm, meta.parameters, "trace")
     vector_bytes = sharing.algorithm.vector_bytes
-    macs = np.array([lookup_macs(sharing, table.rows) for table in meta.tables])
-    first_product = np.array([first_product_macs(sharing, table.rows) for table in meta.tables])
+    by_units = int(system.pim.consumer == "unit")
+    macs = by_units * np.array([lookup_macs(sharing, table.rows) for table in meta.tables])
+    first_product = by_units * np.array([first_product_macs(sharing, table.rows) for table in meta.tables])
     reused = macs - first_product * system.compute.tt_reuse
     compute, compute_reused = (
         [compute_cycles(int(n), system.compute, device.timing.tCK) for n in column]
@@ -99,6 +100,7 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec, count_accesses:
         line_bytes=line_bytes,
         turn_bytes=_turn_bytes(system),
         transfer_all=int(system.pim.transfer == "all"),
+        host_consumes=int(system.pim.consumer == "host"),
         lru=int(is_lru),
         cache_sets=sets,
         cache_ways=ways,
@@ -137,6 +139,21 @@ def _check(system: SystemSpec) -> None:
         raise InputError(
             "prefetch fills a scratchpad, but the cache's policy is lru: set policy=scratchpad or prefetch=none"
         )
+    if system.pim.consumer == "host":
+        _check_host_consumer(system)
+
+
+def _check_host_consumer(system: SystemSpec) -> None:
+    """The host reads every row out: units have nothing to keep, to add or to send."""
+    for setting, neutral, given in (
+        ("prefetch", "none", system.prefetch.prefetch),
+        ("transfer", "non-empty", system.pim.transfer),
+        ("policy", "none", "lru" if system.cache.policy == "lru" else "none"),
+    ):
+        if given != neutral:
+            raise InputError(
+                f"{setting}: with consumer=host units only read rows out, so {given} has no meaning; give {neutral}"
+            )
 
 
 def compute_cycles(macs: int, compute: ComputeSpec, clock_ns: float) -> int:

@@ -71,6 +71,9 @@ class PimSpec:
     deliver: Literal["ahead", "in-order"] = parameter(
         "ahead", "", "delivers go before instructions of later program order, or hold them up"
     )
+    consumer: Literal["unit", "host"] = parameter(
+        "unit", "", "who adds up what is read: PIM units, or the host, to whom every row is read out"
+    )
 
     def __post_init__(self) -> None:
         if self.instruction_interval < 1 or self.unit_window < 1 or self.host_latency < 0:

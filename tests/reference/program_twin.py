@@ -95,6 +95,7 @@ class _Builder:
         self.trace, self.meta, self.geometry = trace, trace.meta, geometry
         self.placement, self.system, self.clock_ns = placement, system, clock_ns
         self.is_global = system.pim.frontend == "global"
+        self.is_for_host = system.pim.consumer == "host"
         self.candidates = prefetch_lines(trace.meta, system, geometry.burst_bytes)
         self.held: dict[int, list[tuple[int, int, int]]] = {}  # rows in the scratchpads, by turn
         self.program = TwinProgram(
@@ -180,7 +181,9 @@ class _Builder:
                 steps += [step for step in pair if step is not None]
 
     def transfers(self, turn: int, stream: int) -> list[Step]:
-        """In order of bag, then unit: those with a partial sum, or one for each."""
+        """In order of bag, then unit: those with a partial sum, or one for each; none where the host adds."""
+        if self.is_for_host:
+            return []
         batch = self.program.turn_batch[turn]
         size = self.meta.batch_size
         bags = min(size, len(self.trace.bags) - batch * size)
@@ -224,8 +227,8 @@ class _Builder:
                 self.emit_lookup(turn, table, bag, rows, owner, has_product, sharers, is_kept)
 
     def is_chain(self, table: int) -> bool:
-        """A tensor train with a core that is not shared between its first and its last."""
-        return len(getattr(self.trace.schemes[table], "element_factors", ())) > 2
+        """A tensor train that units contract, with a core that is not shared between its first and its last."""
+        return not self.is_for_host and len(getattr(self.trace.schemes[table], "element_factors", ())) > 2
 
     def emit_lookup(
         self,
@@ -298,12 +301,13 @@ class _Builder:
         if (table, subtable, row) in self.held.get(turn, []):
             self.count_hit(table, subtable, owner)
             return
-        counts["accesses"][channel] += 1
         row_bytes = self.subtable(table, subtable).bytes_per_row
         copy = copy_of(self.placement, table, subtable, row)
         holder, address = (owner, copy) if copy is not None else self.place(table, subtable, row)
         bursts = self.bursts(table, subtable)
-        kind = READ if holder == owner else READ_OUT
+        place = divmod(holder, self.geometry.units_per_channel)
+        kind = READ if holder == owner and not self.is_for_host else READ_OUT
+        counts["accesses"][place[0] if self.is_for_host else channel] += 1
         cache = self.caches[owner]
         if kind == READ and cache is not None and cache.holds(address, bursts):
             kind = HIT
@@ -313,8 +317,7 @@ class _Builder:
             counts["cache_misses"][channel] += 1
         self.program.unit_accesses[holder] += 1
         self.program.lookups[number].operands += 1
-        self.program.lookups[number].bursts += bursts
-        place = divmod(holder, self.geometry.units_per_channel)
+        self.program.lookups[number].bursts += 0 if self.is_for_host else bursts
         if kind == HIT:
             self.send(Step(HIT, *place, turn, lookup=number, sharers=sharers))
         else:
@@ -343,6 +346,8 @@ class _Builder:
 
     def compute_cycles(self, table: int, has_product: bool) -> int:
         """§6: D for each lookup; TT-Rec contracts left to right, the first product perhaps made before."""
+        if self.is_for_host:
+            return 0
         parameters = self.meta.parameters
         macs = parameters["vector_bytes"] // 4
         scheme = self.trace.schemes[table]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections import Counter
 from typing import Any
@@ -18,7 +19,7 @@ from tests.reference.program_twin import Step, SumName, TwinProgram, build_twin
 from tests.reference.small_traces import SmallTrace, small_trace
 from tests.reference.whole_program import WholeProgram, build_whole
 
-SEEDS = range(240)
+SEEDS = range(320)
 ALGORITHMS: dict[str, list[dict[str, Any]]] = {
     "qr": [{"collisions": 4}, {"collisions": 23, "operation": "concat"}, {"dense_below": 100}],
     "tt-rec": [{"tt_rank": 2}, {"tt_rank": 4, "factorisation": "cube-root", "dense_below": 100}],
@@ -101,6 +102,25 @@ def random_system(rng: np.random.Generator) -> SystemSpec:
     return SystemSpec(**{**vars(system), "placement": spec})
 
 
+def vary(rng: np.random.Generator, system: SystemSpec) -> SystemSpec:
+    """The same system, now and then with one of the settings that exclude others."""
+    if pick(rng, True, True, True, False):
+        return system
+    return set_leaves(
+        system, prefetch="none", prefetch_used=False, policy="none", transfer="non-empty", consumer="host"
+    )
+
+
+def set_leaves(system: SystemSpec, **leaves: Any) -> SystemSpec:
+    """The system with these parameters, by name, wherever they are."""
+    changed = {}
+    for section in ("pim", "placement", "cache", "prefetch", "compute"):
+        record = getattr(system, section)
+        own = {item.name for item in dataclasses.fields(record)} & leaves.keys()
+        changed[section] = dataclasses.replace(record, **{name: leaves[name] for name in own})
+    return dataclasses.replace(system, **changed)
+
+
 def sum_name(row: np.ndarray) -> SumName:
     turn, bag, channel, unit = row[[i.SUM_TURN, i.SUM_BAG, i.SUM_CHANNEL, i.SUM_UNIT]].tolist()
     return turn, bag, channel, unit
@@ -125,7 +145,7 @@ def step(program: WholeProgram, row: np.ndarray) -> Step:
 
 def case(seed: int) -> tuple[SmallTrace, Device, SystemSpec]:
     rng = np.random.default_rng([seed, 0x9409])
-    return random_trace(rng, seed), random_device(rng), random_system(rng)
+    return random_trace(rng, seed), random_device(rng), vary(rng, random_system(rng))
 
 
 def run_both(seed: int) -> tuple[WholeProgram, TwinProgram]:
@@ -178,7 +198,7 @@ def test_same_counts(seed: int) -> None:
 
 
 def test_the_seeds_reach_everything() -> None:
-    kinds, merged, left_out, outs, empty, shared, reused = set(), 0, 0, 0, 0, 0, 0
+    kinds, merged, left_out, outs, empty, shared, reused, for_host = set(), 0, 0, 0, 0, 0, 0, 0
     placed: Counter[tuple[str, str, bool]] = Counter()
     for seed in SEEDS:
         system = case(seed)[2]
@@ -188,6 +208,7 @@ def test_the_seeds_reach_everything() -> None:
         left_out += system.prefetch.prefetch != "none" and sum(twin.counts["cache_misses"]) > 0
         has_hot_rows = bool(program.prepared.placement.copy_mask)
         placed[system.placement.mapping, system.placement.placement, has_hot_rows] += 1
+        for_host += system.pim.consumer == "host"
         shared += any(x.sharers for steps in twin.streams for x in steps)
         costs = {(x.sum[0], x.compute_cycles) for x in twin.lookups}
         reused += len(costs) > len(twin.turn_batch)
@@ -198,6 +219,6 @@ def test_the_seeds_reach_everything() -> None:
     every = (i.READ, i.READ_OUT, i.HIT, i.PREFETCH, i.TRANSFER)
     assert kinds == {(kind, frontend) for kind in every for frontend in ("per-channel", "global")}
     assert outs > 2
-    assert min(merged, left_out, empty, shared, reused) >= 5
+    assert min(merged, left_out, empty, shared, reused, for_host) >= 5
     spread = {(name, how, False) for name in ("interleave", "duplicate") for how in ("hash", "page")}
     assert placed.keys() >= spread | {("hot", "hash", True), ("hot", "page", True), ("table", "hash", False)}

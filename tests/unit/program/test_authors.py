@@ -27,7 +27,7 @@ from ppim.systems.load import load_overridden
 from ppim.systems.spec import Level, SystemSpec
 from ppim.trace.profile import access_profile
 from tests.reference.program_twin import Step, TwinProgram, build_twin
-from tests.reference.small_traces import SmallTrace
+from tests.reference.small_traces import SmallTrace, small_trace
 from tests.unit.program.test_against_twin import random_device, random_system, random_trace
 
 DEVICES = ("hbm2-4gb", "ddr4-8gb-x8-3200", "hbm2-8gb")
@@ -316,6 +316,15 @@ def test_systems_that_cannot_replay(tmp_path: Path) -> None:
         replay(tmp_path, "HBM PR 0 2 \nHBM RD 0 2 \n", "prefetch=next")
     with pytest.raises(InputError, match="has no PIM units"):
         ProgramReplay(tmp_path / "none", load_overridden("cpu", ()))
+
+
+def test_a_read_for_the_host_has_no_line() -> None:
+    system = load_overridden("pim-base", ["consumer=host"])
+    device = load_device(system.memory.device)
+    trace = small_trace("dense")
+    prepared = prepare(trace.meta, device, system, lambda: access_profile(trace))
+    with pytest.raises(InputError, match="no read for the host"):
+        ProgramWriter(prepared, device, io.BytesIO())
 
 
 @pytest.mark.parametrize("seed", SEEDS)

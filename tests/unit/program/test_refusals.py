@@ -1,0 +1,37 @@
+"""Settings that make no sense together are refused in one line, before anything runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ppim.errors import InputError
+from ppim.program.prepare import Prepared, prepare
+from ppim.systems.spec import PlacementSpec, SystemSpec
+from ppim.trace.profile import access_profile
+from tests.reference.pim_programs import make_device, make_system
+from tests.reference.small_traces import small_trace
+
+
+def prepared(algorithm: str = "qr", mapping: str = "duplicate", **parameters: Any) -> Prepared:
+    trace = small_trace(algorithm, {"tt_rank": 2} if algorithm == "tt-rec" else {})
+    system = make_system(**parameters)
+    system = SystemSpec(**{**vars(system), "placement": PlacementSpec(mapping=mapping)})
+    return prepare(trace.meta, make_device(channels=2, rows=1024), system, lambda: access_profile(trace))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"consumer": "host", "prefetch": "table"}, "prefetch: with consumer=host .* table .*give none"),
+        ({"consumer": "host", "transfer": "all"}, "transfer: with consumer=host .* all .*give non-empty"),
+        ({"consumer": "host", "policy": "lru"}, "policy: with consumer=host .* lru .*give none"),
+        ({"prefetch": "table", "policy": "lru"}, "policy is lru"),
+        ({"mapping": "interleave", "prefetch": "table"}, "mapping interleave: .*--prefetch none"),
+    ],
+)
+def test_settings_that_exclude_each_other(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as refused:
+        prepared(**settings)
+    assert "\n" not in str(refused.value)
