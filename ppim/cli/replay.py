@@ -10,7 +10,6 @@ from ppim.errors import InputError
 
 PLAIN_ONLY = {
     "cycles": "--cycles",
-    "trace_folder": "--command-trace",
     "inject": "--inject",
     "no_merge": "--no-merge",
 }
@@ -106,7 +105,10 @@ def command(
 
         _refuse_plain_options(context, requests)
         replay_program_file(
-            requests, load_overridden(system_name or DEFAULT_SYSTEM, settings, device=device), output
+            requests,
+            load_overridden(system_name or DEFAULT_SYSTEM, settings, device=device),
+            output,
+            trace_folder,
         )
         return
     if system_name is not None:

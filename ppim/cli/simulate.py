@@ -18,7 +18,7 @@ import click
     help="A name of `ppim systems`, or a system .toml.",
 )
 @click.option("--mapping", metavar="NAME", help="Placement of subtables: interleave, duplicate, hot, table.")
-@click.option("--prefetch", metavar="NAME", help="none, table, all.")
+@click.option("--prefetch", metavar="NAME", help="none, table, next, used, all.")
 @click.option("--device", metavar="NAME|FILE", help="Memory device: a name of `ppim devices`, .toml or .ini.")
 @click.option(
     "--set",
@@ -54,6 +54,13 @@ import click
     help="Write the PIM program in the text format of ProactivePIM's authors; gzip if FILE ends in .gz.",
 )
 @click.option(
+    "--command-trace",
+    "trace_folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write every DRAM command, one file channel-<k>.cmd a channel.",
+)
+@click.option(
     "--threads",
     type=click.IntRange(min=1),
     default=1,
@@ -72,6 +79,7 @@ def command(
     units: Path | None,
     summary_path: Path | None,
     program: Path | None,
+    trace_folder: Path | None,
     threads: int,
 ) -> None:
     """Run TRACE, a file made by `ppim gen-trace`, through a memory system and count what happens.
@@ -88,5 +96,12 @@ def command(
 
     system = load_overridden(system_name, settings, mapping=mapping, prefetch=prefetch, device=device)
     run_simulation(
-        trace, system, output=output, units=units, summary_path=summary_path, threads=threads, program=program
+        trace,
+        system,
+        output=output,
+        units=units,
+        summary_path=summary_path,
+        threads=threads,
+        program=program,
+        trace_folder=trace_folder,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ppim.dram.load import load_device
-from ppim.engine.pim.engine import PimEngine
+from ppim.engine.commands import CommandSink, make_pim_engine
 from ppim.engine.simulate import Counts, SimulationResult, engine_counts
 from ppim.errors import InputError
 from ppim.mapping.base import UnitGeometry
@@ -60,18 +60,29 @@ class ProgramReplay:
         self.survey: Survey = survey_program(path, self.units)
         self.system = _as_it_acts(system, self.survey)
 
-    def run(self, advance: Callable[[int], object] = lambda _: None) -> SimulationResult:
-        """Replay all of it; `advance` is told the number of instructions each time some have been taken."""
+    def run(
+        self, advance: Callable[[int], object] = lambda _: None, commands: CommandSink | None = None
+    ) -> SimulationResult:
+        """Replay all of it.
+
+        Parameters
+        ----------
+        advance : callable
+            Told the number of instructions each time some have been taken.
+        commands : callable, optional
+            Given all DRAM commands by channel, in the order of their issue, piece by piece.
+        """
         begin = time.perf_counter()
         system, geometry = self.system, self.geometry
         is_global = system.pim.frontend == "global"
         rings = make_rings(
             1 if is_global else geometry.channels, FIRST_RING, FIRST_RING, FIRST_RING, FIRST_RING
         )
-        self.engine = PimEngine(
+        self.engine = make_pim_engine(
             self.device,
             system,
             rings,
+            sink=commands,
             delivers_per_lookup=int(self.survey.has_delivers),
             max_row_bursts=self.survey.most_bursts,
         )

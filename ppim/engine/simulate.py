@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ppim.dram.load import load_device
 from ppim.engine.codes import ACTIVATE, PRECHARGE, READ, REFRESH, WRITE
+from ppim.engine.commands import CommandSink, make_pim_engine
 from ppim.engine.pim import account
 from ppim.engine.pim import state as s
-from ppim.engine.pim.engine import PimEngine
 from ppim.errors import InputError
 from ppim.program import build as b
 from ppim.program import llc
@@ -28,6 +28,7 @@ from ppim.units import ceil_div
 
 if TYPE_CHECKING:
     from ppim.dram.device import Device
+    from ppim.engine.pim.engine import PimEngine
     from ppim.mapping.base import Footprint
     from ppim.systems.spec import SystemSpec
     from ppim.trace.reader import TraceChunk, TraceReader
@@ -96,6 +97,7 @@ def simulate(
     advance: Callable[[int], object] = lambda _: None,
     threads: int = 1,
     program: BinaryIO | None = None,
+    commands: CommandSink | None = None,
 ) -> SimulationResult:
     """Run a trace through a system.
 
@@ -109,6 +111,8 @@ def simulate(
         Threads of the PIM engine, at most; the result is the same.
     program : binary file, optional
         Receives the program in the authors' text format.
+    commands : callable, optional
+        Given all DRAM commands by channel, in the order of their issue, piece by piece.
 
     Raises
     ------
@@ -120,9 +124,9 @@ def simulate(
     if system.kind == "host":
         if program is not None:
             raise InputError(f"system {system.name}: has no PIM units, so there is no program to write")
-        run = _HostRun(reader, system, device)
+        run = _HostRun(reader, system, device, commands)
     else:
-        run = _PimRun(reader, system, device, threads, program)
+        run = _PimRun(reader, system, device, threads, program, commands)
     start = time.perf_counter()
     batches = 0
     for chunk in reader.chunks():
@@ -169,16 +173,18 @@ class _PimRun:
         device: Device,
         threads: int = 1,
         program: BinaryIO | None = None,
+        commands: CommandSink | None = None,
     ) -> None:
         self.reader, self.system, self.device = reader, system, device
         self.prepared: Prepared = prepare(
             reader.meta, device, system, count_accesses=lambda: access_profile(reader)
         )
         self.program = ProgramFeed(self.prepared, FIRST_RING * threads)
-        self.engine = PimEngine(
+        self.engine = make_pim_engine(
             device,
             self.prepared.system,
             self.program.rings,
+            sink=commands,
             delivers_per_lookup=self.prepared.delivers_per_lookup,
             max_row_bursts=int(self.prepared.placement.row_bursts.max()),
             threads=threads,
@@ -245,7 +251,9 @@ class _PimRun:
 class _HostRun:
     """The host reads every row through its last-level cache; misses go to the memory, in order."""
 
-    def __init__(self, reader: TraceReader, system: SystemSpec, device: Device) -> None:
+    def __init__(
+        self, reader: TraceReader, system: SystemSpec, device: Device, commands: CommandSink | None = None
+    ) -> None:
         self.reader, self.system, self.device = reader, system, device
         self.layout = llc.lay_out(reader.meta, device)
         self.tags = llc.make_llc(system.host)
@@ -253,7 +261,13 @@ class _HostRun:
         # Requests that the cache lets through are distinct loads of the host: none is merged.
         from ppim.engine.host import HostReplay
 
-        self.replay = HostReplay(device, inject=system.host.requests_per_cycle, merge=False)
+        self.commands = commands
+        self.replay = HostReplay(
+            device,
+            inject=system.host.requests_per_cycle,
+            merge=False,
+            command_trace=commands is not None,
+        )
         line = system.host.llc_line_bytes
         bursts = (int(self.layout.row_bytes.max()) + 2 * line) // self.layout.burst_bytes + 2
         self.requests = np.empty(ACCESSES_PER_LLC_CALL * bursts, dtype=np.int64)
@@ -278,10 +292,14 @@ class _HostRun:
                 self.cycles,
             )
             self.replay.feed(self.requests[:n], np.zeros(n, dtype=np.bool_), self.cycles[:n])
+            if self.commands is not None:
+                self.commands(self.replay.take_commands())
 
     def finish(self, batches: int) -> SimulationResult:
         """Drain the memory and collect."""
         host = self.replay.finish()
+        if self.commands is not None and host.command_streams is not None:
+            self.commands(host.command_streams)
         burst = self.device.organization.burst_bytes
         columns = host.column_commands
         counted = self.counted

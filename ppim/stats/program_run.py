@@ -6,6 +6,7 @@ import gzip
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
@@ -14,6 +15,7 @@ from ppim.engine.simulate import SimulationResult
 from ppim.files import atomic_path
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
+from ppim.stats.command_trace import channel_names, command_files, write_all
 from ppim.stats.simulation import run_name, write_csv
 from ppim.systems.spec import SystemSpec
 
@@ -42,8 +44,10 @@ def _csv_file(path: Path) -> Iterator[TextIO]:
         yield stream
 
 
-def replay_program_file(path: Path, system: SystemSpec, output: Path | None = None) -> SimulationResult:
-    """Replay a program file; write the stats CSV that `ppim simulate` writes, and a summary to stderr.
+def replay_program_file(
+    path: Path, system: SystemSpec, output: Path | None = None, trace_folder: Path | None = None
+) -> SimulationResult:
+    """Replay a program file; write the stats CSV and commands that `ppim simulate` writes, and a summary to stderr.
 
     Raises
     ------
@@ -54,8 +58,12 @@ def replay_program_file(path: Path, system: SystemSpec, output: Path | None = No
         csv_stream = stack.enter_context(_csv_file(output)) if output is not None else None
         with compile_notice("ppim replay"):
             replay = ProgramReplay(path, system)
+            commands = None
+            if trace_folder is not None:
+                files = stack.enter_context(command_files(trace_folder, channel_names(replay.device)))
+                commands = partial(write_all, files)
             bar = stack.enter_context(progress_bar(replay.survey.instructions, "instruction", path.name))
-            result = replay.run(bar.update)
+            result = replay.run(bar.update, commands)
         bar.close()
         if csv_stream is not None:
             write_csv(result, csv_stream)

@@ -19,8 +19,8 @@ from ppim.files import atomic_path
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.requests.read import RequestTrace, open_requests
+from ppim.stats.command_trace import channel_names, command_files, write_all
 from ppim.stats.replay import ChannelCounts, ReplayFigures, write_csv
-from ppim.stats.replay_commands import command_files, write_commands
 from ppim.stats.replay_summary import FrontEnd, check_conservation, summary
 
 STDOUT = Path("-")
@@ -53,7 +53,7 @@ def replay_file(path: Path, device: Device, options: ReplayOptions) -> ReplayFig
     with ExitStack() as outputs:
         csv_stream = outputs.enter_context(_csv_stream(options.output)) if options.output else None
         command_streams = (
-            outputs.enter_context(command_files(options.trace_folder, device.organization.channels))
+            outputs.enter_context(command_files(options.trace_folder, channel_names(device)))
             if options.trace_folder
             else []
         )
@@ -94,11 +94,10 @@ def _run(
             n_requests += chunk.address.size
             n_beyond += places.count_beyond(chunk.address)
             if command_streams:
-                _write_all(command_streams, run)
+                write_all(command_streams, run.take_commands())
             bar.update(chunk.address.size)
         result = run.finish()
-    for stream, commands in zip(command_streams, result.command_streams or [], strict=True):
-        write_commands(stream, commands)
+    write_all(command_streams, result.command_streams or [])
     figures = ReplayFigures(device, result.cycles, channel_counts(result))
     front = FrontEnd(
         path=str(trace.path),
@@ -111,11 +110,6 @@ def _run(
         last_accepted_cycle=result.last_accepted_cycle,
     )
     return figures, front
-
-
-def _write_all(streams: list[BinaryIO], run: HostReplay) -> None:
-    for stream, commands in zip(streams, run.take_commands(), strict=True):
-        write_commands(stream, commands)
 
 
 def channel_counts(result: HostResult) -> list[ChannelCounts]:

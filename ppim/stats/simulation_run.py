@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
+from ppim.dram.load import load_device
 from ppim.engine.simulate import simulate
 from ppim.files import atomic_path
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
+from ppim.stats.command_trace import channel_names, command_files, write_all
 from ppim.stats.program_run import program_file
 from ppim.stats.simulation import summary_lines, write_csv, write_summary, write_units_csv
 from ppim.systems.spec import SystemSpec
@@ -27,6 +30,7 @@ def run_simulation(
     summary_path: Path | None = None,
     threads: int = 1,
     program: Path | None = None,
+    trace_folder: Path | None = None,
 ) -> None:
     """Simulate, then write what was asked for; nothing is written when anything fails.
 
@@ -43,9 +47,17 @@ def run_simulation(
             if path is not None and path != STDOUT
         }
         program_stream = stack.enter_context(program_file(program)) if program is not None else None
+        commands = None
+        if trace_folder is not None:
+            device = load_device(system.memory.device, system.memory.overrides)
+            commands = partial(
+                write_all, stack.enter_context(command_files(trace_folder, channel_names(device)))
+            )
         bar = stack.enter_context(progress_bar(reader.n_accesses, "access", system.name))
         with compile_notice("simulate"):
-            result = simulate(reader, system, advance=bar.update, threads=threads, program=program_stream)
+            result = simulate(
+                reader, system, advance=bar.update, threads=threads, program=program_stream, commands=commands
+            )
         bar.close()
         if output == STDOUT:
             write_csv(result, sys.stdout)

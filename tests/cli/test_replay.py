@@ -330,4 +330,4 @@ def test_a_command_folder_of_a_larger_run_is_refused(run: Any) -> None:
     assert run(trace, "--command-trace", "commands")[0] == 0
     status, _, err = run(trace, "--command-trace", "commands", "--device", "ddr4-8gb-x8-3200")
     assert status == 2
-    assert "channel-1.cmd: is of another run with more channels" in err
+    assert "channel-1.cmd: is of another run with other channels" in err

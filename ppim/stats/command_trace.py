@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -14,22 +14,31 @@ from ppim.engine.host import CommandStream
 from ppim.errors import InputError
 from ppim.files import atomic_path
 
-FILE_PATTERN = "channel-{}.cmd"
+if TYPE_CHECKING:
+    from ppim.dram.device import Device
+
+ANY_CHANNEL = "*channel-*.cmd"
+
+
+def channel_names(device: Device, memory: str = "") -> list[str]:
+    """Names of the files of a device's channels; where a system has two memories, each with its own name."""
+    before = f"{memory}-" if memory else ""
+    return [f"{before}channel-{channel}.cmd" for channel in range(device.organization.channels)]
 
 
 @contextmanager
-def command_files(folder: Path, n_channels: int) -> Iterator[list[BinaryIO]]:
-    """One file a channel in `folder`, which is made; they appear when the block ends well, or not at all.
+def command_files(folder: Path, names: Sequence[str]) -> Iterator[list[BinaryIO]]:
+    """Files of these names in `folder`, which is made; they appear when the block ends well, or not at all.
 
     Raises
     ------
     InputError
         The folder cannot be made, or holds traces of channels that this run would not replace.
     """
-    paths = [folder / FILE_PATTERN.format(channel) for channel in range(n_channels)]
-    others = set(folder.glob(FILE_PATTERN.format("*"))) - set(paths)
+    paths = [folder / name for name in names]
+    others = set(folder.glob(ANY_CHANNEL)) - set(paths)
     if others:
-        raise InputError(f"{min(others)}: is of another run with more channels; give an empty folder")
+        raise InputError(f"{min(others)}: is of another run with other channels; give an empty folder")
     is_new = not folder.exists()
     try:
         folder.mkdir(exist_ok=True)
@@ -46,6 +55,12 @@ def command_files(folder: Path, n_channels: int) -> Iterator[list[BinaryIO]]:
         if is_new and not any(folder.iterdir()):
             folder.rmdir()
         raise
+
+
+def write_all(files: Sequence[BinaryIO], streams: Sequence[CommandStream]) -> None:
+    """Append the next commands of every channel to its file."""
+    for file, commands in zip(files, streams, strict=True):
+        write_commands(file, commands)
 
 
 def write_commands(file: BinaryIO, commands: CommandStream) -> None:

@@ -1,0 +1,64 @@
+"""Hand on the commands of a run while it goes, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ppim.engine.host.result import CommandStream, command_stream
+from ppim.engine.pim.engine import PimEngine
+from ppim.engine.pim.state import LOG_FULL
+
+if TYPE_CHECKING:
+    from ppim.dram.device import Device
+    from ppim.program.state import Rings
+    from ppim.systems.spec import SystemSpec
+
+CommandSink = Callable[[list[CommandStream]], object]
+"""Takes the next commands of one memory, by channel."""
+
+KEPT_COMMANDS = 1 << 14  # of a channel, between two calls of the sink
+
+
+class TracedPimEngine(PimEngine):
+    """A PIM engine that gives all its commands to a sink; parameters as of `PimEngine`."""
+
+    def __init__(
+        self, device: Device, system: SystemSpec, rings: Rings, *, sink: CommandSink, **options: Any
+    ) -> None:
+        self.device, self.sink = device, sink
+        super().__init__(device, system, rings, keep_commands=KEPT_COMMANDS, **options)
+
+    def finish(self) -> int:
+        """As of `PimEngine`; then the sink has everything."""
+        status = super().finish()
+        self._hand_on()
+        return status
+
+    def _run(self, *, final: bool, until: int) -> int:
+        while True:
+            status = super()._run(final=final, until=until)
+            if status != LOG_FULL:
+                return status
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        self.sink(
+            [
+                command_stream(
+                    self.device, np.column_stack((c.cycle, c.command, c.lane, c.row, c.column)).ravel()
+                )
+                for c in self.take_commands()
+            ]
+        )
+
+
+def make_pim_engine(
+    device: Device, system: SystemSpec, rings: Rings, *, sink: CommandSink | None = None, **options: Any
+) -> PimEngine:
+    """A PIM engine; one that keeps its commands only where somebody takes them."""
+    if sink is None:
+        return PimEngine(device, system, rings, **options)
+    return TracedPimEngine(device, system, rings, sink=sink, **options)
