@@ -30,6 +30,7 @@ from ppim.program.instruction import (
     SUM_BAG,
     SUM_CHANNEL,
     SUM_LOOKUPS,
+    SUM_PARENT,
     SUM_READY,
     SUM_SENT,
     SUM_TURN,
@@ -305,6 +306,7 @@ def open_sums(rings, layout, items, state, start, stop, turn, bag):
             row[SUM_LOOKUPS] = 0
             row[SUM_READY] = 0
             row[SUM_SENT] = NONE
+            row[SUM_PARENT] = NONE
             state.slots[channel * units + unit] = number
 
 

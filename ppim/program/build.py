@@ -36,6 +36,7 @@ from ppim.program.instruction import (
     SUM_BAG,
     SUM_CHANNEL,
     SUM_LOOKUPS,
+    SUM_PARENT,
     SUM_READY,
     SUM_SENT,
     SUM_TURN,
@@ -555,6 +556,7 @@ def open_sums(rings, recipe, placement, state, chunk, owners, start, stop, turn)
         row[SUM_LOOKUPS] = 0
         row[SUM_READY] = 0
         row[SUM_SENT] = NONE
+        row[SUM_PARENT] = NONE
         state.slot_of_unit[channel * recipe.units_per_channel + unit] = number
         rings.marks[NEXT_SUM] = number + 1
     return n_touched

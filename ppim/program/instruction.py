@@ -10,26 +10,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Kinds of instruction.
+# Kinds of instruction; those of demand, which waits for barriers, come first.
 READ = 0  # read a row into its own unit
 READ_OUT = 1  # read a row out to the host, which delivers it to the lookup's unit
 HIT = 2  # a demand access that the unit's cache serves
+LAST_DEMAND = HIT
 PREFETCH = 3  # every unit of every channel reads its copy of a row into its scratchpad
 TRANSFER = 4  # one vector of partial sums leaves its unit
-N_KINDS = 5
+DELIVER = 5  # the host sends what a READ_OUT brought it; in the program only where delivers keep its order
+N_KINDS = 6
 
 # Columns of an instruction.
 KIND = 0
 CHANNEL = 1  # ALL for a broadcast
-UNIT = 2  # unit of the channel; ALL for a prefetch
-ADDRESS = 3  # unit-local, in bursts; unused by HIT and TRANSFER
+UNIT = 2  # unit of the channel; ALL for a prefetch, and for a READ or HIT that all units execute
+ADDRESS = 3  # unit-local, in bursts; unused by HIT, TRANSFER and DELIVER
 BURSTS = 4  # of the access, or of the vector a TRANSFER moves
 TURN = 5  # a prefetch carries the turn that will use it
-LOOKUP = 6  # row of the lookup served (READ, READ_OUT, HIT), else NONE
+LOOKUP = 6  # row of the lookup served (demand, DELIVER), else NONE; UNIT = ALL: of the first unit's
 SUM = 7  # TRANSFER: row of its first sum, else NONE
-ORDER = 7  # READ_OUT: place in the order of all read-outs of the program; same place as SUM
+ORDER = 7  # READ_OUT, DELIVER: place of the read-out among all of the program; same place as SUM
 N_SUMS = 8  # TRANSFER: consecutive sums moved (one per channel that has one); 0: empty
-SHARERS = 8  # READ, HIT: lookups behind LOOKUP, consecutive, that use the row too; same place as N_SUMS
+SHARERS = 8  # demand, DELIVER: lookups behind LOOKUP, consecutive, that use the row too; same place as N_SUMS
 INSTRUCTION_COLUMNS = 9
 
 # Columns of a lookup.
@@ -49,8 +51,10 @@ SUM_LOOKUPS = 4  # lookups that still have to be added; counted down by the engi
 SUM_READY = 5  # end of its latest addition so far; written by the engine
 SUM_SENT = 6  # cycle in which its transfer was sent, else NONE; written by the engine
 SUM_ORDER = 7  # order of its transfer among the channel's; written by the engine
-SUM_BURSTS = 8  # of its vector; written by the engine
-SUM_COLUMNS = 9
+SUM_BURSTS = 8  # of its vector; written by the engine, but for a collector's sum
+SUM_PARENT = 9  # row of the collector's sum that its transfer is added to, or NONE
+SUM_ORDINAL = 10  # how many sums its unit had before it; used where accumulators are few
+SUM_COLUMNS = 11
 
 ALL = -1
 NONE = -1

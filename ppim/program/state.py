@@ -53,6 +53,8 @@ FRONT_READY = 0
 FRONT_BARRIER = 1
 FRONT_QUEUE = 2
 FRONT_EMPTY = 3
+FRONT_DELIVER = 4  # the host does not hold what its next instruction delivers
+FRONT_ACCUMULATOR = 5  # the unit has no accumulator for the sum of its next instruction
 
 
 class Rings(NamedTuple):

@@ -74,10 +74,16 @@ class PimSpec:
     consumer: Literal["unit", "host"] = parameter(
         "unit", "", "who adds up what is read: PIM units, or the host, to whom every row is read out"
     )
+    collect: Literal["host", "base-die", "tree"] = parameter(
+        "host", "", "who adds up the partial sums of a bag: the host, the base die, or a tree over all units"
+    )
+    collect_cycles: int = parameter(3, "cycles", "base die, or a level of the tree: to add a vector")
 
     def __post_init__(self) -> None:
         if self.instruction_interval < 1 or self.unit_window < 1 or self.host_latency < 0:
             raise ValueError("instruction_interval and unit_window are at least 1, host_latency at least 0")
+        if self.collect_cycles < 0:
+            raise ValueError("collect_cycles is at least 0")
 
     @property
     def queue_entries(self) -> int:

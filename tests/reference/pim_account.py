@@ -193,9 +193,7 @@ def slots_of(simulation: Simulation, stream: Stream) -> list[int]:
     """Cycles of a stream's slots, delivers included."""
     slots = [used[stream.index] for used in simulation.slots if stream.index in used]
     for index, slot in simulation.deliver_slots.items():
-        lookup = simulation.instructions[index].lookup
-        assert lookup is not None
-        if lookup.unit.channel in stream.channels:
+        if simulation.instructions[index].lookup.unit.channel in stream.channels:
             slots.append(slot)
     return slots
 
@@ -204,14 +202,12 @@ def operands_sent(simulation: Simulation, channel: Channel) -> list[tuple[int, i
     """(slot, arrival) of hits and delivers that this channel's units receive."""
     found = []
     for instruction, slots in zip(simulation.instructions, simulation.slots, strict=True):
-        if instruction.kind == HIT and instruction.channel == channel.index:
+        if instruction.kind == HIT and any(x.unit.channel is channel for x in instruction.lookups):
             (slot,) = slots.values()
             found.append((slot, slot + COMMAND_DELAY + simulation.system.cache.cache_latency))
     delivers = iter(use for use in channel.bus.uses if use.kind == "deliver")
     for index, slot in sorted(simulation.deliver_slots.items(), key=lambda item: item[1]):
-        lookup = simulation.instructions[index].lookup
-        assert lookup is not None
-        if lookup.unit.channel is channel:
+        if simulation.instructions[index].lookup.unit.channel is channel:
             found.append((slot, next(delivers).end))
     return found
 

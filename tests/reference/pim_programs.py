@@ -11,6 +11,7 @@ import numpy as np
 from ppim.dram.device import Controller, Device, Organization, Power, Timing
 from ppim.program.instruction import (
     ALL,
+    DELIVER,
     HIT,
     INSTRUCTION_COLUMNS,
     LOOKUP_COLUMNS,
@@ -131,7 +132,16 @@ class ProgramBuilder:
         return len(self.turn_batch) - 1
 
     def sum(self, channel: int, unit: int, bag: int = 0) -> int:
-        self.sums.append([channel, unit, bag, len(self.turn_batch) - 1, 0, 0])
+        ordinal = sum((row[0], row[1]) == (channel, unit) for row in self.sums)
+        self.sums.append([channel, unit, bag, len(self.turn_batch) - 1, 0, 0, NONE, 0, 0, NONE, ordinal])
+        return len(self.sums) - 1
+
+    def collector(self, channel: int, parts: list[int], bursts: int = 1) -> int:
+        """The sum that a collector makes of partial sums."""
+        turn = self.sums[parts[0]][3]
+        self.sums.append([channel, NONE, self.sums[parts[0]][2], turn, len(parts), 0, 0, 0, bursts, NONE, 0])
+        for part in parts:
+            self.sums[part][9] = len(self.sums) - 1
         return len(self.sums) - 1
 
     def lookup(self, sum_: int, compute: int = 0, bursts: int = 1) -> int:
@@ -152,8 +162,26 @@ class ProgramBuilder:
     ) -> None:
         self.demand(READ, channel, unit, address, bursts, lookup, sharers)
 
-    def read_out(self, channel: int, unit: int, address: int, lookup: int, bursts: int = 1) -> None:
-        self.demand(READ_OUT, channel, unit, address, bursts, lookup)
+    def read_out(
+        self, channel: int, unit: int, address: int, lookup: int, bursts: int = 1, sharers: int = 0
+    ) -> None:
+        self.demand(READ_OUT, channel, unit, address, bursts, lookup, sharers)
+
+    def deliver(self) -> None:
+        """Deliver, in program order, what the instruction before reads out."""
+        *_, bursts, turn, lookup, _, sharers = self.instructions[-1]
+        channel, unit = self.sums[self.lookups[lookup][0]][:2]
+        order = len(self.instructions) - 1
+        self.instructions.append([DELIVER, channel, unit, 0, bursts, turn, lookup, order, sharers])
+
+    def everywhere(
+        self, kind: int, channel: int, lookups: list[int], address: int = 0, bursts: int = 0
+    ) -> None:
+        """A READ or HIT that all units of a channel, or of ALL, execute; `lookups`: theirs, in their order."""
+        for lookup in lookups:
+            self.lookups[lookup][1] += 1
+        turn = self.sums[self.lookups[lookups[0]][0]][3]
+        self.instructions.append([kind, channel, ALL, address, bursts, turn, lookups[0], NONE, 0])
 
     def hit(self, lookup: int, sharers: int = 0) -> None:
         channel, unit = self.sums[self.lookups[lookup][0]][:2]
@@ -247,9 +275,18 @@ def random_system(rng: np.random.Generator, device: Device) -> SystemSpec:
     level = pick(rng, "channel", "rank", "bankgroup", "bank")
     # An access of two rows needs two places in the queue of a unit's only bank.
     one_bank = units_per_channel(device, level) == device.organization.banks
+    frontend = pick(rng, "per-channel", "per-channel", "global")
+    transfer = pick(rng, "non-empty", "all")
+    consumer = pick(rng, *["unit"] * 9, "host")
+    sends_early = frontend == "per-channel" and transfer == "non-empty" and consumer == "unit"
     return make_system(
         level=level,
-        frontend=pick(rng, "per-channel", "per-channel", "global"),
+        frontend=frontend,
+        deliver=pick(rng, "ahead", "ahead", "in-order"),
+        consumer=consumer,
+        collect=pick(rng, *["host"] * 4, "base-die", "tree"),
+        collect_cycles=pick(rng, 0, 3, 20),
+        unit_accumulators=pick(rng, 0, 0, 1, 2) if sends_early else 0,
         instruction_interval=pick(rng, 1, 2, 3, 8),
         host_latency=pick(rng, 0, 0, 5, 60),
         unit_queue=pick(rng, -1, 0, 2 if one_bank else 1, 2, 4),
@@ -257,7 +294,7 @@ def random_system(rng: np.random.Generator, device: Device) -> SystemSpec:
         unit_read_latency=pick(rng, -1, -1, int(rng.integers(1, 40))),
         cross_unit_timing=pick(rng, "physical", "physical", "faw-only", "none"),
         barrier=pick(rng, "table", "batch", "none"),
-        transfer=pick(rng, "non-empty", "all"),
+        transfer=transfer,
         cache_latency=pick(rng, 1, 4),
         prefetch=pick(rng, "none", "table", "table", "all", "next", "next"),
         unit_buffer_bursts=pick(rng, 0, 0, 1, 4),
@@ -285,6 +322,9 @@ class RandomProgram:
         self.most_compute = pick(rng, 0, 5, 60)
         self.read_out_share = pick(rng, 0.0, 0.3, 0.9)
         self.hot_addresses = rng.integers(0, self.capacity, 4)
+        self.host_consumes = system.pim.consumer == "host"
+        self.all_units_execute = not self.host_consumes and rng.random() < 0.1
+        self.transferred: set[int] = set()  # sums
 
     def build(self) -> Program:
         prefetch = self.system.prefetch.prefetch
@@ -319,11 +359,53 @@ class RandomProgram:
                 (int(self.rng.integers(self.units)), int(self.rng.integers(self.channels)))
                 for _ in range(n_lookups)
             ]
-            for unit, channel in sorted(set(owners)):
+            places = sorted(set(owners))
+            if self.all_units_execute and n_lookups:
+                places = [(unit, channel) for unit in range(self.units) for channel in range(self.channels)]
+            for unit, channel in places:
                 sums[bag, unit, channel] = self.builder.sum(channel, unit, bag)
+            self.emit_early_transfers([sums[bag, unit, channel] for unit, channel in places])
+            if places and not self.host_consumes and self.system.pim.collect != "host":
+                parts = [sums[bag, unit, channel] for unit, channel in places]
+                self.builder.collector(bag % self.channels, parts, self.vector_bursts)
             for unit, channel in owners:
-                self.emit_lookup(channel, unit, sums[bag, unit, channel])
+                if self.all_units_execute:
+                    self.emit_lookup_of_all({place: sums[bag, *place] for place in places})
+                else:
+                    self.emit_lookup(channel, unit, sums[bag, unit, channel])
         return sums
+
+    def emit_early_transfers(self, opened: list[int]) -> None:
+        """Sums leave before their unit has more than its accumulators."""
+        limit = self.system.compute.unit_accumulators
+        if limit == 0:
+            return
+        rows = self.builder.sums
+        for channel, unit, ordinal in [(rows[x][0], rows[x][1], rows[x][10]) for x in opened]:
+            for older, row in enumerate(rows):
+                same_place = (row[0], row[1], row[10]) == (channel, unit, ordinal - limit)
+                if same_place and older not in self.transferred:
+                    self.transferred.add(older)
+                    self.builder.transfer(channel, unit, older, turn=row[3], bursts=self.vector_bursts)
+
+    def emit_lookup_of_all(self, sums: dict[tuple[int, int], int]) -> None:
+        """A lookup of which every unit has a part, in order of channel, then unit."""
+        rng, builder = self.rng, self.builder
+        compute = int(rng.integers(0, self.most_compute + 1))
+        lookups = [
+            builder.lookup(sums[unit, channel], compute, int(rng.integers(0, 4)))
+            for channel in range(self.channels)
+            for unit in range(self.units)
+        ]
+        for _ in range(int(rng.integers(1, 3))):
+            address, bursts = self.place()
+            kind = HIT if rng.random() < 0.2 else READ
+            if self.is_global:
+                builder.everywhere(kind, ALL, lookups, address, bursts)
+                continue
+            for channel in range(self.channels):
+                own = lookups[channel * self.units : (channel + 1) * self.units]
+                builder.everywhere(kind, channel, own, address, bursts)
 
     def emit_lookup(self, channel: int, unit: int, sum_: int) -> None:
         """One lookup; now and then others behind it that use its main row too."""
@@ -350,8 +432,15 @@ class RandomProgram:
         rng, builder = self.rng, self.builder
         for operand in range(3):
             address, bursts = self.place()
-            if operand == main_at:
-                builder.read(channel, unit, address, lookup, bursts, sharers)
+            is_main = operand == main_at
+            users = sharers if is_main else 0
+            if self.host_consumes:
+                if is_main or rng.random() < 0.5:
+                    builder.read_out(channel, unit, address, lookup, bursts, users)
+            elif is_main and rng.random() < self.read_out_share / 2 and self.has_others:
+                self.emit_read_out(channel, unit, lookup, address, bursts, users)
+            elif is_main:
+                builder.read(channel, unit, address, lookup, bursts, users)
             elif rng.random() < self.read_out_share:
                 self.emit_read_out(channel, unit, lookup, address, bursts)
             elif rng.random() < 0.2:
@@ -359,16 +448,30 @@ class RandomProgram:
             elif rng.random() < 0.2:
                 builder.read(channel, unit, address, lookup, bursts)
 
-    def emit_read_out(self, channel: int, unit: int, lookup: int, address: int, bursts: int) -> None:
+    @property
+    def has_others(self) -> bool:
+        """Whether there is more than one unit."""
+        return self.channels * self.units > 1
+
+    def emit_read_out(
+        self, channel: int, unit: int, lookup: int, address: int, bursts: int, sharers: int = 0
+    ) -> None:
         """From a unit other than the owner, if there is another."""
         total = self.channels * self.units
         if total > 1:
             owner = channel * self.units + unit
             holder = (owner + int(self.rng.integers(1, total))) % total
-            self.builder.read_out(holder // self.units, holder % self.units, address, lookup, bursts)
+            place = holder // self.units, holder % self.units
+            self.builder.read_out(*place, address, lookup, bursts, sharers)
+            if self.system.pim.deliver == "in-order":
+                self.builder.deliver()
 
     def list_transfers(self, turn: int, sums: dict[tuple[int, int, int], int]) -> list[dict[str, int]]:
         """Arguments of the turn's transfers, in order of bag, unit (, channel)."""
+        if self.host_consumes:
+            return []
+        sums = {place: sum_ for place, sum_ in sums.items() if sum_ not in self.transferred}
+        self.transferred.update(sums.values())
         transfers = []
         for bag in range(self.bags):
             for unit in range(self.units):

@@ -7,6 +7,7 @@ decided where a comment begins with "Decided".
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +18,7 @@ from ppim.program.instruction import (
     ALL,
     BURSTS,
     CHANNEL,
+    DELIVER,
     HIT,
     KIND,
     LOOKUP,
@@ -25,13 +27,19 @@ from ppim.program.instruction import (
     LOOKUP_OPERANDS,
     LOOKUP_SUM,
     N_SUMS,
+    NONE,
+    ORDER,
     PREFETCH,
     READ,
     READ_OUT,
     SHARERS,
     SUM,
+    SUM_BURSTS,
     SUM_CHANNEL,
     SUM_LOOKUPS,
+    SUM_ORDINAL,
+    SUM_PARENT,
+    SUM_TURN,
     SUM_UNIT,
     TRANSFER,
     TURN,
@@ -167,12 +175,18 @@ class Lookup:
 
 @dataclass(eq=False)
 class Sum:
-    """Partial sum of one bag in one unit."""
+    """Partial sum of one bag in one unit; or what a collector makes of a bag's partial sums (§4)."""
 
     index: int
     channel: int
-    lookups_missing: int
+    unit: int  # NONE: a collector's
+    lookups_missing: int  # a collector's: partial sums
+    ordinal: int  # sums that its unit had before it
+    bursts: int  # a collector's
+    turn: Turn
+    parent: Sum | None = None  # the collector's sum that it is added to
     ready: int = 0  # latest end of an addition so far
+    left: int | None = None  # end of its transfer, once known
 
 
 @dataclass(eq=False)
@@ -203,10 +217,19 @@ class Instruction:
     bursts: int
     turn_index: int
     turn: Turn
-    lookup: Lookup | None
-    sharers: list[Lookup]  # that use the row too
+    lookups: list[Lookup]  # that use the row; where all units execute it, one of each
     sums: list[Sum]
+    read_out: int  # of a DELIVER: index of the instruction whose data it sends
     phase: int
+
+    @property
+    def lookup(self) -> Lookup:
+        """The first lookup that is served."""
+        return self.lookups[0]
+
+    def lookups_in(self, unit: Unit) -> list[Lookup]:
+        """Those whose operand the row is when it is in `unit`."""
+        return [x for x in self.lookups if x.unit is unit] if self.unit == ALL else self.lookups
 
 
 @dataclass(eq=False)
@@ -229,6 +252,11 @@ class Transfer:
     @property
     def ready(self) -> int:
         return max(self.sent + COMMAND_DELAY, self.sum.ready)
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether it is a collector's sum that leaves."""
+        return self.sum.unit == NONE
 
 
 @dataclass(eq=False)
@@ -314,6 +342,7 @@ class Unit:
         self.last_issuer = 0  # Decided: as golden 3.7, the first look starts after bank 0.
         self.joining: list[tuple[Bank, Entry]] = []  # sent in the cycle before
         self.arithmetic_end = 0
+        self.link_end = 0  # of its link to the tree (§4)
         self.lookups: list[Lookup] = []  # complete or sure to become so, in order of arithmetic
 
     def runs(self, address: int, bursts: int) -> list[tuple[Bank, int, int, int]]:
@@ -454,15 +483,25 @@ class Channel:
     def reserve_for_transfers(self, t: int) -> None:
         """Transfers that become ready reserve the bus, before commands of this cycle do, as sent (§4)."""
         ready = [x for x in self.transfers if x.sum.lookups_missing == 0 and x.ready <= t]
-        for transfer in ready:  # listed as sent
+        # Listed as sent; what a collector sends goes first.
+        collected = sorted((x for x in ready if x.is_collected), key=lambda x: x.sum.index)
+        for transfer in collected + [x for x in ready if not x.is_collected]:
             self.transfers.remove(transfer)
-            start = max(t, self.bus.free_from("transfer"))
             length = transfer.bursts * self.simulation.bus_cycles_per_burst
-            end = self.bus.reserve(start, length, "transfer")
-            self.result.transfer_bursts += transfer.bursts
-            self.simulation.transfer_starts.append((self.index, transfer.sum.index, start))
+            parent = transfer.sum.parent
+            if parent is not None and self.simulation.system.pim.collect == "tree":
+                unit = self.units[transfer.sum.unit]
+                end = unit.link_end = max(t, unit.link_end) + length
+            else:
+                start = max(t, self.bus.free_from("transfer"))
+                end = self.bus.reserve(start, length, "transfer")
+                self.result.transfer_bursts += transfer.bursts if parent is None else 0
+                self.simulation.transfer_starts.append((self.index, transfer.sum.index, start))
+            transfer.sum.left = end
             transfer.turn.done(end)
             self.simulation.completed(end)
+            if parent is not None:
+                self.simulation.add_to_collector(parent, end)
 
     def generate_refresh(self, t: int) -> None:
         """Golden 3.9: at every positive multiple of the interval."""
@@ -626,7 +665,10 @@ class Channel:
             )
             if access.bursts_left == 0:
                 in_host = t + timing.read_latency + timing.burst_cycles
-                simulation.hand_to_host(instruction, in_host + simulation.system.pim.host_latency)
+                if simulation.system.pim.consumer == "host":
+                    self.serve(instruction.lookup.unit, instruction, in_host)
+                else:
+                    simulation.hand_to_host(instruction, in_host + simulation.system.pim.host_latency)
             return
         arrival = t + simulation.unit_read_latency
         simulation.completed(arrival)
@@ -637,9 +679,8 @@ class Channel:
 
     @staticmethod
     def serve(unit: Unit, instruction: Instruction, arrival: int) -> None:
-        """The row of a READ or HIT is in the unit, for its lookup and those that share it (§1)."""
-        assert instruction.lookup is not None
-        for lookup in [instruction.lookup, *instruction.sharers]:
+        """The row of a demand instruction is in the unit, for its lookup and those that share it (§1)."""
+        for lookup in instruction.lookups_in(unit):
             unit.operand(lookup, arrival)
             instruction.turn.done(arrival)
 
@@ -662,20 +703,38 @@ class Stream:
     def act(self, t: int) -> None:
         if t < self.next_slot:
             return
-        due = [deliver for deliver in self.delivers if deliver.ready <= t]
+        in_order = self.simulation.system.pim.deliver == "in-order"
+        due = [] if in_order else [deliver for deliver in self.delivers if deliver.ready <= t]
         if due:
             first = min(due, key=lambda deliver: (deliver.ready, deliver.instruction.index))
             self.delivers.remove(first)
             self.simulation.send_deliver(first.instruction, t)
+        elif self.instructions and self.instructions[0].kind == DELIVER:
+            if not self.deliver_in_order(self.instructions[0], t):
+                return
         elif self.instructions and not self.is_blocked(self.instructions[0], t):
             self.send(self.instructions.pop(0), t)
         else:
             return
         self.next_slot = t + self.interval
 
+    def deliver_in_order(self, instruction: Instruction, t: int) -> bool:
+        """Send what the host holds at t of the read-out that a DELIVER belongs to (§2); whether it does."""
+        for delivery in self.delivers:
+            if delivery.instruction.index == instruction.read_out and delivery.ready <= t:
+                self.delivers.remove(delivery)
+                self.instructions.pop(0)
+                self.simulation.slots[instruction.index][self.index] = t
+                self.simulation.send_deliver(delivery.instruction, t)
+                return True
+        return False
+
     def is_blocked(self, instruction: Instruction, t: int) -> bool:
-        if instruction.kind in DEMAND and not self.simulation.is_released(instruction, t):
-            return True
+        if instruction.kind in DEMAND:
+            if not self.simulation.is_released(instruction, t):
+                return True
+            if not all(self.simulation.has_accumulator(x.sum, t) for x in instruction.lookups):
+                return True
         room = self.simulation.system.pim.queue_entries
         if room == 0 or instruction.kind in (HIT, TRANSFER):
             return False
@@ -704,8 +763,8 @@ class Stream:
             channel.result.instructions += 1
         if instruction.kind == HIT:
             arrival = t + COMMAND_DELAY + simulation.system.cache.cache_latency
-            (unit,) = self.units_of(instruction)
-            unit.channel.serve(unit, instruction, arrival)
+            for unit in self.units_of(instruction):
+                unit.channel.serve(unit, instruction, arrival)
             simulation.completed(arrival)
         elif instruction.kind == TRANSFER:
             self.send_transfer(instruction, t)
@@ -730,7 +789,7 @@ class Simulation:
     """All channels and streams, and what ties them together: delivers, turns, the end."""
 
     def __init__(self, device: Device, system: SystemSpec, program: Program) -> None:
-        refuse_what_is_not_modelled(device, system)
+        refuse_what_is_not_modelled(device)
         self.device = device
         self.system = system
         timing = device.timing
@@ -742,9 +801,10 @@ class Simulation:
         self.transfer_starts: list[tuple[int, int, int]] = []
         self.channels = [Channel(self, channel) for channel in range(device.organization.channels)]
         self.turns = [Turn(int(batch)) for batch in program.turn_batch]
-        self.sums = [
-            Sum(index, int(row[SUM_CHANNEL]), int(row[SUM_LOOKUPS])) for index, row in enumerate(program.sums)
-        ]
+        self.sums = [self.make_sum(index, row) for index, row in enumerate(program.sums)]
+        for sum_, row in zip(self.sums, program.sums, strict=True):
+            sum_.parent = self.sums[row[SUM_PARENT]] if row[SUM_PARENT] != NONE else None
+        self.collected: list[Sum] = []  # in this cycle
         self.lookups = [self.make_lookup(index, row, program) for index, row in enumerate(program.lookups)]
         self.instructions = [
             self.make_instruction(index, row) for index, row in enumerate(program.instructions)
@@ -752,6 +812,17 @@ class Simulation:
         self.slots: list[dict[int, int]] = [{} for _ in self.instructions]
         self.streams = self.make_streams()
         self.count_what_turns_wait_for()
+
+    def make_sum(self, index: int, row: np.ndarray) -> Sum:
+        return Sum(
+            index,
+            int(row[SUM_CHANNEL]),
+            int(row[SUM_UNIT]),
+            int(row[SUM_LOOKUPS]),
+            int(row[SUM_ORDINAL]),
+            int(row[SUM_BURSTS]),
+            self.turns[row[SUM_TURN]],
+        )
 
     def make_lookup(self, index: int, row: np.ndarray, program: Program) -> Lookup:
         sum_row = program.sums[row[LOOKUP_SUM]]
@@ -779,11 +850,20 @@ class Simulation:
             int(row[BURSTS]),
             turn,
             self.turns[turn],
-            self.lookups[row[LOOKUP]] if kind in DEMAND else None,
-            self.lookups[row[LOOKUP] + 1 : row[LOOKUP] + 1 + row[SHARERS]] if kind in DEMAND else [],
+            self.lookups_of(kind, row),
             self.sums[first : first + n_sums] if kind == TRANSFER and n_sums else [],
+            int(row[ORDER]),
             self.phase(kind, turn),
         )
+
+    def lookups_of(self, kind: int, row: np.ndarray) -> list[Lookup]:
+        """Those served: one and its sharers, or one for each unit that is reached."""
+        if kind not in DEMAND:
+            return []
+        count = 1 + int(row[SHARERS])
+        if row[UNIT] == ALL:
+            count = sum(len(x.units) for x in self.channels if row[CHANNEL] in (ALL, x.index))
+        return self.lookups[row[LOOKUP] : row[LOOKUP] + count]
 
     def phase(self, kind: int, turn: int) -> int:
         """§5."""
@@ -814,11 +894,14 @@ class Simulation:
         for stream in self.streams:
             for instruction in stream.instructions:
                 if instruction.kind in DEMAND:
-                    instruction.turn.left += 1 + len(instruction.sharers)
+                    instruction.turn.left += len(instruction.lookups)
                 elif instruction.kind == TRANSFER:
                     for channel in stream.channels_of(instruction):
                         sums = sum(x.channel == channel.index for x in instruction.sums)
                         instruction.turn.left += max(sums, 1)
+        for sum_ in self.sums:
+            if sum_.unit == NONE:
+                sum_.turn.left += 1
 
     # What ties channels together.
 
@@ -827,14 +910,12 @@ class Simulation:
 
     def hand_to_host(self, instruction: Instruction, ready: int) -> None:
         """The host will hold the row of a READ_OUT: a deliver for the stream of the owner's channel."""
-        assert instruction.lookup is not None
         owner_channel = instruction.lookup.unit.channel
         (stream,) = (x for x in self.streams if owner_channel in x.channels)
         stream.delivers.append(Delivery(instruction, ready))
 
     def send_deliver(self, instruction: Instruction, t: int) -> None:
         """§4: it reserves the bus of the owner's channel at its slot."""
-        assert instruction.lookup is not None
         unit = instruction.lookup.unit
         bus = unit.channel.bus
         start = max(t + self.device.timing.write_latency, bus.free_from("deliver"))
@@ -842,9 +923,38 @@ class Simulation:
         unit.channel.result.instructions += 1
         unit.channel.result.delivered_bursts += instruction.bursts
         self.deliver_slots[instruction.index] = t
-        unit.operand(instruction.lookup, end)
-        instruction.turn.done(end)
+        unit.channel.serve(unit, instruction, end)
         self.completed(end)
+
+    def add_to_collector(self, collector: Sum, end: int) -> None:
+        """§4: a partial sum arrives; the last one lets the bag's sum leave."""
+        pim = self.system.pim
+        levels = 1
+        if pim.collect == "tree":
+            levels = math.ceil(math.log2(sum(len(channel.units) for channel in self.channels)))
+        collector.ready = max(collector.ready, end + levels * pim.collect_cycles)
+        collector.lookups_missing -= 1
+        if collector.lookups_missing == 0:
+            self.collected.append(collector)
+
+    def list_collected(self) -> None:
+        """Collectors' sums join the transfers of their channels without an instruction."""
+        for sum_ in self.collected:
+            transfer = Transfer(sum_, sum_.bursts, -COMMAND_DELAY, sum_.turn)
+            self.channels[sum_.channel].transfers.append(transfer)
+        self.collected.clear()
+
+    def has_accumulator(self, sum_: Sum, t: int) -> bool:
+        """§6: the sum that is in the way has left the unit by t."""
+        limit = self.system.compute.unit_accumulators
+        if limit == 0:
+            return True
+        before = [
+            x
+            for x in self.sums
+            if (x.channel, x.unit, x.ordinal) == (sum_.channel, sum_.unit, sum_.ordinal - limit)
+        ]
+        return all(x.left is not None and x.left <= t for x in before)
 
     def is_released(self, instruction: Instruction, t: int) -> bool:
         """§7; decided: all turns (batches) before it must be complete, not only the one just before."""
@@ -866,6 +976,7 @@ class Simulation:
                 raise TwinStuckError(f"not complete after {most_cycles} cycles")
             for channel in self.channels:
                 channel.act(t)
+            self.list_collected()
             for stream in self.streams:
                 stream.act(t)
             t += 1
@@ -913,10 +1024,6 @@ def group_banks(banks: list[Bank], level: str) -> list[list[Bank]]:
     return list(groups.values())
 
 
-def refuse_what_is_not_modelled(device: Device, system: SystemSpec) -> None:
+def refuse_what_is_not_modelled(device: Device) -> None:
     if device.controller.refresh_policy == "BANK_LEVEL_STAGGERED":
         raise ValueError("PIM mode refreshes ranks; BANK_LEVEL_STAGGERED is not modelled")
-    if system.pim.deliver != "ahead":
-        raise ValueError("only deliver = 'ahead' is modelled")
-    if system.compute.unit_accumulators:
-        raise ValueError("unit_accumulators is not modelled")

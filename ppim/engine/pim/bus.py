@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ppim.engine.pim.account import COMES_END, note_use
-from ppim.engine.pim.complete import complete_one
+from ppim.engine.pim.complete import add_to_parent, complete_one, free_accumulator
 from ppim.engine.pim.heap import ITEM, READY, SIZE, pop
 from ppim.engine.pim.limits import BUS
 from ppim.engine.pim.state import (
@@ -12,6 +12,8 @@ from ppim.engine.pim.state import (
     BUS_END,
     BUS_RANK,
     BUS_UNUSED,
+    COLLECT_TREE,
+    LINK_FREE,
     TO_HOST,
     TO_UNIT,
     TRANSFER_BURSTS,
@@ -19,7 +21,7 @@ from ppim.engine.pim.state import (
     TRANSFERS_WAITING,
 )
 from ppim.jit import helper
-from ppim.program.instruction import SUM_TURN
+from ppim.program.instruction import NONE, SUM_PARENT, SUM_TURN, SUM_UNIT
 
 
 @helper(forceinline=True)
@@ -51,6 +53,14 @@ def reserve(state, channel, direction, rank, start, end, is_read_out):
     state.channel[channel, BUS_RANK] = rank
 
 
+@helper
+def use_link(state, channel, unit, cycle, taken):
+    """A partial sum goes up its unit's link to the tree behind those before it; when it has gone."""
+    end = max(cycle, state.unit[channel, unit, LINK_FREE]) + taken
+    state.unit[channel, unit, LINK_FREE] = end
+    return end
+
+
 @helper(forceinline=True)
 def start_ready_transfers(parameters, rings, state, channel, cycle):
     """Transfers that are ready by now reserve the bus, in order of readiness and sending."""
@@ -59,13 +69,23 @@ def start_ready_transfers(parameters, rings, state, channel, cycle):
         bursts = state.transfers[channel, 0, SIZE]
         pop(state.transfers, channel, state.channel[channel, TRANSFERS_WAITING])
         state.channel[channel, TRANSFERS_WAITING] -= 1
-        start = max(cycle, bus_free_from(parameters, state, channel, TO_HOST, ANY_RANK))
+        row = number & rings.sum_mask
+        parent = rings.sums[row, SUM_PARENT]
         taken = bursts * parameters.bus_burst_cycles
-        reserve(state, channel, TO_HOST, ANY_RANK, start, start + taken, False)
-        state.channel[channel, TRANSFER_BURSTS] += bursts
-        state.channel[channel, TRANSFER_CYCLES] += taken
-        turn = rings.sums[number & rings.sum_mask, SUM_TURN]
-        complete_one(rings, state, channel, turn, start + taken)
+        if parent != NONE and parameters.collect == COLLECT_TREE:
+            end = use_link(state, channel, rings.sums[row, SUM_UNIT], cycle, taken)
+        else:
+            start = max(cycle, bus_free_from(parameters, state, channel, TO_HOST, ANY_RANK))
+            end = start + taken
+            reserve(state, channel, TO_HOST, ANY_RANK, start, end, False)
+            state.channel[channel, TRANSFER_CYCLES] += taken
+            # What the base die collects does not leave the memory.
+            state.channel[channel, TRANSFER_BURSTS] += bursts if parent == NONE else 0
+        if parameters.accumulators:
+            free_accumulator(parameters, rings, state, row, end)
+        complete_one(rings, state, channel, rings.sums[row, SUM_TURN], end)
+        if parent != NONE:
+            add_to_parent(parameters, rings, state, parent, cycle, end)
 
 
 @helper(forceinline=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from ppim.engine.pim.account import note_arrival
+from ppim.engine.codes import NEVER
+from ppim.engine.pim.account import note_arrival, settle
 from ppim.engine.pim.heap import push
 from ppim.engine.pim.limits import COMPUTE, tally
 from ppim.engine.pim.state import (
+    ACCUMULATOR_FREE,
+    ACCUMULATOR_SUM,
     ACTS_AFTER,
     BARRIER_BATCH,
     BUFFER_BURSTS,
@@ -32,6 +35,7 @@ from ppim.program.instruction import (
     SUM_CHANNEL,
     SUM_LOOKUPS,
     SUM_ORDER,
+    SUM_ORDINAL,
     SUM_READY,
     SUM_SENT,
     SUM_TURN,
@@ -39,6 +43,7 @@ from ppim.program.instruction import (
 )
 from ppim.program.state import (
     FRONT,
+    FRONT_ACCUMULATOR,
     FRONT_BARRIER,
     FRONT_READY,
     GROUP_COLUMNS,
@@ -55,6 +60,8 @@ from ppim.program.state import (
     TURN_LEFT,
     WAKE,
 )
+
+AFTER_COLLECTED = 1 << 60  # greater than any order of sending
 
 
 @helper(forceinline=True)
@@ -123,9 +130,58 @@ def queue_transfer(rings, state, number):
         rings.sums[row, SUM_ORDER],
         number,
         rings.sums[row, SUM_BURSTS],
+        0,
     )
     state.channel[channel, TRANSFERS_WAITING] += 1
     state.channel[channel, NEXT_EVENT] = min(state.channel[channel, NEXT_EVENT], ready)
+
+
+@helper
+def add_to_parent(parameters, rings, state, parent, cycle, end):
+    """A partial sum is with its collector at `end`; the last one of a bag lets the collector's sum leave."""
+    row = parent & rings.sum_mask
+    rings.sums[row, SUM_READY] = max(rings.sums[row, SUM_READY], end + parameters.collect_delay)
+    rings.sums[row, SUM_LOOKUPS] -= 1
+    if rings.sums[row, SUM_LOOKUPS] == 0:
+        channel = rings.sums[row, SUM_CHANNEL]
+        settle(parameters, state, channel, cycle)
+        state.channel[channel, OPEN] += 1
+        # Of what is ready in one cycle, collectors' sums leave first, in order.
+        rings.sums[row, SUM_ORDER] = parent - AFTER_COLLECTED
+        queue_transfer(rings, state, parent)
+
+
+@helper
+def free_accumulator(parameters, rings, state, row, end):
+    """The transfer of the sum in `row` has left its unit at `end`: streams that wait for its accumulator look again."""
+    if rings.sums[row, SUM_UNIT] == NONE:
+        return
+    ordinal = rings.sums[row, SUM_ORDINAL]
+    place = state.accumulators[
+        rings.sums[row, SUM_CHANNEL], rings.sums[row, SUM_UNIT], ordinal % parameters.accumulators
+    ]
+    place[ACCUMULATOR_SUM] = ordinal
+    place[ACCUMULATOR_FREE] = end
+    for stream in range(rings.n_streams):
+        if rings.stream[stream, FRONT] == FRONT_ACCUMULATOR:
+            opens = max(rings.stream[stream, NEXT_SLOT], end)
+            rings.stream[stream, WAKE] = min(rings.stream[stream, WAKE], opens)
+
+
+@helper
+def accumulator_opens(parameters, rings, state, lookup):
+    """Cycle from which a lookup's sum has an accumulator in its unit; NEVER while another sum has it."""
+    row = rings.lookups[lookup & rings.lookup_mask, LOOKUP_SUM] & rings.sum_mask
+    ordinal = rings.sums[row, SUM_ORDINAL]
+    if ordinal < parameters.accumulators:
+        return 0
+    place = state.accumulators[
+        rings.sums[row, SUM_CHANNEL], rings.sums[row, SUM_UNIT], ordinal % parameters.accumulators
+    ]
+    # Sums leave a unit's accumulator in their order, and this one cannot have left.
+    if place[ACCUMULATOR_SUM] == ordinal - parameters.accumulators:
+        return place[ACCUMULATOR_FREE]
+    return NEVER
 
 
 @helper(forceinline=True)

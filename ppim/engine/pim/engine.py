@@ -41,6 +41,7 @@ _PHASES = {
     "next": s.PHASES_NEXT,
     "all": s.PHASES_ALL,
 }
+_COLLECTORS = {"host": s.COLLECT_HOST, "base-die": s.COLLECT_BASE_DIE, "tree": s.COLLECT_TREE}
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,6 @@ def make_parameters(device: Device, system: SystemSpec) -> s.Parameters:
             f"device {device.name}: {org.banks} banks a channel; PIM mode takes at most {MAX_LANES}: "
             "use more channels with fewer ranks each"
         )
-    if pim.deliver == "in-order":
-        raise InputError("deliver: units take rows as soon as the host holds them; give deliver = ahead")
     policy = device.controller.refresh_policy
     if policy == "BANK_LEVEL_STAGGERED":
         raise InputError(
@@ -111,8 +110,22 @@ def make_parameters(device: Device, system: SystemSpec) -> s.Parameters:
         hold_all=int(pim.level == "channel"),
         cache_latency=system.cache.cache_latency,
         buffer_bursts=system.compute.unit_buffer_bursts,
+        in_order=int(pim.deliver == "in-order"),
+        accumulators=system.compute.unit_accumulators,
+        collect=_COLLECTORS[pim.collect],
+        collect_delay=_collect_delay(device, system),
+        host_consumes=int(pim.consumer == "host"),
         **_bound_parameters(device, system),
     )
+
+
+def _collect_delay(device: Device, system: SystemSpec) -> int:
+    """Cycles from the arrival of a partial sum at its collector to its addition: once, or a level after the other."""
+    pim = system.pim
+    if pim.collect != "tree":
+        return pim.collect_cycles
+    units = device.organization.channels * units_of_channel(device, pim.level)
+    return pim.collect_cycles * (units - 1).bit_length()
 
 
 def _bound_parameters(device: Device, system: SystemSpec) -> dict[str, int]:
@@ -181,6 +194,11 @@ def _integers(*shape: int) -> NDArray[np.int64]:
     return np.zeros(shape, dtype=np.int64)
 
 
+def _no_sums(*shape: int) -> NDArray[np.int64]:
+    """Accumulators that no sum has left."""
+    return np.full((*shape, s.ACCUMULATOR_COLUMNS), s.NO_SUM, dtype=np.int64)
+
+
 def _free_list(entries: NDArray[np.int64], first: int) -> None:
     """Chain entries first.. of every channel."""
     n = entries.shape[1]
@@ -246,7 +264,8 @@ class PimEngine:
         self.rings = rings
         self.banks = make_pim_banks(device, system)
         self.delivers_per_lookup = delivers_per_lookup
-        self.together = delivers_per_lookup > 0 or bool(p.global_stream)
+        collects = p.collect != s.COLLECT_HOST
+        self.together = bool(delivers_per_lookup or p.global_stream or p.accumulators or collects)
         self.threads = 1 if self.together else max(1, min(threads, p.channels, MAX_GROUPS))
         self.gate = np.zeros(GATE_SIZE, dtype=np.int64)
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
@@ -272,6 +291,7 @@ class PimEngine:
             unit=_integers(c, kinds * p.units, s.UNIT_COLUMNS),
             phases=_integers(c, kinds * p.units, INITIAL_PHASES, s.PHASE_COLUMNS),
             buffer=_integers(c, p.units, self._buffer_ring(p, rings), s.BUFFER_COLUMNS),
+            accumulators=_no_sums(c, p.units, p.accumulators),
             transfers=_integers(c, len(rings.sums), HEAP_COLUMNS),
             delivers=_integers(len(rings.stream), self._deliver_heap(rings), HEAP_COLUMNS),
             account=_integers(c, account.ACCOUNT_COLUMNS),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from ppim.engine.codes import NEVER
 from ppim.engine.pim.account import note_slot, ring_is_short, settle
 from ppim.engine.pim.bus import bus_free_from, reserve
-from ppim.engine.pim.complete import complete_one, operand_arrives, queue_transfer
-from ppim.engine.pim.heap import ITEM, READY, SIZE, pop
+from ppim.engine.pim.complete import accumulator_opens, complete_one, operand_arrives, queue_transfer
+from ppim.engine.pim.heap import ITEM, READY, SHARED, SIZE, pop
+from ppim.engine.pim.heap import ORDER as DUE
 from ppim.engine.pim.limits import INSTRUCTION
 from ppim.engine.pim.queues import phases_of, queue_of, take_entry
 from ppim.engine.pim.state import (
@@ -52,8 +53,10 @@ from ppim.program.instruction import (
     ALL,
     BURSTS,
     CHANNEL,
+    DELIVER,
     HIT,
     KIND,
+    LAST_DEMAND,
     LOOKUP,
     LOOKUP_SUM,
     N_SUMS,
@@ -74,7 +77,9 @@ from ppim.program.instruction import (
 from ppim.program.state import (
     DELIVERS,
     FRONT,
+    FRONT_ACCUMULATOR,
     FRONT_BARRIER,
+    FRONT_DELIVER,
     FRONT_EMPTY,
     FRONT_QUEUE,
     FRONT_READY,
@@ -214,6 +219,9 @@ def send_reads(parameters, state, instruction, cycle):
                 return POOL_FULL
         if state.channel[channel, FREE_COUNT] < runs * (stop_unit - first_unit):
             return POOL_FULL
+    # What all units execute serves a lookup of each.
+    lookup = instruction[LOOKUP]
+    step = 0 if lookup == NONE else 1
     for channel in range(first_channel, stop_channel):
         for unit in range(first_unit, stop_unit):
             enqueue(
@@ -225,11 +233,12 @@ def send_reads(parameters, state, instruction, cycle):
                 address,
                 bursts,
                 instruction[TURN],
-                instruction[LOOKUP],
+                lookup,
                 instruction[SHARERS],
                 instruction[ORDER],
                 cycle,
             )
+            lookup += step
     return SENT
 
 
@@ -270,6 +279,7 @@ def send_deliver(parameters, rings, state, stream, cycle):
     """
     lookup = state.delivers[stream, 0, ITEM]
     bursts = state.delivers[stream, 0, SIZE]
+    sharers = state.delivers[stream, 0, SHARED]
     channel = owner_channel(rings, lookup)
     if ring_is_short(state, channel, cycle):
         return False
@@ -282,14 +292,15 @@ def send_deliver(parameters, rings, state, stream, cycle):
     reserve(state, channel, TO_UNIT, ANY_RANK, start, end, False)
     state.channel[channel, INSTRUCTIONS] += 1
     state.channel[channel, DELIVER_BURSTS] += bursts
-    operand_arrives(parameters, rings, state, lookup, end)
+    for user in range(lookup, lookup + sharers + 1):
+        operand_arrives(parameters, rings, state, user, end)
     return True
 
 
 @helper(forceinline=True)
 def barrier_opens(parameters, rings, instruction):
     """Cycle from which an instruction's turn may be sent; NEVER while turns before it are incomplete."""
-    if parameters.barrier == BARRIER_NONE or instruction[KIND] == PREFETCH or instruction[KIND] == TRANSFER:
+    if parameters.barrier == BARRIER_NONE or instruction[KIND] > LAST_DEMAND:
         return 0
     oldest = rings.marks[OLDEST_TURN]
     turn = instruction[TURN]
@@ -309,19 +320,43 @@ def send(parameters, rings, state, instruction, cycle):
     if kind == TRANSFER:
         send_transfer(parameters, rings, state, instruction, cycle)
     elif kind == HIT:
-        channel = instruction[CHANNEL]
-        settle(parameters, state, channel, cycle)
-        state.channel[channel, OPEN] += 1 + instruction[SHARERS]
         arrival = cycle + ACTS_AFTER + parameters.cache_latency
-        for user in range(instruction[LOOKUP], instruction[LOOKUP] + instruction[SHARERS] + 1):
+        lookups = open_lookups(parameters, rings, state, instruction, cycle)
+        for user in range(instruction[LOOKUP], instruction[LOOKUP] + lookups):
             operand_arrives(parameters, rings, state, user, arrival)
     else:
         outcome = send_reads(parameters, state, instruction, cycle)
         if outcome != SENT:
             return outcome
-        if instruction[LOOKUP] != NONE:
-            state.channel[owner_channel(rings, instruction[LOOKUP]), OPEN] += 1 + instruction[SHARERS]
+        if kind != PREFETCH:
+            open_lookups(parameters, rings, state, instruction, cycle)
     return SENT
+
+
+@helper(forceinline=True)
+def open_lookups(parameters, rings, state, instruction, cycle):
+    """Count what a demand instruction serves as open in its lookups' channels; the number of its lookups."""
+    if instruction[UNIT] == ALL:
+        return open_all_units(parameters, state, instruction, cycle)
+    channel = owner_channel(rings, instruction[LOOKUP])
+    lookups = 1 + instruction[SHARERS]
+    if instruction[KIND] == HIT:
+        settle(parameters, state, channel, cycle)
+    state.channel[channel, OPEN] += lookups
+    return lookups
+
+
+@helper
+def open_all_units(parameters, state, instruction, cycle):
+    """`open_lookups` for an instruction that all units of its channels execute."""
+    first, stop = instruction[CHANNEL], instruction[CHANNEL] + 1
+    if instruction[CHANNEL] == ALL:
+        first, stop = 0, parameters.channels
+    for channel in range(first, stop):
+        if instruction[KIND] == HIT:
+            settle(parameters, state, channel, cycle)
+        state.channel[channel, OPEN] += parameters.units
+    return (stop - first) * parameters.units
 
 
 @helper(forceinline=True)
@@ -335,11 +370,11 @@ def count_instruction(parameters, state, instruction):
 
 
 @helper(forceinline=True)
-def wait(rings, state, stream, why):
+def wait(parameters, rings, state, stream, why):
     """The stream cannot send its next instruction; a deliver may still go ahead of it."""
     rings.stream[stream, FRONT] = why
     rings.stream[stream, WAKE] = NEVER
-    if rings.stream[stream, DELIVERS] > 0:
+    if rings.stream[stream, DELIVERS] > 0 and not parameters.in_order:
         rings.stream[stream, WAKE] = max(rings.stream[stream, NEXT_SLOT], state.delivers[stream, 0, READY])
 
 
@@ -353,40 +388,83 @@ def use_slot(parameters, rings, state, stream, cycle, is_demand):
     rings.stream[stream, WAKE] = rings.stream[stream, NEXT_SLOT]
 
 
+@helper
+def step_deliver(parameters, rings, state, stream, instruction, cycle):
+    """The next instruction of a stream delivers: it is sent when the host holds the row; False to grow first."""
+    due = NEVER
+    if rings.stream[stream, DELIVERS] > 0 and state.delivers[stream, 0, READY] == instruction[ORDER]:
+        due = state.delivers[stream, 0, DUE]
+    if due > cycle:
+        rings.stream[stream, FRONT] = FRONT_DELIVER
+        rings.stream[stream, WAKE] = due
+        return True
+    if not send_deliver(parameters, rings, state, stream, cycle):
+        return False
+    go_on(parameters, rings, state, stream, cycle, True)
+    return True
+
+
+@helper
+def lacks_accumulator(parameters, rings, state, stream, instruction, cycle):
+    """Whether a stream has to wait because a unit has too many sums open."""
+    if instruction[KIND] > LAST_DEMAND:
+        return False
+    opens = accumulator_opens(parameters, rings, state, instruction[LOOKUP])
+    if opens <= cycle:
+        return False
+    wait(parameters, rings, state, stream, FRONT_ACCUMULATOR)
+    rings.stream[stream, WAKE] = min(rings.stream[stream, WAKE], opens)
+    return True
+
+
+@helper(forceinline=True)
+def go_on(parameters, rings, state, stream, cycle, is_demand):
+    """The instruction at the head of the stream has used the slot of `cycle`."""
+    rings.stream[stream, FRONT] = FRONT_READY
+    rings.stream[stream, HEAD] += 1
+    use_slot(parameters, rings, state, stream, cycle, is_demand)
+    if rings.stream[stream, HEAD] == rings.stream[stream, TAIL]:
+        wait(parameters, rings, state, stream, FRONT_EMPTY)
+
+
 @helper(forceinline=True)
 def step_front(parameters, rings, state, stream, cycle):
     """What a stream does at the end of `cycle`; False when something has to grow first."""
     if cycle < rings.stream[stream, NEXT_SLOT]:
         rings.stream[stream, WAKE] = rings.stream[stream, NEXT_SLOT]
         return True
-    if rings.stream[stream, DELIVERS] > 0 and state.delivers[stream, 0, READY] <= cycle:
+    if (
+        rings.stream[stream, DELIVERS] > 0
+        and not parameters.in_order
+        and state.delivers[stream, 0, READY] <= cycle
+    ):
         if not send_deliver(parameters, rings, state, stream, cycle):
             return False
         use_slot(parameters, rings, state, stream, cycle, True)
         return True
     if rings.stream[stream, HEAD] == rings.stream[stream, TAIL]:
-        wait(rings, state, stream, FRONT_EMPTY)
+        wait(parameters, rings, state, stream, FRONT_EMPTY)
         return True
     place = rings.stream[stream, HEAD] & rings.instruction_mask
     instruction = rings.instructions[stream, place]
+    if parameters.in_order and instruction[KIND] == DELIVER:
+        return step_deliver(parameters, rings, state, stream, instruction, cycle)
     opens = barrier_opens(parameters, rings, instruction)
     if opens > cycle:
-        wait(rings, state, stream, FRONT_BARRIER)
+        wait(parameters, rings, state, stream, FRONT_BARRIER)
         if opens < NEVER:
             rings.stream[stream, FRONT] = FRONT_READY
             rings.stream[stream, WAKE] = min(rings.stream[stream, WAKE], opens)
+        return True
+    if parameters.accumulators and lacks_accumulator(parameters, rings, state, stream, instruction, cycle):
         return True
     outcome = send(parameters, rings, state, instruction, cycle)
     if outcome == POOL_FULL:
         return False
     if outcome == NO_ROOM:
-        wait(rings, state, stream, FRONT_QUEUE)
+        wait(parameters, rings, state, stream, FRONT_QUEUE)
         return True
-    rings.stream[stream, FRONT] = FRONT_READY
     count_instruction(parameters, state, instruction)
-    rings.stream[stream, HEAD] += 1
     is_demand = instruction[KIND] != PREFETCH and (instruction[KIND] != TRANSFER or instruction[N_SUMS] > 0)
-    use_slot(parameters, rings, state, stream, cycle, is_demand)
-    if rings.stream[stream, HEAD] == rings.stream[stream, TAIL]:
-        wait(rings, state, stream, FRONT_EMPTY)
+    go_on(parameters, rings, state, stream, cycle, is_demand)
     return True

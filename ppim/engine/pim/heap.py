@@ -8,7 +8,8 @@ READY = 0  # cycle from which it is due
 ORDER = 1  # breaks ties
 ITEM = 2
 SIZE = 3
-HEAP_COLUMNS = 4
+SHARED = 4  # of a deliver: lookups behind its own that use it too
+HEAP_COLUMNS = 5
 
 
 @helper(forceinline=True)
@@ -29,13 +30,14 @@ def swap(heaps, row, left, right):
 
 
 @helper(forceinline=True)
-def push(heaps, row, count, ready, order, item, size):
+def push(heaps, row, count, ready, order, item, size, shared):
     """Add an element to a heap of `count`; the caller has made sure of room."""
     place = count
     heaps[row, place, READY] = ready
     heaps[row, place, ORDER] = order
     heaps[row, place, ITEM] = item
     heaps[row, place, SIZE] = size
+    heaps[row, place, SHARED] = shared
     while place > 0:
         parent = (place - 1) >> 1
         if not comes_before(heaps, row, place, parent):

@@ -85,7 +85,7 @@ from ppim.engine.pim.state import (
 )
 from ppim.jit import helper
 from ppim.program.instruction import LOOKUP_SUM, PREFETCH, READ_OUT, SUM_CHANNEL
-from ppim.program.state import DELIVERS, FRONT, FRONT_QUEUE, FRONT_READY, NEXT_SLOT, WAKE
+from ppim.program.state import DELIVERS, FRONT, FRONT_DELIVER, FRONT_QUEUE, FRONT_READY, NEXT_SLOT, WAKE
 
 NOT_A_COLUMN = -1
 
@@ -169,6 +169,32 @@ def next_phase(parameters, state, b, channel, unit, row):
         renew_wishes(parameters, state, b, channel, lane, state.lane[channel, lane, READS_SINCE_ACTIVATE])
 
 
+@helper
+def hand_to_host(parameters, rings, state, channel, leader, due):
+    """A read-out is complete: from `due` on the host can deliver it."""
+    item = state.entries[channel, leader]
+    sum_row = rings.lookups[item[ENTRY_LOOKUP] & rings.lookup_mask, LOOKUP_SUM] & rings.sum_mask
+    stream = 0 if parameters.global_stream else rings.sums[sum_row, SUM_CHANNEL]
+    first, then = due, item[ENTRY_NUMBER]
+    if parameters.in_order:
+        first, then = then, first
+    push(
+        state.delivers,
+        stream,
+        rings.stream[stream, DELIVERS],
+        first,
+        then,
+        item[ENTRY_LOOKUP],
+        item[ENTRY_TOTAL],
+        item[ENTRY_SHARERS],
+    )
+    rings.stream[stream, DELIVERS] += 1
+    if not parameters.in_order or rings.stream[stream, FRONT] == FRONT_DELIVER:
+        rings.stream[stream, WAKE] = min(
+            rings.stream[stream, WAKE], max(rings.stream[stream, NEXT_SLOT], due)
+        )
+
+
 @helper(forceinline=True)
 def finish_run(parameters, rings, state, channel, entry, cycle):
     """The last burst of a run was read: its instruction's data may be complete."""
@@ -188,23 +214,8 @@ def finish_run(parameters, rings, state, channel, entry, cycle):
     lookup = state.entries[channel, leader, ENTRY_LOOKUP]
     if kind == PREFETCH:
         finish_at(state, channel, ready)
-    elif kind == READ_OUT:
-        sum_row = rings.lookups[lookup & rings.lookup_mask, LOOKUP_SUM] & rings.sum_mask
-        stream = 0 if parameters.global_stream else rings.sums[sum_row, SUM_CHANNEL]
-        due = ready + parameters.host_latency
-        push(
-            state.delivers,
-            stream,
-            rings.stream[stream, DELIVERS],
-            due,
-            state.entries[channel, leader, ENTRY_NUMBER],
-            lookup,
-            state.entries[channel, leader, ENTRY_TOTAL],
-        )
-        rings.stream[stream, DELIVERS] += 1
-        rings.stream[stream, WAKE] = min(
-            rings.stream[stream, WAKE], max(rings.stream[stream, NEXT_SLOT], due)
-        )
+    elif kind == READ_OUT and not parameters.host_consumes:
+        hand_to_host(parameters, rings, state, channel, leader, ready + parameters.host_latency)
     else:
         for user in range(lookup, lookup + state.entries[channel, leader, ENTRY_SHARERS] + 1):
             operand_arrives(parameters, rings, state, user, ready)

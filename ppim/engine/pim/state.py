@@ -53,6 +53,11 @@ PHASES_TABLE = 1
 PHASES_ALL = 2
 PHASES_NEXT = 3  # prefetches have queues and phases of their own
 
+# Who adds up the partial sums of a bag.
+COLLECT_HOST = 0
+COLLECT_BASE_DIE = 1
+COLLECT_TREE = 2
+
 # Columns of `channel`: what a channel counts, ...
 INSTRUCTIONS = 0
 READS = 1
@@ -126,7 +131,14 @@ BUFFER_HEAD = 4
 BUFFER_TAIL = 5
 DEMAND_JOINED = 6  # demand entries in its queues
 FETCHES = 7  # 1: its prefetch queues are looked at, not the others (PHASES_NEXT)
-UNIT_COLUMNS = 8
+LINK_FREE = 8  # end of the last use of its link to the tree (COLLECT_TREE)
+UNIT_COLUMNS = 9
+
+# Columns of an accumulator.
+ACCUMULATOR_SUM = 0  # ordinal of the last sum that has left it, or NO_SUM
+ACCUMULATOR_FREE = 1  # from which cycle on another may use it
+ACCUMULATOR_COLUMNS = 2
+NO_SUM = -1
 
 # Columns of a phase with unfinished entries.
 PHASE_VALUE = 0
@@ -188,6 +200,11 @@ class Parameters(NamedTuple):
     hold_all: int  # 1: a unit spans ranks, a refresh holds them all
     cache_latency: int
     buffer_bursts: int  # 0: unlimited
+    in_order: int  # 1: delivers are instructions of the program
+    accumulators: int  # of a unit; 0: unlimited
+    collect: int
+    collect_delay: int  # from a partial sum's arrival at its collector to its addition
+    host_consumes: int  # 1: what is read out stays with the host
     refresh_cycles: int  # tRFC
     row_cycles: int  # tRC
     column_cycles: int  # least distance of two READs of one column set
@@ -215,10 +232,13 @@ class PimState(NamedTuple):
         Phases with unfinished entries, ascending. Under PHASES_NEXT twice as many, as in `unit`: behind the
         units, the turns of their prefetches.
     buffer : ndarray, shape (channels, units, ring, BUFFER_COLUMNS)
+    accumulators : ndarray, shape (channels, units, accumulators, ACCUMULATOR_COLUMNS)
+        The n-th sum of a unit uses the place n modulo their number.
     transfers : ndarray, shape (channels, capacity, HEAP_COLUMNS)
         Heaps of transfers whose readiness is known; item: sum, size: bursts.
     delivers : ndarray, shape (streams, capacity, HEAP_COLUMNS)
-        Heaps of delivers; item: lookup, size: bursts.
+        Heaps of delivers; item: lookup, size: bursts. With `in_order` by the place of their read-outs in the
+        program, and READY and ORDER change places.
     log : ndarray, shape (channels, capacity, LOG_COLUMNS)
         Commands issued; capacity 0: not kept.
     account : ndarray, shape (channels, ACCOUNT_COLUMNS)
@@ -245,6 +265,7 @@ class PimState(NamedTuple):
     unit: np.ndarray
     phases: np.ndarray
     buffer: np.ndarray
+    accumulators: np.ndarray
     transfers: np.ndarray
     delivers: np.ndarray
     log: np.ndarray
@@ -286,6 +307,7 @@ def bare_state(state):
         bare(state.unit),
         bare(state.phases),
         bare(state.buffer),
+        bare(state.accumulators),
         bare(state.transfers),
         bare(state.delivers),
         bare(state.log),

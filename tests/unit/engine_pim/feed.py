@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ppim.dram.device import Device
-from ppim.engine.pim.engine import Commands, PimEngine
+from ppim.engine.pim.engine import Commands, PimEngine, units_of_channel
 from ppim.engine.pim.state import DONE, LOG_FULL
 from ppim.program.instruction import (
     ALL,
     BURSTS,
     CHANNEL,
+    DELIVER,
     HIT,
     KIND,
     LOOKUP,
@@ -26,6 +27,8 @@ from ppim.program.instruction import (
     SUM,
     SUM_CHANNEL,
     SUM_SENT,
+    SUM_TURN,
+    SUM_UNIT,
     TRANSFER,
     TURN,
     UNIT,
@@ -65,8 +68,9 @@ class Feeder:
     A turn is closed when all its instructions are written and, if there is another, the next one has begun.
     """
 
-    def __init__(self, program: Program, channels: int, *, global_stream: bool) -> None:
+    def __init__(self, program: Program, channels: int, units: int, *, global_stream: bool) -> None:
         self.program, self.channels, self.global_stream = program, channels, global_stream
+        self.units = units  # of a channel
         self.rings = rings = make_rings(
             1 if global_stream else channels,
             channels * len(program.instructions) + 1,
@@ -77,6 +81,9 @@ class Feeder:
         rings.lookups[: len(program.lookups)] = program.lookups
         rings.sums[: len(program.sums)] = program.sums
         rings.sums[:, SUM_SENT] = NONE
+        is_collected = program.sums[:, SUM_UNIT] == NONE
+        rings.sums[np.flatnonzero(is_collected), SUM_SENT] = 0
+        np.add.at(rings.turns[:, TURN_LEFT], program.sums[is_collected, SUM_TURN], 1)
         rings.turns[: len(program.turn_batch), TURN_BATCH] = program.turn_batch
         rings.marks[NEXT_LOOKUP] = len(program.lookups)
         rings.marks[NEXT_SUM] = len(program.sums)
@@ -123,8 +130,14 @@ class Feeder:
         rings.stream[stream, TAIL] += 1
         if instruction[KIND] == TRANSFER:
             rings.turns[instruction[TURN], TURN_LEFT] += max(row[N_SUMS], 1)
-        elif instruction[KIND] != PREFETCH:
-            rings.turns[instruction[TURN], TURN_LEFT] += 1 + row[SHARERS]
+        elif instruction[KIND] not in (PREFETCH, DELIVER):
+            rings.turns[instruction[TURN], TURN_LEFT] += self._served(row)
+
+    def _served(self, row: np.ndarray) -> int:
+        """Lookups that a demand instruction serves."""
+        if row[UNIT] != ALL:
+            return 1 + int(row[SHARERS])
+        return self.units * (self.channels if row[CHANNEL] == ALL else 1)
 
     def _keep_own_sums(self, row: np.ndarray, channel: int) -> None:
         """A broadcast transfer copied into a channel's stream moves that channel's sum, if there is one."""
@@ -158,7 +171,10 @@ def run_program(
         Commands that the engine keeps until they are taken.
     """
     kinds = program.instructions[:, KIND]
-    feeder = Feeder(program, device.organization.channels, global_stream=system.pim.frontend == "global")
+    units = units_of_channel(device, system.pim.level)
+    feeder = Feeder(
+        program, device.organization.channels, units, global_stream=system.pim.frontend == "global"
+    )
     moving = program.instructions[(kinds != TRANSFER) & (kinds != HIT)]
     engine = PimEngine(
         device,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pytest
 
-from ppim.program.instruction import ALL
+from ppim.program.instruction import ALL, HIT, READ
 from tests.reference.pim_programs import ProgramBuilder, make_device, make_system
 from tests.reference.pim_twin import TwinResult, TwinStuckError, simulate
 
@@ -662,7 +662,106 @@ def test_an_empty_program_takes_no_time():
     assert run(ProgramBuilder()).cycles == 0
 
 
-@pytest.mark.parametrize("parameters", [{"deliver": "in-order"}, {"unit_accumulators": 2}])
-def test_what_the_twin_does_not_have_is_refused(program, parameters):
-    with pytest.raises(ValueError, match="modelled"):
-        run(program, **parameters)
+@pytest.mark.parametrize(("deliver", "deliver_slot", "next_slot"), [("ahead", 40, 16), ("in-order", 40, 48)])
+def test_a_deliver_in_program_order_holds_up_its_stream(program, deliver, deliver_slot, next_slot):
+    lookup = program.lookup(program.sum(0, 0))
+    program.read(0, 0, 0, lookup)
+    program.read_out(0, 1, 0, lookup)
+    if deliver == "in-order":
+        program.deliver()
+    program.lone_read(0, 2, 0)
+    result = run(program, deliver=deliver)
+    # READ_OUT: slot 8, ACT 10, READ 24, bus 38..40, the host holds it at 40 and sends it then. The bus turns round
+    # (tRTRS) before 40 + WL = 44; the operand is there at 46. The last instruction goes on at once, or behind.
+    assert result.deliver_slots == {1: deliver_slot}
+    assert bus(result) == [("read_out", 38, 40), ("deliver", 44, 46)]
+    assert result.slots[-1][0] == next_slot
+    assert result.lookup_complete[0] == 46
+
+
+def test_a_delivered_row_serves_all_lookups_that_share_it(program):
+    sum_ = program.sum(0, 0)
+    first, second = program.lookup(sum_, compute=3), program.lookup(sum_, compute=3)
+    program.read_out(0, 1, 0, first, sharers=1)
+    result = run(program)
+    # ACT 2, READ 16, bus 30..32, deliver slot 32, bus 36..38; arithmetic one after the other.
+    assert bus(result) == [("read_out", 30, 32), ("deliver", 36, 38)]
+    assert result.lookup_complete == [38, 38]
+    assert result.lookup_end == [41, 44]
+    assert second == 1
+
+
+def test_a_unit_with_one_accumulator_waits_for_its_transfer(program):
+    first = program.lone_read(0, 0, 0)
+    program.transfer(0, 0, first)
+    second = program.lone_read(0, 0, 1)
+    program.transfer(0, 0, second)
+    result = run(program, unit_accumulators=1)
+    # READ 16, data 32, transfer 32..34: only then the second bag's read gets its slot. READ 36, data 52, transfer
+    # (slot 42) 52..54.
+    assert [slots[0] for slots in result.slots] == [0, 8, 34, 42]
+    assert bus(result) == [("transfer", 32, 34), ("transfer", 52, 54)]
+    assert result.cycles == 54
+    # With two accumulators nothing waits.
+    assert [slots[0] for slots in run(program, unit_accumulators=2).slots] == [0, 8, 16, 24]
+
+
+@pytest.mark.parametrize(
+    ("collect", "uses", "external"),
+    [
+        # The host receives both sums.
+        ("host", [(32, 34), (40, 42)], 2),
+        # They go to the base die on the same bus; it adds the second by 42 + 3 and sends one.
+        ("base-die", [(32, 34), (40, 42), (45, 47)], 1),
+        # They go up links of their own; two levels over four units: 42 + 2 * 3.
+        ("tree", [(48, 50)], 1),
+    ],
+)
+def test_who_adds_up_partial_sums(program, collect, uses, external):
+    parts = [program.lone_read(0, 0, 0), program.lone_read(0, 1, 0)]
+    if collect != "host":
+        program.collector(0, parts)
+    for unit, part in enumerate(parts):
+        program.transfer(0, unit, part)
+    result = run(program, collect=collect, collect_cycles=3)
+    # READs 16 and 24, data 32 and 40; transfers have their slots at 16 and 24.
+    assert bus(result) == [("transfer", *use) for use in uses]
+    assert result.channels[0].transfer_bursts == external
+    assert result.turn_complete == [result.cycles] == [uses[-1][1]]
+
+
+def test_a_unit_sends_its_sums_one_after_the_other_up_its_link(program):
+    first = program.lone_read(0, 0, 0, bursts=1)
+    second = program.lone_read(0, 0, 1, bursts=1)
+    program.collector(0, [first, second], bursts=4)
+    program.transfer(0, 0, first, bursts=4)
+    program.transfer(0, 0, second, bursts=4)
+    result = run(program, collect="tree", collect_cycles=1)
+    # Data 32 and 34; the link takes 4 bursts of 2 cycles: 32..40, 40..48; two levels; the bus 50..58.
+    assert bus(result) == [("transfer", 50, 58)]
+
+
+def test_the_host_may_add_up_itself(program):
+    lookup = program.lookup(program.sum(0, 0))
+    program.read_out(0, 0, 0, lookup)
+    result = run(program, consumer="host")
+    # READ 16, bus 30..32, and no deliver.
+    assert bus(result) == [("read_out", 30, 32)]
+    assert result.deliver_slots == {}
+    assert result.cycles == 32
+
+
+def test_an_instruction_that_all_units_execute(program):
+    lookups = [program.lookup(program.sum(0, unit)) for unit in range(4)]
+    program.everywhere(READ, 0, lookups, bursts=1)
+    program.everywhere(HIT, 0, lookups)
+    result = run(program, cache_latency=1)
+    # One slot each. Units activate tRRD_S apart, unit 1 first (§3); the hit has its data at 8 + 2 + 1.
+    assert commands(result)[:4] == [
+        (2, "activate", 1, 0),
+        (6, "activate", 2, 0),
+        (10, "activate", 3, 0),
+        (14, "activate", 0, 0),
+    ]
+    assert result.channels[0].instructions == 2
+    assert result.lookup_complete == [44, 32, 36, 40]

@@ -12,17 +12,21 @@ from ppim.program.instruction import (
     ALL,
     BURSTS,
     CHANNEL,
+    DELIVER,
     HIT,
     KIND,
     LOOKUP,
     LOOKUP_COMPUTE,
     LOOKUP_SUM,
+    NONE,
     PREFETCH,
     READ,
     READ_OUT,
     SUM_CHANNEL,
+    SUM_PARENT,
     TRANSFER,
     TURN,
+    UNIT,
 )
 from tests.reference.pim_check import violations, wrong_bus_uses
 from tests.reference.pim_programs import Case, random_case, units_per_channel
@@ -43,12 +47,19 @@ def instructions_of(case: Case, kind: int) -> np.ndarray:
 
 
 def bursts_by_channel(case: Case, kind: int) -> list[int]:
-    """Bursts of instructions of this kind that each channel receives."""
+    """Bursts that the units of each channel read for instructions of this kind."""
     rows = instructions_of(case, kind)
+    units = np.where(rows[:, UNIT] == ALL, units_per_channel(case.device, case.system.pim.level), 1)
+    bursts = rows[:, BURSTS] * units
     return [
-        int(rows[np.isin(rows[:, CHANNEL], (ALL, channel)), BURSTS].sum())
+        int(bursts[np.isin(rows[:, CHANNEL], (ALL, channel))].sum())
         for channel in range(case.device.organization.channels)
     ]
+
+
+def collected_sums(case: Case) -> np.ndarray:
+    """Partial sums that a collector adds up."""
+    return np.flatnonzero(case.program.sums[:, SUM_PARENT] != NONE)
 
 
 def owner_channels(case: Case, lookups: np.ndarray) -> np.ndarray:
@@ -72,7 +83,6 @@ def test_bus_is_used_by_one_thing_at_a_time(seed):
 @every_seed
 def test_every_burst_is_read_once(seed):
     case, result = run(seed)
-    units = units_per_channel(case.device, case.system.pim.level)
     for channel, read, read_out, prefetch in zip(
         result.channels,
         bursts_by_channel(case, READ),
@@ -81,14 +91,16 @@ def test_every_burst_is_read_once(seed):
         strict=True,
     ):
         assert channel.read_out_bursts == read_out
-        assert channel.prefetch_reads == prefetch * units
-        assert channel.reads == read + read_out + prefetch * units
+        assert channel.prefetch_reads == prefetch
+        assert channel.reads == read + read_out + prefetch
 
 
 @every_seed
 def test_what_is_read_out_is_delivered_to_its_owner(seed):
     case, result = run(seed)
     rows = instructions_of(case, READ_OUT)
+    if case.system.pim.consumer == "host":
+        rows = rows[:0]
     delivered = np.bincount(
         owner_channels(case, rows[:, LOOKUP]), rows[:, BURSTS], minlength=len(result.channels)
     )
@@ -99,7 +111,12 @@ def test_what_is_read_out_is_delivered_to_its_owner(seed):
 def test_every_sum_leaves_its_unit_once(seed):
     case, result = run(seed)
     moved = [sum_ for _, sum_, _ in result.transfer_starts]
-    assert sorted(moved) == list(range(len(case.program.sums)))
+    by_bus = set(range(len(case.program.sums)))
+    if case.system.pim.consumer == "host":
+        by_bus.clear()
+    elif case.system.pim.collect == "tree":
+        by_bus -= set(collected_sums(case).tolist())
+    assert sorted(moved) == sorted(by_bus)
     assert all(start >= result.sum_ready[sum_] for _, sum_, start in result.transfer_starts)
 
 
@@ -108,8 +125,13 @@ def test_bus_time_is_bursts_times_burst_time(seed):
     case, result = run(seed)
     timing = case.device.timing
     per_burst = max(timing.burst_cycles, timing.tCCD_S)
-    for channel in result.channels:
-        bursts = channel.read_out_bursts + channel.delivered_bursts + channel.transfer_bursts
+    inside = np.zeros(len(result.channels), dtype=int)
+    if case.system.pim.collect == "base-die":
+        rows = instructions_of(case, TRANSFER)
+        vector = int(rows[0, BURSTS]) if len(rows) else 0
+        np.add.at(inside, case.program.sums[collected_sums(case), SUM_CHANNEL], vector)
+    for channel, collected in zip(result.channels, inside, strict=True):
+        bursts = channel.read_out_bursts + channel.delivered_bursts + channel.transfer_bursts + collected
         assert sum(use.end - use.start for use in channel.bus_uses) == bursts * per_burst
 
 
@@ -151,12 +173,11 @@ def test_slots_keep_their_distance_and_program_order(seed):
     for stream in range(1 if is_global else len(result.channels)):
         own = [slots[stream] for slots in result.slots if stream in slots]
         assert own == sorted(own)
-        lookups = case.program.instructions[list(result.deliver_slots), LOOKUP]
+        ahead = [x for x in result.deliver_slots if case.system.pim.deliver == "ahead"]
+        lookups = case.program.instructions[ahead, LOOKUP]
         delivers = [
-            slot
-            for slot, channel in zip(
-                result.deliver_slots.values(), owner_channels(case, lookups), strict=True
-            )
+            result.deliver_slots[index]
+            for index, channel in zip(ahead, owner_channels(case, lookups), strict=True)
             if is_global or channel == stream
         ]
         used = np.array(sorted(own + delivers))
@@ -172,6 +193,8 @@ def test_every_instruction_is_sent_to_every_channel_it_names(seed):
         named = np.isin(case.program.instructions[:, CHANNEL], (ALL, channel)).sum()
         lookups = instructions_of(case, READ_OUT)[:, LOOKUP]
         delivers = (owner_channels(case, lookups) == channel).sum()
+        if case.system.pim.consumer == "host" or case.system.pim.deliver == "in-order":
+            delivers = 0
         assert counts.instructions == named + delivers
 
 
@@ -221,5 +244,5 @@ def test_the_seeds_reach_every_kind_of_instruction_and_a_refresh():
         refreshes += sum(channel.refreshes for channel in result.channels)
         hits += sum(channel.row_hits for channel in result.channels)
         precharges += sum(channel.precharges for channel in result.channels)
-    assert kinds == {READ, READ_OUT, HIT, PREFETCH, TRANSFER}
+    assert kinds == {READ, READ_OUT, HIT, PREFETCH, TRANSFER, DELIVER}
     assert min(refreshes, hits, precharges) > 100
