@@ -25,6 +25,9 @@ SPREAD = 0  # pages of rows hashed over all units, each row once
 DUPLICATED = 1  # every unit has a copy at the same unit-local address
 STRIPED = 2  # pages of rows in random order, each striped over all units
 PACKED = 3  # row behind row in few units
+SLICED = (
+    4  # row behind row, each split over all units: every unit has a slice of it at one unit-local address
+)
 
 NO_COPY = -1
 
@@ -88,7 +91,7 @@ class Placement(NamedTuple):
     0..slots-1 (`key`). SPREAD: unit x % units, place x // units behind `base`. STRIPED: pages lie one
     behind the other in the order of their images, and every `stripe_rows` rows are in the next unit;
     the first unit is that behind the subtables before it.
-    A DUPLICATED row lies at base + r * row_bursts in every unit. A PACKED row lies in the last of its
+    A DUPLICATED row, or its slice if it is SLICED, lies at base + r * row_bursts in every unit. A PACKED row lies in the last of its
     subtable's segments (from `first_segment` on) that does not begin behind it. Addresses are
     unit-local, in bursts.
 
@@ -105,7 +108,7 @@ class Placement(NamedTuple):
 
     mode: np.ndarray
     base: np.ndarray
-    row_bursts: np.ndarray
+    row_bursts: np.ndarray  # of what one unit holds of a row
     page_rows: np.ndarray
     slots: np.ndarray
     bits: np.ndarray  # of the smallest power of two that is >= slots

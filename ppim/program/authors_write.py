@@ -56,6 +56,10 @@ class ProgramWriter:
     def __init__(self, prepared: Prepared, device: Device, stream: BinaryIO) -> None:
         if prepared.recipe.host_consumes:
             raise InputError("program: the format has no read for the host; write it with consumer=unit")
+        if prepared.recipe.slices:
+            raise InputError(
+                "program: the format has no read of several units; write it with another mapping"
+            )
         recipe = prepared.recipe._replace(global_stream=1)
         self._feed = ProgramFeed(replace(prepared, recipe=recipe))
         self._units = UnitAddresses(device, prepared.geometry)

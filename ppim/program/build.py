@@ -130,6 +130,7 @@ class Recipe(NamedTuple):
     turn_bytes: int
     transfer_all: int
     host_consumes: int  # 1: every row is read out to the host, units add nothing
+    slices: int  # units that each row is split over; 0: rows are whole
     lru: int  # 1: demand goes through a cache in the unit
     cache_sets: int
     cache_ways: int
@@ -207,6 +208,7 @@ def bare_recipe(recipe):
         recipe.turn_bytes,
         recipe.transfer_all,
         recipe.host_consumes,
+        recipe.slices,
         recipe.lru,
         recipe.cache_sets,
         recipe.cache_ways,
@@ -521,6 +523,23 @@ def end_of_turn(chunk, start, n):
     return i
 
 
+@helper
+def open_sum(rings, channel, unit, bag, turn):
+    """Allocate the sum of a bag in a unit; its number."""
+    number = rings.marks[NEXT_SUM]
+    rings.marks[NEXT_SUM] = number + 1
+    row = rings.sums[number & rings.sum_mask]
+    row[SUM_CHANNEL] = channel
+    row[SUM_UNIT] = unit
+    row[SUM_BAG] = bag
+    row[SUM_TURN] = turn
+    row[SUM_LOOKUPS] = 0
+    row[SUM_READY] = 0
+    row[SUM_SENT] = NONE
+    row[SUM_PARENT] = NONE
+    return number
+
+
 @helper(forceinline=True)
 def open_sums(rings, recipe, placement, state, chunk, owners, start, stop, turn):
     """Allocate the sums of the bag in start..stop-1, by unit of the channel, then channel."""
@@ -543,22 +562,11 @@ def open_sums(rings, recipe, placement, state, chunk, owners, start, stop, turn)
             state.touched[place] = key
             n_touched += 1
         i = after
-    mask = rings.sum_mask
     for index in range(n_touched):
         unit = state.touched[index] // recipe.channels
         channel = state.touched[index] % recipe.channels
-        number = rings.marks[NEXT_SUM]
-        row = rings.sums[number & mask]
-        row[SUM_CHANNEL] = channel
-        row[SUM_UNIT] = unit
-        row[SUM_BAG] = chunk.sample[start]
-        row[SUM_TURN] = turn
-        row[SUM_LOOKUPS] = 0
-        row[SUM_READY] = 0
-        row[SUM_SENT] = NONE
-        row[SUM_PARENT] = NONE
+        number = open_sum(rings, channel, unit, np.int64(chunk.sample[start]), turn)
         state.slot_of_unit[channel * recipe.units_per_channel + unit] = number
-        rings.marks[NEXT_SUM] = number + 1
     return n_touched
 
 
@@ -748,6 +756,78 @@ def emit_bag(rings, recipe, placement, state, chunk, owners, start, stop, turn):
         place += after - first
 
 
+@helper
+def emit_split_bag(rings, recipe, placement, state, chunk, start, stop, turn):
+    """Instructions of one bag whose rows are split over all units: every unit executes each of them.
+
+    A lookup of the trace is one of every unit, a bag has a sum in every unit.
+    """
+    first_sum = rings.marks[NEXT_SUM]
+    for unit in range(recipe.units_per_channel):
+        for channel in range(recipe.channels):
+            open_sum(rings, channel, unit, np.int64(chunk.sample[start]), turn)
+    i = start
+    while i < stop:
+        after = end_of_lookup(chunk, i, stop)
+        emit_split_lookup(rings, recipe, placement, state, chunk, i, after, turn, first_sum)
+        i = after
+
+
+@helper
+def emit_split_lookup(rings, recipe, placement, state, chunk, start, stop, turn, first_sum):
+    """Instructions of one lookup that all units execute, and what each of them adds to its sum."""
+    table = np.int64(chunk.table[start])
+    first = rings.marks[NEXT_LOOKUP]
+    rings.marks[NEXT_LOOKUP] = first + recipe.slices
+    # No channel has more of it than another: it counts in each in turn.
+    channel = first // recipe.slices % recipe.channels
+    state.counts[channel, LOOKUPS] += 1
+    bursts = 0
+    for i in range(start, stop):
+        bursts += emit_split_access(rings, recipe, placement, state, chunk, i, channel, first, turn)
+    for index in range(recipe.slices):
+        channel, unit = index // recipe.units_per_channel, index % recipe.units_per_channel
+        number = first_sum + unit * recipe.channels + channel
+        row = rings.lookups[(first + index) & rings.lookup_mask]
+        row[LOOKUP_SUM] = number
+        row[LOOKUP_OPERANDS] = stop - start
+        row[LOOKUP_COMPUTE] = recipe.compute[table]
+        row[LOOKUP_READY] = 0
+        row[LOOKUP_BURSTS] = bursts
+        rings.sums[number & rings.sum_mask, SUM_LOOKUPS] += 1
+
+
+@helper
+def emit_split_access(rings, recipe, placement, state, chunk, i, channel, first, turn):
+    """One access that all units serve, each with its slice; returns the bursts that each keeps.
+
+    Lookups from `first` on, one a unit, use it. It counts in `channel`.
+    """
+    table = np.int64(chunk.table[i])
+    subtable = np.int64(chunk.subtable[i])
+    bursts = placement.row_bursts[table, subtable]
+    address = placement.base[table, subtable] + np.int64(chunk.row[i]) * bursts
+    counts = state.counts[channel]
+    counts[ACCESSES] += 1
+    for unit in range(recipe.slices):
+        state.unit_accesses[unit] += 1
+    kind = READ
+    if recipe.lru:
+        # The caches of all units hold the same rows: one stands for them all.
+        if probe(recipe, state.cache_tags[0], state.cache_stamps[0], address, bursts):
+            counts[CACHE_HITS] += 1
+            counts[BYTES_CACHE] += recipe.row_bytes[table, subtable]
+            kind = HIT
+        else:
+            counts[CACHE_MISSES] += 1
+    for stream in range(rings.n_streams):
+        reached = ALL if recipe.global_stream else stream
+        lookup = first + stream * recipe.units_per_channel
+        append(rings, stream, kind, reached, ALL, address, bursts, turn, lookup, NONE, 0)
+    rings.turns[turn & rings.turn_mask, TURN_LEFT] += recipe.slices
+    return bursts
+
+
 @helper(forceinline=True)
 def has_room(rings, recipe, n_accesses, n_bags, n_rows):
     """Whether a turn of `n_accesses` surely fits the rings, before the transfers of the one before it."""
@@ -758,9 +838,10 @@ def has_room(rings, recipe, n_accesses, n_bags, n_rows):
     first_sum = oldest[TURN_FIRST_SUM] if live else rings.marks[NEXT_SUM]
     if turn + 1 - rings.marks[OLDEST_TURN] > rings.turn_mask + 1:
         return False
-    if rings.marks[NEXT_LOOKUP] + n_accesses - first_lookup > rings.lookup_mask + 1:
+    per_access = max(recipe.slices, 1)
+    if rings.marks[NEXT_LOOKUP] + n_accesses * per_access - first_lookup > rings.lookup_mask + 1:
         return False
-    if rings.marks[NEXT_SUM] + n_accesses - first_sum > rings.sum_mask + 1:
+    if rings.marks[NEXT_SUM] + n_accesses * per_access - first_sum > rings.sum_mask + 1:
         return False
     # Transfers of the pending turn are bounded by one per unit and bag, or by its sums.
     transfers = n_bags * recipe.units_per_channel * (1 if recipe.global_stream else recipe.channels)
@@ -850,9 +931,12 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
             end = position + 1
             while end < stop and chunk.sample[end] == chunk.sample[position]:
                 end += 1
-            n_touched = open_sums(rings, recipe, placement, state, chunk, owners, position, end, turn)
-            emit_bag(rings, recipe, placement, state, chunk, owners, position, end, turn)
-            close_sums(recipe, state, n_touched)
+            if recipe.slices > 0:
+                emit_split_bag(rings, recipe, placement, state, chunk, position, end, turn)
+            else:
+                n_touched = open_sums(rings, recipe, placement, state, chunk, owners, position, end, turn)
+                emit_bag(rings, recipe, placement, state, chunk, owners, position, end, turn)
+                close_sums(recipe, state, n_touched)
             position = end
         state.pending[PENDING_TURN] = turn
         state.pending[PENDING_FIRST_SUM] = row[TURN_FIRST_SUM]

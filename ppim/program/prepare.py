@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ppim.errors import InputError
-from ppim.mapping.base import DUPLICATED, MAPPINGS, CountAccesses, Footprint, Placement, UnitGeometry
+from ppim.mapping.base import (
+    DUPLICATED,
+    MAPPINGS,
+    SLICED,
+    CountAccesses,
+    Footprint,
+    Placement,
+    UnitGeometry,
+)
 from ppim.program import build as b
 from ppim.program.cache import EMPTY
 from ppim.program.instruction import NONE
@@ -57,6 +65,7 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec, count_accesses:
     geometry = UnitGeometry.of(device, system.pim.level)
     place = MAPPINGS.get(system.placement.mapping)
     placement, footprint = place(meta, geometry, system.placement, count_accesses)
+    is_split = bool((placement.mode == SLICED).all())
     shape = placement.mode.shape
     shared, row_bytes = (np.zeros(shape, dtype=np.int64) for _ in range(2))
     for t, table in enumerate(meta.tables):
@@ -71,13 +80,17 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec, count_accesses:
     line_bytes = _line_bytes(system.cache, placement, geometry)
     per_table = np.minimum((resident * line_bytes).sum(axis=1), wanted_bytes.sum(axis=1))
     sharing = WeightSharing.from_parameters(meta.algorithm, meta.parameters, "trace")
+    slices = 1
+    if is_split:
+        _check_split(meta, system, sharing)
+        slices = geometry.units
     vector_bytes = sharing.algorithm.vector_bytes
     by_units = int(system.pim.consumer == "unit")
     macs = by_units * np.array([lookup_macs(sharing, table.rows) for table in meta.tables])
     first_product = by_units * np.array([first_product_macs(sharing, table.rows) for table in meta.tables])
     reused = macs - first_product * system.compute.tt_reuse
     compute, compute_reused = (
-        [compute_cycles(int(n), system.compute, device.timing.tCK) for n in column]
+        [compute_cycles(ceil_div(int(n), slices), system.compute, device.timing.tCK) for n in column]
         for column in (macs, reused)
     )
     accesses = [table.accesses_per_lookup for table in meta.tables]
@@ -91,7 +104,7 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec, count_accesses:
         compute=np.array(compute, dtype=np.int64),
         compute_reused=np.array(compute_reused, dtype=np.int64),
         reordered=np.where((first_product > 0) & system.compute.tt_reorder, accesses, 0).astype(np.int64),
-        vector_bursts=bytes_to_bursts(vector_bytes, geometry.burst_bytes),
+        vector_bursts=bytes_to_bursts(vector_bytes, geometry.burst_bytes * slices),
         channels=geometry.channels,
         units_per_channel=geometry.units_per_channel,
         global_stream=int(system.pim.frontend == "global"),
@@ -101,6 +114,7 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec, count_accesses:
         turn_bytes=_turn_bytes(system),
         transfer_all=int(system.pim.transfer == "all"),
         host_consumes=int(system.pim.consumer == "host"),
+        slices=geometry.units if is_split else 0,
         lru=int(is_lru),
         cache_sets=sets,
         cache_ways=ways,
@@ -123,6 +137,8 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec, count_accesses:
 
 def _delivers_per_lookup(meta: TraceMeta, placement: Placement) -> int:
     """Most rows of one lookup that can lie under other units than its first row that lies once."""
+    if (placement.mode == SLICED).all():
+        return 0
     # Every subtable is accessed at least once; one of few subtables may be accessed often.
     copies = (placement.mode == DUPLICATED).sum(axis=1)
     accesses = np.array([table.accesses_per_lookup for table in meta.tables])
@@ -154,6 +170,25 @@ def _check_host_consumer(system: SystemSpec) -> None:
             raise InputError(
                 f"{setting}: with consumer=host units only read rows out, so {given} has no meaning; give {neutral}"
             )
+
+
+def _check_split(meta: TraceMeta, system: SystemSpec, sharing: WeightSharing) -> None:
+    """Each unit has a slice of every row: it must be able to compute with it alone."""
+    mapping = system.placement.mapping
+    if not sharing.algorithm.is_elementwise and any(table.accesses_per_lookup > 1 for table in meta.tables):
+        raise InputError(
+            f"mapping {mapping}: {meta.algorithm} multiplies matrices, whose slices no unit can compute with; "
+            "use another mapping, or a trace of another algorithm"
+        )
+    if system.pim.consumer == "host":
+        raise InputError(
+            f"consumer: with mapping {mapping} units add up slices, so host has no meaning; give unit"
+        )
+    if system.compute.unit_accumulators:
+        raise InputError(
+            f"unit_accumulators: with mapping {mapping} all units add up the same bags, which one may not do "
+            "ahead of another; give 0"
+        )
 
 
 def compute_cycles(macs: int, compute: ComputeSpec, clock_ns: float) -> int:

@@ -98,6 +98,9 @@ class Algorithm(ABC):
 
     vector_bytes: int
 
+    is_elementwise = True
+    """Whether an element of a vector needs one element of each row, or numbers that are one a row (a scale)."""
+
     @abstractmethod
     def table(self, rows: int, table: int = 0) -> TableScheme:
         """The scheme of table number `table` with `rows` rows."""

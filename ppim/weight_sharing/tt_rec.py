@@ -181,6 +181,8 @@ class TtRec(Algorithm):
     cores: int = 3
     factorisation: Literal["balanced", "cube-root"] = "balanced"
 
+    is_elementwise = False
+
     def __post_init__(self) -> None:
         check_vector_bytes(self.vector_bytes)
         if self.tt_rank < 1:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppim.mapping.base import DUPLICATED, NO_COPY, Placement
+from ppim.mapping.base import DUPLICATED, NO_COPY, SLICED, Placement
 from ppim.program import instruction as i
 from tests.reference.placements import copies, places
 from tests.reference.small_traces import SmallTrace
@@ -42,6 +42,9 @@ class Memory:
     def __init__(self, placement: Placement, weights: Weights, burst_bytes: int) -> None:
         elements = burst_bytes // 4
         self.bursts: dict[tuple[int, int], Burst] = {}
+        if (placement.mode == SLICED).all():
+            self._fill_slices(placement, weights, elements)
+            return
         for t, subtables in enumerate(weights):
             for s, rows in enumerate(subtables):
                 units, addresses = places(placement, t, s, np.arange(len(rows)))
@@ -57,11 +60,40 @@ class Memory:
                             assert place not in self.bursts
                             self.bursts[place] = Burst(t, s, piece)
 
+    def _fill_slices(self, placement: Placement, weights: Weights, elements: int) -> None:
+        """Row behind row in every unit: its share of the elements, or all of a row of fewer than a vector's."""
+        for t, subtables in enumerate(weights):
+            for s, rows in enumerate(subtables):
+                bursts = int(placement.row_bursts[t, s])
+                for row, numbers in enumerate(rows):
+                    for unit in range(placement.units):
+                        part = (
+                            numbers if is_scale(weights, t, s) else slice_of(numbers, unit, placement.units)
+                        )
+                        assert len(part) <= bursts * elements
+                        for offset in range(bursts):
+                            place = unit, int(placement.base[t, s]) + row * bursts + offset
+                            assert place not in self.bursts
+                            self.bursts[place] = Burst(
+                                t, s, part[offset * elements : (offset + 1) * elements]
+                            )
+
     def read(self, unit: int, address: int, bursts: int) -> Burst:
         """One row, burst by burst; all of one subtable."""
         found = [self.bursts[unit, address + offset] for offset in range(bursts)]
         assert len({(burst.table, burst.subtable) for burst in found}) == 1
         return Burst(found[0].table, found[0].subtable, np.concatenate([burst.numbers for burst in found]))
+
+
+def is_scale(weights: Weights, table: int, subtable: int) -> bool:
+    """Whether a subtable holds a few numbers for each row that scale a whole vector (MEmCom's)."""
+    return weights[table][subtable].shape[1] <= 2 < weights[table][0].shape[1]
+
+
+def slice_of(numbers: np.ndarray, unit: int, units: int) -> np.ndarray:
+    """A unit's share of the elements, which may be none."""
+    width = -(-len(numbers) // units)
+    return numbers[unit * width : (unit + 1) * width]
 
 
 class Units:
@@ -76,7 +108,10 @@ class Units:
         self.scratchpads: dict[tuple[int, int], dict[int, Burst]] = defaultdict(dict)
         self.seen: dict[int, dict[int, Burst]] = defaultdict(dict)
         self.moved: list[int] = []
-        self.accesses = list(self._accesses_by_lookup())
+        accesses = list(self._accesses_by_lookup())
+        # Where rows are split, a lookup of the trace is one of every unit.
+        each = max(program.prepared.recipe.slices, 1)
+        self.accesses = [found for found in accesses for _ in range(each)]
 
     def _accesses_by_lookup(self) -> list[list[tuple[int, int, int]]]:
         """(table, subtable, row) of each access of each lookup of the trace, in program order.
@@ -112,22 +147,27 @@ class Units:
             first = int(instruction[i.SUM])
             self.moved += range(first, first + int(instruction[i.N_SUMS]))
         else:
-            (unit,) = self._receivers(instruction)
-            lookup = int(instruction[i.LOOKUP])
-            if kind == i.HIT and bursts == 0:
-                return  # only a word to add what lies in the scratchpad
-            if kind == i.HIT:
-                operand = self.seen[unit][address]
-            else:
-                operand = self.memory.read(unit, address, bursts)
-            if kind == i.READ:
-                assert unit == self.owner(lookup)
-                self.seen[unit][address] = operand
-            elif kind == i.READ_OUT:
-                assert unit != self.owner(lookup)
-            for user in range(lookup, lookup + int(instruction[i.SHARERS]) + 1):
-                assert self.owner(user) == self.owner(lookup)
-                self.operands[user].append(operand)
+            for index, unit in enumerate(self._receivers(instruction)):
+                self._serve(instruction, unit, int(instruction[i.LOOKUP]) + index)
+
+    def _serve(self, instruction: np.ndarray, unit: int, lookup: int) -> None:
+        """A demand instruction in one unit, for the lookup that it serves there."""
+        kind = instruction[i.KIND]
+        address, bursts = int(instruction[i.ADDRESS]), int(instruction[i.BURSTS])
+        if kind == i.HIT and bursts == 0:
+            return  # only a word to add what lies in the scratchpad
+        if kind == i.HIT:
+            operand = self.seen[unit][address]
+        else:
+            operand = self.memory.read(unit, address, bursts)
+        if kind == i.READ:
+            assert unit == self.owner(lookup)
+            self.seen[unit][address] = operand
+        elif kind == i.READ_OUT:
+            assert unit != self.owner(lookup)
+        for user in range(lookup, lookup + int(instruction[i.SHARERS]) + 1):
+            assert self.owner(user) == self.owner(lookup)
+            self.operands[user].append(operand)
 
     def _receivers(self, instruction: np.ndarray) -> list[int]:
         geometry = self.program.prepared.geometry

@@ -96,6 +96,9 @@ class _Builder:
         self.placement, self.system, self.clock_ns = placement, system, clock_ns
         self.is_global = system.pim.frontend == "global"
         self.is_for_host = system.pim.consumer == "host"
+        self.is_split = system.placement.mapping == "vertical"
+        self.slices = geometry.units if self.is_split else 1
+        self.trace_lookups = 0
         self.candidates = prefetch_lines(trace.meta, system, geometry.burst_bytes)
         self.held: dict[int, list[tuple[int, int, int]]] = {}  # rows in the scratchpads, by turn
         self.program = TwinProgram(
@@ -127,6 +130,10 @@ class _Builder:
             self.merge(turn - 1 if turn else None, turn + ahead, rows)
             turn_lookups = [0] * self.geometry.units
             for bag, lookups in enumerate(bags):
+                if self.is_split:
+                    for rows in lookups:
+                        self.emit_split_lookup(turn, table, bag, rows)
+                    continue
                 owners = self.owners(table, lookups, turn_lookups)
                 self.emit_bag(turn, table, bag, list(zip(lookups, owners, strict=True)))
         self.merge(len(turns) - 1 if turns else None, 0, [])
@@ -187,7 +194,7 @@ class _Builder:
         batch = self.program.turn_batch[turn]
         size = self.meta.batch_size
         bags = min(size, len(self.trace.bags) - batch * size)
-        bursts = math.ceil(self.meta.parameters["vector_bytes"] / self.geometry.burst_bytes)
+        bursts = math.ceil(self.meta.parameters["vector_bytes"] / self.slices / self.geometry.burst_bytes)
         channels = range(self.geometry.channels) if self.is_global else [stream]
         steps = []
         for bag in range(bags):
@@ -261,6 +268,38 @@ class _Builder:
             self.send(Step(HIT, channel, unit, turn, lookup=number))
         lookup.operands += is_kept
 
+    def emit_split_lookup(self, turn: int, table: int, bag: int, rows: list[int]) -> None:
+        """§1, vertical mapping: every unit has a lookup for its slices, and executes what any is sent."""
+        program, per_channel = self.program, self.geometry.units_per_channel
+        channel = self.trace_lookups % self.geometry.channels
+        self.trace_lookups += 1
+        program.counts["lookups"][channel] += 1
+        first = len(program.lookups)
+        accesses = list(zip(self.trace.schemes[table].access_subtables, rows, strict=True))
+        for unit in range(self.slices):
+            name = (turn, bag, *divmod(unit, per_channel))
+            program.sums[name] = program.sums.get(name, 0) + 1
+            bursts = sum(self.bursts(table, subtable) for subtable, _ in accesses)
+            program.lookups.append(LookupStep(name, len(rows), self.compute_cycles(table, False), bursts))
+        for subtable, row in accesses:
+            address, bursts = self.copy_address(table, subtable, row), self.bursts(table, subtable)
+            program.counts["accesses"][channel] += 1
+            for unit in range(self.slices):
+                program.unit_accesses[unit] += 1
+            found = [cache is not None and cache.holds(address, bursts) for cache in self.caches]
+            assert all(found) or not any(found)
+            if self.caches[0] is not None:
+                program.counts["cache_hits" if found[0] else "cache_misses"][channel] += 1
+            if found[0]:
+                program.counts["bytes_cache"][channel] += self.subtable(table, subtable).bytes_per_row
+            for stream, steps in enumerate(program.streams):
+                reached = ALL if self.is_global else stream
+                number = first + stream * per_channel
+                if found[0]:
+                    steps.append(Step(HIT, reached, ALL, turn, lookup=number))
+                else:
+                    steps.append(Step(READ, reached, ALL, turn, address, bursts, number))
+
     def count_hit(self, table: int, subtable: int, owner: int) -> None:
         """An access that the unit serves from what it holds."""
         channel = owner // self.geometry.units_per_channel
@@ -332,7 +371,9 @@ class _Builder:
         return self.meta.tables[table].subtables[subtable]
 
     def bursts(self, table: int, subtable: int) -> int:
-        return math.ceil(self.subtable(table, subtable).bytes_per_row / self.geometry.burst_bytes)
+        """Of a row, or of the slice of it that each unit has."""
+        part = math.ceil(self.subtable(table, subtable).bytes_per_row / self.slices)
+        return math.ceil(part / self.geometry.burst_bytes)
 
     def is_duplicated(self, table: int, subtable: int) -> bool:
         return bool(self.placement.mode[table, subtable] == DUPLICATED)
@@ -355,7 +396,7 @@ class _Builder:
             j1, j2, j3 = scheme.element_factors
             rank = parameters["tt_rank"]
             macs = (0 if has_product else j1 * j2 * rank**2) + j1 * j2 * j3 * rank
-        steps = math.ceil(macs / self.system.compute.macs)
+        steps = math.ceil(math.ceil(macs / self.slices) / self.system.compute.macs)
         if self.system.compute.mac_ghz == 0:
             return steps
         return math.ceil(round(steps / self.system.compute.mac_ghz / self.clock_ns, 6))
@@ -382,6 +423,8 @@ def lru_cache(meta: TraceMeta, system: SystemSpec, geometry: UnitGeometry) -> Lr
         return None
     burst = geometry.burst_bytes
     longest = max(part.bytes_per_row for table in meta.tables for part in table.subtables)
+    if system.placement.mapping == "vertical":
+        longest = math.ceil(longest / geometry.units)
     line = system.cache.cache_line_bytes or math.ceil(longest / burst) * burst
     lines = system.cache.cache_bytes // line
     ways = system.cache.cache_ways or lines

@@ -64,7 +64,8 @@ def build_whole(trace: SmallTrace, device: Device, system: SystemSpec) -> WholeP
     prefetches = (len(trace.bags) + 1) * int(recipe.resident.sum())
     n_streams = 1 if recipe.global_stream else recipe.channels
     room = 2 * (accesses + transfers + prefetches) + 1
-    rings = make_rings(n_streams, room, room, room, room)
+    slices = max(recipe.slices, 1)
+    rings = make_rings(n_streams, room, slices * room, slices * room, room)
     if recipe.prefetch == b.PREFETCH_ALL:
         b.prefetch_all(rings, recipe, placement, state)
     for chunk in [trace.accesses] if recipe.prefetch == b.PREFETCH_NEXT else trace.chunks():

@@ -18,6 +18,7 @@ from ppim.mapping.base import (
     DUPLICATED,
     MAPPINGS,
     NO_COPY,
+    SLICED,
     SPREAD,
     CountAccesses,
     Footprint,
@@ -272,6 +273,41 @@ def test_tables_fill_the_memory_to_its_last_row_and_no_further() -> None:
 def test_packed_tables_have_no_random_pages() -> None:
     with pytest.raises(InputError, match="placement=hash"):
         place("table", meta_of((("dense", 5, 128, False),)), placement="page")
+
+
+# Rows split over all units.
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(metas)
+def test_slices_lie_row_behind_row_at_one_address_in_every_unit(tables: list) -> None:
+    meta = meta_of(*(tuple(table) for table in tables))
+    placement, footprint = place("vertical", meta)
+    assert (placement.mode == SLICED).all()
+    owners = np.zeros(SMALL.unit_bursts, dtype=np.int64)
+    for t, table in enumerate(meta.tables):
+        for s, part in enumerate(table.subtables):
+            bursts = int(placement.row_bursts[t, s])
+            # As few bursts as hold a row in all units together.
+            assert (bursts - 1) * SMALL.units * 64 < part.bytes_per_row <= bursts * SMALL.units * 64
+            first = int(placement.base[t, s])
+            owners[first : first + part.rows * bursts] += 1
+    assert owners.max() == 1
+    assert footprint.spread_bytes == owners.sum() * 64 * SMALL.units
+    assert np.flatnonzero(owners).tolist() == list(range(owners.sum()))
+
+
+def test_slices_that_do_not_fit_are_refused_with_their_padding() -> None:
+    # A row of 128 bytes takes a burst of 64 in each of 8 units, which have 1024 each.
+    place("vertical", meta_of((("dense", 1024, 128, False),)))
+    with pytest.raises(InputError, match=r"vertical: .* take 524,800 bytes for 131,200 .* has 524,288"):
+        place("vertical", meta_of((("dense", 1025, 128, False),)))
+    place("vertical", meta_of((("dense", 1024, 512, False),)))
+
+
+def test_split_rows_have_no_random_pages() -> None:
+    with pytest.raises(InputError, match="placement=hash"):
+        place("vertical", meta_of((("dense", 5, 128, False),)), placement="page")
 
 
 # Random pages.

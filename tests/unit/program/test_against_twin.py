@@ -102,13 +102,15 @@ def random_system(rng: np.random.Generator) -> SystemSpec:
     return SystemSpec(**{**vars(system), "placement": spec})
 
 
-def vary(rng: np.random.Generator, system: SystemSpec) -> SystemSpec:
+def vary(rng: np.random.Generator, system: SystemSpec, trace: SmallTrace) -> SystemSpec:
     """The same system, now and then with one of the settings that exclude others."""
     if pick(rng, True, True, True, False):
         return system
-    return set_leaves(
-        system, prefetch="none", prefetch_used=False, policy="none", transfer="non-empty", consumer="host"
-    )
+    system = set_leaves(system, prefetch="none", prefetch_used=False)
+    chosen = pick(rng, "host", "vertical")
+    if chosen == "vertical" and trace.meta.algorithm != "tt-rec":
+        return set_leaves(system, mapping="vertical", placement="hash")
+    return set_leaves(system, policy="none", transfer="non-empty", consumer="host")
 
 
 def set_leaves(system: SystemSpec, **leaves: Any) -> SystemSpec:
@@ -145,7 +147,8 @@ def step(program: WholeProgram, row: np.ndarray) -> Step:
 
 def case(seed: int) -> tuple[SmallTrace, Device, SystemSpec]:
     rng = np.random.default_rng([seed, 0x9409])
-    return random_trace(rng, seed), random_device(rng), vary(rng, random_system(rng))
+    trace, device, system = random_trace(rng, seed), random_device(rng), random_system(rng)
+    return trace, device, vary(rng, system, trace)
 
 
 def run_both(seed: int) -> tuple[WholeProgram, TwinProgram]:
@@ -183,6 +186,14 @@ def test_same_lookups_and_sums(seed: int) -> None:
     assert (program.sums[:, i.SUM_SENT] == i.NONE).all()
 
 
+def lookups_served(program: WholeProgram, x: Step) -> int:
+    """Lookups that an instruction brings an operand: one in each unit that it reaches, and sharers."""
+    geometry = program.prepared.geometry
+    if x.unit != i.ALL:
+        return 1 + x.sharers
+    return geometry.units if x.channel == i.ALL else geometry.units_per_channel
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_same_counts(seed: int) -> None:
     program, twin = run_both(seed)
@@ -193,7 +204,7 @@ def test_same_counts(seed: int) -> None:
     for steps in twin.streams:
         for x in steps:
             if x.kind != i.PREFETCH:
-                waits[x.turn] += max(len(x.sums), 1) + x.sharers
+                waits[x.turn] += lookups_served(program, x) if x.lookup is not None else max(len(x.sums), 1)
     assert program.turn_left.tolist() == waits
 
 
@@ -221,4 +232,10 @@ def test_the_seeds_reach_everything() -> None:
     assert outs > 2
     assert min(merged, left_out, empty, shared, reused, for_host) >= 5
     spread = {(name, how, False) for name in ("interleave", "duplicate") for how in ("hash", "page")}
-    assert placed.keys() >= spread | {("hot", "hash", True), ("hot", "page", True), ("table", "hash", False)}
+    vertical = ("vertical", "hash", False)
+    assert placed.keys() >= spread | {
+        vertical,
+        ("hot", "hash", True),
+        ("hot", "page", True),
+        ("table", "hash", False),
+    }

@@ -28,6 +28,9 @@ def prepared(algorithm: str = "qr", mapping: str = "duplicate", **parameters: An
         ({"consumer": "host", "transfer": "all"}, "transfer: with consumer=host .* all .*give non-empty"),
         ({"consumer": "host", "policy": "lru"}, "policy: with consumer=host .* lru .*give none"),
         ({"prefetch": "table", "policy": "lru"}, "policy is lru"),
+        ({"mapping": "vertical", "consumer": "host"}, "consumer: with mapping vertical .* host .*give unit"),
+        ({"mapping": "vertical", "prefetch": "table"}, "mapping vertical: .*--prefetch none"),
+        ({"mapping": "vertical", "algorithm": "tt-rec"}, "mapping vertical: tt-rec multiplies matrices"),
         ({"mapping": "interleave", "prefetch": "table"}, "mapping interleave: .*--prefetch none"),
     ],
 )

@@ -76,10 +76,15 @@ def rows_of(program: WholeProgram, *kinds: int) -> np.ndarray:
 def check_served_once(trace: SmallTrace, result: SimulationResult, program: WholeProgram) -> None:
     """Accesses = demand reads of DRAM + hits; each lookup is counted in one channel."""
     demand = rows_of(program, i.READ, i.READ_OUT)
+    slices = program.prepared.recipe.slices
+    if slices:
+        # Every stream has all of them.
+        demand = demand[demand[:, i.CHANNEL] == program.streams[0][0, i.CHANNEL]]
+        assert (demand[:, i.UNIT] == i.ALL).all()
     assert result.total("accesses") == len(trace.accesses.row)
     assert result.total("accesses") == len(demand) + result.total("cache_hits")
     assert result.total("lookups") == sum(len(ids) for bags in trace.bags for ids in bags)
-    assert result.unit_accesses.sum() == result.total("accesses")
+    assert result.unit_accesses.sum() == result.total("accesses") * max(slices, 1)
     assert result.total("batches") == result.batches * len(result.counts["batches"])
     table = result.counts["cache_misses"] + result.counts["cache_hits"]
     assert (table <= result.counts["accesses"]).all()
@@ -94,15 +99,18 @@ def check_bytes(result: SimulationResult, program: WholeProgram) -> None:
     everywhere = 1 if (prefetch[:, i.CHANNEL] != i.ALL).any() else len(result.counts["reads"])
     copies = units // len(result.counts["reads"]) * everywhere
     assert result.total("prefetch_reads") == prefetch[:, i.BURSTS].sum() * copies
-    assert (result.total("reads") - result.total("prefetch_reads")) == demand[:, i.BURSTS].sum()
+    channels = np.where(demand[:, i.CHANNEL] == i.ALL, len(result.counts["reads"]), 1)
+    reached = channels * np.where(demand[:, i.UNIT] == i.ALL, units // len(result.counts["reads"]), 1)
+    assert (result.total("reads") - result.total("prefetch_reads")) == (demand[:, i.BURSTS] * reached).sum()
     assert (result.counts["bytes_dram"] == result.counts["reads"] * burst).all()
     out = int(rows_of(program, i.READ_OUT)[:, i.BURSTS].sum()) * burst
-    moved = len(program.sums) * program.prepared.recipe.vector_bursts * burst
-    assert result.total("bytes_delivered") == out
-    assert result.total("bytes_external") == 2 * out + moved
+    recipe = program.prepared.recipe
+    moved = 0 if recipe.host_consumes else len(program.sums) * recipe.vector_bursts * burst
+    delivered = 0 if recipe.host_consumes else out
+    assert result.total("bytes_delivered") == delivered
+    assert result.total("bytes_external") == out + delivered + moved
     hit_bytes = result.total("bytes_cache")
-    row_bytes = program.prepared.recipe.row_bytes
-    assert hit_bytes <= result.total("cache_hits") * row_bytes.max()
+    assert hit_bytes <= result.total("cache_hits") * recipe.row_bytes.max()
     assert (hit_bytes > 0) == (result.total("cache_hits") > 0)
 
 

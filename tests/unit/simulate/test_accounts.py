@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ppim.engine import simulate as simulate_module
@@ -36,7 +36,25 @@ CHOICES = [
     ("duplicate", "table", {"cache_bytes": 512}),
     ("duplicate", "all", {}),
     ("interleave", "none", {"policy": "lru", "cache_bytes": 65_536}),
+    ("vertical", "none", {}),
+    ("vertical", "none", {"policy": "lru", "cache_bytes": 2048}),
 ]
+
+
+Choice = tuple[str, str, dict[str, Any]]
+
+
+def name_of(algorithm: str, choice: Choice) -> str:
+    mapping, prefetch, settings = choice
+    return "-".join([algorithm, mapping, prefetch, *settings])
+
+
+def can_run(algorithm: str, choice: Choice) -> bool:
+    """Slices of matrices cannot be multiplied."""
+    return algorithm != "tt-rec" or choice[0] != "vertical"
+
+
+PAIRS = [(algorithm, choice) for algorithm in ALGORITHMS for choice in CHOICES if can_run(algorithm, choice)]
 
 
 def a_system(name: str, mapping: str, prefetch: str, device: str, **settings: Any) -> SystemSpec:
@@ -60,14 +78,22 @@ def a_trace(algorithm: str, **options: Any) -> SmallTrace:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize(
-    "choice", CHOICES, ids=lambda c: f"{c[0]}-{c[1]}{'-' if c[2] else ''}{'-'.join(c[2])}"
-)
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize(("algorithm", "choice"), PAIRS, ids=[name_of(*pair) for pair in PAIRS])
 @pytest.mark.parametrize("name", PIM_SYSTEMS)
-def test_the_matrix(name: str, algorithm: str, choice: tuple[str, str, dict[str, Any]], device: str) -> None:
+def test_the_matrix(name: str, algorithm: str, choice: Choice, device: str) -> None:
     mapping, prefetch, settings = choice
     check_run(a_trace(algorithm), a_system(name, mapping, prefetch, device, **settings))
+
+
+def test_the_host_as_consumer() -> None:
+    """Every algorithm, one stream and many, one unit a channel and more: what is read out is all that moves."""
+    for algorithm in ALGORITHMS:
+        for level, frontend in (("channel", "per-channel"), ("bankgroup", "global")):
+            choice = {"consumer": "host", "level": level, "frontend": frontend}
+            system = a_system("pim-base", "interleave", "none", "ddr4-8gb-x8-2400", **choice)
+            result = check_run(a_trace(algorithm), system)
+            assert result.total("bytes_external") == result.total("bytes_dram")
+            assert result.total("compute_cycles") == 0
 
 
 @settings(deadline=None, max_examples=60, derandomize=True, database=None)
@@ -98,7 +124,7 @@ def test_the_matrix(name: str, algorithm: str, choice: tuple[str, str, dict[str,
 )
 def test_random_systems(
     algorithm: str,
-    choice: tuple[str, str, dict[str, Any]],
+    choice: Choice,
     device: str,
     parameters: dict[str, Any],
     seed: int,
@@ -106,6 +132,7 @@ def test_random_systems(
     skew: float,
 ) -> None:
     mapping, prefetch, settings = choice
+    assume(can_run(algorithm, choice))
     trace = small_trace(
         algorithm,
         {**ALGORITHMS[algorithm], "vector_bytes": vector_bytes},
@@ -128,6 +155,8 @@ STREAMED = [
     ("proactivepim", "qr", "duplicate", "all", {"barrier": "batch", "unit_buffer_bursts": 4, "macs": 1}),
     ("proactivepim-paper", "qr", "duplicate", "table", {}),
     ("proactivepim-paper", "tt-rec", "interleave", "none", {}),
+    ("pim-base", "qr", "vertical", "none", {"policy": "lru", "cache_bytes": 2048}),
+    ("pim-base", "qr", "interleave", "none", {"consumer": "host", "level": "channel"}),
 ]
 
 
