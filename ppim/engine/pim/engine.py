@@ -105,6 +105,9 @@ def make_parameters(device: Device, system: SystemSpec) -> s.Parameters:
         turnaround=timing.tRTRS,
         barrier=_BARRIERS[pim.barrier],
         phases=_PHASES[system.prefetch.schedule],
+        demand_comes_first=int(
+            pim.barrier != "none" and system.prefetch.prefetch == "none" and pim.transfer == "non-empty"
+        ),
         refresh_interval=timing.tREFI // org.ranks if staggered else timing.tREFI,
         refresh_rotates=int(staggered),
         hold_all=int(pim.level == "channel"),

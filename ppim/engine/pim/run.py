@@ -13,6 +13,7 @@ from ppim.engine.pim.issue import issue_units, open_gate, serve_refresh
 from ppim.engine.pim.limits import pass_barrier
 from ppim.engine.pim.queues import choose_queues, join, note_lane, renew_wishes
 from ppim.engine.pim.state import (
+    BARRIER_TABLE,
     DONE,
     FREE_COUNT,
     GROW,
@@ -40,6 +41,7 @@ from ppim.engine.pim.state import (
 )
 from ppim.engine.pim.threads import GATE_RELEASED, leave_gate, meet
 from ppim.jit import helper, njit
+from ppim.program.instruction import TURN
 from ppim.program.state import (
     FRONT,
     FRONT_BARRIER,
@@ -47,8 +49,11 @@ from ppim.program.state import (
     FRONT_READY,
     HEAD,
     NEXT_SLOT,
+    NEXT_TURN,
+    OLDEST_TURN,
     SLOTS,
     TAIL,
+    TURN_BATCH,
     WAKE,
     bare_rings,
 )
@@ -125,8 +130,29 @@ def earliest_event(rings, state, first, stop, first_stream, stop_stream):
     return cycle
 
 
+@helper
+def needs_more(parameters, rings, stream, cycle):
+    """Whether a stream without instructions could have sent what it gets next by `cycle`.
+
+    Not so if that is demand of a turn to come, which waits for a barrier that is surely ahead: a turn (or
+    batch) before it is incomplete.
+    """
+    if cycle < rings.stream[stream, NEXT_SLOT]:
+        return False
+    oldest, last = rings.marks[OLDEST_TURN], rings.marks[NEXT_TURN] - 1
+    if not parameters.demand_comes_first or oldest > last:
+        return True
+    tail = rings.stream[stream, TAIL]
+    if tail > 0 and rings.instructions[stream, (tail - 1) & rings.instruction_mask, TURN] == last:
+        # Transfers of this turn may follow.
+        return True
+    mask = rings.turn_mask
+    same_batch = rings.turns[oldest & mask, TURN_BATCH] == rings.turns[last & mask, TURN_BATCH]
+    return parameters.barrier != BARRIER_TABLE and same_batch
+
+
 @helper(forceinline=True)
-def reason_to_stop(rings, state, first, stop, first_stream, stop_stream, cycle, final):
+def reason_to_stop(parameters, rings, state, first, stop, first_stream, stop_stream, cycle, final):
     """Whether the channels must not or need not go on at `cycle`: REFILL, DONE, or -1 to go on.
 
     When every stream waits at a barrier or for more program and all that was sent is complete, the
@@ -137,7 +163,7 @@ def reason_to_stop(rings, state, first, stop, first_stream, stop_stream, cycle, 
     empty = 0
     for stream in range(first_stream, stop_stream):
         if rings.stream[stream, FRONT] == FRONT_EMPTY:
-            if not final and cycle >= rings.stream[stream, NEXT_SLOT]:
+            if not final and needs_more(parameters, rings, stream, cycle):
                 return REFILL
             empty += 1
         elif rings.stream[stream, FRONT] == FRONT_BARRIER:
@@ -161,7 +187,9 @@ def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_s
     while True:
         cycle = earliest_event(rings, state, first, stop, first_stream, stop_stream)
         if until == NEVER:
-            reason = reason_to_stop(rings, state, first, stop, first_stream, stop_stream, cycle, final)
+            reason = reason_to_stop(
+                parameters, rings, state, first, stop, first_stream, stop_stream, cycle, final
+            )
             if reason >= 0:
                 return reason
         elif cycle >= until:

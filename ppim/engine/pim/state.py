@@ -195,6 +195,7 @@ class Parameters(NamedTuple):
     turnaround: int  # tRTRS
     barrier: int
     phases: int
+    demand_comes_first: int  # 1: a stream gets nothing for a turn before its demand
     refresh_interval: int  # 0: none
     refresh_rotates: int  # 1: rank after rank; 0: always rank 0
     hold_all: int  # 1: a unit spans ranks, a refresh holds them all

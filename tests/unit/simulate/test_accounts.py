@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ppim.engine import simulate as simulate_module
+from ppim.engine.pim.engine import PimEngine
 from ppim.engine.simulate import simulate
+from ppim.program.state import Rings
 from ppim.systems.load import load_system, system_names
 from ppim.systems.spec import SystemSpec
 from tests.reference.small_traces import SmallTrace, small_trace
@@ -157,6 +160,9 @@ STREAMED = [
     ("proactivepim-paper", "tt-rec", "interleave", "none", {}),
     ("pim-base", "qr", "vertical", "none", {"policy": "lru", "cache_bytes": 2048}),
     ("pim-base", "qr", "interleave", "none", {"consumer": "host", "level": "channel"}),
+    ("pim-base", "qr", "table", "none", {}),
+    ("pim-base", "qr", "table", "none", {"barrier": "batch"}),
+    ("pim-base", "tt-rec", "table", "none", {"transfer": "all"}),
 ]
 
 
@@ -178,6 +184,31 @@ def test_neither_rings_nor_chunks_change_a_run(
             trace = a_trace(algorithm, samples=60, batches_per_chunk=batches_per_chunk, pooling=(0, 9))
             found.add(csv_of(simulate(trace, system)))
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("barrier", ["table", "batch"])
+def test_channels_without_work_do_not_need_the_whole_program(
+    barrier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tables lie in two of eight channels: the rings hold a few turns, however long the trace."""
+    system = a_system("pim-base", "table", "none", "hbm2-4gb", barrier=barrier)
+    trace = small_trace("qr", {"collisions": 4, "vector_bytes": 64}, rows=(400, 300), samples=400)
+    expected = csv_of(simulate(trace, system))
+    sizes = []
+    monkeypatch.setattr(simulate_module, "FIRST_RING", 64)
+    monkeypatch.setattr(PimEngine, "resize", note_size(PimEngine.resize, sizes))
+    assert csv_of(simulate(trace, system)) == expected
+    assert max(sizes, default=64) <= 512
+
+
+def note_size(resize: Callable[..., None], sizes: list[int]) -> Callable[..., None]:
+    """`resize`, noting the instructions that the rings hold."""
+
+    def noted(engine: PimEngine, rings: Rings) -> None:
+        sizes.append(rings.instructions.shape[1])
+        resize(engine, rings)
+
+    return noted
 
 
 def test_prefetches_of_everything_that_leave_no_room_for_the_first_turn() -> None:
