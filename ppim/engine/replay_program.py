@@ -53,6 +53,17 @@ class ProgramReplay:
                 f"system {system.name}: barrier batch, but the authors' format does not say where a batch ends; "
                 "use --set barrier=table or --set barrier=none"
             )
+        for name, given, plain in (
+            ("deliver", system.pim.deliver, "ahead"),
+            ("consumer", system.pim.consumer, "unit"),
+            ("collect", system.pim.collect, "host"),
+            ("unit_accumulators", system.compute.unit_accumulators, 0),
+        ):
+            if given != plain:
+                raise InputError(
+                    f"system {system.name}: the authors' format has no program for {name} = {given}; "
+                    f"use --set {name}={plain}"
+                )
         self.path = path
         self.device = device = load_device(system.memory.device, system.memory.overrides)
         self.geometry = UnitGeometry.of(device, system.pim.level)

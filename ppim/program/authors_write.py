@@ -60,7 +60,12 @@ class ProgramWriter:
             raise InputError(
                 "program: the format has no read of several units; write it with another mapping"
             )
-        recipe = prepared.recipe._replace(global_stream=1)
+        if prepared.recipe.accumulators:
+            raise InputError(
+                "program: the format has transfers between blocks only; give unit_accumulators=0"
+            )
+        # The format has a deliver behind its read-out anyway.
+        recipe = prepared.recipe._replace(global_stream=1, in_order=0)
         self._feed = ProgramFeed(replace(prepared, recipe=recipe))
         self._units = UnitAddresses(device, prepared.geometry)
         self._stream = stream

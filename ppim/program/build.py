@@ -18,6 +18,7 @@ from ppim.program.instruction import (
     ALL,
     BURSTS,
     CHANNEL,
+    DELIVER,
     HIT,
     KIND,
     LOOKUP,
@@ -36,6 +37,7 @@ from ppim.program.instruction import (
     SUM_BAG,
     SUM_CHANNEL,
     SUM_LOOKUPS,
+    SUM_ORDINAL,
     SUM_PARENT,
     SUM_READY,
     SUM_SENT,
@@ -131,6 +133,8 @@ class Recipe(NamedTuple):
     transfer_all: int
     host_consumes: int  # 1: every row is read out to the host, units add nothing
     slices: int  # units that each row is split over; 0: rows are whole
+    in_order: int  # 1: a deliver is an instruction, behind its read-out
+    accumulators: int  # bags that a unit may have open; 0: unlimited
     lru: int  # 1: demand goes through a cache in the unit
     cache_sets: int
     cache_ways: int
@@ -167,6 +171,10 @@ class BuildState(NamedTuple):
         Rows of the next turn already emitted, while transfers and prefetches are merged.
     counts : ndarray of int64, shape (channels, N_BUILD_COUNTS)
     unit_accesses : ndarray of int64, shape (units,)
+    opened : ndarray of int64, shape (units,)
+        Sums opened in each unit so far.
+    recent : ndarray of int64, shape (units, accumulators)
+        The last ones of them, the n-th at n modulo the accumulators.
     held : ndarray of int64, shape (2, rows)
         With `only_used`, for even and odd turns and each row that may be prefetched: number of the last
         turn (from 1) that has it in its scratchpads, or less that number if it was touched but did not fit.
@@ -182,6 +190,8 @@ class BuildState(NamedTuple):
     prefetched: np.ndarray
     counts: np.ndarray
     unit_accesses: np.ndarray
+    opened: np.ndarray
+    recent: np.ndarray
     held: np.ndarray
     fetched: np.ndarray
     cache_tags: np.ndarray
@@ -209,6 +219,8 @@ def bare_recipe(recipe):
         recipe.transfer_all,
         recipe.host_consumes,
         recipe.slices,
+        recipe.in_order,
+        recipe.accumulators,
         recipe.lru,
         recipe.cache_sets,
         recipe.cache_ways,
@@ -230,6 +242,8 @@ def bare_build_state(state):
         bare(state.prefetched),
         bare(state.counts),
         bare(state.unit_accesses),
+        bare(state.opened),
+        bare(state.recent),
         bare(state.held),
         bare(state.fetched),
         bare(state.cache_tags),
@@ -269,6 +283,15 @@ def append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, fi
         row[ORDER] = rings.marks[NEXT_READ_OUT]
         rings.marks[NEXT_READ_OUT] += 1
     rings.stream[stream, TAIL] += 1
+
+
+@helper
+def append_deliver(rings, recipe, owner, bursts, turn, lookup, sharers):
+    """Write the deliver of the read-out that was written last, to its lookup's owner."""
+    channel, unit = owner // recipe.units_per_channel, owner % recipe.units_per_channel
+    stream = 0 if recipe.global_stream else channel
+    order = rings.marks[NEXT_READ_OUT] - 1
+    append(rings, stream, DELIVER, channel, unit, 0, bursts, turn, lookup, order, sharers)
 
 
 @helper(forceinline=True)
@@ -377,6 +400,14 @@ def append_transfer(
         state.prefetched[stream] += 1
 
 
+@helper
+def has_left(rings, recipe, state, number):
+    """Whether a sum's transfer stands before the first instruction of a sum that needed its accumulator."""
+    row = rings.sums[number & rings.sum_mask]
+    unit = row[SUM_CHANNEL] * recipe.units_per_channel + row[SUM_UNIT]
+    return row[SUM_ORDINAL] + recipe.accumulators < state.opened[unit]
+
+
 @helper(forceinline=True)
 def emit_transfers(rings, recipe, placement, state, next_turn, next_table, n_rows):
     """Transfers of the pending turn, merged one to one with `n_rows` prefetches of the next."""
@@ -410,6 +441,9 @@ def emit_transfers(rings, recipe, placement, state, next_turn, next_table, n_row
                 continue
             for channel in range(recipe.channels):
                 has_sum = first < position and rings.sums[first & sum_mask, SUM_CHANNEL] == channel
+                if has_sum and recipe.accumulators and has_left(rings, recipe, state, first):
+                    first += 1
+                    continue
                 if has_sum or recipe.transfer_all:
                     append_transfer(
                         rings,
@@ -524,11 +558,31 @@ def end_of_turn(chunk, start, n):
 
 
 @helper
-def open_sum(rings, channel, unit, bag, turn):
+def free_accumulator(rings, recipe, state, channel, unit, ordinal, number, turn):
+    """The unit's sum `number`, its `ordinal`-th, needs an accumulator: the sum that has it leaves, if it is of the turn.
+
+    Sums of turns before it have their transfers in the program already.
+    """
+    recent = state.recent[channel * recipe.units_per_channel + unit]
+    older = recent[ordinal % recipe.accumulators]
+    recent[ordinal % recipe.accumulators] = number
+    if ordinal >= recipe.accumulators and older >= rings.turns[turn & rings.turn_mask, TURN_FIRST_SUM]:
+        append(rings, channel, TRANSFER, channel, unit, 0, recipe.vector_bursts, turn, NONE, older, 1)
+        rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1
+
+
+@helper
+def open_sum(rings, recipe, state, channel, unit, bag, turn):
     """Allocate the sum of a bag in a unit; its number."""
     number = rings.marks[NEXT_SUM]
     rings.marks[NEXT_SUM] = number + 1
+    index = channel * recipe.units_per_channel + unit
+    ordinal = state.opened[index]
+    state.opened[index] = ordinal + 1
+    if recipe.accumulators:
+        free_accumulator(rings, recipe, state, channel, unit, ordinal, number, turn)
     row = rings.sums[number & rings.sum_mask]
+    row[SUM_ORDINAL] = ordinal
     row[SUM_CHANNEL] = channel
     row[SUM_UNIT] = unit
     row[SUM_BAG] = bag
@@ -565,7 +619,7 @@ def open_sums(rings, recipe, placement, state, chunk, owners, start, stop, turn)
     for index in range(n_touched):
         unit = state.touched[index] // recipe.channels
         channel = state.touched[index] % recipe.channels
-        number = open_sum(rings, channel, unit, np.int64(chunk.sample[start]), turn)
+        number = open_sum(rings, recipe, state, channel, unit, np.int64(chunk.sample[start]), turn)
         state.slot_of_unit[channel * recipe.units_per_channel + unit] = number
     return n_touched
 
@@ -617,6 +671,8 @@ def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, sharer
         else:
             counts[CACHE_MISSES] += 1
     append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, NONE, sharers)
+    if recipe.in_order and kind == READ_OUT:
+        append_deliver(rings, recipe, owner, bursts, turn, lookup, sharers)
     # What the host reads out is one operand: complete when delivered, or in the host if that adds it.
     rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1 + sharers
     return 1, 0 if recipe.host_consumes else bursts
@@ -765,7 +821,7 @@ def emit_split_bag(rings, recipe, placement, state, chunk, start, stop, turn):
     first_sum = rings.marks[NEXT_SUM]
     for unit in range(recipe.units_per_channel):
         for channel in range(recipe.channels):
-            open_sum(rings, channel, unit, np.int64(chunk.sample[start]), turn)
+            open_sum(rings, recipe, state, channel, unit, np.int64(chunk.sample[start]), turn)
     i = start
     while i < stop:
         after = end_of_lookup(chunk, i, stop)
@@ -838,16 +894,18 @@ def has_room(rings, recipe, n_accesses, n_bags, n_rows):
     first_sum = oldest[TURN_FIRST_SUM] if live else rings.marks[NEXT_SUM]
     if turn + 1 - rings.marks[OLDEST_TURN] > rings.turn_mask + 1:
         return False
-    per_access = max(recipe.slices, 1)
-    if rings.marks[NEXT_LOOKUP] + n_accesses * per_access - first_lookup > rings.lookup_mask + 1:
+    parts = max(recipe.slices, 1)
+    if rings.marks[NEXT_LOOKUP] + n_accesses * parts - first_lookup > rings.lookup_mask + 1:
         return False
-    if rings.marks[NEXT_SUM] + n_accesses * per_access - first_sum > rings.sum_mask + 1:
+    if rings.marks[NEXT_SUM] + n_accesses * parts - first_sum > rings.sum_mask + 1:
         return False
+    # A deliver may stand behind each access, and a transfer before it.
+    per_access = 1 + recipe.in_order + min(recipe.accumulators, 1)
     # Transfers of the pending turn are bounded by one per unit and bag, or by its sums.
     transfers = n_bags * recipe.units_per_channel * (1 if recipe.global_stream else recipe.channels)
     for stream in range(rings.n_streams):
         used = rings.stream[stream, TAIL] - rings.stream[stream, HEAD]
-        if used + n_accesses + transfers + n_rows > rings.instruction_mask + 1:
+        if used + n_accesses * per_access + transfers + n_rows > rings.instruction_mask + 1:
             return False
     return True
 

@@ -115,6 +115,8 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec, count_accesses:
         transfer_all=int(system.pim.transfer == "all"),
         host_consumes=int(system.pim.consumer == "host"),
         slices=geometry.units if is_split else 0,
+        in_order=int(system.pim.deliver == "in-order"),
+        accumulators=system.compute.unit_accumulators,
         lru=int(is_lru),
         cache_sets=sets,
         cache_ways=ways,
@@ -146,10 +148,12 @@ def _delivers_per_lookup(meta: TraceMeta, placement: Placement) -> int:
 
 
 def _check(system: SystemSpec) -> None:
-    if system.compute.unit_accumulators:
+    if system.compute.unit_accumulators and (
+        system.pim.frontend != "per-channel" or system.pim.transfer != "non-empty"
+    ):
         raise InputError(
-            f"unit_accumulators: units add up any number of bags at once, so {system.compute.unit_accumulators} "
-            "has no meaning; give 0"
+            "unit_accumulators: a sum that leaves early has a transfer of its own, which frontend=global and "
+            "transfer=all do not have; give 0, or frontend=per-channel and transfer=non-empty"
         )
     if system.prefetch.prefetch != "none" and system.cache.policy == "lru":
         raise InputError(
@@ -163,6 +167,8 @@ def _check_host_consumer(system: SystemSpec) -> None:
     """The host reads every row out: units have nothing to keep, to add or to send."""
     for setting, neutral, given in (
         ("prefetch", "none", system.prefetch.prefetch),
+        ("deliver", "ahead", system.pim.deliver),
+        ("unit_accumulators", 0, system.compute.unit_accumulators),
         ("transfer", "non-empty", system.pim.transfer),
         ("policy", "none", "lru" if system.cache.policy == "lru" else "none"),
     ):
@@ -262,6 +268,8 @@ def make_build_state(prepared: Prepared) -> b.BuildState:
         prefetched=np.zeros(streams, dtype=np.int64),
         counts=np.zeros((geometry.channels, b.N_BUILD_COUNTS), dtype=np.int64),
         unit_accesses=np.zeros(geometry.units, dtype=np.int64),
+        opened=np.zeros(geometry.units, dtype=np.int64),
+        recent=np.zeros((geometry.units, prepared.recipe.accumulators), dtype=np.int64),
         held=np.zeros((2, most_rows), dtype=np.int64),
         fetched=np.zeros((most_rows, b.FETCHED_COLUMNS), dtype=np.int64),
         # One set more than the cache has: its stamp is the clock of the unit's cache.

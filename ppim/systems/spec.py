@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+MOST_ACCUMULATORS = 1 << 16
 Level = Literal["channel", "rank", "bankgroup", "bank"]
 
 
@@ -168,11 +169,19 @@ class ComputeSpec:
     macs: int = parameter(64, "lanes", "multiply-accumulates of a unit in each of its cycles")
     mac_ghz: float = parameter(0.0, "GHz", "clock of the arithmetic; 0: the memory clock")
     unit_buffer_bursts: int = parameter(0, "bursts", "operands that may wait for arithmetic; 0: unlimited")
-    unit_accumulators: int = parameter(0, "bags", "that a unit may have open; 0: unlimited")
+    unit_accumulators: int = parameter(
+        0, "bags", "that a unit may have open, from first demand to the end of the transfer; 0: unlimited"
+    )
     tt_reorder: bool = parameter(
         True, "", "TT-Rec: a bag's lookups by second-core row, each of which is read once"
     )
     tt_reuse: bool = parameter(True, "", "TT-Rec: the product of equal first and second rows is made once")
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.unit_accumulators <= MOST_ACCUMULATORS:
+            raise ValueError(
+                f"unit_accumulators: {self.unit_accumulators} is not in 0 to {MOST_ACCUMULATORS} (0: unlimited)"
+            )
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,10 @@ class Units:
         self.scratchpads: dict[tuple[int, int], dict[int, Burst]] = defaultdict(dict)
         self.seen: dict[int, dict[int, Burst]] = defaultdict(dict)
         self.moved: list[int] = []
+        # Rows that the host holds for a deliver of program order, by the place of their read-out.
+        self.host: dict[int, Burst] = {}
+        self.delivers: list[np.ndarray] = []
+        self.open: dict[int, set[int]] = defaultdict(set)  # sums that each unit has an accumulator for
         accesses = list(self._accesses_by_lookup())
         # Where rows are split, a lookup of the trace is one of every unit.
         each = max(program.prepared.recipe.slices, 1)
@@ -135,6 +139,17 @@ class Units:
         )
         return [found[n] for n in order]
 
+    def run(self) -> None:
+        """Execute the whole program, stream by stream; the host's own delivers last, as they follow no stream."""
+        for stream in self.program.streams:
+            for instruction in stream:
+                self.execute(instruction)
+        for deliver in self.delivers:
+            lookup = int(deliver[i.LOOKUP])
+            assert self.owner(lookup) in self._receivers(deliver)
+            self._give(deliver, lookup, self.host.pop(int(deliver[i.ORDER])))
+        assert not self.host
+
     def execute(self, instruction: np.ndarray) -> None:
         """What one instruction does to the units that receive it."""
         kind = instruction[i.KIND]
@@ -146,6 +161,10 @@ class Units:
         elif kind == i.TRANSFER:
             first = int(instruction[i.SUM])
             self.moved += range(first, first + int(instruction[i.N_SUMS]))
+            for sums in self.open.values():
+                sums.difference_update(self.moved)
+        elif kind == i.DELIVER:
+            self.delivers.append(instruction)
         else:
             for index, unit in enumerate(self._receivers(instruction)):
                 self._serve(instruction, unit, int(instruction[i.LOOKUP]) + index)
@@ -154,6 +173,8 @@ class Units:
         """A demand instruction in one unit, for the lookup that it serves there."""
         kind = instruction[i.KIND]
         address, bursts = int(instruction[i.ADDRESS]), int(instruction[i.BURSTS])
+        if kind != i.READ_OUT:
+            self._accumulate(unit, lookup)
         if kind == i.HIT and bursts == 0:
             return  # only a word to add what lies in the scratchpad
         if kind == i.HIT:
@@ -165,6 +186,19 @@ class Units:
             self.seen[unit][address] = operand
         elif kind == i.READ_OUT:
             assert unit != self.owner(lookup)
+            if self.program.prepared.recipe.in_order:
+                self.host[int(instruction[i.ORDER])] = operand
+                return
+        self._give(instruction, lookup, operand)
+
+    def _accumulate(self, unit: int, lookup: int) -> None:
+        """A unit adds to a sum that it has an accumulator for, or gets one for it."""
+        most = self.program.prepared.recipe.accumulators
+        self.open[unit].add(int(self.program.lookups[lookup, i.LOOKUP_SUM]))
+        assert not most or len(self.open[unit]) <= most
+
+    def _give(self, instruction: np.ndarray, lookup: int, operand: Burst) -> None:
+        """The operand is in the unit, for the lookup and those that share it."""
         for user in range(lookup, lookup + int(instruction[i.SHARERS]) + 1):
             assert self.owner(user) == self.owner(lookup)
             self.operands[user].append(operand)

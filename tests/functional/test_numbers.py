@@ -56,6 +56,14 @@ PLACEMENTS: dict[str, dict[str, Any]] = {
     "prefetch double buffered": {"mapping": "duplicate", "prefetch": "next", "cache_bytes": 900},
     "prefetch all": {"mapping": "duplicate", "prefetch": "all"},
     "lru": {"mapping": "duplicate", "policy": "lru", "cache_bytes": 4096},
+    "delivers in program order": {"mapping": "interleave", "deliver": "in-order"},
+    "an accumulator": {"mapping": "interleave", "unit_accumulators": 1},
+    "two accumulators": {
+        "mapping": "duplicate",
+        "prefetch": "table",
+        "cache_bytes": 400,
+        "unit_accumulators": 2,
+    },
     "vertical": {"mapping": "vertical"},
     "vertical with a cache": {"mapping": "vertical", "policy": "lru", "cache_bytes": 4096},
     "lru without copies": {"mapping": "interleave", "policy": "lru", "cache_bytes": 4096},
@@ -165,6 +173,10 @@ def bursts_of(program: WholeProgram) -> list[Counter]:
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_reduced_vectors(algorithm: str, placement: str, frontend: str) -> None:
     trace, system = a_trace(algorithm), a_system(placement, frontend)
+    if system.compute.unit_accumulators and frontend == "global":
+        with pytest.raises(InputError, match="transfer of its own"):
+            build_whole(trace, DEVICE, system)
+        return
     if system.placement.mapping == "vertical" and algorithm.startswith("tt-rec"):
         with pytest.raises(InputError, match="mapping vertical: tt-rec multiplies matrices"):
             build_whole(trace, DEVICE, system)
@@ -174,9 +186,7 @@ def test_reduced_vectors(algorithm: str, placement: str, frontend: str) -> None:
     units = Units(
         trace, program, Memory(program.prepared.placement, weights, DEVICE.organization.burst_bytes)
     )
-    for stream in program.streams:
-        for instruction in stream:
-            units.execute(instruction)
+    units.run()
     got = computed_results(trace, program, units, prefetch_all=system.prefetch.prefetch == "all")
     expected = plain_results(trace, weights)
     assert got.keys() == expected.keys()
@@ -198,13 +208,14 @@ def test_reduced_vectors(algorithm: str, placement: str, frontend: str) -> None:
         ("prefetch a table", i.PREFETCH),
         ("prefetch a table as far as it fits", i.PREFETCH),
         ("prefetch all", i.PREFETCH),
+        ("delivers in program order", i.DELIVER),
     ],
 )
 def test_every_way_to_an_operand_is_taken(placement: str, kind: int) -> None:
     program = build_whole(a_trace("qr mult"), DEVICE, a_system(placement, "per-channel"))
     assert any((stream[:, i.KIND] == kind).any() for stream in program.streams)
     hits, misses = program.counts[:, [b.CACHE_HITS, b.CACHE_MISSES]].sum(axis=0)
-    assert (hits > 0) == (kind != i.READ_OUT)
+    assert (hits > 0) == (kind not in (i.READ_OUT, i.DELIVER))
     assert (misses > 0) == ("fits" in placement or "lru" in placement)
 
 
@@ -218,9 +229,7 @@ def test_a_wrong_number_in_memory_is_noticed() -> None:
         if unit == 1 and (burst.table, burst.subtable) == (0, 1):
             memory.bursts[unit, address] = replace(burst, numbers=burst.numbers + 1.0)
     units = Units(trace, program, memory)
-    for stream in program.streams:
-        for instruction in stream:
-            units.execute(instruction)
+    units.run()
     got = computed_results(trace, program, units, prefetch_all=False)
     wrong = {
         bag for bag, vector in plain_results(trace, weights).items() if not np.allclose(got[bag], vector)

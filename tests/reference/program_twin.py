@@ -14,7 +14,7 @@ from itertools import groupby, zip_longest
 import numpy as np
 
 from ppim.mapping.base import DUPLICATED, Placement, UnitGeometry
-from ppim.program.instruction import ALL, HIT, PREFETCH, READ, READ_OUT, TRANSFER
+from ppim.program.instruction import ALL, DELIVER, HIT, PREFETCH, READ, READ_OUT, TRANSFER
 from ppim.systems.spec import SystemSpec
 from ppim.trace.schema import SubtableMeta, TraceMeta
 from tests.reference.placements import copy_of, locate
@@ -36,6 +36,7 @@ class Step:
     lookup: int | None = None
     sharers: int = 0
     sums: tuple[SumName, ...] = ()
+    order: int | None = None  # of a READ_OUT among all of the program, and of its DELIVER
 
 
 @dataclass
@@ -53,6 +54,7 @@ class TwinProgram:
     streams: list[list[Step]]
     lookups: list[LookupStep] = field(default_factory=list)
     sums: dict[SumName, int] = field(default_factory=dict)  # lookups of each
+    ordinals: dict[SumName, int] = field(default_factory=dict)  # sums of its unit before it
     turn_batch: list[int] = field(default_factory=list)
     counts: dict[str, list[int]] = field(default_factory=dict)  # by channel
     unit_accesses: list[int] = field(default_factory=list)
@@ -99,6 +101,8 @@ class _Builder:
         self.is_split = system.placement.mapping == "vertical"
         self.slices = geometry.units if self.is_split else 1
         self.trace_lookups = 0
+        self.read_outs = 0
+        self.left: set[SumName] = set()  # sums whose transfer does not wait for the end of the turn
         self.candidates = prefetch_lines(trace.meta, system, geometry.burst_bytes)
         self.held: dict[int, list[tuple[int, int, int]]] = {}  # rows in the scratchpads, by turn
         self.program = TwinProgram(
@@ -131,10 +135,12 @@ class _Builder:
             turn_lookups = [0] * self.geometry.units
             for bag, lookups in enumerate(bags):
                 if self.is_split:
+                    self.open_sums(turn, bag, list(range(self.slices)) if lookups else [])
                     for rows in lookups:
                         self.emit_split_lookup(turn, table, bag, rows)
                     continue
                 owners = self.owners(table, lookups, turn_lookups)
+                self.open_sums(turn, bag, owners)
                 self.emit_bag(turn, table, bag, list(zip(lookups, owners, strict=True)))
         self.merge(len(turns) - 1 if turns else None, 0, [])
         return self.program
@@ -200,11 +206,24 @@ class _Builder:
         for bag in range(bags):
             for unit in range(self.geometry.units_per_channel):
                 names = [(turn, bag, channel, unit) for channel in channels]
-                sums = tuple(name for name in names if name in self.program.sums)
+                sums = tuple(name for name in names if name in self.program.sums and name not in self.left)
                 if sums or self.system.pim.transfer == "all":
                     channel = ALL if self.is_global else stream
                     steps.append(Step(TRANSFER, channel, unit, turn, bursts=bursts, sums=sums))
         return steps
+
+    def open_sums(self, turn: int, bag: int, owners: list[int]) -> None:
+        """§2: a bag's sums, by unit, then channel; with few accumulators, transfers of the sums they follow."""
+        per_channel, limit = self.geometry.units_per_channel, self.system.compute.unit_accumulators
+        bursts = math.ceil(self.meta.parameters["vector_bytes"] / self.slices / self.geometry.burst_bytes)
+        program = self.program
+        for unit, channel in sorted((owner % per_channel, owner // per_channel) for owner in set(owners)):
+            name = (turn, bag, channel, unit)
+            older = [other for other in program.ordinals if other[2:] == name[2:]]
+            program.ordinals[name] = len(older)
+            if limit and len(older) >= limit and older[-limit][0] == turn:
+                self.left.add(older[-limit])
+                self.send(Step(TRANSFER, channel, unit, turn, bursts=bursts, sums=(older[-limit],)))
 
     def may_be_held(self, turn: int, table: int, subtable: int) -> bool:
         """Whether a turn looks for rows of a subtable in the scratchpads: one of them, at least, can be there."""
@@ -360,7 +379,14 @@ class _Builder:
         if kind == HIT:
             self.send(Step(HIT, *place, turn, lookup=number, sharers=sharers))
         else:
-            self.send(Step(kind, *place, turn, address, bursts, number, sharers))
+            order = self.read_outs if kind == READ_OUT else None
+            self.send(Step(kind, *place, turn, address, bursts, number, sharers, order=order))
+        if kind == READ_OUT:
+            if self.system.pim.deliver == "in-order":
+                to = divmod(owner, self.geometry.units_per_channel)
+                deliver = Step(DELIVER, *to, turn, 0, bursts, number, sharers, order=self.read_outs)
+                self.send(deliver)
+            self.read_outs += 1
 
     def send(self, step: Step) -> None:
         self.program.streams[0 if self.is_global else step.channel].append(step)

@@ -104,8 +104,13 @@ def random_system(rng: np.random.Generator) -> SystemSpec:
 
 def vary(rng: np.random.Generator, system: SystemSpec, trace: SmallTrace) -> SystemSpec:
     """The same system, now and then with one of the settings that exclude others."""
-    if pick(rng, True, True, True, False):
+    if pick(rng, True, True, False):
         return system
+    if pick(rng, True, False):
+        return set_leaves(system, deliver="in-order")
+    if pick(rng, True, False):
+        limit = pick(rng, 1, 1, 2, 5)
+        return set_leaves(system, frontend="per-channel", transfer="non-empty", unit_accumulators=limit)
     system = set_leaves(system, prefetch="none", prefetch_used=False)
     chosen = pick(rng, "host", "vertical")
     if chosen == "vertical" and trace.meta.algorithm != "tt-rec":
@@ -131,7 +136,7 @@ def sum_name(row: np.ndarray) -> SumName:
 def step(program: WholeProgram, row: np.ndarray) -> Step:
     """An instruction in the twin's words."""
     kind, first, n_sums = int(row[i.KIND]), int(row[i.SUM]), int(row[i.N_SUMS])
-    has_place = kind not in (i.HIT, i.TRANSFER)
+    has_place = kind not in (i.HIT, i.TRANSFER, i.DELIVER)
     return Step(
         kind=kind,
         channel=int(row[i.CHANNEL]),
@@ -142,6 +147,7 @@ def step(program: WholeProgram, row: np.ndarray) -> Step:
         lookup=int(row[i.LOOKUP]) if row[i.LOOKUP] != i.NONE else None,
         sharers=int(row[i.SHARERS]) if row[i.LOOKUP] != i.NONE else 0,
         sums=tuple(sum_name(row) for row in program.sums[first : first + n_sums] if kind == i.TRANSFER),
+        order=int(row[i.ORDER]) if kind in (i.READ_OUT, i.DELIVER) else None,
     )
 
 
@@ -182,6 +188,7 @@ def test_same_lookups_and_sums(seed: int) -> None:
     ]
     assert got == [(x.sum, x.operands, x.compute_cycles, x.bursts) for x in twin.lookups]
     assert {sum_name(row): row[i.SUM_LOOKUPS] for row in program.sums} == twin.sums
+    assert {sum_name(row): row[i.SUM_ORDINAL] for row in program.sums} == twin.ordinals
     assert len(program.sums) == len(twin.sums)
     assert (program.sums[:, i.SUM_SENT] == i.NONE).all()
 
@@ -203,13 +210,13 @@ def test_same_counts(seed: int) -> None:
     waits = [0] * len(twin.turn_batch)
     for steps in twin.streams:
         for x in steps:
-            if x.kind != i.PREFETCH:
+            if x.kind not in (i.PREFETCH, i.DELIVER):
                 waits[x.turn] += lookups_served(program, x) if x.lookup is not None else max(len(x.sums), 1)
     assert program.turn_left.tolist() == waits
 
 
 def test_the_seeds_reach_everything() -> None:
-    kinds, merged, left_out, outs, empty, shared, reused, for_host = set(), 0, 0, 0, 0, 0, 0, 0
+    kinds, merged, left_out, outs, empty, shared, reused, for_host, early = set(), 0, 0, 0, 0, 0, 0, 0, 0
     placed: Counter[tuple[str, str, bool]] = Counter()
     for seed in SEEDS:
         system = case(seed)[2]
@@ -223,14 +230,21 @@ def test_the_seeds_reach_everything() -> None:
         shared += any(x.sharers for steps in twin.streams for x in steps)
         costs = {(x.sum[0], x.compute_cycles) for x in twin.lookups}
         reused += len(costs) > len(twin.turn_batch)
+        limited = system.compute.unit_accumulators
+        early += any(
+            a.kind == i.TRANSFER and c.kind == i.READ and a.turn == c.turn
+            for steps in twin.streams
+            for a, c in itertools.pairwise(steps)
+            if limited
+        )
         for steps in twin.streams:
             pairs = list(itertools.pairwise(steps))
             merged += any(a.kind == i.TRANSFER and c.kind == i.PREFETCH for a, c in pairs)
             empty += any(x.kind == i.TRANSFER and not x.sums for x in steps)
-    every = (i.READ, i.READ_OUT, i.HIT, i.PREFETCH, i.TRANSFER)
+    every = (i.READ, i.READ_OUT, i.HIT, i.PREFETCH, i.TRANSFER, i.DELIVER)
     assert kinds == {(kind, frontend) for kind in every for frontend in ("per-channel", "global")}
     assert outs > 2
-    assert min(merged, left_out, empty, shared, reused, for_host) >= 5
+    assert min(merged, left_out, empty, shared, reused, for_host, early) >= 5
     spread = {(name, how, False) for name in ("interleave", "duplicate") for how in ("hash", "page")}
     vertical = ("vertical", "hash", False)
     assert placed.keys() >= spread | {

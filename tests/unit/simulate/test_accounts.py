@@ -88,6 +88,32 @@ def test_the_matrix(name: str, algorithm: str, choice: Choice, device: str) -> N
     check_run(a_trace(algorithm), a_system(name, mapping, prefetch, device, **settings))
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"deliver": "in-order"},
+        {"deliver": "in-order", "frontend": "global", "host_latency": 9},
+        {"unit_accumulators": 1},
+        {"unit_accumulators": 3, "deliver": "in-order", "barrier": "none"},
+        {"unit_accumulators": 1, "mapping": "duplicate", "prefetch": "next", "policy": "scratchpad"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_delivers_in_order_and_few_accumulators(algorithm: str, settings: dict[str, Any]) -> None:
+    choice = {"mapping": "interleave", "prefetch": "none", **settings}
+    trace = a_trace(algorithm, pooling=(0, 9))
+    system = a_system("pim-base", choice.pop("mapping"), choice.pop("prefetch"), "hbm2-4gb", **choice)
+    result = check_run(trace, system)
+    free = {"deliver": "ahead", "unit_accumulators": 0}
+    without = a_system(
+        "pim-base", system.placement.mapping, system.prefetch.prefetch, "hbm2-4gb", **choice | free
+    )
+    # The same work, as often transferred; its order costs.
+    for name in ("reads", "bytes_external", "instructions", "cache_hits"):
+        assert result.total(name) == simulate(trace, without).total(name), name
+
+
 def test_the_host_as_consumer() -> None:
     """Every algorithm, one stream and many, one unit a channel and more: what is read out is all that moves."""
     for algorithm in ALGORITHMS:
@@ -158,6 +184,7 @@ STREAMED = [
     ("proactivepim", "qr", "duplicate", "all", {"barrier": "batch", "unit_buffer_bursts": 4, "macs": 1}),
     ("proactivepim-paper", "qr", "duplicate", "table", {}),
     ("proactivepim-paper", "tt-rec", "interleave", "none", {}),
+    ("pim-base", "qr", "interleave", "none", {"deliver": "in-order", "unit_accumulators": 1}),
     ("pim-base", "qr", "vertical", "none", {"policy": "lru", "cache_bytes": 2048}),
     ("pim-base", "qr", "interleave", "none", {"consumer": "host", "level": "channel"}),
     ("pim-base", "qr", "table", "none", {}),
