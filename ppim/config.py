@@ -64,6 +64,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return build(typing.cast(type, hint), value, where)
     origin = typing.get_origin(hint)
     if origin in (types.UnionType, typing.Union):
+        tables = [option for option in typing.get_args(hint) if dataclasses.is_dataclass(option)]
+        if tables and isinstance(value, dict):
+            return build(typing.cast(type, tables[0]), value, where)
         for option in typing.get_args(hint):
             try:
                 return _convert(option, value, where)

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ppim import config
-from ppim.errors import UnknownNameError
-from ppim.systems.spec import SystemSpec
+from ppim.errors import InputError, UnknownNameError
+from ppim.systems.spec import DimmSpec, MemorySpec, SystemSpec
 
 PRESET_FOLDER = Path(__file__).parent / "presets"
 DEFAULT_SYSTEM = "proactivepim"
+DIMM = "dimm"  # table of the second memory
 # Sections of a device; their parameters are reached through `memory.overrides`.
 _DEVICE_SECTIONS = ("organization", "timing", "power", "controller")
 
@@ -49,14 +50,15 @@ def load_system(name_or_path: str, overrides: Mapping[str, Any] | None = None) -
     table = {"name": path.stem, **config.read_toml(path)}
     for key, value in (overrides or {}).items():
         _override(table, key, value)
+    _check_barriers(table, where)
     return config.build(SystemSpec, table, where)
 
 
 @cache
-def _parameters() -> dict[str, tuple[str, str]]:
-    """Dotted name -> (section, key) of every parameter of a system."""
+def _parameters(record: type) -> dict[str, tuple[str, str]]:
+    """Dotted name -> (section, key) of every parameter of a system, or of its second memory."""
     known = {}
-    for section, hint in typing.get_type_hints(SystemSpec).items():
+    for section, hint in typing.get_type_hints(record).items():
         if dataclasses.is_dataclass(hint):
             for field in dataclasses.fields(hint):
                 known[f"{section}.{field.name}"] = (section, field.name)
@@ -64,17 +66,39 @@ def _parameters() -> dict[str, tuple[str, str]]:
 
 
 def _override(table: dict[str, Any], name: str, value: Any) -> None:
-    known = _parameters()
-    by_leaf = {leaf: (section, leaf) for section, leaf in known.values()}
-    place = known.get(name) or by_leaf.get(name)
-    if place is not None:
-        section, leaf = place
+    """Set a parameter in a system's table; names that begin with `dimm.` are those of its second memory."""
+    has_dimm = "dimm" in table
+    section, _, rest = name.partition(".")
+    if section in (DIMM, "tiers") and rest and not has_dimm:
+        raise InputError(f"{name}: the system has one memory; give a file with a [dimm] table, or leave it out")
+    if section == DIMM and isinstance(table[DIMM], dict):
+        _override_in(table[DIMM], rest, value, _parameters(DimmSpec), f"{DIMM}.")
+        return
+    known = _parameters(SystemSpec)
+    if not has_dimm:
+        known = {dotted: place for dotted, place in known.items() if place[0] != "tiers"}
+    _override_in(table, name, value, known)
+
+
+def _override_in(
+    table: dict[str, Any], name: str, value: Any, known: dict[str, tuple[str, str]], prefix: str = ""
+) -> None:
+    by_leaf: dict[str, list[tuple[str, str]]] = {}
+    for section, leaf in known.values():
+        by_leaf.setdefault(leaf, []).append((section, leaf))
+    places = [known[name]] if name in known else by_leaf.get(name, [])
+    if len(places) > 1:
+        choices = " or ".join(f"{prefix}{section}.{leaf}" for section, leaf in places)
+        raise InputError(f"{prefix}{name}: several parameters have that name; write {choices}")
+    if places:
+        section, leaf = places[0]
         table.setdefault(section, {})[leaf] = value
         return
     from ppim.dram.load import load_device
 
     memory = table.setdefault("memory", {})
-    device = load_device(memory.get("device", "hbm2-4gb"))
+    default = DimmSpec().memory if prefix else MemorySpec()
+    device = load_device(memory.get("device", default.device))
     device_leaves = {
         field.name
         for section in _DEVICE_SECTIONS
@@ -83,8 +107,18 @@ def _override(table: dict[str, Any], name: str, value: Any) -> None:
     }
     section, _, leaf = name.rpartition(".")
     if leaf not in device_leaves or (section and section not in _DEVICE_SECTIONS):
-        raise UnknownNameError("parameter", name, set(known if "." in name else by_leaf) | device_leaves)
+        raise UnknownNameError(
+            "parameter", prefix + name, set(known if "." in name else by_leaf) | device_leaves
+        )
     memory.setdefault("overrides", {})[name] = value
+
+
+def _check_barriers(table: dict[str, Any], where: str) -> None:
+    """The memories of a system have one barrier."""
+    dimm = table.get(DIMM)
+    pim = dimm.get("pim") if isinstance(dimm, dict) else None
+    if isinstance(pim, dict) and "barrier" in pim:
+        raise InputError(f"{where}: {DIMM}: pim: barrier: both memories wait at one; set it in [pim]")
 
 
 def load_overridden(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 MOST_ACCUMULATORS = 1 << 16
@@ -110,6 +110,9 @@ class PlacementSpec:
     hot_by: Literal["accesses", "entries"] = parameter(
         "accesses", "", "of what hot_fraction is a share: of the trace's accesses, or of all rows"
     )
+    partial_sum_fraction: float = parameter(
+        0.0, "", "share of the trace's lookups whose whole vectors are kept, most frequent ones first"
+    )
 
     def __post_init__(self) -> None:
         if self.placement_page < 1:
@@ -118,6 +121,8 @@ class PlacementSpec:
             raise ValueError("page_bytes and stripe_bytes are at least 1")
         if not 0 <= self.hot_fraction <= 1:
             raise ValueError(f"hot_fraction: {self.hot_fraction} is no share; give 0 to 1")
+        if not 0 <= self.partial_sum_fraction <= 1:
+            raise ValueError(f"partial_sum_fraction: {self.partial_sum_fraction} is no share; give 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -185,6 +190,42 @@ class ComputeSpec:
 
 
 @dataclass(frozen=True)
+class TiersSpec:
+    """Which rows lie in the first memory of a system that has two; `[tiers]`."""
+
+    hot_fraction: float = parameter(0.952, "", "share that lies in the first memory, hottest rows first")
+    hot_by: Literal["accesses", "capacity"] = parameter(
+        "accesses", "", "of what hot_fraction is a share: of their accesses, or of the first memory's bytes"
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.hot_fraction <= 1:
+            raise ValueError(f"hot_fraction: {self.hot_fraction} is no share; give 0 to 1")
+
+
+@dataclass(frozen=True)
+class DimmMemorySpec(MemorySpec):
+    """The second memory; `[dimm.memory]`."""
+
+    device: str = parameter("ddr4-8gb-x8-3200", "", "memory device: a name of `ppim devices`, .toml or .ini")
+
+
+@dataclass(frozen=True)
+class DimmSpec:
+    """A second memory, of DIMMs, with units of its own; `[dimm.memory]`, `[dimm.pim]`, ..."""
+
+    memory: DimmMemorySpec = DimmMemorySpec()
+    pim: PimSpec = PimSpec()
+    placement: PlacementSpec = PlacementSpec()
+    cache: CacheSpec = CacheSpec()
+    compute: ComputeSpec = ComputeSpec()
+
+    def __post_init__(self) -> None:
+        if self.placement.partial_sum_fraction:
+            raise ValueError("placement.partial_sum_fraction: vectors are kept in the first memory; set it there")
+
+
+@dataclass(frozen=True)
 class SystemSpec:
     """One system: what its TOML file says."""
 
@@ -199,3 +240,24 @@ class SystemSpec:
     cache: CacheSpec = CacheSpec()
     prefetch: PrefetchSpec = PrefetchSpec()
     compute: ComputeSpec = ComputeSpec()
+    tiers: TiersSpec = TiersSpec()
+    dimm: DimmSpec | None = None
+
+    def __post_init__(self) -> None:
+        if self.dimm is not None and self.kind != "pim":
+            raise ValueError("dimm: a host reads one memory; leave the table out")
+
+    @property
+    def second(self) -> SystemSpec:
+        """The system as its second memory sees it: that memory's parts, and the barrier that both share."""
+        assert self.dimm is not None
+        return replace(
+            self,
+            memory=self.dimm.memory,
+            pim=replace(self.dimm.pim, barrier=self.pim.barrier),
+            placement=self.dimm.placement,
+            cache=self.dimm.cache,
+            prefetch=PrefetchSpec(prefetch="none"),
+            compute=self.dimm.compute,
+            dimm=None,
+        )

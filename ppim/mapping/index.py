@@ -1,0 +1,47 @@
+"""An open hash table from numbers to indices, filled once and searched inside kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppim.jit import helper, njit
+from ppim.mapping.base import hash_slot
+
+NOT_THERE = -1
+
+# Columns of a table.
+KEY = 0
+INDEX = 1
+INDEX_COLUMNS = 2
+
+
+@njit
+def _fill(table, keys, indices):  # type: ignore[no-untyped-def]
+    mask = table.shape[0] - 1
+    for i in range(keys.size):
+        slot = hash_slot(keys[i], mask)
+        while table[slot, KEY] != NOT_THERE:
+            slot = (slot + 1) & mask
+        table[slot, KEY] = keys[i]
+        table[slot, INDEX] = indices[i]
+
+
+def make_index(keys: NDArray[np.int64], indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A table of different keys >= 0, at most half full; shape (a power of two, INDEX_COLUMNS)."""
+    capacity = 1 << (2 * len(keys)).bit_length()
+    table = np.full((capacity, INDEX_COLUMNS), NOT_THERE, dtype=np.int64)
+    _fill(table, keys, indices)
+    return table
+
+
+@helper
+def find(table, key):  # type: ignore[no-untyped-def]
+    """Index of a key, or NOT_THERE."""
+    mask = table.shape[0] - 1
+    slot = hash_slot(key, mask)
+    while table[slot, KEY] != key:
+        if table[slot, KEY] == NOT_THERE:
+            return NOT_THERE
+        slot = (slot + 1) & mask
+    return table[slot, INDEX]
