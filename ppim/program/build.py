@@ -78,7 +78,11 @@ ACCESSES = 1
 CACHE_HITS = 2
 CACHE_MISSES = 3
 BYTES_CACHE = 4
-N_BUILD_COUNTS = 5
+PARTIAL_SUM_HITS = 5
+N_BUILD_COUNTS = 6
+
+# `sample` of the only access that stands for a turn without accesses (the other memory has some).
+EMPTY_TURN = (1 << 32) - 1
 
 # Columns of `fetched`: a row to be prefetched.
 FETCHED_ADDRESS = 0
@@ -114,6 +118,13 @@ class Recipe(NamedTuple):
         Accesses of a lookup where a bag's lookups are ordered by their second row; else 0.
     vector_bursts : int
         Bursts of one vector of partial sums.
+    cached : ndarray of int64, shape (tables, subtables)
+        With `lru`, 1 where a subtable's rows go through the cache.
+    kept_subtable : ndarray of int64, shape (tables,)
+        With `has_kept`, the subtable of whole vectors that are kept, or NONE. A lookup whose first access is of
+        that subtable makes no other.
+    kept_compute : int
+        Memory cycles to add such a vector.
     """
 
     shared: np.ndarray
@@ -136,12 +147,17 @@ class Recipe(NamedTuple):
     in_order: int  # 1: a deliver is an instruction, behind its read-out
     accumulators: int  # bags that a unit may have open; 0: unlimited
     lru: int  # 1: demand goes through a cache in the unit
+    cached: np.ndarray
     cache_sets: int
     cache_ways: int
     tables: int
     subtables: int  # most of one table
     batch_size: int
     samples: int  # of the whole trace
+    tied: int  # 1: each turn waits for the same turn of another memory too
+    has_kept: int
+    kept_subtable: np.ndarray
+    kept_compute: int
 
 
 class Accesses(NamedTuple):
@@ -222,12 +238,17 @@ def bare_recipe(recipe):
         recipe.in_order,
         recipe.accumulators,
         recipe.lru,
+        bare(recipe.cached),
         recipe.cache_sets,
         recipe.cache_ways,
         recipe.tables,
         recipe.subtables,
         recipe.batch_size,
         recipe.samples,
+        recipe.tied,
+        recipe.has_kept,
+        bare(recipe.kept_subtable),
+        recipe.kept_compute,
     )
 
 
@@ -337,8 +358,16 @@ def choose_used_rows(recipe, placement, state, chunk, start, stop, turn):
 
 
 @helper(forceinline=True)
+def is_empty_turn(chunk, start):
+    """Whether the turn that begins at `start` has no accesses in this memory."""
+    return np.int64(chunk.sample[start]) == EMPTY_TURN
+
+
+@helper(forceinline=True)
 def choose_rows(recipe, placement, state, chunk, start, stop, turn):
     """Rows to be prefetched for the turn at start..stop-1."""
+    if is_empty_turn(chunk, start):
+        return 0
     if recipe.only_used:
         return choose_used_rows(recipe, placement, state, chunk, start, stop, turn)
     return count_resident(recipe, np.int64(chunk.table[start]))
@@ -663,7 +692,7 @@ def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, sharer
     state.counts[channel if recipe.host_consumes else owner_channel, ACCESSES] += 1
     stream = 0 if recipe.global_stream else channel
     kind = READ if holder == owner and not recipe.host_consumes else READ_OUT
-    if recipe.lru and kind == READ:
+    if recipe.lru and kind == READ and recipe.cached[table, subtable]:
         if probe(recipe, state.cache_tags[owner], state.cache_stamps[owner], address, bursts):
             counts[CACHE_HITS] += 1
             counts[BYTES_CACHE] += recipe.row_bytes[table, subtable]
@@ -686,6 +715,15 @@ def count_kept_row(recipe, state, table, subtable, owner):
     counts[CACHE_HITS] += 1
     counts[BYTES_CACHE] += recipe.row_bytes[table, subtable]
     state.unit_accesses[owner] += 1
+
+
+@helper
+def count_kept_vector(recipe, state, owner, accesses):
+    """The accesses that a lookup does not make, since its vector is kept."""
+    counts = state.counts[owner // recipe.units_per_channel]
+    counts[ACCESSES] += accesses
+    counts[PARTIAL_SUM_HITS] += accesses
+    state.unit_accesses[owner] += accesses
 
 
 @helper(forceinline=True)
@@ -808,7 +846,13 @@ def emit_bag(rings, recipe, placement, state, chunk, owners, start, stop, turn):
             elif width > 0:
                 sharers = count_sharers(chunk, owners, start, stop, place, width)
         owner = owners[first - start]
-        emit_lookup(rings, recipe, placement, state, chunk, first, after, owner, turn, kept, sharers, compute)
+        stop_reading = after
+        if recipe.has_kept and np.int64(chunk.subtable[first]) == recipe.kept_subtable[table]:
+            stop_reading, compute = first + 1, recipe.kept_compute
+            count_kept_vector(recipe, state, owner, after - stop_reading)
+        emit_lookup(
+            rings, recipe, placement, state, chunk, first, stop_reading, owner, turn, kept, sharers, compute
+        )
         place += after - first
 
 
@@ -968,13 +1012,15 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
         batch = np.int64(chunk.batch[position])
         # The last bags of a turn may be empty.
         bags = min(recipe.batch_size, recipe.samples - batch * recipe.batch_size)
-        bags = max(bags, np.int64(chunk.sample[stop - 1]) + 1)
+        is_empty = is_empty_turn(chunk, position)
+        if not is_empty:
+            bags = max(bags, np.int64(chunk.sample[stop - 1]) + 1)
         if not has_room(rings, recipe, stop - position, max(bags, state.pending[PENDING_BAGS]), most_rows):
             return position
         turn = rings.marks[NEXT_TURN]
         rings.marks[NEXT_TURN] = turn + 1
         row = rings.turns[turn & rings.turn_mask]
-        row[TURN_LEFT] = 0
+        row[TURN_LEFT] = recipe.tied
         row[TURN_CLOSED] = 0
         for column in range(TURN_GROUPS, TURN_COLUMNS):
             row[column] = 0
@@ -985,6 +1031,8 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
         if placement.copy_mask:
             for unit in range(placement.units):
                 state.turn_lookups[unit] = 0
+        if is_empty:
+            position = stop
         while position < stop:
             end = position + 1
             while end < stop and chunk.sample[end] == chunk.sample[position]:

@@ -18,6 +18,7 @@ from ppim.mapping.base import (
     Placement,
     UnitGeometry,
 )
+from ppim.mapping.tiers import KEPT
 from ppim.program import build as b
 from ppim.program.cache import EMPTY
 from ppim.program.instruction import NONE
@@ -27,7 +28,7 @@ from ppim.weight_sharing.base import WeightSharing, first_product_macs, lookup_m
 if TYPE_CHECKING:
     from ppim.dram.device import Device
     from ppim.systems.spec import CacheSpec, ComputeSpec, SystemSpec
-    from ppim.trace.schema import TraceMeta
+    from ppim.trace.schema import TableMeta, TraceMeta
 
 _PREFETCH = {
     "none": b.PREFETCH_NONE,
@@ -51,10 +52,29 @@ class Prepared:
     system: SystemSpec  # as it acts: where nothing is prefetched, prefetch is none
 
 
-def prepare(meta: TraceMeta, device: Device, system: SystemSpec, count_accesses: CountAccesses) -> Prepared:
+def prepare(
+    meta: TraceMeta,
+    device: Device,
+    system: SystemSpec,
+    count_accesses: CountAccesses,
+    *,
+    tied: bool = False,
+    host_holds_shared: bool = False,
+) -> Prepared:
     """Place the subtables, choose the scratchpad's rows and cost the arithmetic.
 
-    `count_accesses` is called if the mapping needs the accesses of the trace to each row.
+    Parameters
+    ----------
+    meta : TraceMeta
+        The trace, as this memory sees it.
+    device : Device
+    system : SystemSpec
+    count_accesses : callable
+        Called if the mapping needs the accesses of the trace to each row.
+    tied : bool
+        Each turn waits for the same turn of another memory too.
+    host_holds_shared : bool
+        Shared subtables are in the host's cache, so that no access to them reaches the memory.
 
     Raises
     ------
@@ -72,7 +92,10 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec, count_accesses:
         for s, subtable in enumerate(table.subtables):
             shared[t, s] = subtable.shared
             row_bytes[t, s] = subtable.bytes_per_row
-    resident, wanted_bytes = _resident_rows(meta, system, placement, geometry)
+    if host_holds_shared:
+        resident, wanted_bytes = _rows_in_llc(meta, system, shape), np.zeros(shape, dtype=np.int64)
+    else:
+        resident, wanted_bytes = _resident_rows(meta, system, placement, geometry)
     is_all = system.prefetch.prefetch == "all"
     if not resident.any():
         nothing = replace(system.prefetch, prefetch="none", prefetch_used=False)
@@ -94,9 +117,11 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec, count_accesses:
         for column in (macs, reused)
     )
     accesses = [table.accesses_per_lookup for table in meta.tables]
-    is_lru = system.cache.policy == "lru" and system.cache.cache_bytes > 0
-    longest = int(placement.row_bursts.max()) * geometry.burst_bytes
+    cached = shared if system.cache.cache_subtables == "shared" else np.ones(shape, dtype=np.int64)
+    longest = int((placement.row_bursts * cached).max()) * geometry.burst_bytes
+    is_lru = system.cache.policy == "lru" and system.cache.cache_bytes > 0 and longest > 0
     sets, ways = _cache_shape(longest, system.cache) if is_lru else (1, 1)
+    kept = [len(table.subtables) - 1 if _has_kept(table) else NONE for table in meta.tables]
     recipe = b.Recipe(
         shared=shared,
         row_bytes=row_bytes,
@@ -118,12 +143,17 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec, count_accesses:
         in_order=int(system.pim.deliver == "in-order"),
         accumulators=system.compute.unit_accumulators,
         lru=int(is_lru),
+        cached=cached,
         cache_sets=sets,
         cache_ways=ways,
         tables=shape[0],
         subtables=shape[1],
         batch_size=meta.batch_size,
         samples=meta.samples,
+        tied=int(tied),
+        has_kept=int(max(kept) != NONE),
+        kept_subtable=np.array(kept, dtype=np.int64),
+        kept_compute=compute_cycles(sharing.algorithm.vector_elements, system.compute, device.timing.tCK),
     )
     return Prepared(
         geometry=geometry,
@@ -135,6 +165,28 @@ def prepare(meta: TraceMeta, device: Device, system: SystemSpec, count_accesses:
         delivers_per_lookup=_delivers_per_lookup(meta, placement),
         system=system,
     )
+
+
+def _has_kept(table: TableMeta) -> bool:
+    """Whether some whole vectors of a table are kept."""
+    return table.subtables[-1].name == KEPT
+
+
+def _rows_in_llc(meta: TraceMeta, system: SystemSpec, shape: tuple[int, ...]) -> np.ndarray:
+    """Rows of each subtable that the host's cache holds: all of the shared ones, or it is refused."""
+    resident = np.zeros(shape, dtype=np.int64)
+    needed = 0
+    for t, table in enumerate(meta.tables):
+        for s, subtable in enumerate(table.subtables):
+            if subtable.shared:
+                resident[t, s] = subtable.rows
+                needed += subtable.rows * subtable.bytes_per_row
+    if needed > system.host.llc_bytes:
+        raise InputError(
+            f"host.llc_bytes: the host keeps the shared subtables in its cache, {needed:,} bytes, but has "
+            f"{system.host.llc_bytes:,}; give it more, or set dimm.pim.consumer=unit"
+        )
+    return resident
 
 
 def _delivers_per_lookup(meta: TraceMeta, placement: Placement) -> int:

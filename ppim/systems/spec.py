@@ -136,6 +136,9 @@ class CacheSpec:
     cache_line_bytes: int = parameter(0, "bytes", "line; 0: one subtable row")
     cache_ways: int = parameter(0, "lines", "of a set (lru); 0: fully associative")
     cache_latency: int = parameter(1, "cycles", "of a hit")
+    cache_subtables: Literal["all", "shared"] = parameter(
+        "all", "", "whose rows the cache holds (lru): all, or shared subtables only"
+    )
 
 
 @dataclass(frozen=True)
