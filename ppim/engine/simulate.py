@@ -16,12 +16,17 @@ from ppim.engine.codes import ACTIVATE, PRECHARGE, READ, REFRESH, WRITE
 from ppim.engine.commands import CommandSink, make_pim_engine
 from ppim.engine.pim import account
 from ppim.engine.pim import state as s
+from ppim.engine.pim.engine import PimEngine
+from ppim.engine.pim.pair import PimPair, clock_ratio
 from ppim.errors import InputError
+from ppim.mapping.base import UnitGeometry
+from ppim.mapping.tiers import Split, is_split, split_trace
 from ppim.program import build as b
 from ppim.program import llc
 from ppim.program.authors_write import ProgramWriter
-from ppim.program.feed import FIRST_RING, ProgramFeed
+from ppim.program.feed import FIRST_RING, ProgramFeed, feed_together, finish_together
 from ppim.program.prepare import Prepared, prepare
+from ppim.program.split import SplitReader, split
 from ppim.program.state import SLOTS
 from ppim.trace.profile import access_profile
 from ppim.units import ceil_div
@@ -47,6 +52,7 @@ CYCLE_CLASSES = {
 """Column of the stats CSV -> class of cycles; they add up to `cycles` in each channel."""
 
 ACCESSES_PER_LLC_CALL = 1 << 16
+FIRST_MEMORY, SECOND_MEMORY = "hbm", "dimm"  # of a system with two
 
 
 @dataclass
@@ -63,6 +69,10 @@ class SimulationResult:
         Slots used by all streams; a broadcast counts once.
     limits : dict of str to int
         Lower bounds of `cycles` by what sets them; empty for a host.
+    second : SimulationResult or None
+        What the system's second memory did in the same run, in its own cycles.
+    split : Split or None
+        Which part of the trace each memory serves.
     """
 
     trace: Path
@@ -79,6 +89,13 @@ class SimulationResult:
     footprint: Footprint | None = None
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    second: SimulationResult | None = None
+    split: Split | None = None
+
+    @property
+    def memories(self) -> tuple[SimulationResult, ...]:
+        """The result of each memory, this one's first."""
+        return (self,) if self.second is None else (self, self.second)
 
     @property
     def time_ns(self) -> float:
@@ -120,11 +137,17 @@ def simulate(
         A trace, system and device that do not go together.
     """
     device = load_device(system.memory.device, system.memory.overrides)
-    run: _HostRun | _PimRun
+    run: _HostRun | _PimRun | _SplitRun
     if system.kind == "host":
         if program is not None:
             raise InputError(f"system {system.name}: has no PIM units, so there is no program to write")
         run = _HostRun(reader, system, device, commands)
+    elif is_split(system):
+        if program is not None:
+            raise InputError(
+                f"system {system.name}: the format of programs has no second memory and no partial sums that are kept"
+            )
+        run = _SplitRun(reader, system, device)
     else:
         run = _PimRun(reader, system, device, threads, program, commands)
     start = time.perf_counter()
@@ -202,50 +225,134 @@ class _PimRun:
 
     def finish(self, batches: int) -> SimulationResult:
         """Send the last transfers, run to the end, collect."""
-        p = self.prepared
         self.program.finish()
         if self.writer is not None:
             self.writer.finish()
         self.engine.finish()
-        shape = (p.recipe.channels, p.recipe.units_per_channel)
-        unit_accesses = self.program.state.unit_accesses.reshape(shape)
-        return SimulationResult(
-            trace=self.reader.path,
-            algorithm=self.reader.meta.algorithm,
-            system=self.system,
-            device=self.device,
-            memory="hbm" if self.device.is_hbm else "dimm",
-            cycles=self.engine.cycles,
-            batches=batches,
-            counts=self._counts(batches, unit_accesses),
-            unit_accesses=unit_accesses,
-            issue_slots=int(self.program.rings.stream[:, SLOTS].sum()),
-            limits=self.engine.limits,
-            footprint=p.footprint,
-            warnings=self._warnings(),
+        return pim_result(self.reader, self.system, self.device, self.program, self.engine, batches)
+
+
+def pim_result(
+    reader: TraceReader,
+    system: SystemSpec,
+    device: Device,
+    program: ProgramFeed,
+    engine: PimEngine,
+    batches: int,
+    cycles: int | None = None,
+) -> SimulationResult:
+    """What one memory's units did; `cycles` is the run's length if another memory ended later."""
+    p, built = program.prepared, program.state.counts
+    unit_accesses = program.state.unit_accesses.reshape(p.recipe.channels, p.recipe.units_per_channel)
+    counts = {
+        "batches": np.full(len(built), batches),
+        "lookups": built[:, b.LOOKUPS],
+        "accesses": built[:, b.ACCESSES],
+        "cache_hits": built[:, b.CACHE_HITS],
+        "cache_misses": built[:, b.CACHE_MISSES],
+        "bytes_cache": built[:, b.BYTES_CACHE],
+        "unit_accesses_max": unit_accesses.max(axis=1),
+        **engine_counts(engine, device.organization.burst_bytes),
+    }
+    return SimulationResult(
+        trace=reader.path,
+        algorithm=reader.meta.algorithm,
+        system=system,
+        device=device,
+        memory="hbm" if device.is_hbm else "dimm",
+        cycles=engine.cycles if cycles is None else cycles,
+        batches=batches,
+        counts=counts,
+        unit_accesses=unit_accesses,
+        issue_slots=int(program.rings.stream[:, SLOTS].sum()),
+        limits=engine.limits,
+        footprint=p.footprint,
+        warnings=_pim_warnings(p, system),
+    )
+
+
+def _pim_warnings(prepared: Prepared, system: SystemSpec) -> list[str]:
+    if prepared.prefetched_bytes > prepared.resident_bytes:
+        held = f"the scratchpad of {system.cache.cache_bytes:,} bytes holds {prepared.resident_bytes:,}"
+        return [
+            f"{held} of the {prepared.prefetched_bytes:,} bytes to prefetch; the other rows are read by demand"
+        ]
+    return []
+
+
+class _SplitRun:
+    """Memories that each see a part of the trace: hot rows and kept vectors in the first, cold rows in the second."""
+
+    def __init__(self, reader: TraceReader, system: SystemSpec, device: Device) -> None:
+        self.reader = reader
+        systems, devices = [system], [device]
+        if system.dimm is not None:
+            second = system.second
+            systems.append(second)
+            devices.append(load_device(second.memory.device, second.memory.overrides))
+        self.systems, self.devices = systems, devices
+        self.split = split_trace(reader, system, UnitGeometry.of(device, system.pim.level))
+        is_tied = len(systems) > 1 and system.pim.barrier != "none"
+        self.programs = [self._make_program(memory, is_tied) for memory in range(len(systems))]
+        self.engines = [self._make_engine(memory, is_tied) for memory in range(len(systems))]
+        self.runner: PimEngine | PimPair = self.engines[0]
+        if len(systems) > 1:
+            first, second_engine = self.engines
+            ratio = clock_ratio(devices[0].timing.tCK, devices[1].timing.tCK)
+            self.runner = PimPair((first, second_engine), ratio)
+        for program, engine in zip(self.programs, self.engines, strict=True):
+            program.begin(engine)
+        self.runner.run(final=False)
+
+    def _make_program(self, memory: int, is_tied: bool) -> ProgramFeed:
+        system = self.systems[memory]
+        prepared = prepare(
+            self.split.metas[memory],
+            self.devices[memory],
+            system,
+            count_accesses=lambda: access_profile(SplitReader(self.reader, self.split, memory)),
+            tied=is_tied,
+            host_holds_shared=memory > 0 and system.pim.consumer == "host",
+        )
+        return ProgramFeed(prepared, FIRST_RING)
+
+    def _make_engine(self, memory: int, is_tied: bool) -> PimEngine:
+        prepared = self.programs[memory].prepared
+        return PimEngine(
+            self.devices[memory],
+            prepared.system,
+            self.programs[memory].rings,
+            delivers_per_lookup=prepared.delivers_per_lookup,
+            max_row_bursts=int(prepared.placement.row_bursts.max()),
+            tied=is_tied,
         )
 
-    def _counts(self, batches: int, unit_accesses: NDArray[np.int64]) -> Counts:
-        built = self.program.state.counts
-        return {
-            "batches": np.full(len(built), batches),
-            "lookups": built[:, b.LOOKUPS],
-            "accesses": built[:, b.ACCESSES],
-            "cache_hits": built[:, b.CACHE_HITS],
-            "cache_misses": built[:, b.CACHE_MISSES],
-            "bytes_cache": built[:, b.BYTES_CACHE],
-            "unit_accesses_max": unit_accesses.max(axis=1),
-            **engine_counts(self.engine, self.device.organization.burst_bytes),
-        }
+    def feed(self, chunk: TraceChunk) -> None:
+        """Divide a chunk, then build and run each memory's part in step."""
+        parts = split(chunk, self.split)
+        stretches = [program.stretch(part) for program, part in zip(self.programs, parts, strict=True)]
+        feed_together(self.programs, stretches, self.runner)
 
-    def _warnings(self) -> list[str]:
-        p, system = self.prepared, self.system
-        if p.prefetched_bytes > p.resident_bytes:
-            held = f"the scratchpad of {system.cache.cache_bytes:,} bytes holds {p.resident_bytes:,}"
-            return [
-                f"{held} of the {p.prefetched_bytes:,} bytes to prefetch; the other rows are read by demand"
-            ]
-        return []
+    def finish(self, batches: int) -> SimulationResult:
+        """Send the last transfers, run to the end, collect."""
+        finish_together(self.programs, self.runner)
+        self.runner.finish()
+        cycles = self.runner.cycles if isinstance(self.runner, PimPair) else (self.runner.cycles,)
+        results = []
+        for system, device, program, engine, end in zip(
+            self.systems, self.devices, self.programs, self.engines, cycles, strict=True
+        ):
+            result = pim_result(self.reader, system, device, program, engine, batches, end)
+            if self.systems[0].placement.partial_sum_fraction > 0:
+                result.counts["partial_sum_hits"] = program.state.counts[:, b.PARTIAL_SUM_HITS]
+            results.append(result)
+        first = results[0]
+        first.split = self.split
+        if len(results) > 1:
+            first.memory = FIRST_MEMORY
+            first.second = results[1]
+            first.second.memory = SECOND_MEMORY
+        return first
 
 
 class _HostRun:

@@ -24,6 +24,8 @@ from ppim.program.state import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from ppim.trace.reader import TraceChunk
@@ -32,11 +34,15 @@ if TYPE_CHECKING:
 FIRST_RING = 1 << 11
 
 
-class Consumer(Protocol):
-    """Takes a program from the rings."""
+class Runner(Protocol):
+    """Runs what the rings hold."""
 
     def run(self, *, final: bool) -> int:
         """Take what the rings hold, as far as possible; everything if `final`."""
+
+
+class Consumer(Runner, Protocol):
+    """Takes a program from the rings."""
 
     def resize(self, rings: Rings) -> None:
         """Go on with larger rings."""
@@ -93,40 +99,35 @@ class ProgramFeed:
         if self.prepared.recipe.prefetch == b.PREFETCH_ALL:
             rows = int(self.prepared.recipe.resident.sum())
             while self.rings.instructions.shape[1] <= rows:
-                self._grow()
+                self.grow()
             b.prefetch_all(self.rings, self.prepared.recipe, self.prepared.placement, self.state)
 
     def feed(self, chunk: TraceChunk) -> None:
         """Build the turns of a chunk and have them taken."""
+        feed_together([self], [self.stretch(chunk)], self.consumer)
+
+    def stretch(self, chunk: TraceChunk) -> b.Accesses:
+        """What can be built once a chunk is known."""
         if self.prepared.recipe.prefetch != b.PREFETCH_NEXT:
-            self._feed(chunk, len(chunk.row))
-            return
+            return b.Accesses(*chunk, n=len(chunk.row))
         # The last turn waits until the one after it is known, whose rows are fetched before it.
         if self.waiting is not None:
             chunk = type(chunk)(*(np.concatenate(pair) for pair in zip(self.waiting, chunk, strict=True)))
         n = start_of_last_turn(chunk)
         self.waiting = type(chunk)(*(column[n:].copy() for column in chunk))
-        self._feed(chunk, n)
-
-    def _feed(self, chunk: TraceChunk, n: int) -> None:
-        """Build the first n accesses of a chunk."""
-        owners = np.empty(len(chunk.row), dtype=np.int64)
-        accesses = b.Accesses(*chunk, n=n)
-        position = 0
-        while position < n:
-            after = self._build(accesses, position, owners)
-            self.consumer.run(final=False)
-            if after == position:
-                after = self._build(accesses, position, owners)
-                if after == position:
-                    self._grow()
-            position = after
+        return b.Accesses(*chunk, n=n)
 
     def finish(self) -> None:
         """Send the last transfers and have everything taken."""
-        if self.waiting is not None:
-            self._feed(self.waiting, len(self.waiting.row))
-            self.waiting = None
+        finish_together([self], self.consumer)
+
+    def rest(self) -> b.Accesses | None:
+        """The turn that has waited for another to come."""
+        chunk, self.waiting = self.waiting, None
+        return None if chunk is None else b.Accesses(*chunk, n=len(chunk.row))
+
+    def end(self) -> None:
+        """Emit the last turn's transfers."""
         recipe = self.prepared.recipe
         while True:
             pending = self.state.pending[b.PENDING_BAGS] * recipe.units_per_channel
@@ -134,15 +135,53 @@ class ProgramFeed:
             used = (self.rings.stream[:, TAIL] - self.rings.stream[:, HEAD]).max()
             if used + needed <= self.rings.instructions.shape[1]:
                 break
-            self._grow()
+            self.grow()
         b.flush_transfers(self.rings, recipe, self.prepared.placement, self.state)
-        self.consumer.run(final=True)
 
-    def _build(self, accesses: b.Accesses, position: int, owners: NDArray[np.int64]) -> int:
+    @property
+    def turns(self) -> int:
+        """Turns built so far."""
+        return int(self.rings.marks[NEXT_TURN])
+
+    def build(self, accesses: b.Accesses, position: int, owners: NDArray[np.int64]) -> int:
+        """Build turns from an access on while they fit; position of the first access that was not taken."""
         p = self.prepared
         return int(b.build(self.rings, p.recipe, p.placement, self.state, accesses, position, owners))
 
-    def _grow(self) -> None:
+    def grow(self) -> None:
         """A turn does not fit."""
         self.rings = grow_rings(self.rings)
         self.consumer.resize(self.rings)
+
+
+def feed_together(feeds: Sequence[ProgramFeed], stretches: Sequence[b.Accesses], runner: Runner) -> None:
+    """Build the programs of one stretch of the trace, for each memory, and have them taken in step.
+
+    Each memory's stretch has the same turns, but for one at its end that may still wait.
+    """
+    owners = [np.empty(len(stretch.row), dtype=np.int64) for stretch in stretches]
+    positions = [0] * len(feeds)
+    while True:
+        left = [m for m, stretch in enumerate(stretches) if positions[m] < stretch.n]
+        if not left:
+            return
+        before = positions.copy()
+        for m in left:
+            positions[m] = feeds[m].build(stretches[m], positions[m], owners[m])
+        if positions == before:
+            # What waits for others' turns is taken when those are there: the memory that is behind needs room.
+            behind = min(feeds[m].turns for m in left)
+            for m in left:
+                if feeds[m].turns == behind:
+                    feeds[m].grow()
+            continue
+        runner.run(final=False)
+
+
+def finish_together(feeds: Sequence[ProgramFeed], runner: Runner) -> None:
+    """Send the last transfers of each memory and have everything taken."""
+    rests = [(feed, rest) for feed in feeds if (rest := feed.rest()) is not None]
+    feed_together([feed for feed, _ in rests], [rest for _, rest in rests], runner)
+    for feed in feeds:
+        feed.end()
+    runner.run(final=True)

@@ -71,7 +71,11 @@ def split_chunk(  # type: ignore[no-untyped-def]
         table = np.int64(chunk.table[i])
         turn_n, turn_m = n, m
         start = i
-        while i < chunk.row.size and chunk.table[i] == chunk.table[start] and chunk.batch[i] == chunk.batch[start]:
+        while (
+            i < chunk.row.size
+            and chunk.table[i] == chunk.table[start]
+            and chunk.batch[i] == chunk.batch[start]
+        ):
             number = number_of(width, rows, first_number, chunk, i)
             if number == NO_NUMBER:
                 return NO_NUMBER, i

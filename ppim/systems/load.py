@@ -70,7 +70,9 @@ def _override(table: dict[str, Any], name: str, value: Any) -> None:
     has_dimm = "dimm" in table
     section, _, rest = name.partition(".")
     if section in (DIMM, "tiers") and rest and not has_dimm:
-        raise InputError(f"{name}: the system has one memory; give a file with a [dimm] table, or leave it out")
+        raise InputError(
+            f"{name}: the system has one memory; give a file with a [dimm] table, or leave it out"
+        )
     if section == DIMM and isinstance(table[DIMM], dict):
         _override_in(table[DIMM], rest, value, _parameters(DimmSpec), f"{DIMM}.")
         return

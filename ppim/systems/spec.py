@@ -225,7 +225,9 @@ class DimmSpec:
 
     def __post_init__(self) -> None:
         if self.placement.partial_sum_fraction:
-            raise ValueError("placement.partial_sum_fraction: vectors are kept in the first memory; set it there")
+            raise ValueError(
+                "placement.partial_sum_fraction: vectors are kept in the first memory; set it there"
+            )
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,9 @@ class LookupNumbers(NamedTuple):
         sizes = [[part.rows for part in table.subtables] for table in meta.tables]
         first = np.cumsum([0, *(math.prod(row) for row in sizes)], dtype=object)
         if first[-1] >= MAX_LOOKUPS:
-            raise InputError(f"{what}: the tables' subtables have {first[-1]:,} combinations of rows, too many")
+            raise InputError(
+                f"{what}: the tables' subtables have {first[-1]:,} combinations of rows, too many"
+            )
         rows = np.ones((len(sizes), max(map(len, sizes))), dtype=np.int64)
         for t, row in enumerate(sizes):
             rows[t, : len(row)] = row
@@ -126,7 +128,7 @@ def profile_lookups(reader: TraceReader, layout: LookupNumbers) -> LookupProfile
     InputError
         A trace whose lookups are not as its metadata says.
     """
-    merged = _Counted(*(np.empty(0, dtype=np.int64) for _ in range(2)))
+    merged = _Counted(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
     recent: list[_Counted] = []
     lookups = 0
     for chunk in reader.chunks():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from ppim.jit import njit
-from ppim.trace.reader import TraceReader
+from ppim.trace.reader import TraceChunk
 from ppim.trace.schema import TraceMeta
 
 
@@ -80,14 +80,25 @@ class AccessProfile:
             rank += n
 
 
-def access_profile(reader: TraceReader, on_progress: Callable[[int], None] = lambda _: None) -> AccessProfile:
+class AccessSource(Protocol):
+    """Where accesses come from: a trace, or a part of one."""
+
+    meta: TraceMeta
+
+    def chunks(self) -> Iterator[TraceChunk]:
+        """Accesses of whole batches."""
+
+
+def access_profile(
+    reader: AccessSource, on_progress: Callable[[int], None] = lambda _: None
+) -> AccessProfile:
     """Count the accesses of a trace.
 
     Memory is 4 bytes for each row that is accessed at all (whole pages of them).
 
     Parameters
     ----------
-    reader : TraceReader
+    reader : AccessSource
     on_progress : callable
         Called with the number of accesses of each chunk.
     """

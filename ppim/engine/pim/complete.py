@@ -77,7 +77,8 @@ def release_turns(parameters, rings, n_groups):
     while oldest < rings.marks[NEXT_TURN]:
         turn = rings.turns[oldest & rings.turn_mask]
         done, end = 0, 0
-        for group in range(n_groups):
+        # Behind the groups of channels, the turn's completion in another memory.
+        for group in range(n_groups + parameters.tied):
             column = TURN_GROUPS + group * GROUP_COLUMNS
             done += turn[column + TURN_DONE]
             end = max(end, turn[column + TURN_END])

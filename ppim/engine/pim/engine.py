@@ -63,7 +63,7 @@ def units_of_channel(device: Device, level: str) -> int:
     ]
 
 
-def make_parameters(device: Device, system: SystemSpec) -> s.Parameters:
+def make_parameters(device: Device, system: SystemSpec, *, tied: bool = False) -> s.Parameters:
     """Resolve device and system to the integers that kernels use."""
     org, timing, pim = device.organization, device.timing, system.pim
     if org.banks > MAX_LANES:
@@ -119,6 +119,7 @@ def make_parameters(device: Device, system: SystemSpec) -> s.Parameters:
         collect_delay=_collect_delay(device, system),
         host_consumes=int(pim.consumer == "host"),
         **_bound_parameters(device, system),
+        tied=int(tied),
     )
 
 
@@ -250,6 +251,8 @@ class PimEngine:
         Commands per channel to keep between two `take_commands`; 0 keeps none.
     threads : int
         Threads to run channels on, at most; used where channels meet only at barriers. The result is the same.
+    tied : bool
+        Turns wait for those of another memory: run both with `PimPair`.
     """
 
     def __init__(
@@ -262,14 +265,15 @@ class PimEngine:
         max_row_bursts: int,
         keep_commands: int = 0,
         threads: int = 1,
+        tied: bool = False,
     ) -> None:
-        self.parameters = p = make_parameters(device, system)
+        self.parameters = p = make_parameters(device, system, tied=tied)
         self.rings = rings
         self.banks = make_pim_banks(device, system)
         self.delivers_per_lookup = delivers_per_lookup
         collects = p.collect != s.COLLECT_HOST
         self.together = bool(delivers_per_lookup or p.global_stream or p.accumulators or collects)
-        self.threads = 1 if self.together else max(1, min(threads, p.channels, MAX_GROUPS))
+        self.threads = 1 if self.together or tied else max(1, min(threads, p.channels, MAX_GROUPS))
         self.gate = np.zeros(GATE_SIZE, dtype=np.int64)
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         runs = -(-max_row_bursts // p.bursts_per_row) + 1
@@ -342,11 +346,12 @@ class PimEngine:
         """
         return self._run(final=final, until=NEVER)
 
-    def finish(self) -> int:
-        """After DONE: go on with refreshes to the end of the run; DONE or LOG_FULL."""
-        status = self._run(final=True, until=self.cycles)
+    def finish(self, cycles: int | None = None) -> int:
+        """After DONE: go on with refreshes to the end of the run, or to cycle `cycles`; DONE or LOG_FULL."""
+        end = self.cycles if cycles is None else cycles
+        status = self._run(final=True, until=end)
         if status == s.DONE:
-            settle_all(self.parameters, self.state, self.cycles)
+            settle_all(self.parameters, self.state, end)
         return status
 
     @property
@@ -368,7 +373,7 @@ class PimEngine:
         while True:
             status = self._run_threads(final, until)
             if status == s.GROW:
-                self._grow_pool()
+                self.grow_pool()
                 continue
             if status == s.STUCK:
                 raise PpimError(
@@ -424,7 +429,7 @@ class PimEngine:
         names = [name for name in s.PimState._fields if isinstance(getattr(self.state, name), np.ndarray)]
         self.state = s.as_state(**{name: getattr(self.state, name) for name in names} | arrays)
 
-    def _grow_pool(self) -> None:
+    def grow_pool(self) -> None:
         """Double what is too small: the ring of moving cycles, the rings of phases, or the pool of entries."""
         ahead = int((self.state.channel[:, s.BUS_END] - self.state.account[:, account.SETTLED]).max())
         if ahead > self.state.moving.shape[1] * account.WORD_CYCLES // 2:

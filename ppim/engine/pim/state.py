@@ -212,6 +212,7 @@ class Parameters(NamedTuple):
     column_set_bits: int  # a column set is the bank group, or the rank where units span bank groups
     activate_spacing: int  # tRRD_S, 0 where it does not hold between units
     activate_window: int  # tFAW, 0: none
+    tied: int  # 1: each turn waits for the same turn of another memory too
 
 
 class PimState(NamedTuple):

@@ -1,0 +1,168 @@
+"""Two memories in step: each runs alone up to its barrier, and tells the other which turns it has completed.
+
+A turn of one memory waits for the same turn of the other, whose completion is one more part of it (behind the
+groups of channels in `turns`). A memory that waits at a barrier has simulated nothing beyond its own completions,
+and the release cannot come before those; so no event has been taken too early.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ppim.engine.codes import NEVER
+from ppim.engine.pim import state as s
+from ppim.engine.pim.run import run
+from ppim.engine.pim.threads import GATE_SIZE
+from ppim.errors import InputError, PpimError
+from ppim.jit import helper, njit
+from ppim.program.state import (
+    GROUP_COLUMNS,
+    NEXT_TURN,
+    TURN_CLOSED,
+    TURN_DONE,
+    TURN_END,
+    TURN_GROUPS,
+    TURN_LEFT,
+)
+
+if TYPE_CHECKING:
+    from ppim.engine.pim.engine import PimEngine
+
+OTHER = TURN_GROUPS + GROUP_COLUMNS  # where a turn's completion in the other memory stands
+MAX_TERM = 1 << 31  # of a ratio of clocks, so that 64 bits suffice
+
+
+@helper
+def convert(cycle, numerator, denominator):
+    """A cycle of one clock in cycles of another that are denominator/numerator as long, rounded up."""
+    whole, rest = cycle // denominator, cycle % denominator
+    return whole * numerator + (rest * numerator + denominator - 1) // denominator
+
+
+@helper
+def tell(rings, other, told, numerator, denominator):
+    """Tell the other memory of turns from `told` on that are complete in this one; the first that is not told."""
+    last = min(rings.marks[NEXT_TURN], other.marks[NEXT_TURN])
+    while told < last:
+        turn = rings.turns[told & rings.turn_mask]
+        # The other memory's part of the turn is one of those left.
+        if not turn[TURN_CLOSED] or turn[TURN_GROUPS + TURN_DONE] < turn[TURN_LEFT] - 1:
+            break
+        twin = other.turns[told & other.turn_mask]
+        twin[OTHER + TURN_DONE] = 1
+        twin[OTHER + TURN_END] = convert(turn[TURN_GROUPS + TURN_END], numerator, denominator)
+        told += 1
+    return told
+
+
+@njit
+def run_pair(first, second, final, ratio, told, gate):
+    """Run two memories as far as they go.
+
+    Parameters
+    ----------
+    first, second : tuple
+        Parameters, rings, state, banks and `together` of `run`.
+    final : int
+        1: nothing will be added to the streams.
+    ratio : tuple of int
+        Numerator and denominator of the first clock's cycle over the second's.
+    told : ndarray of int64, shape (2,)
+        Turns of each memory that the other was told of.
+    gate : ndarray of int64, shape (GATE_SIZE,)
+
+    Returns
+    -------
+    tuple of int
+        What it ended with, and the memory that it is about (GROW, LOG_FULL).
+    """
+    while True:
+        one = run(*first, final, NEVER, 0, 1, gate)
+        two = run(*second, final, NEVER, 0, 1, gate)
+        before = told[0] + told[1]
+        told[0] = tell(first[1], second[1], told[0], ratio[0], ratio[1])
+        told[1] = tell(second[1], first[1], told[1], ratio[1], ratio[0])
+        if one == s.GROW or one == s.LOG_FULL:
+            return one, 0
+        if two == s.GROW or two == s.LOG_FULL:
+            return two, 1
+        if told[0] + told[1] == before:
+            # A memory that waits for the other's turns stands still by itself; both may not.
+            return max(one, two), 0
+
+
+def clock_ratio(first_ns: float, second_ns: float) -> tuple[int, int]:
+    """Numerator and denominator of the first cycle time over the second, exactly as they are written.
+
+    Raises
+    ------
+    InputError
+        Clocks with too many digits.
+    """
+    ratio = Fraction(str(first_ns)) / Fraction(str(second_ns))
+    if max(ratio.numerator, ratio.denominator) >= MAX_TERM:
+        raise InputError(
+            f"tCK: clocks of {first_ns} and {second_ns} ns have no simple ratio; give them fewer digits"
+        )
+    return ratio.numerator, ratio.denominator
+
+
+class PimPair:
+    """The engines of a system's two memories.
+
+    Parameters
+    ----------
+    engines : tuple of PimEngine
+        Of the first and the second memory; tied if there is a barrier.
+    ratio : tuple of int
+        `clock_ratio` of the first clock and the second.
+    """
+
+    def __init__(self, engines: tuple[PimEngine, PimEngine], ratio: tuple[int, int]) -> None:
+        self.engines = engines
+        self.ratio = ratio
+        self.is_tied = bool(engines[0].parameters.tied)
+        self._told = np.zeros(2, dtype=np.int64)
+        self._gate = np.zeros(GATE_SIZE, dtype=np.int64)
+
+    def run(self, *, final: bool) -> int:
+        """Run as far as the rings' programs go; DONE, REFILL or LOG_FULL.
+
+        Raises
+        ------
+        PpimError
+            If nothing can happen any more although not all is complete (a fault of the engine).
+        """
+        if not self.is_tied:
+            return max(engine.run(final=final) for engine in self.engines)
+        while True:
+            parts = [
+                (engine.parameters, engine.rings, engine.state, engine.banks, int(engine.together))
+                for engine in self.engines
+            ]
+            status, memory = run_pair(*parts, int(final), self.ratio, self._told, self._gate)
+            if status == s.GROW:
+                self.engines[memory].grow_pool()
+                continue
+            if status == s.STUCK:
+                raise PpimError(
+                    "the engines of two memories stand still although instructions are incomplete: please report it"
+                )
+            return int(status)
+
+    @property
+    def cycles(self) -> tuple[int, int]:
+        """After DONE: the later of both ends, in each memory's cycles, rounded up."""
+        ends = [engine.cycles for engine in self.engines]
+        numerator, denominator = self.ratio
+        return (
+            max(ends[0], -(-ends[1] * denominator // numerator)),
+            max(ends[1], -(-ends[0] * numerator // denominator)),
+        )
+
+    def finish(self) -> int:
+        """After DONE: go on with refreshes to the end of the run in both; DONE or LOG_FULL."""
+        return max(engine.finish(cycles) for engine, cycles in zip(self.engines, self.cycles, strict=True))
