@@ -31,10 +31,10 @@ class TracedPimEngine(PimEngine):
         self.device, self.sink = device, sink
         super().__init__(device, system, rings, keep_commands=KEPT_COMMANDS, **options)
 
-    def finish(self) -> int:
+    def finish(self, cycles: int | None = None) -> int:
         """As of `PimEngine`; then the sink has everything."""
-        status = super().finish()
-        self._hand_on()
+        status = super().finish(cycles)
+        self.hand_on()
         return status
 
     def _run(self, *, final: bool, until: int) -> int:
@@ -42,9 +42,10 @@ class TracedPimEngine(PimEngine):
             status = super()._run(final=final, until=until)
             if status != LOG_FULL:
                 return status
-            self._hand_on()
+            self.hand_on()
 
-    def _hand_on(self) -> None:
+    def hand_on(self) -> bool:
+        """Give the sink what is kept."""
         self.sink(
             [
                 command_stream(
@@ -53,6 +54,7 @@ class TracedPimEngine(PimEngine):
                 for c in self.take_commands()
             ]
         )
+        return True
 
 
 def make_pim_engine(

@@ -386,6 +386,10 @@ class PimEngine:
         """What was counted, shape (channels, N_COUNTERS)."""
         return self.state.channel[:, : s.N_COUNTERS]
 
+    def hand_on(self) -> bool:
+        """Make room for more commands; False: whoever runs the engine takes them."""
+        return False
+
     def take_commands(self) -> list[Commands]:
         """Commands kept since the last call, by channel."""
         taken = []

@@ -147,6 +147,8 @@ class PimPair:
             if status == s.GROW:
                 self.engines[memory].grow_pool()
                 continue
+            if status == s.LOG_FULL and self.engines[memory].hand_on():
+                continue
             if status == s.STUCK:
                 raise PpimError(
                     "the engines of two memories stand still although instructions are incomplete: please report it"
