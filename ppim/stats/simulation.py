@@ -45,6 +45,7 @@ COLUMNS = {
     "unit_accesses_max": "accesses of the most loaded unit of the channel",
     "unit_accesses_mean": "accesses per unit of the channel",
     "limit_cycles": "greatest of the lower bounds of `cycles` (the same in all channels)",
+    "partial_sum_hits": "accesses saved by vectors of whole lookups that are kept",
 }
 """Column -> meaning and unit. A column that does not apply to the system is empty."""
 
@@ -58,7 +59,12 @@ def run_name(result: SimulationResult) -> str:
 
 
 def rows(result: SimulationResult) -> Iterator[dict[str, Any]]:
-    """One row a channel, as the CSV has them."""
+    """One row a memory and channel, as the CSV has them."""
+    for memory in result.memories:
+        yield from _rows_of_memory(memory)
+
+
+def _rows_of_memory(result: SimulationResult) -> Iterator[dict[str, Any]]:
     is_pim = result.system.kind == "pim"
     for channel in range(result.device.organization.channels):
         row: dict[str, Any] = {
@@ -88,7 +94,7 @@ def _number(value: float) -> str:
 
 
 def write_csv(result: SimulationResult, stream: TextIO) -> None:
-    """The stats CSV: a line for each channel, and nothing else."""
+    """The stats CSV: a line for each memory and channel, and nothing else."""
     writer = csv.DictWriter(stream, [*IDENTITY, *COLUMNS], restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows(result))
@@ -98,16 +104,19 @@ def write_units_csv(result: SimulationResult, stream: TextIO) -> None:
     """Accesses of every PIM unit."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["run", "memory", "channel", "unit", "accesses"])
-    if result.unit_accesses is not None:
-        for channel, units in enumerate(result.unit_accesses):
+    for memory in result.memories:
+        for channel, units in enumerate([] if memory.unit_accesses is None else memory.unit_accesses):
             for unit, accesses in enumerate(units):
-                writer.writerow([run_name(result), result.memory, channel, unit, int(accesses)])
+                writer.writerow([run_name(memory), memory.memory, channel, unit, int(accesses)])
 
 
 def summary(result: SimulationResult) -> dict[str, Any]:
     """Totals of a run and what is needed to repeat it."""
     from dataclasses import asdict
 
+    system = asdict(result.system)
+    if result.second is None:
+        del system["tiers"], system["dimm"]  # without effect
     figures: dict[str, Any] = {
         "run": run_name(result),
         "ppim_version": __version__,
@@ -117,21 +126,59 @@ def summary(result: SimulationResult) -> dict[str, Any]:
         "issue_slots": result.issue_slots,
         "limit_cycles": result.limits,
         "binding_limit": binding_limit(result),
-        "totals": {name: result.total(name) for name in result.counts if name not in NOT_SUMMED},
-        "system": asdict(result.system),
+        "totals": totals(result),
+        "system": system,
         "device": result.device.name,
         "warnings": result.warnings,
     }
     if result.footprint is not None:
-        figures["placement"] = {
-            "mapping": result.system.placement.mapping,
-            "placement_page_rows": result.system.placement.placement_page,
-            "spread_bytes": result.footprint.spread_bytes,
-            "duplicated_bytes": result.footprint.duplicated_bytes,
-            "capacity_bytes": result.footprint.capacity_bytes,
-            "duplicated_percent": result.footprint.duplicated_percent,
-        }
+        figures["placement"] = _placement(result)
+    if result.split is not None and result.split.has_kept:
+        figures["partial_sums"] = {"vectors": result.split.kept_vectors}
+    if result.second is not None:
+        figures |= _second_memory(result, result.second)
     return figures
+
+
+def totals(result: SimulationResult) -> dict[str, int]:
+    """Sums of columns over the channels of one memory."""
+    return {name: result.total(name) for name in result.counts if name not in NOT_SUMMED}
+
+
+def _placement(result: SimulationResult) -> dict[str, Any]:
+    assert result.footprint is not None
+    return {
+        "mapping": result.system.placement.mapping,
+        "placement_page_rows": result.system.placement.placement_page,
+        "spread_bytes": result.footprint.spread_bytes,
+        "duplicated_bytes": result.footprint.duplicated_bytes,
+        "capacity_bytes": result.footprint.capacity_bytes,
+        "duplicated_percent": result.footprint.duplicated_percent,
+    }
+
+
+def _second_memory(result: SimulationResult, second: SimulationResult) -> dict[str, Any]:
+    """What tells the second memory from the first, whose figures stand above."""
+    assert result.split is not None
+    how = result.split
+    return {
+        "tiers": {
+            "hot_rows": how.hot_rows,
+            "tiered_rows": how.tiered_rows,
+            "hot_accesses": how.hot_accesses,
+            "tiered_accesses": how.tiered_accesses,
+        },
+        "dimm": {
+            "cycles": second.cycles,
+            "time_ns": second.time_ns,
+            "issue_slots": second.issue_slots,
+            "limit_cycles": second.limits,
+            "binding_limit": binding_limit(second),
+            "totals": totals(second),
+            "device": second.device.name,
+            "placement": _placement(second),
+        },
+    }
 
 
 def binding_limit(result: SimulationResult) -> str:
@@ -146,10 +193,35 @@ def write_summary(result: SimulationResult, path: Path) -> None:
 
 def summary_lines(result: SimulationResult) -> Iterator[str]:
     """A few lines for a person."""
-    system, total = result.system, result.total
-    accesses = total("accesses")
+    accesses = sum(memory.total("accesses") for memory in result.memories)
     yield f"{run_name(result)}: {result.cycles:,} cycles = {result.time_ns / 1000:,.1f} us on {result.device.name}"
-    yield f"  lookups {total('lookups'):,}, accesses {accesses:,}, of them {total('cache_hits'):,} cache hits"
+    for memory in result.memories:
+        if result.second is not None:
+            yield f"  {memory.memory}: {memory.device.name}, {memory.cycles:,} cycles"
+        yield from _memory_lines(memory)
+    if result.second is not None and result.split is not None:
+        how = result.split
+        percent = 100 * how.hot_accesses / max(how.tiered_accesses, 1)
+        yield (
+            f"  {how.hot_rows:,} of {how.tiered_rows:,} rows are hot, with {percent:.3g} % of their accesses: in "
+            f"{result.memory}; the others in {result.second.memory}"
+        )
+    for warning in [warning for memory in result.memories for warning in memory.warnings]:
+        yield f"  warning: {warning}"
+    if result.seconds > 0:
+        yield f"  simulated in {result.seconds:.2f} s, {accesses / result.seconds / 1e6:.2f} million accesses/s"
+
+
+def _memory_lines(result: SimulationResult) -> Iterator[str]:
+    """What one memory did."""
+    system, total = result.system, result.total
+    saved = ""
+    if "partial_sum_hits" in result.counts:
+        saved = f", {total('partial_sum_hits'):,} saved by vectors that are kept"
+    yield (
+        f"  lookups {total('lookups'):,}, accesses {total('accesses'):,}, of them {total('cache_hits'):,} "
+        f"cache hits{saved}"
+    )
     yield (
         f"  DRAM {total('bytes_dram'):,} bytes in {total('reads'):,} reads, {total('activates'):,} activates; "
         f"external bus {total('bytes_external'):,} bytes"
@@ -168,7 +240,3 @@ def summary_lines(result: SimulationResult) -> Iterator[str]:
         percent = 100 * result.limits[name] / result.cycles
         busy = 100 * total("busy_cycles") / (result.cycles * result.device.organization.channels)
         yield f"  {percent:.0f} % of the {name} limit; channels busy {busy:.0f} % of the time"
-    for warning in result.warnings:
-        yield f"  warning: {warning}"
-    if result.seconds > 0:
-        yield f"  simulated in {result.seconds:.2f} s, {accesses / result.seconds / 1e6:.2f} million accesses/s"
