@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -114,7 +114,7 @@ def simulate(
     advance: Callable[[int], object] = lambda _: None,
     threads: int = 1,
     program: BinaryIO | None = None,
-    commands: CommandSink | None = None,
+    commands: Sequence[CommandSink] = (),
 ) -> SimulationResult:
     """Run a trace through a system.
 
@@ -128,8 +128,8 @@ def simulate(
         Threads of the PIM engine, at most; the result is the same.
     program : binary file, optional
         Receives the program in the authors' text format.
-    commands : callable, optional
-        Given all DRAM commands by channel, in the order of their issue, piece by piece.
+    commands : sequence of callables, optional
+        One for each memory: given all its DRAM commands by channel, in the order of their issue, piece by piece.
 
     Raises
     ------
@@ -141,15 +141,15 @@ def simulate(
     if system.kind == "host":
         if program is not None:
             raise InputError(f"system {system.name}: has no PIM units, so there is no program to write")
-        run = _HostRun(reader, system, device, commands)
+        run = _HostRun(reader, system, device, *commands)
     elif is_split(system):
         if program is not None:
             raise InputError(
                 f"system {system.name}: the format of programs has no second memory and no partial sums that are kept"
             )
-        run = _SplitRun(reader, system, device)
+        run = _SplitRun(reader, system, device, commands)
     else:
-        run = _PimRun(reader, system, device, threads, program, commands)
+        run = _PimRun(reader, system, device, threads, program, *commands)
     start = time.perf_counter()
     batches = 0
     for chunk in reader.chunks():
@@ -283,7 +283,13 @@ def _pim_warnings(prepared: Prepared, system: SystemSpec) -> list[str]:
 class _SplitRun:
     """Memories that each see a part of the trace: hot rows and kept vectors in the first, cold rows in the second."""
 
-    def __init__(self, reader: TraceReader, system: SystemSpec, device: Device) -> None:
+    def __init__(
+        self,
+        reader: TraceReader,
+        system: SystemSpec,
+        device: Device,
+        commands: Sequence[CommandSink] = (),
+    ) -> None:
         self.reader = reader
         systems, devices = [system], [device]
         if system.dimm is not None:
@@ -294,7 +300,8 @@ class _SplitRun:
         self.split = split_trace(reader, system, UnitGeometry.of(device, system.pim.level))
         is_tied = len(systems) > 1 and system.pim.barrier != "none"
         self.programs = [self._make_program(memory, is_tied) for memory in range(len(systems))]
-        self.engines = [self._make_engine(memory, is_tied) for memory in range(len(systems))]
+        sinks: Sequence[CommandSink | None] = commands or [None] * len(systems)
+        self.engines = [self._make_engine(memory, is_tied, sink) for memory, sink in enumerate(sinks)]
         self.runner: PimEngine | PimPair = self.engines[0]
         if len(systems) > 1:
             first, second_engine = self.engines
@@ -316,12 +323,13 @@ class _SplitRun:
         )
         return ProgramFeed(prepared, FIRST_RING)
 
-    def _make_engine(self, memory: int, is_tied: bool) -> PimEngine:
+    def _make_engine(self, memory: int, is_tied: bool, sink: CommandSink | None) -> PimEngine:
         prepared = self.programs[memory].prepared
-        return PimEngine(
+        return make_pim_engine(
             self.devices[memory],
             prepared.system,
             self.programs[memory].rings,
+            sink=sink,
             delivers_per_lookup=prepared.delivers_per_lookup,
             max_row_bursts=int(prepared.placement.row_bursts.max()),
             tied=is_tied,

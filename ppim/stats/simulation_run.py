@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ppim.dram.load import load_device
-from ppim.engine.simulate import simulate
+from ppim.engine.simulate import FIRST_MEMORY, SECOND_MEMORY, simulate
 from ppim.files import atomic_path
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
@@ -19,6 +19,16 @@ from ppim.systems.spec import SystemSpec
 from ppim.trace.reader import TraceReader
 
 STDOUT = Path("-")
+
+
+def command_names(system: SystemSpec) -> list[list[str]]:
+    """Names of the files of commands, by memory and channel."""
+    if system.dimm is None:
+        return [channel_names(load_device(system.memory.device, system.memory.overrides))]
+    return [
+        channel_names(load_device(memory.device, memory.overrides), name)
+        for memory, name in ((system.memory, FIRST_MEMORY), (system.dimm.memory, SECOND_MEMORY))
+    ]
 
 
 def run_simulation(
@@ -47,12 +57,13 @@ def run_simulation(
             if path is not None and path != STDOUT
         }
         program_stream = stack.enter_context(program_file(program)) if program is not None else None
-        commands = None
+        commands = []
         if trace_folder is not None:
-            device = load_device(system.memory.device, system.memory.overrides)
-            commands = partial(
-                write_all, stack.enter_context(command_files(trace_folder, channel_names(device)))
+            names = command_names(system)
+            opened = iter(
+                stack.enter_context(command_files(trace_folder, [x for part in names for x in part]))
             )
+            commands = [partial(write_all, [next(opened) for _ in part]) for part in names]
         bar = stack.enter_context(progress_bar(reader.n_accesses, "access", system.name))
         with compile_notice("simulate"):
             result = simulate(
