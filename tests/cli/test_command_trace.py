@@ -122,10 +122,10 @@ def test_commands_in_pieces(
     command = ["simulate", path, "--threads", threads, "--command-trace"]
     assert run(*command, tmp_path / "whole") == 0
     calls = []
-    hand_on = engine_commands.TracedPimEngine._hand_on
+    hand_on = engine_commands.TracedPimEngine.hand_on
     monkeypatch.setattr(engine_commands, "KEPT_COMMANDS", 20)
     monkeypatch.setattr(
-        engine_commands.TracedPimEngine, "_hand_on", lambda engine: (calls.append(1), hand_on(engine))
+        engine_commands.TracedPimEngine, "hand_on", lambda engine: (calls.append(1), hand_on(engine))
     )
     assert run(*command, tmp_path / "pieces") == 0
     assert len(calls) > 5
