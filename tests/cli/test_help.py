@@ -97,3 +97,11 @@ def test_make_targets_of_the_readme_exist() -> None:
     assert {"demo", "test", "lint"} <= targets
     for target in targets:
         assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), f"make {target} has no rule with help"
+
+
+def test_the_package_runs_as_a_module() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "ppim", "--help"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert all(name in shown.stdout for name in COMMANDS)
+    assert "Usage: ppim" in shown.stdout
