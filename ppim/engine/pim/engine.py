@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ppim.dram.timing import distance_table
 from ppim.engine.banks import (
     ALL_LANES,
+    Banks,
     keep_activates,
     keep_nothing,
     lane_distances,
@@ -21,6 +22,8 @@ from ppim.engine.banks import (
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import account, limits
 from ppim.engine.pim import state as s
+from ppim.engine.pim.apart.setup import bank_rules, can_run, make_apart
+from ppim.engine.pim.apart.state import Apart
 from ppim.engine.pim.heap import HEAP_COLUMNS
 from ppim.engine.pim.run import run, settle_all
 from ppim.engine.pim.threads import GATE_SIZE
@@ -157,8 +160,8 @@ def _has_activate_windows(device: Device, system: SystemSpec) -> bool:
     return pim.cross_unit_timing != "none" or in_unit >= org.banks_per_rank
 
 
-def make_pim_banks(device: Device, system: SystemSpec):  # type: ignore[no-untyped-def]
-    """Banks whose timing across units follows `cross_unit_timing`."""
+def pim_distances(device: Device, system: SystemSpec) -> NDArray[np.int64]:
+    """Distances from bank to bank; across units they follow `cross_unit_timing`."""
     org, pim = device.organization, system.pim
     lane = np.arange(org.banks)
     units = units_of_channel(device, pim.level)
@@ -166,14 +169,12 @@ def make_pim_banks(device: Device, system: SystemSpec):  # type: ignore[no-untyp
     if pim.level == "bank":
         # Rules inside a bank group always hold, also between units.
         unit_of_lane = lane // org.banks_per_group
-    distances = lane_distances(
+    return lane_distances(
         org,
         readout_timing(distance_table(device)),
         unit_of_lane,
         keep_activates if pim.cross_unit_timing == "physical" else keep_nothing,
     )
-    windows = _has_activate_windows(device, system)
-    return make_banks(device, org.channels, distances, activate_windows=windows)
 
 
 def _power_of_two(least: int) -> int:
@@ -269,7 +270,17 @@ class PimEngine:
     ) -> None:
         self.parameters = p = make_parameters(device, system, tied=tied)
         self.rings = rings
-        self.banks = make_pim_banks(device, system)
+        distances = pim_distances(device, system)
+        rules = bank_rules(p, distances)
+        windows = _has_activate_windows(device, system)
+        self.banks: Banks | None = None
+        self.apart: Apart | None = None
+        if rules is not None and can_run(
+            p, system, has_delivers=delivers_per_lookup > 0, has_long_window=windows and device.is_gddr
+        ):
+            self.apart = make_apart(p, rules)
+        else:
+            self.banks = make_banks(device, p.channels, distances, activate_windows=windows)
         self.delivers_per_lookup = delivers_per_lookup
         collects = p.collect != s.COLLECT_HOST
         self.together = bool(delivers_per_lookup or p.global_stream or p.accumulators or collects)
@@ -350,7 +361,7 @@ class PimEngine:
         """After DONE: go on with refreshes to the end of the run, or to cycle `cycles`; DONE or LOG_FULL."""
         end = self.cycles if cycles is None else cycles
         status = self._run(final=True, until=end)
-        if status == s.DONE:
+        if status == s.DONE and self.apart is None:
             settle_all(self.parameters, self.state, end)
         return status
 
@@ -394,7 +405,9 @@ class PimEngine:
         """Commands kept since the last call, by channel."""
         taken = []
         for channel, count in enumerate(self.state.channel[:, s.LOG_COUNT]):
-            part = self.state.log[channel, :count].copy()
+            part = self.state.log[channel, :count]
+            # The fast engine issues unit by unit, the whole up to one cycle.
+            part = part[np.argsort(part[:, s.LOG_CYCLE], kind="stable")]
             taken.append(
                 Commands(
                     cycle=part[:, s.LOG_CYCLE],
@@ -415,6 +428,7 @@ class PimEngine:
             self.rings,
             self.state,
             self.banks,
+            self.apart,
             int(self.together),
             int(final),
             until,

@@ -20,7 +20,7 @@ from ppim.engine.pim.account import BUFFER_HELD, note_arrival, note_command, not
 from ppim.engine.pim.bus import bus_free_from, read_out_gate, reserve
 from ppim.engine.pim.complete import finish_at, operand_arrives
 from ppim.engine.pim.heap import push
-from ppim.engine.pim.limits import tally_activate, tally_read
+from ppim.engine.pim.limits import tally_activate, tally_reads
 from ppim.engine.pim.queues import (
     choose_queues,
     first_hits,
@@ -258,7 +258,7 @@ def read_burst(parameters, rings, state, b, channel, lane, place, cycle):
         counters[PREFETCH_READS] += kind == PREFETCH
         note_read(parameters, state, channel, cycle)
     note_command(state, channel, cycle)
-    tally_read(parameters, state, channel, lane, kind != PREFETCH)
+    tally_reads(parameters, state, channel, lane, 1, kind != PREFETCH)
     unit = lane >> parameters.bank_bits
     if item[ENTRY_BURSTS] == 0:
         phase_done = False

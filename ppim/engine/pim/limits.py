@@ -82,9 +82,9 @@ def tally_activate(parameters, state, channel, lane, is_demand):
 
 
 @helper(forceinline=True)
-def tally_read(parameters, state, channel, lane, is_demand):
-    """Count a READ of a column set."""
-    tally(parameters, state, channel, COLUMN, lane >> parameters.column_set_bits, 1, is_demand)
+def tally_reads(parameters, state, channel, lane, reads, is_demand):
+    """Count READs of a column set."""
+    tally(parameters, state, channel, COLUMN, lane >> parameters.column_set_bits, reads, is_demand)
 
 
 @helper

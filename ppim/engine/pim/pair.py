@@ -65,7 +65,7 @@ def run_pair(first, second, final, ratio, told, gate):
     Parameters
     ----------
     first, second : tuple
-        Parameters, rings, state, banks and `together` of `run`.
+        Parameters, rings, state, banks, state of the fast engine and `together` of `run`.
     final : int
         1: nothing will be added to the streams.
     ratio : tuple of int
@@ -140,7 +140,14 @@ class PimPair:
             return max(engine.run(final=final) for engine in self.engines)
         while True:
             parts = [
-                (engine.parameters, engine.rings, engine.state, engine.banks, int(engine.together))
+                (
+                    engine.parameters,
+                    engine.rings,
+                    engine.state,
+                    engine.banks,
+                    engine.apart,
+                    int(engine.together),
+                )
                 for engine in self.engines
             ]
             status, memory = run_pair(*parts, int(final), self.ratio, self._told, self._gate)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ppim.engine.banks import channel_banks
 from ppim.engine.codes import NEVER
 from ppim.engine.pim.account import note_waits, ring_is_short, settle
+from ppim.engine.pim.apart.run import run_channel
+from ppim.engine.pim.apart.state import bare_apart
 from ppim.engine.pim.bus import start_ready_transfers
 from ppim.engine.pim.complete import release_turns
 from ppim.engine.pim.frontend import step_front
@@ -224,11 +226,27 @@ def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_s
 
 
 @njit
-def run(parameters, owned_rings, owned_state, banks, together, final, until, group, n_groups, owned_gate):
+def run(
+    parameters,
+    owned_rings,
+    owned_state,
+    banks,
+    owned_apart,
+    together,
+    final,
+    until,
+    group,
+    n_groups,
+    owned_gate,
+):
     """Run the program in the rings as far as it goes.
 
     Parameters
     ----------
+    banks : Banks, or None
+    owned_apart : Apart, or None
+        State of the engine that runs: the general one's banks, or the fast one's own (`apart`). Two
+        kernels are compiled from this function, one for each; what the other needs is left out.
     together : int
         1: channels depend on each other within a turn (read-outs, or one stream for all); 0: each runs
         alone up to its barrier, round after round.
@@ -265,11 +283,25 @@ def run(parameters, owned_rings, owned_state, banks, together, final, until, gro
     while True:
         status = DONE
         for first in range(first_channel, stop_channel, size):
-            first_stream = 0 if together else first
-            stop_stream = n_streams if together else first + 1
-            stopped = run_group(
-                parameters, rings, state, banks, first, first + size, first_stream, stop_stream, final, until
-            )
+            stopped = DONE
+            # Of these two one is compiled: for None the compiler leaves a branch out.
+            if banks is not None:
+                first_stream = 0 if together else first
+                stop_stream = n_streams if together else first + 1
+                stopped = run_group(
+                    parameters,
+                    rings,
+                    state,
+                    banks,
+                    first,
+                    first + size,
+                    first_stream,
+                    stop_stream,
+                    final,
+                    until,
+                )
+            if owned_apart is not None:
+                stopped = run_channel(parameters, rings, state, bare_apart(owned_apart), first, final, until)
             if stopped >= GROW:
                 leave_gate(gate)
                 return stopped

@@ -1,0 +1,198 @@
+"""Classes of cycles (docs/model.md §9) from bits: for each cycle and kind, whether that was true of it.
+
+Units are simulated one after the other, so what holds in a cycle is learnt in no order of time. Each kind has
+a bit a cycle in a ring; when all is known of a stretch, its words are combined by precedence and counted.
+What lasts long (the bus, slots, waiting entries) is kept as a stretch and painted when it ends or is counted.
+"""
+
+from __future__ import annotations
+
+from ppim.engine.lanes import population
+from ppim.engine.pim.account import (
+    BUSY,
+    IDLE,
+    STALL_BANK,
+    STALL_BUS,
+    STALL_COMPUTE,
+    STALL_ISSUE,
+    STALL_REFRESH,
+    bits_between,
+)
+from ppim.engine.pim.apart.state import (
+    ACTIVE,
+    HELD_FROM,
+    HOLDING,
+    RESERVED_END,
+    RESERVED_FROM,
+    SENDING_END,
+    SENDING_FROM,
+    SETTLED,
+    UNDER_WAY_END,
+    UNDER_WAY_FROM,
+    USED_END,
+    USED_FROM,
+    WAITING_FROM,
+)
+from ppim.engine.pim.heap import READY, SIZE
+from ppim.engine.pim.state import ACTS_AFTER, TRANSFERS_WAITING, Parameters
+from ppim.jit import helper
+
+# Kinds of bits.
+MOVES = 0  # a command, data into a unit or on the bus
+REFRESHES = 1  # a refresh holds the units, or has not ended
+COMPUTES = 2  # a transfer that was sent waits for arithmetic alone
+UNDER_WAY = 3  # data are on their way
+RESERVED = 4  # the bus is reserved
+WAITS = 5  # an entry that selection sees waits
+SENDS = 6  # an instruction's slot lasts
+N_KINDS = 8  # a cache line for each word of all kinds
+
+WORD_SHIFT = 5
+WORD_CYCLES = 1 << WORD_SHIFT
+WORD_BITS = WORD_CYCLES - 1
+WORD_FULL = (1 << WORD_CYCLES) - 1
+SPAN = 1 << 11  # cycles between two counts
+
+
+def ring_words(p: Parameters) -> int:
+    """Words of the ring: all cycles that are known before they are counted."""
+    ahead = max(p.unit_read_latency, p.refresh_cycles, p.interval, p.cache_latency + ACTS_AFTER)
+    least = SPAN + 2 * ahead + 2 * WORD_CYCLES
+    return 1 << (least // WORD_CYCLES).bit_length()
+
+
+def arrival_pattern(p: Parameters) -> int:
+    """Bits of a READ: its command, and its data moving in before they arrive."""
+    if p.unit_read_latency >= WORD_CYCLES:
+        return 0
+    first = max(0, p.unit_read_latency - p.burst_cycles)
+    return 1 | (1 << p.unit_read_latency) - (1 << first)
+
+
+@helper
+def paint_row(bits, mask, kind, first, stop):
+    """Set the bits of cycles first..stop-1 of one channel."""
+    while first < stop:
+        start = first & WORD_BITS
+        end = min(start + stop - first, WORD_CYCLES)
+        bits[(first >> WORD_SHIFT) & mask, kind] |= bits_between(start, end)
+        first += end - start
+
+
+@helper(forceinline=True)
+def paint(a, channel, kind, first, stop):
+    """Something is true of cycles first..stop-1; those already counted are left."""
+    paint_row(a.bits[channel], a.word_mask, kind, max(first, a.channel[channel, SETTLED]), stop)
+
+
+@helper(forceinline=True)
+def paint_command(a, channel, cycle):
+    """A command other than READ."""
+    a.bits[channel, (cycle >> WORD_SHIFT) & a.word_mask, MOVES] |= 1 << (cycle & WORD_BITS)
+
+
+@helper(forceinline=True)
+def paint_read(p, a, channel, cycle):
+    """A READ and its data moving into the unit."""
+    if a.arrival_pattern == 0:
+        paint_command(a, channel, cycle)
+        arrival = cycle + p.unit_read_latency
+        paint(a, channel, MOVES, max(cycle, arrival - p.burst_cycles), arrival)
+        return
+    pattern = a.arrival_pattern << (cycle & WORD_BITS)
+    word = cycle >> WORD_SHIFT
+    a.bits[channel, word & a.word_mask, MOVES] |= pattern & WORD_FULL
+    a.bits[channel, (word + 1) & a.word_mask, MOVES] |= pattern >> WORD_CYCLES
+
+
+@helper(forceinline=True)
+def note_under_way(a, channel, unit, first, stop):
+    """Data are on their way to a unit in cycles first..stop-1."""
+    row = a.unit[channel, unit]
+    if first > row[UNDER_WAY_END]:
+        paint(a, channel, UNDER_WAY, row[UNDER_WAY_FROM], row[UNDER_WAY_END])
+        row[UNDER_WAY_FROM] = first
+    row[UNDER_WAY_END] = max(row[UNDER_WAY_END], stop)
+
+
+@helper(forceinline=True)
+def note_bus(a, channel, ready, start, end):
+    """The bus is reserved from cycle `ready` on for cycles start..end-1."""
+    row = a.channel[channel]
+    if start > row[USED_END]:
+        paint(a, channel, MOVES, row[USED_FROM], row[USED_END])
+        row[USED_FROM] = start
+    row[USED_END] = end
+    if ready > row[RESERVED_END]:
+        paint(a, channel, RESERVED, row[RESERVED_FROM], row[RESERVED_END])
+        row[RESERVED_FROM] = ready
+    row[RESERVED_END] = end
+
+
+@helper(forceinline=True)
+def note_slot(p, a, channel, cycle):
+    """A slot is used in `cycle`."""
+    row = a.channel[channel]
+    if cycle > row[SENDING_END]:
+        paint(a, channel, SENDS, row[SENDING_FROM], row[SENDING_END])
+        row[SENDING_FROM] = cycle
+    row[SENDING_END] = cycle + max(p.interval, ACTS_AFTER)
+
+
+@helper(forceinline=True)
+def paint_stretches(p, state, a, channel, stop):
+    """Paint what has not ended, up to `stop`."""
+    row = a.channel[channel]
+    paint(a, channel, SENDS, row[SENDING_FROM], min(row[SENDING_END], stop))
+    paint(a, channel, MOVES, row[USED_FROM], min(row[USED_END], stop))
+    paint(a, channel, RESERVED, row[RESERVED_FROM], min(row[RESERVED_END], stop))
+    if row[HOLDING]:
+        paint(a, channel, REFRESHES, row[HELD_FROM], stop)
+    for place in range(state.channel[channel, TRANSFERS_WAITING]):
+        item = state.transfers[channel, place]
+        paint(a, channel, COMPUTES, item[SIZE], min(item[READY], stop))
+    for unit in range(p.units):
+        item = a.unit[channel, unit]
+        paint(a, channel, UNDER_WAY, item[UNDER_WAY_FROM], min(item[UNDER_WAY_END], stop))
+        if item[ACTIVE]:
+            paint(a, channel, WAITS, item[WAITING_FROM], stop)
+
+
+@helper(forceinline=True)
+def count_word(classes, word, span):
+    """Count the cycles of one word that are in `span`, and clear their bits."""
+    left = span
+    found = left & word[MOVES]
+    classes[BUSY] += population(found)
+    left &= ~found
+    found = left & word[REFRESHES] & word[WAITS]
+    classes[STALL_REFRESH] += population(found)
+    left &= ~found
+    found = left & word[COMPUTES] & ~word[UNDER_WAY]
+    classes[STALL_COMPUTE] += population(found)
+    left &= ~found
+    found = left & word[RESERVED]
+    classes[STALL_BUS] += population(found)
+    left &= ~found
+    found = left & (word[WAITS] | word[UNDER_WAY])
+    classes[STALL_BANK] += population(found)
+    left &= ~found
+    found = left & word[SENDS]
+    classes[STALL_ISSUE] += population(found)
+    classes[IDLE] += population(left & ~found)
+    for kind in range(N_KINDS):
+        word[kind] &= ~span
+
+
+@helper
+def settle(p, state, a, channel, stop):
+    """Count the cycles before `stop`, of which everything is known."""
+    paint_stretches(p, state, a, channel, stop)
+    first = a.channel[channel, SETTLED]
+    while first < stop:
+        start = first & WORD_BITS
+        end = min(start + stop - first, WORD_CYCLES)
+        word = a.bits[channel, (first >> WORD_SHIFT) & a.word_mask]
+        count_word(state.account[channel], word, bits_between(start, end))
+        first += end - start
+    a.channel[channel, SETTLED] = max(a.channel[channel, SETTLED], stop)

@@ -1,0 +1,55 @@
+"""One channel: its stream and its units take turns (docs/performance.md)."""
+
+from __future__ import annotations
+
+from ppim.engine.codes import NEVER
+from ppim.engine.pim.apart.complete import serve_transfers
+from ppim.engine.pim.apart.cycles import settle
+from ppim.engine.pim.apart.state import HORIZON, SETTLED
+from ppim.engine.pim.apart.stream import act_stream
+from ppim.engine.pim.apart.units import advance
+from ppim.engine.pim.state import DONE, LOG_COUNT, LOG_FULL, LOG_MARGIN
+from ppim.jit import helper
+
+
+@helper(forceinline=True)
+def log_is_short(state, channel):
+    """Whether the commands kept have to be taken before another step."""
+    return state.log_capacity > 0 and state.channel[channel, LOG_COUNT] > state.log_capacity - LOG_MARGIN
+
+
+@helper(forceinline=True)
+def step_end(p, state, a, channel, goal):
+    """How far the units go at once: not beyond the ring of bits, nor beyond what the log takes."""
+    row = a.channel[channel]
+    end = min(goal, row[SETTLED] + a.span)
+    if state.log_capacity > 0:
+        # In a cycle every unit issues one command at most, and a refresh one.
+        end = min(end, row[HORIZON] + LOG_MARGIN // (p.units + 1))
+    return end
+
+
+@helper(forceinline=True)
+def run_channel(p, rings, state, a, channel, final, until):
+    """Run a channel until its stream waits at a barrier or for more program; DONE, REFILL or LOG_FULL.
+
+    Without a stream to look at, up to the cycle before `until`.
+    """
+    row = a.channel[channel]
+    goal = row[HORIZON] if until == NEVER else until - 1
+    while True:
+        while row[HORIZON] < goal:
+            if log_is_short(state, channel):
+                return LOG_FULL
+            end = step_end(p, state, a, channel, goal)
+            advance(p, rings, state, a, channel, end)
+            serve_transfers(p, rings, state, a, channel, end)
+            if end == row[SETTLED] + a.span:
+                # A slot may still be used in the cycle before `goal`.
+                settle(p, state, a, channel, end - 1)
+        if until < NEVER:
+            settle(p, state, a, channel, until)
+            return DONE
+        status, goal = act_stream(p, rings, state, a, channel, final)
+        if status >= 0:
+            return status

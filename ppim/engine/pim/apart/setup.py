@@ -1,0 +1,118 @@
+"""Which systems the fast engine can run, and its state at the start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppim.dram.timing import UNCONSTRAINED
+from ppim.engine.codes import ACTIVATE, NEVER, NO_ROW, PRECHARGE, READ, REFRESH
+from ppim.engine.pim.apart import cycles
+from ppim.engine.pim.apart import state as s
+from ppim.engine.pim.state import COLLECT_HOST, PHASES_NEXT, Parameters
+
+if TYPE_CHECKING:
+    from ppim.systems.spec import SystemSpec
+
+MOST_QUEUE_ENTRIES = 1024
+"""Longest bank queue that is kept as a ring."""
+
+
+def bank_rules(p: Parameters, distances: NDArray[np.int64]) -> dict[str, int] | None:
+    """The distances as a dozen numbers, or None where they are not those of bank groups apart.
+
+    Parameters
+    ----------
+    distances : ndarray of int64, shape (10 issued, lanes, 10 later, lanes)
+        From `lane_distances`.
+    """
+    if p.banks_per_unit < 2 or p.units < 2:
+        return None
+    unit = np.arange(p.lanes) >> p.bank_bits
+    same_bank = np.eye(p.lanes, dtype=bool)
+    same_unit = (unit[:, None] == unit) & ~same_bank
+    other_unit = unit[:, None] != unit
+
+    found: dict[str, int] = {}
+    explained = np.full_like(distances, UNCONSTRAINED)
+
+    def read_off(name: str, issued: int, later: int, *scopes: NDArray[np.bool_]) -> None:
+        """Note one distance that holds in all these scopes."""
+        first = distances[issued, :, later][scopes[0]]
+        found[name] = int(first[0])
+        for scope in scopes:
+            explained[issued, :, later][scope] = first[0]
+
+    read_off("activate_to_activate", ACTIVATE, ACTIVATE, same_bank)
+    read_off("activate_to_unit", ACTIVATE, ACTIVATE, same_unit)
+    read_off("activate_to_rank", ACTIVATE, ACTIVATE, other_unit)
+    read_off("activate_to_read", ACTIVATE, READ, same_bank)
+    read_off("activate_to_precharge", ACTIVATE, PRECHARGE, same_bank)
+    read_off("read_to_read", READ, READ, same_bank, same_unit)
+    read_off("read_to_precharge", READ, PRECHARGE, same_bank)
+    read_off("precharge_to_activate", PRECHARGE, ACTIVATE, same_bank)
+    read_off("precharge_to_refresh", PRECHARGE, REFRESH, same_bank)
+    read_off("refresh_to_activate", REFRESH, ACTIVATE, same_bank, same_unit, other_unit)
+    read_off("refresh_to_refresh", REFRESH, REFRESH, same_bank, same_unit, other_unit)
+    used = np.ix_((ACTIVATE, READ, PRECHARGE, REFRESH), range(p.lanes), (ACTIVATE, READ, PRECHARGE, REFRESH))
+    if (distances[used] != explained[used]).any() or found["activate_to_rank"] > found["activate_to_unit"]:
+        return None
+    return found
+
+
+def can_run(p: Parameters, system: SystemSpec, *, has_delivers: bool, has_long_window: bool) -> bool:
+    """Whether a system has nothing but what the fast engine knows."""
+    return (
+        system.pim.level == "bankgroup"
+        and p.ranks == 1
+        and not p.global_stream
+        and not has_delivers
+        and not has_long_window
+        and not p.tied
+        and not p.host_consumes
+        and p.collect == COLLECT_HOST
+        and p.accumulators == 0
+        and p.phases != PHASES_NEXT
+        and p.buffer_bursts == 0
+        and 0 < p.queue_entries <= MOST_QUEUE_ENTRIES
+        and p.refresh_interval > 0
+    )
+
+
+def _ring(least: int) -> int:
+    return 1 << max(least - 1, 1).bit_length()
+
+
+def make_apart(p: Parameters, rules: dict[str, int]) -> s.Apart:
+    """Closed banks, empty queues, nothing sent."""
+
+    def integers(*shape: int) -> NDArray[np.int64]:
+        return np.zeros(shape, dtype=np.int64)
+
+    queue = _ring(p.queue_entries)
+    joins = _ring(p.banks_per_unit * p.queue_entries)
+    words = cycles.ring_words(p)
+    apart = s.Apart(
+        channel=integers(p.channels, s.APART_COLUMNS),
+        unit=integers(p.channels, p.units, s.UNIT_COLUMNS),
+        bank=integers(p.channels, p.lanes, s.BANK_COLUMNS),
+        entries=integers(p.channels, p.lanes, queue, s.ENTRY_COLUMNS),
+        joins=integers(p.channels, p.units, joins),
+        bits=integers(p.channels, words, cycles.N_KINDS),
+        entry_mask=queue - 1,
+        join_mask=joins - 1,
+        word_mask=words - 1,
+        span=cycles.SPAN,
+        arrival_pattern=cycles.arrival_pattern(p),
+        activate_window=p.activate_window,
+        **rules,
+    )
+    apart.channel[:, s.HORIZON] = -1
+    apart.channel[:, s.WINDOW : s.WINDOW + s.WINDOW_ACTIVATES] = -NEVER
+    apart.channel[:, s.ACTIVATED_AT] = -1
+    apart.channel[:, s.REFRESH_DUE] = p.refresh_interval
+    apart.unit[:, :, s.NEXT] = NEVER
+    apart.bank[:, :, s.ROW] = NO_ROW
+    return apart

@@ -1,0 +1,155 @@
+"""State of the fast engine: what it keeps beside `PimState`.
+
+Units that are bank groups of one rank share nothing but the spacing of ACTIVATEs, the refresh and the
+stream. So a unit is run on its own up to its next ACTIVATE, and a stream runs ahead of the units as far as
+no queue can be full. All arrays are int64 with named columns; times are memory cycles.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ppim.jit import helper
+from ppim.tables import bare
+
+# Columns of `channel`: commands of cycles up to this one are issued,
+HORIZON = 0
+# ... cycles before this one are counted in classes (`cycles`),
+SETTLED = 1
+# ... ACTIVATEs of the rank: the first cycle in which distances between units allow one, the last four,
+GATE = 2
+WINDOW = 3  # up to 6; a ring
+WINDOW_NEXT = 7
+ACTIVATED_LAST = 8  # unit
+ACTIVATED_BEFORE = 9  # unit that had activated last before the cycle of the last ACTIVATE
+ACTIVATED_AT = 10
+# ... the refresh: cycle of the next one due, first cycle after the last one's hold,
+REFRESH_DUE = 11
+RELEASED = 12
+HOLDING = 13  # 1: a refresh holds the units
+HELD_FROM = 14
+REFRESH_LOOK = 15  # first cycle in which the refresh can need a command
+# ... stretches of cycles without a gap that are still to be painted (`cycles`).
+SENDING_FROM = 16
+SENDING_END = 17
+USED_FROM = 18  # the bus moves data
+USED_END = 19
+RESERVED_FROM = 20  # the bus is reserved
+RESERVED_END = 21
+APART_COLUMNS = 22
+
+WINDOW_ACTIVATES = 4
+
+# Columns of `unit`.
+NEXT = 0  # its next command is not before this cycle
+NEXT_LANE = 1  # where `NEXT` is an ACTIVATE that may be issued
+FREE = 2  # first cycle in which it may issue
+READ_FROM = 3  # distance from its last READ
+ACTIVATE_FROM = 4  # distance from its last ACTIVATE
+ACTIVE = 5  # mask of its banks that have entries which selection sees
+LAST_BANK = 6  # that issued last
+PHASE = 7  # of the entries that are seen
+FIRST = 8  # ring of entries that have not been seen yet, by bank
+LAST = 9
+WAITING_FROM = 10  # some entry has been seen all the time since
+UNDER_WAY_FROM = 11  # stretch of cycles in which data are on their way
+UNDER_WAY_END = 12
+COMPUTE_FREE = 13  # end of the arithmetic appended so far
+UNIT_COLUMNS = 16  # a multiple of a cache line
+
+# Columns of `bank`.
+ROW = 0  # open row, or NO_ROW
+READS = 1  # since its ACTIVATE
+MAY_ACTIVATE = 2  # first cycle, as far as the bank's own commands are concerned
+MAY_READ = 3
+MAY_PRECHARGE = 4
+MAY_REFRESH = 5
+HEAD = 6  # its queue, a ring of entries
+SEEN = 7  # entries at the head that have joined and are of the unit's phase
+TAIL = 8
+BANK_COLUMNS = 16
+
+# Columns of an entry.
+ENTRY_ROW = 0
+ENTRY_COLUMN = 1  # of the next burst
+ENTRY_BURSTS = 2  # still to be read
+ENTRY_LENGTH = 3  # bursts in all
+ENTRY_LOOKUP = 4  # NONE for a prefetch
+ENTRY_USERS = 5  # lookups from there on that use it
+ENTRY_JOINS = 6  # cycle from which selection sees it
+ENTRY_PHASE = 7
+ENTRY_COLUMNS = 8
+
+
+class Apart(NamedTuple):
+    """The fast engine's own state; `rules` are distances between commands in cycles.
+
+    Attributes
+    ----------
+    channel : ndarray, shape (channels, APART_COLUMNS)
+    unit : ndarray, shape (channels, units, UNIT_COLUMNS)
+    bank : ndarray, shape (channels, lanes, BANK_COLUMNS)
+    entries : ndarray, shape (channels, lanes, ring, ENTRY_COLUMNS)
+    joins : ndarray, shape (channels, units, ring)
+        Banks of the entries that have not been seen yet, in program order.
+    bits : ndarray, shape (channels, words, kinds)
+        Ring of words, one bit a cycle and kind (`cycles`).
+    """
+
+    channel: np.ndarray
+    unit: np.ndarray
+    bank: np.ndarray
+    entries: np.ndarray
+    joins: np.ndarray
+    bits: np.ndarray
+    entry_mask: int
+    join_mask: int
+    word_mask: int
+    span: int  # cycles that may be simulated before they are settled
+    arrival_pattern: (
+        int  # bits of the cycles in which a READ moves something, from its own; 0: too long for a word
+    )
+    activate_to_activate: int  # of a bank
+    activate_to_unit: int  # of another bank of the unit
+    activate_to_rank: int  # of another unit
+    activate_window: int
+    activate_to_read: int
+    activate_to_precharge: int
+    read_to_read: int
+    read_to_precharge: int
+    precharge_to_activate: int
+    precharge_to_refresh: int
+    refresh_to_activate: int
+    refresh_to_refresh: int
+
+
+@helper(forceinline=True)
+def bare_apart(apart):
+    """The same state as bare tables, for use inside a kernel."""
+    return Apart(
+        bare(apart.channel),
+        bare(apart.unit),
+        bare(apart.bank),
+        bare(apart.entries),
+        bare(apart.joins),
+        bare(apart.bits),
+        apart.entry_mask,
+        apart.join_mask,
+        apart.word_mask,
+        apart.span,
+        apart.arrival_pattern,
+        apart.activate_to_activate,
+        apart.activate_to_unit,
+        apart.activate_to_rank,
+        apart.activate_window,
+        apart.activate_to_read,
+        apart.activate_to_precharge,
+        apart.read_to_read,
+        apart.read_to_precharge,
+        apart.precharge_to_activate,
+        apart.precharge_to_refresh,
+        apart.refresh_to_activate,
+        apart.refresh_to_refresh,
+    )

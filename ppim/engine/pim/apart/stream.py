@@ -1,0 +1,283 @@
+"""A channel's stream, ahead of its units as far as no queue can be full (docs/model.md §2)."""
+
+from __future__ import annotations
+
+from ppim.engine.codes import NEVER
+from ppim.engine.pim.apart.complete import operand_arrives, queue_transfer
+from ppim.engine.pim.apart.cycles import note_slot, note_under_way
+from ppim.engine.pim.apart.state import (
+    ENTRY_BURSTS,
+    ENTRY_COLUMN,
+    ENTRY_JOINS,
+    ENTRY_LENGTH,
+    ENTRY_LOOKUP,
+    ENTRY_PHASE,
+    ENTRY_ROW,
+    ENTRY_USERS,
+    HOLDING,
+    HORIZON,
+    LAST,
+    NEXT,
+    REFRESH_LOOK,
+    SETTLED,
+)
+from ppim.engine.pim.apart.state import (
+    HEAD as QUEUE_HEAD,
+)
+from ppim.engine.pim.apart.state import (
+    TAIL as QUEUE_TAIL,
+)
+from ppim.engine.pim.complete import complete_one
+from ppim.engine.pim.frontend import barrier_opens, count_runs, lane_of_run, phase_of
+from ppim.engine.pim.heap import READY
+from ppim.engine.pim.limits import INSTRUCTION
+from ppim.engine.pim.state import (
+    ACTS_AFTER,
+    DONE,
+    GROUP,
+    INSTRUCTIONS,
+    OPEN,
+    REFILL,
+    TRANSFERS_SENT,
+    TRANSFERS_WAITING,
+)
+from ppim.jit import helper
+from ppim.program.instruction import (
+    ADDRESS,
+    ALL,
+    BURSTS,
+    HIT,
+    KIND,
+    LOOKUP,
+    LOOKUP_OPERANDS,
+    N_SUMS,
+    NONE,
+    PREFETCH,
+    SHARERS,
+    SUM,
+    SUM_BURSTS,
+    SUM_LOOKUPS,
+    SUM_ORDER,
+    SUM_SENT,
+    TRANSFER,
+    TURN,
+    UNIT,
+)
+from ppim.program.state import (
+    FRONT,
+    FRONT_BARRIER,
+    FRONT_EMPTY,
+    FRONT_READY,
+    GROUP_COLUMNS,
+    HEAD,
+    NEXT_SLOT,
+    SLOTS,
+    TAIL,
+    TURN_DONE,
+    TURN_GROUPS,
+)
+
+GOES_ON = -1  # the units have to come nearer first
+
+
+@helper(forceinline=True)
+def units_of(p, instruction):
+    """(first, behind the last) unit of an instruction."""
+    unit = instruction[UNIT]
+    if unit == ALL:
+        return 0, p.units
+    return unit, unit + 1
+
+
+@helper(forceinline=True)
+def has_room(p, a, channel, instruction):
+    """Whether every run finds a place; units that lag behind can only have more of it."""
+    address = instruction[ADDRESS]
+    first, stop = units_of(p, instruction)
+    for run in range(count_runs(p, address, instruction[BURSTS])):
+        # Runs beyond the unit's banks come to a bank a second time.
+        needed = 1 + (run >> p.bank_bits)
+        for unit in range(first, stop):
+            lane, _ = lane_of_run(p, unit, address, run)
+            bank = a.bank[channel, lane]
+            if bank[QUEUE_TAIL] - bank[QUEUE_HEAD] + needed > p.queue_entries:
+                return False
+    return True
+
+
+@helper(forceinline=True)
+def enter(p, a, channel, unit, lane, row, column, bursts, lookup, users, phase, joins):
+    """One run goes to the queue of its bank."""
+    bank = a.bank[channel, lane]
+    entry = a.entries[channel, lane, bank[QUEUE_TAIL] & a.entry_mask]
+    entry[ENTRY_ROW] = row
+    entry[ENTRY_COLUMN] = column
+    entry[ENTRY_BURSTS] = bursts
+    entry[ENTRY_LENGTH] = bursts
+    entry[ENTRY_LOOKUP] = lookup
+    entry[ENTRY_USERS] = users
+    entry[ENTRY_PHASE] = phase
+    entry[ENTRY_JOINS] = joins
+    bank[QUEUE_TAIL] += 1
+    item = a.unit[channel, unit]
+    a.joins[channel, unit, item[LAST] & a.join_mask] = lane & (p.banks_per_unit - 1)
+    item[LAST] += 1
+    item[NEXT] = min(item[NEXT], joins)
+
+
+@helper(forceinline=True)
+def send_reads(p, rings, state, a, channel, instruction, cycle):
+    """READ or PREFETCH: its runs in its units; each run of a READ is an operand of its own."""
+    address, left = instruction[ADDRESS], instruction[BURSTS]
+    phase = phase_of(p, instruction[KIND], instruction[TURN])
+    lookup, users = instruction[LOOKUP], instruction[SHARERS] + 1
+    first, stop = units_of(p, instruction)
+    column = address & (p.bursts_per_row - 1)
+    runs = count_runs(p, address, left)
+    for run in range(runs):
+        bursts = min(left, p.bursts_per_row - column)
+        for unit in range(first, stop):
+            lane, row = lane_of_run(p, unit, address, run)
+            # A READ that all units execute serves one lookup in each.
+            user = lookup if lookup == NONE else lookup + unit - first
+            enter(p, a, channel, unit, lane, row, column, bursts, user, users, phase, cycle + ACTS_AFTER)
+        left -= bursts
+        column = 0
+    if lookup != NONE:
+        served = users + stop - first - 1
+        state.channel[channel, OPEN] += served * runs
+        if runs > 1:
+            expect_more(rings, state, channel, instruction, served, runs - 1)
+
+
+@helper
+def expect_more(rings, state, channel, instruction, served, more):
+    """A READ of several runs completes once for each of them: so much is not done yet for its turn."""
+    for lookup in range(instruction[LOOKUP], instruction[LOOKUP] + served):
+        rings.lookups[lookup & rings.lookup_mask, LOOKUP_OPERANDS] += more
+    column = TURN_GROUPS + state.channel[channel, GROUP] * GROUP_COLUMNS + TURN_DONE
+    rings.turns[instruction[TURN] & rings.turn_mask, column] -= served * more
+
+
+@helper(forceinline=True)
+def send_transfer(rings, state, channel, instruction, cycle):
+    """TRANSFER: its sum is sent when it is complete; without a sum it only takes its slot."""
+    state.channel[channel, OPEN] += 1
+    if instruction[N_SUMS] == 0:
+        complete_one(rings, state, channel, instruction[TURN], cycle + ACTS_AFTER)
+        return
+    row = rings.sums[instruction[SUM] & rings.sum_mask]
+    row[SUM_SENT] = cycle
+    row[SUM_ORDER] = state.channel[channel, TRANSFERS_SENT]
+    row[SUM_BURSTS] = instruction[BURSTS]
+    state.channel[channel, TRANSFERS_SENT] += 1
+    if row[SUM_LOOKUPS] == 0:
+        queue_transfer(rings, state, channel, instruction[SUM], cycle)
+
+
+@helper(forceinline=True)
+def send_hit(p, rings, state, a, channel, instruction, cycle):
+    """HIT: the units have come up to its slot, since arithmetic is done in order."""
+    users = instruction[SHARERS] + 1
+    first, stop = units_of(p, instruction)
+    state.channel[channel, OPEN] += users + stop - first - 1
+    arrival = cycle + ACTS_AFTER + p.cache_latency
+    for unit in range(first, stop):
+        note_under_way(a, channel, unit, cycle, arrival)
+        lookup = instruction[LOOKUP] + unit - first
+        for user in range(lookup, lookup + users):
+            operand_arrives(p, rings, state, a, channel, unit, user, cycle, arrival)
+
+
+@helper(forceinline=True)
+def use_slot(p, rings, state, a, channel, instruction, cycle):
+    """The instruction is sent in `cycle`."""
+    note_slot(p, a, channel, cycle)
+    kind = instruction[KIND]
+    is_demand = kind != PREFETCH and (kind != TRANSFER or instruction[N_SUMS] > 0)
+    state.peaks[channel, INSTRUCTION] += is_demand
+    state.channel[channel, INSTRUCTIONS] += 1
+    stream = rings.stream[channel]
+    stream[FRONT] = FRONT_READY
+    stream[HEAD] += 1
+    stream[SLOTS] += 1
+    stream[NEXT_SLOT] = cycle + p.interval
+
+
+@helper(forceinline=True)
+def next_change(p, state, a, channel):
+    """No command, refresh apart, and no transfer comes before this cycle; NEVER: nothing is left."""
+    first = NEVER
+    for unit in range(p.units):
+        first = min(first, a.unit[channel, unit, NEXT])
+    if first < NEVER and a.channel[channel, HOLDING]:
+        first = max(first, a.channel[channel, REFRESH_LOOK])
+    if state.channel[channel, TRANSFERS_WAITING] > 0:
+        first = min(first, state.transfers[channel, 0, READY])
+    if first == NEVER:
+        return NEVER
+    return max(first, a.channel[channel, HORIZON] + 1)
+
+
+@helper(forceinline=True)
+def wait_for_program(p, rings, state, a, channel, final):
+    """Nothing is left to send: (REFILL or DONE, _), or (GOES_ON, cycle) while units have something to do."""
+    stream = rings.stream[channel]
+    goal = next_change(p, state, a, channel) if final else stream[NEXT_SLOT] - p.interval + 1
+    if goal < NEVER and goal > a.channel[channel, HORIZON]:
+        return GOES_ON, goal
+    stream[FRONT] = FRONT_EMPTY
+    return DONE if final else REFILL, NEVER
+
+
+@helper(forceinline=True)
+def wait_at_barrier(p, rings, state, a, channel, final):
+    """As `wait_for_program`, until all that the barrier waits for is complete.
+
+    The barrier opens after this channel's last completion: `unit_read_latency` after a READ that is still to
+    come, or after the first transfer that waits.
+    """
+    horizon = a.channel[channel, HORIZON]
+    counters = state.channel[channel]
+    stream = rings.stream[channel]
+    if counters[OPEN] == 0:
+        stream[FRONT] = FRONT_BARRIER
+        return DONE if final else REFILL, NEVER
+    if horizon <= stream[NEXT_SLOT]:
+        return GOES_ON, stream[NEXT_SLOT] + 1
+    if counters[TRANSFERS_WAITING] == counters[OPEN]:
+        return GOES_ON, state.transfers[channel, 0, READY]
+    return GOES_ON, horizon + p.unit_read_latency + p.host_latency
+
+
+@helper(forceinline=True)
+def act_stream(p, rings, state, a, channel, final):
+    """Send what can be sent: (status, _), or (GOES_ON, cycle up to which the units have to come first)."""
+    stream = rings.stream[channel]
+    while True:
+        if stream[HEAD] == stream[TAIL]:
+            return wait_for_program(p, rings, state, a, channel, final)
+        instruction = rings.instructions[channel, stream[HEAD] & rings.instruction_mask]
+        opens = barrier_opens(p, rings, instruction)
+        if opens == NEVER:
+            return wait_at_barrier(p, rings, state, a, channel, final)
+        cycle = max(stream[NEXT_SLOT], opens)
+        lags = a.channel[channel, HORIZON] < cycle
+        if lags and cycle > a.channel[channel, SETTLED] + a.span:
+            return GOES_ON, cycle
+        kind = instruction[KIND]
+        if kind == TRANSFER:
+            send_transfer(rings, state, channel, instruction, cycle)
+        elif kind == HIT:
+            if lags:
+                return GOES_ON, cycle
+            send_hit(p, rings, state, a, channel, instruction, cycle)
+        else:
+            if not has_room(p, a, channel, instruction):
+                if not lags:
+                    # No room at the end of `cycle`, nor before the next command.
+                    cycle = next_change(p, state, a, channel)
+                    stream[NEXT_SLOT] = cycle
+                return GOES_ON, cycle
+            send_reads(p, rings, state, a, channel, instruction, cycle)
+        use_slot(p, rings, state, a, channel, instruction, cycle)

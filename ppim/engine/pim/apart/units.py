@@ -1,0 +1,413 @@
+"""What the units of a channel issue, up to a cycle; refreshes between (docs/model.md §3, §5)."""
+
+from __future__ import annotations
+
+from ppim.engine.codes import ACTIVATE, NEVER, NO_ROW, PRECHARGE, READ, REFRESH
+from ppim.engine.lanes import count_trailing_zeros
+from ppim.engine.pim.apart.complete import operand_arrives
+from ppim.engine.pim.apart.cycles import (
+    REFRESHES,
+    WAITS,
+    note_under_way,
+    paint,
+    paint_command,
+    paint_read,
+)
+from ppim.engine.pim.apart.state import (
+    ACTIVATE_FROM,
+    ACTIVATED_AT,
+    ACTIVATED_BEFORE,
+    ACTIVATED_LAST,
+    ACTIVE,
+    ENTRY_BURSTS,
+    ENTRY_COLUMN,
+    ENTRY_COLUMNS,
+    ENTRY_JOINS,
+    ENTRY_LENGTH,
+    ENTRY_LOOKUP,
+    ENTRY_PHASE,
+    ENTRY_ROW,
+    ENTRY_USERS,
+    FIRST,
+    FREE,
+    GATE,
+    HEAD,
+    HELD_FROM,
+    HOLDING,
+    HORIZON,
+    LAST,
+    LAST_BANK,
+    MAY_ACTIVATE,
+    MAY_PRECHARGE,
+    MAY_READ,
+    MAY_REFRESH,
+    NEXT,
+    NEXT_LANE,
+    PHASE,
+    READ_FROM,
+    READS,
+    REFRESH_DUE,
+    REFRESH_LOOK,
+    RELEASED,
+    ROW,
+    SEEN,
+    WAITING_FROM,
+    WINDOW,
+    WINDOW_ACTIVATES,
+    WINDOW_NEXT,
+)
+from ppim.engine.pim.issue import NOT_A_COLUMN, keep_log
+from ppim.engine.pim.limits import tally_activate, tally_reads
+from ppim.engine.pim.queues import MAX_HITS_BEFORE_PRECHARGE
+from ppim.engine.pim.state import (
+    ACTIVATES,
+    FINISH,
+    PRECHARGES,
+    PREFETCH_READS,
+    ROW_HITS,
+)
+from ppim.engine.pim.state import READS as READS_COUNTED
+from ppim.engine.pim.state import (
+    REFRESHES as REFRESHES_COUNTED,
+)
+from ppim.jit import helper
+from ppim.program.instruction import NONE
+
+# What a bank offers, where it is not the place of the entry to be read.
+OFFERS_ACTIVATE = -1
+OFFERS_PRECHARGE = -2
+
+
+@helper(forceinline=True)
+def first_hit(p, a, channel, lane, bank):
+    """Place of the oldest entry behind the first that selection sees and that wants the open row, or -1."""
+    for place in range(1, min(bank[SEEN], p.window)):
+        if a.entries[channel, lane, (bank[HEAD] + place) & a.entry_mask, ENTRY_ROW] == bank[ROW]:
+            return place
+    return -1
+
+
+@helper(forceinline=True)
+def offer(p, a, channel, unit, lane, free):
+    """(cycle, what) of the command that a bank with entries offers first; not before `free`."""
+    bank = a.bank[channel, lane]
+    if bank[ROW] == NO_ROW:
+        distance = max(unit[ACTIVATE_FROM], a.channel[channel, GATE])
+        return max(free, max(bank[MAY_ACTIVATE], distance)), OFFERS_ACTIVATE
+    read_at = max(free, max(bank[MAY_READ], unit[READ_FROM]))
+    if a.entries[channel, lane, bank[HEAD] & a.entry_mask, ENTRY_ROW] == bank[ROW]:
+        return read_at, 0
+    place = first_hit(p, a, channel, lane, bank)
+    precharge_at = max(free, bank[MAY_PRECHARGE])
+    if place < 0 or (bank[READS] >= MAX_HITS_BEFORE_PRECHARGE and precharge_at <= read_at):
+        return precharge_at, OFFERS_PRECHARGE
+    return read_at, place
+
+
+@helper(forceinline=True)
+def best_offer(p, a, channel, unit, first_lane):
+    """(cycle, what, lane) of the unit's next command as far as its entries are seen; NEVER if none is."""
+    mask = unit[ACTIVE]
+    free = unit[FREE]
+    if mask & (mask - 1) == 0:
+        if mask == 0:
+            return NEVER, 0, first_lane
+        lane = first_lane + count_trailing_zeros(mask)
+        at, what = offer(p, a, channel, unit, lane, free)
+        return at, what, lane
+    best, best_what, best_lane = NEVER, 0, first_lane
+    after = unit[LAST_BANK] + 1
+    while mask:
+        later = mask >> after << after
+        bit = count_trailing_zeros(later if later else mask)
+        mask &= ~(1 << bit)
+        lane = first_lane + bit
+        at, what = offer(p, a, channel, unit, lane, free)
+        if at < best:
+            best, best_what, best_lane = at, what, lane
+    return best, best_what, best_lane
+
+
+@helper(forceinline=True)
+def see_next(p, a, channel, unit, first_lane, until):
+    """Let selection see the unit's next entry if it joins by `until` and its phase permits.
+
+    Returns whether it does, and the cycle from which it would (NEVER if its phase does not permit).
+    """
+    if unit[FIRST] == unit[LAST]:
+        return False, NEVER
+    number = first_lane >> p.bank_bits
+    lane = first_lane + a.joins[channel, number, unit[FIRST] & a.join_mask]
+    bank = a.bank[channel, lane]
+    entry = a.entries[channel, lane, (bank[HEAD] + bank[SEEN]) & a.entry_mask]
+    if unit[ACTIVE] and entry[ENTRY_PHASE] != unit[PHASE]:
+        return False, NEVER
+    joins = entry[ENTRY_JOINS]
+    if joins > until:
+        return False, joins
+    if unit[ACTIVE] == 0:
+        unit[PHASE] = entry[ENTRY_PHASE]
+        unit[WAITING_FROM] = max(unit[WAITING_FROM], joins)
+    unit[ACTIVE] |= 1 << (lane - first_lane)
+    unit[FREE] = max(unit[FREE], joins)  # nothing else comes before
+    bank[SEEN] += 1
+    unit[FIRST] += 1
+    return True, joins
+
+
+@helper
+def see_while_held(p, a, channel, last):
+    """Selection sees what joins while a refresh holds the units."""
+    for number in range(p.units):
+        unit = a.unit[channel, number]
+        while see_next(p, a, channel, unit, number << p.bank_bits, last)[0]:
+            pass
+
+
+@helper(forceinline=True)
+def leave(a, channel, lane, bank, place):
+    """Take an entry out of its queue; those before it move up."""
+    while place > 0:
+        for column in range(ENTRY_COLUMNS):
+            a.entries[channel, lane, (bank[HEAD] + place) & a.entry_mask, column] = a.entries[
+                channel, lane, (bank[HEAD] + place - 1) & a.entry_mask, column
+            ]
+        place -= 1
+    bank[HEAD] += 1
+    bank[SEEN] -= 1
+
+
+@helper(forceinline=True)
+def read(p, rings, state, a, channel, unit, lane, place, first, last):
+    """READ bursts of one entry from cycle `first` on, up to `last` or the entry's end."""
+    bank = a.bank[channel, lane]
+    entry = a.entries[channel, lane, (bank[HEAD] + place) & a.entry_mask]
+    counters = state.channel[channel]
+    reads = bank[READS]
+    burst, at, bursts = first, first, entry[ENTRY_BURSTS]
+    while bursts > 0 and burst <= last:
+        paint_read(p, a, channel, burst)
+        keep_log(state, channel, burst, READ, lane, bank[ROW], entry[ENTRY_COLUMN])
+        entry[ENTRY_COLUMN] += 1
+        counters[READS_COUNTED] += 1
+        counters[ROW_HITS] += reads > 0
+        reads += 1
+        at = burst
+        burst += a.read_to_read
+        bursts -= 1
+    arrival = at + p.unit_read_latency
+    entry[ENTRY_BURSTS] = bursts
+    bank[READS] = reads
+    bank[MAY_PRECHARGE] = max(bank[MAY_PRECHARGE], at + a.read_to_precharge)
+    unit[READ_FROM] = burst
+    unit[FREE] = at + 1
+    unit[LAST_BANK] = lane & (p.banks_per_unit - 1)
+    number = lane >> p.bank_bits
+    note_under_way(a, channel, number, first, arrival)
+    if bursts > 0:
+        return
+    counters[FINISH] = max(counters[FINISH], arrival)
+    length, lookup, users = entry[ENTRY_LENGTH], entry[ENTRY_LOOKUP], entry[ENTRY_USERS]
+    tally_reads(p, state, channel, lane, length, lookup != NONE)
+    leave(a, channel, lane, bank, place)
+    if bank[SEEN] == 0:
+        unit[ACTIVE] &= ~(1 << unit[LAST_BANK])
+        if unit[ACTIVE] == 0:
+            paint(a, channel, WAITS, unit[WAITING_FROM], at)
+            unit[WAITING_FROM] = at  # entries of the next phase that have joined are seen from now on
+    if lookup == NONE:
+        counters[PREFETCH_READS] += length
+        return
+    for user in range(lookup, lookup + users):
+        operand_arrives(p, rings, state, a, channel, number, user, at, arrival)
+
+
+@helper(forceinline=True)
+def precharge(state, a, channel, unit, lane, cycle):
+    """Close a bank for its unit."""
+    close(state, a, channel, lane, cycle)
+    unit[FREE] = cycle + 1
+
+
+@helper(forceinline=True)
+def close(state, a, channel, lane, cycle):
+    """PRECHARGE of a bank."""
+    bank = a.bank[channel, lane]
+    bank[ROW] = NO_ROW
+    bank[MAY_ACTIVATE] = max(bank[MAY_ACTIVATE], cycle + a.precharge_to_activate)
+    bank[MAY_REFRESH] = max(bank[MAY_REFRESH], cycle + a.precharge_to_refresh)
+    state.channel[channel, PRECHARGES] += 1
+    paint_command(a, channel, cycle)
+    keep_log(state, channel, cycle, PRECHARGE, lane, NO_ROW, NOT_A_COLUMN)
+
+
+@helper(forceinline=True)
+def activate(p, state, a, channel, number, cycle):
+    """Issue the ACTIVATE that a unit has in view; move the rank's gate."""
+    unit = a.unit[channel, number]
+    lane = unit[NEXT_LANE]
+    bank = a.bank[channel, lane]
+    entry = a.entries[channel, lane, bank[HEAD] & a.entry_mask]
+    bank[ROW] = entry[ENTRY_ROW]
+    bank[READS] = 0
+    bank[MAY_ACTIVATE] = cycle + a.activate_to_activate
+    bank[MAY_READ] = cycle + a.activate_to_read
+    bank[MAY_PRECHARGE] = cycle + a.activate_to_precharge
+    unit[ACTIVATE_FROM] = cycle + a.activate_to_unit
+    unit[FREE] = cycle + 1
+    unit[LAST_BANK] = lane & (p.banks_per_unit - 1)
+    row = a.channel[channel]
+    if cycle > row[ACTIVATED_AT]:
+        row[ACTIVATED_BEFORE] = row[ACTIVATED_LAST]
+        row[ACTIVATED_AT] = cycle
+    row[ACTIVATED_LAST] = number
+    row[WINDOW + row[WINDOW_NEXT]] = cycle
+    row[WINDOW_NEXT] = (row[WINDOW_NEXT] + 1) & (WINDOW_ACTIVATES - 1)
+    fourth_last = row[WINDOW + row[WINDOW_NEXT]]
+    row[GATE] = max(cycle + a.activate_to_rank, fourth_last + a.activate_window)
+    state.channel[channel, ACTIVATES] += 1
+    tally_activate(p, state, channel, lane, entry[ENTRY_LOOKUP] != NONE)
+    paint_command(a, channel, cycle)
+    keep_log(state, channel, cycle, ACTIVATE, lane, bank[ROW], NOT_A_COLUMN)
+
+
+@helper(forceinline=True)
+def run_unit(p, rings, state, a, channel, number, last):
+    """Issue a unit's commands of cycles up to `last`, but stop before an ACTIVATE; sets `NEXT`.
+
+    What it issues no other unit can change: their ACTIVATEs only delay this one's.
+    """
+    unit = a.unit[channel, number]
+    first_lane = number << p.bank_bits
+    while True:
+        at, what, lane = best_offer(p, a, channel, unit, first_lane)
+        seen, joins = see_next(p, a, channel, unit, first_lane, min(at, last))
+        if seen:
+            continue
+        if at > last or what == OFFERS_ACTIVATE:
+            unit[NEXT] = min(at, joins)
+            unit[NEXT_LANE] = lane
+            return
+        if what == OFFERS_PRECHARGE:
+            precharge(state, a, channel, unit, lane, at)
+            unit[LAST_BANK] = lane - first_lane
+        else:
+            alone = unit[ACTIVE] & (unit[ACTIVE] - 1) == 0
+            stop = min(last, joins - 1) if alone else at
+            read(p, rings, state, a, channel, unit, lane, what, at, stop)
+
+
+@helper(forceinline=True)
+def next_to_activate(p, a, channel):
+    """(cycle, unit) of the channel's next ACTIVATE: the earliest; of one cycle, the first in turn (§3)."""
+    row = a.channel[channel]
+    best, best_unit, best_turn = NEVER, 0, 0
+    for number in range(p.units):
+        at = a.unit[channel, number, NEXT]
+        if at > best or at == NEVER:
+            continue
+        before = row[ACTIVATED_LAST] if at > row[ACTIVATED_AT] else row[ACTIVATED_BEFORE]
+        turn = number - before - 1
+        if turn < 0:
+            turn += p.units
+        if at < best or turn < best_turn:
+            best, best_unit, best_turn = at, number, turn
+    return best, best_unit
+
+
+@helper(forceinline=True)
+def issue_units(p, rings, state, a, channel, last):
+    """All commands of units in cycles up to `last`."""
+    stale = 0
+    for number in range(p.units):
+        stale |= (a.unit[channel, number, NEXT] <= last) << number
+    while True:
+        while stale:
+            number = count_trailing_zeros(stale)
+            stale &= stale - 1
+            run_unit(p, rings, state, a, channel, number, last)
+        at, number = next_to_activate(p, a, channel)
+        if at > last:
+            return
+        activate(p, state, a, channel, number, at)
+        stale = 1 << number
+        for other in range(p.units):
+            stale |= (a.unit[channel, other, NEXT] < min(a.channel[channel, GATE], last + 1)) << other
+
+
+@helper(forceinline=True)
+def bank_to_close(p, a, channel, cycle):
+    """Next step of a refresh: (first open bank that may be closed at `cycle`, or -1; else when to look again).
+
+    The second is the cycle of REFRESH, negative, where all banks are closed.
+    """
+    may_close, may_refresh = NEVER, cycle
+    for lane in range(p.lanes):
+        bank = a.bank[channel, lane]
+        if bank[ROW] == NO_ROW:
+            may_refresh = max(may_refresh, bank[MAY_REFRESH])
+        elif bank[MAY_PRECHARGE] <= cycle:
+            return lane, cycle
+        else:
+            may_close = min(may_close, bank[MAY_PRECHARGE])
+    return -1, -may_refresh if may_close == NEVER else may_close
+
+
+@helper(forceinline=True)
+def refresh(p, state, a, channel, cycle):
+    """REFRESH of the rank; the units are let go."""
+    row = a.channel[channel]
+    state.channel[channel, REFRESHES_COUNTED] += 1
+    keep_log(state, channel, cycle, REFRESH, 0, NO_ROW, NOT_A_COLUMN)
+    paint_command(a, channel, cycle)
+    paint(a, channel, REFRESHES, row[HELD_FROM], cycle + p.refresh_cycles)
+    for lane in range(p.lanes):
+        bank = a.bank[channel, lane]
+        bank[MAY_ACTIVATE] = max(bank[MAY_ACTIVATE], cycle + a.refresh_to_activate)
+        bank[MAY_REFRESH] = cycle + a.refresh_to_refresh
+    for number in range(p.units):
+        unit = a.unit[channel, number]
+        unit[FREE] = max(unit[FREE], cycle + 1)
+    row[HOLDING] = 0
+    row[RELEASED] = cycle + 1
+    row[REFRESH_DUE] += p.refresh_interval
+
+
+@helper
+def hold_for_refresh(p, state, a, channel, last):
+    """Commands of the refresh that holds the units, of cycles up to `last` (golden README 3.9)."""
+    row = a.channel[channel]
+    cycle = row[REFRESH_LOOK]
+    while cycle <= last:
+        lane, look = bank_to_close(p, a, channel, cycle)
+        if lane >= 0:
+            close(state, a, channel, lane, cycle)
+            cycle += 1
+        elif look > 0:
+            cycle = look
+        elif -look > cycle:
+            cycle = -look
+        else:
+            refresh(p, state, a, channel, cycle)
+            return
+    row[REFRESH_LOOK] = cycle
+
+
+@helper(forceinline=True)
+def advance(p, rings, state, a, channel, last):
+    """All commands of a channel in cycles up to `last`."""
+    row = a.channel[channel]
+    while True:
+        if row[HOLDING]:
+            hold_for_refresh(p, state, a, channel, last)
+            if row[HOLDING]:
+                see_while_held(p, a, channel, last)
+                break
+        hold = max(row[REFRESH_DUE], row[RELEASED])
+        issue_units(p, rings, state, a, channel, min(last, hold - 1))
+        if hold > last:
+            break
+        row[HOLDING] = 1
+        row[HELD_FROM] = hold
+        row[REFRESH_LOOK] = hold
+    row[HORIZON] = last

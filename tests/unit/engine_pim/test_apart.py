@@ -1,0 +1,116 @@
+"""The fast engine: against the twin where it can run, and against the general engine; where it cannot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ppim.dram.device import Device
+from ppim.engine.pim import engine as engine_module
+from ppim.engine.pim.engine import PimEngine
+from ppim.program.state import make_rings
+from ppim.systems.spec import SystemSpec
+from tests.reference.pim_account import CLASSES, simulate_and_classify
+from tests.reference.pim_programs import Case, RandomProgram, make_device, make_system, pick
+from tests.unit.engine_pim.compare import assert_same
+from tests.unit.engine_pim.feed import EngineResult, run_program
+
+SEEDS = range(40)
+
+
+def random_case(seed: int) -> Case:
+    """A small case for units that are bank groups apart, in which refreshes, phases and queues meet."""
+    rng = np.random.default_rng(seed)
+    device = make_device(
+        pick(rng, "HBM2", "HBM2", "DDR4"),
+        channels=pick(rng, 1, 2, 4),
+        bankgroups=pick(rng, 2, 4),
+        banks_per_group=pick(rng, 2, 4),
+        rows=8,
+        bursts_per_row=pick(rng, 2, 4, 8),
+        refresh_policy=pick(rng, "RANK_LEVEL_STAGGERED", "RANK_LEVEL_SIMULTANEOUS"),
+        tREFI=int(rng.integers(300, 900)),
+        tRFC=int(rng.integers(20, 150)),
+        tFAW=int(rng.integers(16, 80)),
+    )
+    system = make_system(
+        level="bankgroup",
+        instruction_interval=pick(rng, 1, 2, 3, 8),
+        host_latency=pick(rng, 0, 0, 5, 60),
+        unit_queue=pick(rng, -1, 2, 4, 16),
+        unit_window=pick(rng, 1, 2, 4, 8),
+        unit_read_latency=pick(rng, -1, -1, int(rng.integers(1, 70))),
+        cross_unit_timing=pick(rng, "physical", "physical", "faw-only", "none"),
+        barrier=pick(rng, "table", "table", "batch", "none"),
+        transfer=pick(rng, "non-empty", "all"),
+        cache_latency=pick(rng, 1, 4),
+        prefetch=pick(rng, "none", "table", "table", "all"),
+    )
+    program = RandomProgram(rng, device, system)
+    program.read_out_share = 0.0
+    program.turns, program.bags = pick(rng, 2, 8), pick(rng, 2, 8)
+    return Case(seed, device, system, program.build())
+
+
+def use_general_engine(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(engine_module, "can_run", lambda *_, **__: False)
+
+
+def has_fast_engine(device: Device, system: SystemSpec, delivers: int = 0) -> bool:
+    streams = device.organization.channels if system.pim.frontend == "per-channel" else 1
+    rings = make_rings(streams, 2, 2, 2, 2)
+    engine = PimEngine(device, system, rings, delivers_per_lookup=delivers, max_row_bursts=2)
+    return engine.apart is not None
+
+
+def assert_equal_results(left: EngineResult, right: EngineResult) -> None:
+    assert left.cycles == right.cycles
+    np.testing.assert_array_equal(left.counters, right.counters)
+    np.testing.assert_array_equal(left.classes, right.classes)
+    assert left.limits == right.limits
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_programs(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = random_case(seed)
+    assert has_fast_engine(case.device, case.system)
+    twin, classes = simulate_and_classify(case.device, case.system, case.program)
+    whole = run_program(case.device, case.system, case.program)
+    in_pieces = run_program(case.device, case.system, case.program, piece=1 + seed % 7)
+    few_commands = run_program(case.device, case.system, case.program, keep_commands=1 + seed)
+    use_general_engine(monkeypatch)
+    general = run_program(case.device, case.system, case.program)
+    for result in (whole, in_pieces, few_commands):
+        assert_same(case, twin, result)
+        assert_equal_results(result, general)
+        for expected, found in zip(classes, result.classes, strict=True):
+            assert {name: expected[name] for name in CLASSES} == dict(
+                zip(CLASSES, found.tolist(), strict=True)
+            )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"frontend": "global"},
+        {"level": "bank"},
+        {"level": "channel"},
+        {"prefetch": "next"},
+        {"unit_buffer_bursts": 4},
+        {"unit_queue": 0},
+    ],
+)
+def test_other_systems_run_on_the_general_engine(changes: dict[str, Any]) -> None:
+    assert not has_fast_engine(make_device(), make_system(**changes))
+
+
+def test_other_devices_and_read_outs_run_on_the_general_engine() -> None:
+    assert has_fast_engine(make_device(), make_system())
+    assert not has_fast_engine(make_device(), make_system(), delivers=1)
+    assert not has_fast_engine(make_device(ranks=2), make_system())
+    assert not has_fast_engine(make_device("GDDR6"), make_system())
+    assert not has_fast_engine(make_device("LPDDR4"), make_system())
+    assert not has_fast_engine(make_device(banks_per_group=1), make_system())
+    assert not has_fast_engine(make_device(bankgroups=1), make_system())
