@@ -41,7 +41,7 @@ def random_case(seed: int) -> Case:
         host_latency=pick(rng, 0, 0, 5, 60),
         unit_queue=pick(rng, -1, 2, 4, 16),
         unit_window=pick(rng, 1, 2, 4, 8),
-        unit_read_latency=pick(rng, -1, -1, int(rng.integers(1, 70))),
+        unit_read_latency=pick(rng, -1, -1, int(rng.integers(8, 70))),
         cross_unit_timing=pick(rng, "physical", "physical", "faw-only", "none"),
         barrier=pick(rng, "table", "table", "batch", "none"),
         transfer=pick(rng, "non-empty", "all"),
@@ -100,6 +100,10 @@ def test_random_programs(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         {"prefetch": "next"},
         {"unit_buffer_bursts": 4},
         {"unit_queue": 0},
+        {"unit_read_latency": 1},
+        {"unit_accumulators": 1},
+        {"collect": "tree"},
+        {"consumer": "host"},
     ],
 )
 def test_other_systems_run_on_the_general_engine(changes: dict[str, Any]) -> None:

@@ -35,7 +35,7 @@ from ppim.program.instruction import (
 @helper
 def push_transfer(heaps, channel, count, ready, order, number, since):
     """As `push`, not inlined: this is rare and compiles once."""
-    push(heaps, channel, count, ready, order, number, since)
+    push(heaps, channel, count, ready, order, number, since, 0)
 
 
 @helper(forceinline=True)

@@ -21,7 +21,7 @@ MOST_QUEUE_ENTRIES = 1024
 
 
 def bank_rules(p: Parameters, distances: NDArray[np.int64]) -> dict[str, int] | None:
-    """The distances as a dozen numbers, or None where they are not those of bank groups apart.
+    """The distances as a dozen numbers, or None where bank groups do not go with them.
 
     Parameters
     ----------
@@ -59,7 +59,8 @@ def bank_rules(p: Parameters, distances: NDArray[np.int64]) -> dict[str, int] | 
     used = np.ix_((ACTIVATE, READ, PRECHARGE, REFRESH), range(p.lanes), (ACTIVATE, READ, PRECHARGE, REFRESH))
     if (distances[used] != explained[used]).any() or found["activate_to_rank"] > found["activate_to_unit"]:
         return None
-    return found
+    # The data of a run of READs are on their way without a gap.
+    return found if found["read_to_read"] <= p.unit_read_latency else None
 
 
 def can_run(p: Parameters, system: SystemSpec, *, has_delivers: bool, has_long_window: bool) -> bool:
