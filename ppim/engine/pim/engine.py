@@ -49,7 +49,7 @@ _COLLECTORS = {"host": s.COLLECT_HOST, "base-die": s.COLLECT_BASE_DIE, "tree": s
 
 @dataclass(frozen=True)
 class Commands:
-    """Commands of one channel, in the order of their issue."""
+    """Commands of one channel, in the order of their issue (in one cycle, the fast engine's by bank)."""
 
     cycle: NDArray[np.int64]
     command: NDArray[np.int64]
@@ -405,9 +405,10 @@ class PimEngine:
         """Commands kept since the last call, by channel."""
         taken = []
         for channel, count in enumerate(self.state.channel[:, s.LOG_COUNT]):
-            part = self.state.log[channel, :count]
-            # The fast engine issues unit by unit, the whole up to one cycle.
-            part = part[np.argsort(part[:, s.LOG_CYCLE], kind="stable")]
+            part = self.state.log[channel, :count].copy()
+            if self.apart is not None:
+                # It issues unit by unit, all of them up to one cycle.
+                part = part[np.lexsort((part[:, s.LOG_LANE], part[:, s.LOG_CYCLE]))]
             taken.append(
                 Commands(
                     cycle=part[:, s.LOG_CYCLE],
