@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppim.jit import helper, njit
-from ppim.mapping.base import DUPLICATED, NO_COPY, bare_placement, find_copy, locate_row
+from ppim.mapping.base import DUPLICATED, NO_COPY, Placement, bare_placement, find_copy, locate_row
 from ppim.program.cache import probe
 from ppim.program.instruction import (
     ADDRESS,
@@ -35,8 +35,10 @@ from ppim.program.instruction import (
     READ_OUT,
     SUM,
     SUM_BAG,
+    SUM_BURSTS,
     SUM_CHANNEL,
     SUM_LOOKUPS,
+    SUM_ORDER,
     SUM_ORDINAL,
     SUM_PARENT,
     SUM_READY,
@@ -62,6 +64,7 @@ from ppim.program.state import (
     TURN_FIRST_SUM,
     TURN_GROUPS,
     TURN_LEFT,
+    Rings,
     bare_rings,
 )
 from ppim.tables import bare
@@ -95,6 +98,19 @@ PENDING_FIRST_SUM = 1
 PENDING_STOP_SUM = 2
 PENDING_BAGS = 3
 N_PENDING = 4
+
+
+# Parts of the scratch of a turn whose equal lookups are sent once, each as long as the chunk; the first is a bag's.
+OWNERS = 1  # unit of a lookup, by the position of its first access in the turn; NONE once it is sent
+SUMS = 2
+EQUAL = 3  # next lookup with the same rows and owner, or NONE
+LAST_EQUAL = 4  # hash table of the last lookup of each kind; at most four times as many places as lookups
+SCRATCH_PARTS = 9
+
+HASH_MULTIPLIER = (
+    0x2545F4914F6CDD1D  # odd; Vigna, An experimental exploration of Marsaglia's xorshift generators
+)
+HASH_MASK = (1 << 62) - 1
 
 
 class Recipe(NamedTuple):
@@ -146,6 +162,8 @@ class Recipe(NamedTuple):
     slices: int  # units that each row is split over; 0: rows are whole
     in_order: int  # 1: a deliver is an instruction, behind its read-out
     accumulators: int  # bags that a unit may have open; 0: unlimited
+    collect: int  # 1: a collector adds up the partial sums of a bag
+    dedup: int  # 1: equal lookups of a turn are sent once
     lru: int  # 1: demand goes through a cache in the unit
     cached: np.ndarray
     cache_sets: int
@@ -170,6 +188,11 @@ class Accesses(NamedTuple):
     subtable: np.ndarray
     row: np.ndarray
     n: int
+
+
+def scratch_size(recipe: Recipe, n: int) -> int:
+    """Length of the scratch of `build` for a chunk of n accesses."""
+    return n * SCRATCH_PARTS if recipe.dedup else n
 
 
 class BuildState(NamedTuple):
@@ -237,6 +260,8 @@ def bare_recipe(recipe):
         recipe.slices,
         recipe.in_order,
         recipe.accumulators,
+        recipe.collect,
+        recipe.dedup,
         recipe.lru,
         bare(recipe.cached),
         recipe.cache_sets,
@@ -444,6 +469,9 @@ def emit_transfers(rings, recipe, placement, state, next_turn, next_table, n_row
     position = state.pending[PENDING_FIRST_SUM]
     stop = state.pending[PENDING_STOP_SUM]
     for bag in range(0 if recipe.host_consumes else state.pending[PENDING_BAGS]):
+        # The sum of a bag's collector stands before its partial sums, and leaves by itself.
+        if recipe.collect and position < stop and rings.sums[position & sum_mask, SUM_BAG] == bag:
+            position += 1
         for unit in range(recipe.units_per_channel):
             first = position
             while (
@@ -578,6 +606,15 @@ def end_of_lookup(chunk, start, stop):
 
 
 @helper(forceinline=True)
+def end_of_bag(chunk, start, stop):
+    """One past the last access of the bag that begins at `start`."""
+    i = start + 1
+    while i < stop and chunk.sample[i] == chunk.sample[start]:
+        i += 1
+    return i
+
+
+@helper(forceinline=True)
 def end_of_turn(chunk, start, n):
     """One past the last access of the turn that begins at `start`, of accesses 0..n-1."""
     i = start + 1
@@ -623,6 +660,26 @@ def open_sum(rings, recipe, state, channel, unit, bag, turn):
     return number
 
 
+@helper
+def open_collected(rings, recipe, bag, turn, n_sums):
+    """Allocate the sum that a collector makes of a bag's partial sums, which follow it."""
+    number = rings.marks[NEXT_SUM]
+    rings.marks[NEXT_SUM] = number + 1
+    row = rings.sums[number & rings.sum_mask]
+    row[SUM_CHANNEL] = bag % recipe.channels
+    row[SUM_UNIT] = NONE
+    row[SUM_BAG] = bag
+    row[SUM_TURN] = turn
+    row[SUM_LOOKUPS] = n_sums
+    row[SUM_READY] = 0
+    row[SUM_SENT] = 0
+    row[SUM_ORDER] = 0
+    row[SUM_BURSTS] = recipe.vector_bursts
+    row[SUM_PARENT] = NONE
+    row[SUM_ORDINAL] = 0
+    rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1
+
+
 @helper(forceinline=True)
 def open_sums(rings, recipe, placement, state, chunk, owners, start, stop, turn):
     """Allocate the sums of the bag in start..stop-1, by unit of the channel, then channel."""
@@ -645,10 +702,14 @@ def open_sums(rings, recipe, placement, state, chunk, owners, start, stop, turn)
             state.touched[place] = key
             n_touched += 1
         i = after
+    if recipe.collect:
+        open_collected(rings, recipe, np.int64(chunk.sample[start]), turn, n_touched)
     for index in range(n_touched):
         unit = state.touched[index] // recipe.channels
         channel = state.touched[index] % recipe.channels
         number = open_sum(rings, recipe, state, channel, unit, np.int64(chunk.sample[start]), turn)
+        if recipe.collect:
+            rings.sums[number & rings.sum_mask, SUM_PARENT] = number - 1 - index
         state.slot_of_unit[channel * recipe.units_per_channel + unit] = number
     return n_touched
 
@@ -727,6 +788,15 @@ def count_kept_vector(recipe, state, owner, accesses):
 
 
 @helper(forceinline=True)
+def append_hit(rings, recipe, owner, turn, lookup, sharers):
+    """All rows of a lookup lie in its unit, which still has to be told to add them."""
+    channel, unit = owner // recipe.units_per_channel, owner % recipe.units_per_channel
+    stream = 0 if recipe.global_stream else channel
+    append(rings, stream, HIT, channel, unit, 0, 0, turn, lookup, NONE, sharers)
+    rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1 + sharers
+
+
+@helper(forceinline=True)
 def emit_lookup(rings, recipe, placement, state, chunk, start, stop, owner, turn, kept, sharers, compute):
     """Instructions of one lookup.
 
@@ -748,11 +818,7 @@ def emit_lookup(rings, recipe, placement, state, chunk, start, stop, owner, turn
         operands += brought
         kept_bursts += bursts
     if operands == 0:
-        # All its rows lie in the unit; it still has to be told to add them.
-        stream = 0 if recipe.global_stream else owner_channel
-        unit = owner % recipe.units_per_channel
-        append(rings, stream, HIT, owner_channel, unit, 0, 0, turn, number, NONE, 0)
-        rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1
+        append_hit(rings, recipe, owner, turn, number, 0)
         operands = 1
     slot = state.slot_of_unit[owner]
     row = rings.lookups[number & rings.lookup_mask]
@@ -857,6 +923,119 @@ def emit_bag(rings, recipe, placement, state, chunk, owners, start, stop, turn):
 
 
 @helper
+def hash_lookup(chunk, start, stop, owner):
+    """A number that equal lookups of one owner share."""
+    value = owner
+    for i in range(start, stop):
+        value = (value * HASH_MULTIPLIER + np.int64(chunk.row[i])) & HASH_MASK
+    return value ^ (value >> 29)
+
+
+@helper
+def same_rows(chunk, left, right, width):
+    """Whether two lookups of so many accesses use the same rows."""
+    k = 0
+    while k < width and chunk.row[left + k] == chunk.row[right + k]:
+        k += 1
+    return k == width
+
+
+@helper
+def open_turn(rings, recipe, placement, state, chunk, scratch, start, stop, total, turn):
+    """Open the sums of all bags of a turn, and note owner and sum of each lookup; the number of lookups."""
+    n_lookups = 0
+    position = start
+    while position < stop:
+        end = end_of_bag(chunk, position, stop)
+        n_touched = open_sums(rings, recipe, placement, state, chunk, scratch, position, end, turn)
+        i = position
+        while i < end:
+            owner = scratch[i - position]
+            scratch[OWNERS * total + i - start] = owner
+            scratch[SUMS * total + i - start] = state.slot_of_unit[owner]
+            scratch[EQUAL * total + i - start] = NONE
+            n_lookups += 1
+            i = end_of_lookup(chunk, i, end)
+        close_sums(recipe, state, n_touched)
+        position = end
+    return n_lookups
+
+
+@helper
+def chain_equal_lookups(chunk, scratch, start, stop, total, n_lookups):
+    """Have each lookup of a turn name the next one with the same rows and owner (`scratch`, EQUAL)."""
+    size = 4
+    while size < 2 * n_lookups:
+        size <<= 1
+    for slot in range(size):
+        scratch[LAST_EQUAL * total + slot] = NONE
+    width = end_of_lookup(chunk, start, stop) - start
+    for i in range(start, stop, width):
+        owner = scratch[OWNERS * total + i - start]
+        slot = hash_lookup(chunk, i, i + width, owner) & (size - 1)
+        while True:
+            last = scratch[LAST_EQUAL * total + slot]
+            if last == NONE:
+                break
+            if scratch[OWNERS * total + last - start] == owner and same_rows(chunk, last, i, width):
+                scratch[EQUAL * total + last - start] = i
+                break
+            slot = (slot + 1) & (size - 1)
+        scratch[LAST_EQUAL * total + slot] = i
+
+
+@helper
+def emit_turn_once(rings, recipe, placement, state, chunk, scratch, start, stop, total, turn):
+    """Instructions of a turn whose equal lookups in one unit are sent as one, in place of the first of them."""
+    n_lookups = open_turn(rings, recipe, placement, state, chunk, scratch, start, stop, total, turn)
+    chain_equal_lookups(chunk, scratch, start, stop, total, n_lookups)
+    i = start
+    while i < stop:
+        after = end_of_lookup(chunk, i, stop)
+        if scratch[OWNERS * total + i - start] != NONE:
+            emit_equal_lookups(rings, recipe, placement, state, chunk, scratch, start, i, after, total, turn)
+        i = after
+
+
+@helper
+def emit_equal_lookups(rings, recipe, placement, state, chunk, scratch, start, first, after, total, turn):
+    """Instructions of the lookup at `first` for all that equal it, each with its own bag's sum."""
+    table = np.int64(chunk.table[first])
+    owner = scratch[OWNERS * total + first - start]
+    number = rings.marks[NEXT_LOOKUP]
+    sharers = 0
+    other = scratch[EQUAL * total + first - start]
+    while other != NONE:
+        scratch[OWNERS * total + other - start] = NONE  # it needs nothing more
+        sharers += 1
+        other = scratch[EQUAL * total + other - start]
+    rings.marks[NEXT_LOOKUP] = number + 1 + sharers
+    channel = owner // recipe.units_per_channel
+    state.counts[channel, LOOKUPS] += 1 + sharers
+    operands, kept_bursts = 0, 0
+    for i in range(first, after):
+        brought, bursts = emit_access(rings, recipe, placement, state, chunk, i, owner, number, sharers, turn)
+        operands += brought
+        kept_bursts += bursts
+        for _ in range(sharers):
+            count_kept_row(recipe, state, table, np.int64(chunk.subtable[i]), owner)
+    if operands == 0:
+        append_hit(rings, recipe, owner, turn, number, sharers)
+        operands = 1
+    other = first
+    for lookup in range(number, number + 1 + sharers):
+        slot = scratch[SUMS * total + other - start]
+        row = rings.lookups[lookup & rings.lookup_mask]
+        row[LOOKUP_SUM] = slot
+        row[LOOKUP_OPERANDS] = operands
+        row[LOOKUP_COMPUTE] = recipe.compute[table]
+        row[LOOKUP_READY] = 0
+        row[LOOKUP_BURSTS] = kept_bursts if lookup == number else 0
+        rings.sums[slot & rings.sum_mask, SUM_LOOKUPS] += 1
+        other = scratch[EQUAL * total + other - start]
+
+
+@helper
 def emit_split_bag(rings, recipe, placement, state, chunk, start, stop, turn):
     """Instructions of one bag whose rows are split over all units: every unit executes each of them.
 
@@ -912,7 +1091,7 @@ def emit_split_access(rings, recipe, placement, state, chunk, i, channel, first,
     for unit in range(recipe.slices):
         state.unit_accesses[unit] += 1
     kind = READ
-    if recipe.lru:
+    if recipe.lru and recipe.cached[table, subtable]:
         # The caches of all units hold the same rows: one stands for them all.
         if probe(recipe, state.cache_tags[0], state.cache_stamps[0], address, bursts):
             counts[CACHE_HITS] += 1
@@ -938,7 +1117,7 @@ def has_room(rings, recipe, n_accesses, n_bags, n_rows):
     first_sum = oldest[TURN_FIRST_SUM] if live else rings.marks[NEXT_SUM]
     if turn + 1 - rings.marks[OLDEST_TURN] > rings.turn_mask + 1:
         return False
-    parts = max(recipe.slices, 1)
+    parts = max(recipe.slices, 1) + recipe.collect
     if rings.marks[NEXT_LOOKUP] + n_accesses * parts - first_lookup > rings.lookup_mask + 1:
         return False
     if rings.marks[NEXT_SUM] + n_accesses * parts - first_sum > rings.sum_mask + 1:
@@ -985,6 +1164,38 @@ def start_turn(rings, recipe, placement, state, chunk, start, stop, total, turn)
     emit_rest_of_prefetches(rings, recipe, placement, state, fetched_turn, table, n_rows)
 
 
+@helper(forceinline=True)
+def begin_turn(rings, recipe, placement, state, chunk, position, stop, total):
+    """Open the turn at position..stop-1 and emit what goes before its demand; False if it does not fit."""
+    first_turn = rings.marks[NEXT_TURN] == 0
+    most_rows = rows_to_prefetch(recipe, chunk, position, stop, total, first_turn)
+    batch = np.int64(chunk.batch[position])
+    # The last bags of a turn may be empty.
+    bags = min(recipe.batch_size, recipe.samples - batch * recipe.batch_size)
+    if not is_empty_turn(chunk, position):
+        bags = max(bags, np.int64(chunk.sample[stop - 1]) + 1)
+    if not has_room(rings, recipe, stop - position, max(bags, state.pending[PENDING_BAGS]), most_rows):
+        return False
+    turn = rings.marks[NEXT_TURN]
+    rings.marks[NEXT_TURN] = turn + 1
+    row = rings.turns[turn & rings.turn_mask]
+    row[TURN_LEFT] = recipe.tied
+    row[TURN_CLOSED] = 0
+    for column in range(TURN_GROUPS, TURN_COLUMNS):
+        row[column] = 0
+    row[TURN_BATCH] = batch
+    row[TURN_FIRST_LOOKUP] = rings.marks[NEXT_LOOKUP]
+    row[TURN_FIRST_SUM] = rings.marks[NEXT_SUM]
+    start_turn(rings, recipe, placement, state, chunk, position, stop, total, turn)
+    state.pending[PENDING_TURN] = turn
+    state.pending[PENDING_FIRST_SUM] = rings.marks[NEXT_SUM]
+    state.pending[PENDING_BAGS] = bags
+    if placement.copy_mask:
+        for unit in range(placement.units):
+            state.turn_lookups[unit] = 0
+    return True
+
+
 @njit
 def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, position, scratch):
     """Append whole turns from chunk position `position` on while they fit.
@@ -993,7 +1204,7 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
     ----------
     accesses : Accesses
         Whole turns. Accesses behind the first n are those of the turn after them, to be looked at only.
-    scratch : ndarray of int64, shape (largest bag's accesses,)
+    scratch : ndarray of int64, shape (`scratch_size`,)
         For owners of lookups, and behind them the order of lookups.
 
     Returns
@@ -1007,45 +1218,58 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
     n, total = chunk.n, accesses.row.size
     while position < n:
         stop = end_of_turn(chunk, position, n)
-        first_turn = rings.marks[NEXT_TURN] == 0
-        most_rows = rows_to_prefetch(recipe, chunk, position, stop, total, first_turn)
-        batch = np.int64(chunk.batch[position])
-        # The last bags of a turn may be empty.
-        bags = min(recipe.batch_size, recipe.samples - batch * recipe.batch_size)
-        is_empty = is_empty_turn(chunk, position)
-        if not is_empty:
-            bags = max(bags, np.int64(chunk.sample[stop - 1]) + 1)
-        if not has_room(rings, recipe, stop - position, max(bags, state.pending[PENDING_BAGS]), most_rows):
+        if not begin_turn(rings, recipe, placement, state, chunk, position, stop, total):
             return position
-        turn = rings.marks[NEXT_TURN]
-        rings.marks[NEXT_TURN] = turn + 1
-        row = rings.turns[turn & rings.turn_mask]
-        row[TURN_LEFT] = recipe.tied
-        row[TURN_CLOSED] = 0
-        for column in range(TURN_GROUPS, TURN_COLUMNS):
-            row[column] = 0
-        row[TURN_BATCH] = batch
-        row[TURN_FIRST_LOOKUP] = rings.marks[NEXT_LOOKUP]
-        row[TURN_FIRST_SUM] = rings.marks[NEXT_SUM]
-        start_turn(rings, recipe, placement, state, chunk, position, stop, total, turn)
-        if placement.copy_mask:
-            for unit in range(placement.units):
-                state.turn_lookups[unit] = 0
-        if is_empty:
+        turn = state.pending[PENDING_TURN]
+        if is_empty_turn(chunk, position):
             position = stop
         while position < stop:
-            end = position + 1
-            while end < stop and chunk.sample[end] == chunk.sample[position]:
-                end += 1
-            if recipe.slices > 0:
-                emit_split_bag(rings, recipe, placement, state, chunk, position, end, turn)
-            else:
-                n_touched = open_sums(rings, recipe, placement, state, chunk, owners, position, end, turn)
-                emit_bag(rings, recipe, placement, state, chunk, owners, position, end, turn)
-                close_sums(recipe, state, n_touched)
+            end = end_of_bag(chunk, position, stop)
+            n_touched = open_sums(rings, recipe, placement, state, chunk, owners, position, end, turn)
+            emit_bag(rings, recipe, placement, state, chunk, owners, position, end, turn)
+            close_sums(recipe, state, n_touched)
             position = end
-        state.pending[PENDING_TURN] = turn
-        state.pending[PENDING_FIRST_SUM] = row[TURN_FIRST_SUM]
         state.pending[PENDING_STOP_SUM] = rings.marks[NEXT_SUM]
-        state.pending[PENDING_BAGS] = bags
     return position
+
+
+@njit
+def build_joint(owned_rings, owned_recipe, owned_placement, owned_state, accesses, position, scratch):
+    """`build` where an instruction serves lookups of several units or bags: rows are split, or sent once.
+
+    A kernel of its own, so that systems without either do not wait for its compilation.
+    """
+    rings, recipe = bare_rings(owned_rings), bare_recipe(owned_recipe)
+    placement, state = bare_placement(owned_placement), bare_build_state(owned_state)
+    chunk, places = bare_accesses(accesses), bare(scratch)
+    n, total = chunk.n, accesses.row.size
+    while position < n:
+        stop = end_of_turn(chunk, position, n)
+        if not begin_turn(rings, recipe, placement, state, chunk, position, stop, total):
+            return position
+        turn = state.pending[PENDING_TURN]
+        if is_empty_turn(chunk, position):
+            position = stop
+        elif recipe.dedup:
+            emit_turn_once(rings, recipe, placement, state, chunk, places, position, stop, total, turn)
+            position = stop
+        while position < stop:
+            end = end_of_bag(chunk, position, stop)
+            emit_split_bag(rings, recipe, placement, state, chunk, position, end, turn)
+            position = end
+        state.pending[PENDING_STOP_SUM] = rings.marks[NEXT_SUM]
+    return position
+
+
+def build_turns(
+    rings: Rings,
+    recipe: Recipe,
+    placement: Placement,
+    state: BuildState,
+    accesses: Accesses,
+    position: int,
+    scratch: np.ndarray,
+) -> int:
+    """Append whole turns while they fit; position of the first access that was not taken (see `build`)."""
+    kernel = build_joint if recipe.slices or recipe.dedup else build
+    return int(kernel(rings, recipe, placement, state, accesses, position, scratch))

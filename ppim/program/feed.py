@@ -143,10 +143,10 @@ class ProgramFeed:
         """Turns built so far."""
         return int(self.rings.marks[NEXT_TURN])
 
-    def build(self, accesses: b.Accesses, position: int, owners: NDArray[np.int64]) -> int:
+    def build(self, accesses: b.Accesses, position: int, scratch: NDArray[np.int64]) -> int:
         """Build turns from an access on while they fit; position of the first access that was not taken."""
         p = self.prepared
-        return int(b.build(self.rings, p.recipe, p.placement, self.state, accesses, position, owners))
+        return b.build_turns(self.rings, p.recipe, p.placement, self.state, accesses, position, scratch)
 
     def grow(self) -> None:
         """A turn does not fit."""
@@ -159,7 +159,10 @@ def feed_together(feeds: Sequence[ProgramFeed], stretches: Sequence[b.Accesses],
 
     Each memory's stretch has the same turns, but for one at its end that may still wait.
     """
-    owners = [np.empty(len(stretch.row), dtype=np.int64) for stretch in stretches]
+    scratch = [
+        np.empty(b.scratch_size(feed.prepared.recipe, len(stretch.row)), dtype=np.int64)
+        for feed, stretch in zip(feeds, stretches, strict=True)
+    ]
     positions = [0] * len(feeds)
     while True:
         left = [m for m, stretch in enumerate(stretches) if positions[m] < stretch.n]
@@ -167,7 +170,7 @@ def feed_together(feeds: Sequence[ProgramFeed], stretches: Sequence[b.Accesses],
             return
         before = positions.copy()
         for m in left:
-            positions[m] = feeds[m].build(stretches[m], positions[m], owners[m])
+            positions[m] = feeds[m].build(stretches[m], positions[m], scratch[m])
         if positions == before:
             # What waits for others' turns is taken when those are there: the memory that is behind needs room.
             behind = min(feeds[m].turns for m in left)

@@ -116,12 +116,19 @@ def prepare(
         [compute_cycles(ceil_div(int(n), slices), system.compute, device.timing.tCK) for n in column]
         for column in (macs, reused)
     )
+    if system.pim.dedup != "none":
+        _check_dedup(system, has_products=bool(first_product.any()))
     accesses = [table.accesses_per_lookup for table in meta.tables]
     cached = shared if system.cache.cache_subtables == "shared" else np.ones(shape, dtype=np.int64)
     longest = int((placement.row_bursts * cached).max()) * geometry.burst_bytes
     is_lru = system.cache.policy == "lru" and system.cache.cache_bytes > 0 and longest > 0
     sets, ways = _cache_shape(longest, system.cache) if is_lru else (1, 1)
     kept = [len(table.subtables) - 1 if _has_kept(table) else NONE for table in meta.tables]
+    if max(kept) != NONE and (is_split or system.pim.dedup != "none"):
+        raise InputError(
+            "partial_sum_fraction: a kept vector stands for a whole lookup, which mapping vertical cuts in slices and "
+            "dedup=turn looks for by its rows; give 0"
+        )
     recipe = b.Recipe(
         shared=shared,
         row_bytes=row_bytes,
@@ -142,6 +149,8 @@ def prepare(
         slices=geometry.units if is_split else 0,
         in_order=int(system.pim.deliver == "in-order"),
         accumulators=system.compute.unit_accumulators,
+        collect=int(system.pim.collect != "host"),
+        dedup=int(system.pim.dedup == "turn"),
         lru=int(is_lru),
         cached=cached,
         cache_sets=sets,
@@ -221,6 +230,8 @@ def _check_host_consumer(system: SystemSpec) -> None:
         ("prefetch", "none", system.prefetch.prefetch),
         ("deliver", "ahead", system.pim.deliver),
         ("unit_accumulators", 0, system.compute.unit_accumulators),
+        ("collect", "host", system.pim.collect),
+        ("dedup", "none", system.pim.dedup),
         ("transfer", "non-empty", system.pim.transfer),
         ("policy", "none", "lru" if system.cache.policy == "lru" else "none"),
     ):
@@ -228,6 +239,19 @@ def _check_host_consumer(system: SystemSpec) -> None:
             raise InputError(
                 f"{setting}: with consumer=host units only read rows out, so {given} has no meaning; give {neutral}"
             )
+
+
+def _check_dedup(system: SystemSpec, *, has_products: bool) -> None:
+    """Equal lookups of all bags of a turn go together."""
+    if has_products and (system.compute.tt_reorder or system.compute.tt_reuse):
+        raise InputError(
+            "dedup: equal lookups are sent as one in the order of the trace, tt_reorder and tt_reuse need another; "
+            "give tt_reorder=false and tt_reuse=false, or dedup=none"
+        )
+    if system.compute.unit_accumulators:
+        raise InputError(
+            "dedup: a lookup may be of all bags of a turn, so all are open; give unit_accumulators=0"
+        )
 
 
 def _check_split(meta: TraceMeta, system: SystemSpec, sharing: WeightSharing) -> None:
@@ -241,6 +265,11 @@ def _check_split(meta: TraceMeta, system: SystemSpec, sharing: WeightSharing) ->
     if system.pim.consumer == "host":
         raise InputError(
             f"consumer: with mapping {mapping} units add up slices, so host has no meaning; give unit"
+        )
+    if system.pim.collect != "host" or system.pim.dedup != "none":
+        raise InputError(
+            f"mapping {mapping}: units have slices of a sum, which no collector adds up, and share no lookup; "
+            "give collect=host and dedup=none"
         )
     if system.compute.unit_accumulators:
         raise InputError(

@@ -80,6 +80,10 @@ class PimSpec:
     )
     collect_cycles: int = parameter(3, "cycles", "base die, or a level of the tree: to add a vector")
 
+    dedup: Literal["none", "turn"] = parameter(
+        "none", "", "equal lookups that one unit owns: sent one by one, or once for a table's part of a batch"
+    )
+
     def __post_init__(self) -> None:
         if self.instruction_interval < 1 or self.unit_window < 1 or self.host_latency < 0:
             raise ValueError("instruction_interval and unit_window are at least 1, host_latency at least 0")

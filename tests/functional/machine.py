@@ -120,7 +120,8 @@ class Units:
     def _accesses_by_lookup(self) -> list[list[tuple[int, int, int]]]:
         """(table, subtable, row) of each access of each lookup of the trace, in program order.
 
-        Program order is the trace's, but in a bag of a tensor train's table that of the second core's rows.
+        Program order is the trace's, but in a bag of a tensor train's table that of the second core's rows. Where
+        equal lookups go together, it is another inside a turn: then only (table, subtable) is right.
         """
         found: list[list[tuple[int, int, int]]] = []
         bags: list[tuple[int, int, int]] = []
@@ -133,7 +134,8 @@ class Units:
                 bags.append((batch, table, sample))
                 last = (batch, table, sample, lookup)
             found[-1].append((table, subtable, row))
-        chained = [len(getattr(x, "element_factors", ())) > 2 for x in self.trace.schemes]
+        reorders = self.program.prepared.system.compute.tt_reorder
+        chained = [reorders and len(getattr(x, "element_factors", ())) > 2 for x in self.trace.schemes]
         order = sorted(
             range(len(found)), key=lambda n: (*bags[n], found[n][1][2] if chained[bags[n][1]] else 0)
         )

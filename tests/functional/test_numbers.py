@@ -64,6 +64,17 @@ PLACEMENTS: dict[str, dict[str, Any]] = {
         "cache_bytes": 400,
         "unit_accumulators": 2,
     },
+    "equal lookups once": {"mapping": "interleave", "dedup": "turn", "tt_reorder": False, "tt_reuse": False},
+    "collected in the base die": {"mapping": "duplicate", "prefetch": "table", "collect": "base-die"},
+    "equal lookups once, collected in a tree": {
+        "mapping": "duplicate",
+        "policy": "lru",
+        "cache_bytes": 4096,
+        "dedup": "turn",
+        "tt_reorder": False,
+        "tt_reuse": False,
+        "collect": "tree",
+    },
     "vertical": {"mapping": "vertical"},
     "vertical with a cache": {"mapping": "vertical", "policy": "lru", "cache_bytes": 4096},
     "lru without copies": {"mapping": "interleave", "policy": "lru", "cache_bytes": 4096},
@@ -126,7 +137,15 @@ def computed_results(
         earlier = partial.get(number, [0.0] * len(numbers))
         partial[number] = [a + b for a, b in zip(earlier, numbers, strict=True)]
         tables[number] = table
-    assert sorted(units.moved) == list(range(len(program.sums)))
+    of_units = program.sums[:, i.SUM_UNIT] != i.NONE
+    assert sorted(units.moved) == np.flatnonzero(of_units).tolist()
+    # A collector waits for as many partial sums as name it, all of its own bag.
+    children = Counter(program.sums[of_units, i.SUM_PARENT].tolist())
+    for collected in np.flatnonzero(~of_units).tolist():
+        assert program.sums[collected, i.SUM_LOOKUPS] == children.pop(collected)
+        bag = program.sums[program.sums[:, i.SUM_PARENT] == collected][:, [i.SUM_TURN, i.SUM_BAG]]
+        assert (bag == program.sums[collected, [i.SUM_TURN, i.SUM_BAG]]).all()
+    assert children.keys() <= {i.NONE}
     bags: dict[tuple[int, int], list[list[np.ndarray]]] = defaultdict(list)
     # By unit, so that slices come in their order.
     for number in sorted(units.moved, key=lambda n: tuple(program.sums[n, [i.SUM_CHANNEL, i.SUM_UNIT]])):
@@ -217,6 +236,24 @@ def test_every_way_to_an_operand_is_taken(placement: str, kind: int) -> None:
     hits, misses = program.counts[:, [b.CACHE_HITS, b.CACHE_MISSES]].sum(axis=0)
     assert (hits > 0) == (kind not in (i.READ_OUT, i.DELIVER))
     assert (misses > 0) == ("fits" in placement or "lru" in placement)
+
+
+@pytest.mark.parametrize("placement", ["equal lookups once", "equal lookups once, collected in a tree"])
+def test_equal_lookups_go_together(placement: str) -> None:
+    program = build_whole(a_trace("qr mult"), DEVICE, a_system(placement, "per-channel"))
+    rows = np.concatenate(program.streams)
+    shared = rows[(rows[:, i.SHARERS] > 0) & (rows[:, i.LOOKUP] != i.NONE)]
+    assert {i.READ} <= set(shared[:, i.KIND].tolist())
+    # They are of several bags, and counted as accesses that no DRAM serves.
+    bags = [
+        {
+            int(program.sums[program.lookups[n, i.LOOKUP_SUM], i.SUM_BAG])
+            for n in range(first, first + more + 1)
+        }
+        for first, more in shared[:, [i.LOOKUP, i.SHARERS]].tolist()
+    ]
+    assert max(len(found) for found in bags) > 1
+    assert program.counts[:, b.CACHE_HITS].sum() >= shared[:, i.SHARERS].sum()
 
 
 def test_a_wrong_number_in_memory_is_noticed() -> None:

@@ -55,6 +55,9 @@ class TwinProgram:
     lookups: list[LookupStep] = field(default_factory=list)
     sums: dict[SumName, int] = field(default_factory=dict)  # lookups of each
     ordinals: dict[SumName, int] = field(default_factory=dict)  # sums of its unit before it
+    collected: dict[tuple[int, int], int] = field(
+        default_factory=dict
+    )  # (turn, bag): sums that are collected
     turn_batch: list[int] = field(default_factory=list)
     counts: dict[str, list[int]] = field(default_factory=dict)  # by channel
     unit_accesses: list[int] = field(default_factory=list)
@@ -133,6 +136,9 @@ class _Builder:
             rows = [] if schedule in ("none", "all") else self.held.get(turn + ahead, [])
             self.merge(turn - 1 if turn else None, turn + ahead, rows)
             turn_lookups = [0] * self.geometry.units
+            if self.system.pim.dedup == "turn":
+                self.emit_turn_once(turn, table, bags, turn_lookups)
+                continue
             for bag, lookups in enumerate(bags):
                 if self.is_split:
                     self.open_sums(turn, bag, list(range(self.slices)) if lookups else [])
@@ -221,6 +227,8 @@ class _Builder:
             name = (turn, bag, channel, unit)
             older = [other for other in program.ordinals if other[2:] == name[2:]]
             program.ordinals[name] = len(older)
+            if self.system.pim.collect != "host":
+                program.collected[turn, bag] = program.collected.get((turn, bag), 0) + 1
             if limit and len(older) >= limit and older[-limit][0] == turn:
                 self.left.add(older[-limit])
                 self.send(Step(TRANSFER, channel, unit, turn, bursts=bursts, sums=(older[-limit],)))
@@ -286,6 +294,37 @@ class _Builder:
             lookup.operands = 1
             self.send(Step(HIT, channel, unit, turn, lookup=number))
         lookup.operands += is_kept
+
+    def emit_turn_once(
+        self, turn: int, table: int, bags: list[list[list[int]]], turn_lookups: list[int]
+    ) -> None:
+        """§1: equal lookups of a turn in one unit are sent as one, in place of the first of them."""
+        groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}  # bags of equal lookups
+        for bag, lookups in enumerate(bags):
+            owners = self.owners(table, lookups, turn_lookups)
+            self.open_sums(turn, bag, owners)
+            for rows, owner in zip(lookups, owners, strict=True):
+                groups.setdefault((owner, tuple(rows)), []).append(bag)
+        for (owner, rows), members in groups.items():
+            place = divmod(owner, self.geometry.units_per_channel)
+            number = len(self.program.lookups)
+            for bag in members:
+                name = (turn, bag, *place)
+                self.program.lookups.append(
+                    LookupStep(name, compute_cycles=self.compute_cycles(table, False))
+                )
+                self.program.sums[name] = self.program.sums.get(name, 0) + 1
+            self.program.counts["lookups"][place[0]] += len(members)
+            for subtable, row in zip(self.trace.schemes[table].access_subtables, rows, strict=True):
+                self.emit_access(turn, table, subtable, row, owner, number, len(members) - 1)
+                for _ in members[1:]:
+                    self.count_hit(table, subtable, owner)
+            first = self.program.lookups[number]
+            if first.operands == 0:
+                first.operands = 1
+                self.send(Step(HIT, *place, turn, lookup=number, sharers=len(members) - 1))
+            for other in self.program.lookups[number + 1 :]:
+                other.operands = first.operands
 
     def emit_split_lookup(self, turn: int, table: int, bag: int, rows: list[int]) -> None:
         """§1, vertical mapping: every unit has a lookup for its slices, and executes what any is sent."""

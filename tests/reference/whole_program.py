@@ -70,8 +70,8 @@ def build_whole(trace: SmallTrace, device: Device, system: SystemSpec) -> WholeP
         b.prefetch_all(rings, recipe, placement, state)
     for chunk in [trace.accesses] if recipe.prefetch == b.PREFETCH_NEXT else trace.chunks():
         n = len(chunk.row)
-        scratch = np.empty(n, dtype=np.int64)
-        assert b.build(rings, recipe, placement, state, b.Accesses(*chunk, n=n), 0, scratch) == n
+        scratch = np.empty(b.scratch_size(recipe, n), dtype=np.int64)
+        assert b.build_turns(rings, recipe, placement, state, b.Accesses(*chunk, n=n), 0, scratch) == n
     b.flush_transfers(rings, recipe, placement, state)
     n_turns = rings.marks[NEXT_TURN]
     return WholeProgram(

@@ -19,7 +19,7 @@ from tests.reference.program_twin import Step, SumName, TwinProgram, build_twin
 from tests.reference.small_traces import SmallTrace, small_trace
 from tests.reference.whole_program import WholeProgram, build_whole
 
-SEEDS = range(320)
+SEEDS = range(360)
 ALGORITHMS: dict[str, list[dict[str, Any]]] = {
     "qr": [{"collisions": 4}, {"collisions": 23, "operation": "concat"}, {"dense_below": 100}],
     "tt-rec": [{"tt_rank": 2}, {"tt_rank": 4, "factorisation": "cube-root", "dense_below": 100}],
@@ -102,20 +102,28 @@ def random_system(rng: np.random.Generator) -> SystemSpec:
     return SystemSpec(**{**vars(system), "placement": spec})
 
 
+VARIATIONS = ("in-order", "accumulators", "collect", "once", "collect once", "host", "vertical")
+
+
 def vary(rng: np.random.Generator, system: SystemSpec, trace: SmallTrace) -> SystemSpec:
-    """The same system, now and then with one of the settings that exclude others."""
-    if pick(rng, True, True, False):
-        return system
-    if pick(rng, True, False):
+    """The same system, half the time with one of the settings that exclude others."""
+    chosen = pick(rng, *["none"] * len(VARIATIONS), *VARIATIONS)
+    if chosen == "in-order":
         return set_leaves(system, deliver="in-order")
-    if pick(rng, True, False):
+    if chosen == "accumulators":
         limit = pick(rng, 1, 1, 2, 5)
         return set_leaves(system, frontend="per-channel", transfer="non-empty", unit_accumulators=limit)
-    system = set_leaves(system, prefetch="none", prefetch_used=False)
-    chosen = pick(rng, "host", "vertical")
+    if "collect" in chosen:
+        system = set_leaves(system, collect=pick(rng, "base-die", "tree"))
+    if "once" in chosen:
+        system = set_leaves(system, dedup="turn", tt_reorder=False, tt_reuse=False)
+    if chosen == "host":
+        choice = {"policy": "none", "transfer": "non-empty", "consumer": "host"}
+        return set_leaves(system, prefetch="none", prefetch_used=False, **choice)
     if chosen == "vertical" and trace.meta.algorithm != "tt-rec":
-        return set_leaves(system, mapping="vertical", placement="hash")
-    return set_leaves(system, policy="none", transfer="non-empty", consumer="host")
+        choice = {"mapping": "vertical", "placement": "hash"}
+        return set_leaves(system, prefetch="none", prefetch_used=False, **choice)
+    return system
 
 
 def set_leaves(system: SystemSpec, **leaves: Any) -> SystemSpec:
@@ -187,10 +195,28 @@ def test_same_lookups_and_sums(seed: int) -> None:
         for row in program.lookups
     ]
     assert got == [(x.sum, x.operands, x.compute_cycles, x.bursts) for x in twin.lookups]
-    assert {sum_name(row): row[i.SUM_LOOKUPS] for row in program.sums} == twin.sums
-    assert {sum_name(row): row[i.SUM_ORDINAL] for row in program.sums} == twin.ordinals
-    assert len(program.sums) == len(twin.sums)
-    assert (program.sums[:, i.SUM_SENT] == i.NONE).all()
+    of_units = program.sums[:, i.SUM_UNIT] != i.NONE
+    sums, collected = program.sums[of_units], program.sums[~of_units]
+    assert {sum_name(row): row[i.SUM_LOOKUPS] for row in sums} == twin.sums
+    assert {sum_name(row): row[i.SUM_ORDINAL] for row in sums} == twin.ordinals
+    assert len(sums) == len(twin.sums)
+    assert (sums[:, i.SUM_SENT] == i.NONE).all()
+    # Sums of collectors wait for those of the bag, leave over a channel that follows the sample, and need no slot.
+    recipe = program.prepared.recipe
+    named = {(row[i.SUM_TURN], row[i.SUM_BAG]): row for row in collected}
+    assert {name: row[i.SUM_LOOKUPS] for name, row in named.items()} == twin.collected
+    assert len(collected) == len(twin.collected)
+    for row in collected:
+        assert row[i.SUM_CHANNEL] == row[i.SUM_BAG] % recipe.channels
+        assert row[[i.SUM_SENT, i.SUM_ORDER, i.SUM_READY]].tolist() == [0, 0, 0]
+        assert row[[i.SUM_BURSTS, i.SUM_PARENT]].tolist() == [recipe.vector_bursts, i.NONE]
+    for row in sums:
+        if twin.collected:
+            parent = program.sums[row[i.SUM_PARENT]]
+            assert parent[[i.SUM_TURN, i.SUM_BAG]].tolist() == row[[i.SUM_TURN, i.SUM_BAG]].tolist()
+            assert parent[i.SUM_UNIT] == i.NONE
+        else:
+            assert row[i.SUM_PARENT] == i.NONE
 
 
 def lookups_served(program: WholeProgram, x: Step) -> int:
@@ -208,6 +234,8 @@ def test_same_counts(seed: int) -> None:
         assert program.counts[:, column].tolist() == twin.counts[name], name
     assert program.unit_accesses.tolist() == twin.unit_accesses
     waits = [0] * len(twin.turn_batch)
+    for turn, _ in twin.collected:
+        waits[turn] += 1
     for steps in twin.streams:
         for x in steps:
             if x.kind not in (i.PREFETCH, i.DELIVER):
@@ -217,6 +245,7 @@ def test_same_counts(seed: int) -> None:
 
 def test_the_seeds_reach_everything() -> None:
     kinds, merged, left_out, outs, empty, shared, reused, for_host, early = set(), 0, 0, 0, 0, 0, 0, 0, 0
+    collected, once = 0, 0
     placed: Counter[tuple[str, str, bool]] = Counter()
     for seed in SEEDS:
         system = case(seed)[2]
@@ -227,6 +256,10 @@ def test_the_seeds_reach_everything() -> None:
         has_hot_rows = bool(program.prepared.placement.copy_mask)
         placed[system.placement.mapping, system.placement.placement, has_hot_rows] += 1
         for_host += system.pim.consumer == "host"
+        collected += bool(twin.collected)
+        once += system.pim.dedup == "turn" and any(
+            x.kind == i.READ_OUT and x.sharers for steps in twin.streams for x in steps
+        )
         shared += any(x.sharers for steps in twin.streams for x in steps)
         costs = {(x.sum[0], x.compute_cycles) for x in twin.lookups}
         reused += len(costs) > len(twin.turn_batch)
@@ -244,7 +277,7 @@ def test_the_seeds_reach_everything() -> None:
     every = (i.READ, i.READ_OUT, i.HIT, i.PREFETCH, i.TRANSFER, i.DELIVER)
     assert kinds == {(kind, frontend) for kind in every for frontend in ("per-channel", "global")}
     assert outs > 2
-    assert min(merged, left_out, empty, shared, reused, for_host, early) >= 5
+    assert min(merged, left_out, empty, shared, reused, for_host, early, collected, once) >= 5
     spread = {(name, how, False) for name in ("interleave", "duplicate") for how in ("hash", "page")}
     vertical = ("vertical", "hash", False)
     assert placed.keys() >= spread | {

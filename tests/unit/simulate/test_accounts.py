@@ -85,6 +85,9 @@ def a_trace(algorithm: str, **options: Any) -> SmallTrace:
 @pytest.mark.parametrize("name", PIM_SYSTEMS)
 def test_the_matrix(name: str, algorithm: str, choice: Choice, device: str) -> None:
     mapping, prefetch, settings = choice
+    if mapping == "vertical":
+        # Slices are neither collected nor looked for.
+        settings = {"collect": "host", "dedup": "none", **settings}
     check_run(a_trace(algorithm), a_system(name, mapping, prefetch, device, **settings))
 
 
@@ -112,6 +115,51 @@ def test_delivers_in_order_and_few_accumulators(algorithm: str, settings: dict[s
     # The same work, as often transferred; its order costs.
     for name in ("reads", "bytes_external", "instructions", "cache_hits"):
         assert result.total(name) == simulate(trace, without).total(name), name
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"collect": "base-die"},
+        {"collect": "tree", "frontend": "global", "collect_cycles": 0},
+        {"collect": "tree", "transfer": "all", "unit_accumulators": 0},
+        {"collect": "base-die", "unit_accumulators": 1, "barrier": "none"},
+        {"dedup": "turn", "barrier": "none"},
+        {"dedup": "turn", "collect": "tree", "deliver": "in-order", "level": "rank"},
+        {
+            "dedup": "turn",
+            "mapping": "duplicate",
+            "prefetch": "table",
+            "policy": "scratchpad",
+            "cache_bytes": 900,
+        },
+        {"dedup": "turn", "mapping": "hot", "policy": "lru", "cache_bytes": 4096, "hot_fraction": 0.2},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_collectors_and_equal_lookups(algorithm: str, settings: dict[str, Any]) -> None:
+    choice = {"mapping": "interleave", "prefetch": "none", **settings}
+    if "dedup" in choice:
+        choice |= {"tt_reorder": False, "tt_reuse": False}
+    trace = a_trace(algorithm, pooling=(0, 9), skew=4.0)
+    system = a_system("pim-base", choice.pop("mapping"), choice.pop("prefetch"), "hbm2-4gb", **choice)
+    result = check_run(trace, system)
+    plain = choice | {"collect": "host", "dedup": "none"}
+    without = simulate(
+        trace, a_system("pim-base", system.placement.mapping, system.prefetch.prefetch, "hbm2-4gb", **plain)
+    )
+    for name in ("lookups", "accesses", "prefetch_reads"):
+        assert result.total(name) == without.total(name), name
+    assert result.total("bytes_external") <= without.total("bytes_external")
+    if "collect" in choice:
+        assert result.total("bytes_external") < without.total("bytes_external")
+    if "dedup" in choice:
+        assert result.total("cache_hits") >= without.total("cache_hits")
+        assert result.total("reads") <= without.total("reads")
+        assert result.total("instructions") < without.total("instructions")
+    else:
+        assert result.total("reads") == without.total("reads")
 
 
 def test_the_host_as_consumer() -> None:
@@ -185,6 +233,7 @@ STREAMED = [
     ("proactivepim-paper", "qr", "duplicate", "table", {}),
     ("proactivepim-paper", "tt-rec", "interleave", "none", {}),
     ("pim-base", "qr", "interleave", "none", {"deliver": "in-order", "unit_accumulators": 1}),
+    ("pim-base", "qr", "interleave", "none", {"dedup": "turn", "collect": "tree", "barrier": "none"}),
     ("pim-base", "qr", "vertical", "none", {"policy": "lru", "cache_bytes": 2048}),
     ("pim-base", "qr", "interleave", "none", {"consumer": "host", "level": "channel"}),
     ("pim-base", "qr", "table", "none", {}),
