@@ -121,6 +121,7 @@ class Placement(NamedTuple):
     copy_mask: int
     channels: int
     units: int
+    unit_first: int  # 1: the next stripe is in the next unit of its channel
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,7 @@ def blank_placement(meta: TraceMeta, geometry: UnitGeometry) -> Placement:
         copy_mask=0,
         channels=geometry.channels,
         units=geometry.units,
+        unit_first=0,
     )
 
 
@@ -209,6 +211,7 @@ def place_subtables(
         If it does not fit in the memory; the message gives the numbers.
     """
     placement = blank_placement(meta, geometry)
+    placement = placement._replace(unit_first=int(spec.stripe_order == "unit-channel"))
     next_spread, duplicated = 0, copied_bursts
     for t, table in enumerate(meta.tables):
         for s, subtable in enumerate(table.subtables):
@@ -306,6 +309,7 @@ def bare_placement(placement):
         placement.copy_mask,
         placement.channels,
         placement.units,
+        placement.unit_first,
     )
 
 
@@ -360,13 +364,15 @@ def locate_row(placement, table, subtable, row):
 
 @helper
 def _locate_striped(placement, table, subtable, position):
-    """Place of the row at a position of the striped space: next channel first, then next unit."""
+    """Place of the row at a position of the striped space."""
     stripe_rows = placement.stripe_rows[table, subtable]
     stripe = position // stripe_rows
     # Subtables follow each other, so that not all of them begin in the first unit.
     column = (stripe + placement.first_row[table, subtable] // stripe_rows) % placement.units
-    channel = column % placement.channels
-    unit = channel * (placement.units // placement.channels) + column // placement.channels
+    unit = column
+    if not placement.unit_first:
+        channel = column % placement.channels
+        unit = channel * (placement.units // placement.channels) + column // placement.channels
     place = stripe // placement.units * stripe_rows + position % stripe_rows
     return unit, placement.base[table, subtable] + place * placement.row_bursts[table, subtable]
 

@@ -110,6 +110,11 @@ class PlacementSpec:
     )
     page_bytes: int = parameter(4096, "bytes", "page of the random page allocation (page)")
     stripe_bytes: int = parameter(64, "bytes", "of a page that lie in one unit, at least a row (page)")
+    stripe_order: Literal["channel-unit", "unit-channel"] = parameter(
+        "channel-unit",
+        "",
+        "address bits above a stripe, lowest first: the next stripe is in the next channel, or unit (page)",
+    )
     hot_fraction: float = parameter(0.05, "", "share that is copied into every unit (mapping hot)")
     hot_by: Literal["accesses", "entries"] = parameter(
         "accesses", "", "of what hot_fraction is a share: of the trace's accesses, or of all rows"

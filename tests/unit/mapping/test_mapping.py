@@ -319,20 +319,40 @@ def test_split_rows_have_no_random_pages() -> None:
     st.sampled_from(["interleave", "duplicate"]),
     st.sampled_from([64, 200, 512, 4096]),
     st.sampled_from([64, 128, 300, 2048]),
+    st.sampled_from(["channel-unit", "unit-channel"]),
     st.integers(0, 2**40),
 )
 def test_striped_rows_share_no_place(
-    tables: list, mapping: str, page_bytes: int, stripe_bytes: int, seed: int
+    tables: list, mapping: str, page_bytes: int, stripe_bytes: int, order: str, seed: int
 ) -> None:
     meta = meta_of(*(tuple(table) for table in tables))
     geometry = replace(SMALL, rows=4096)
-    choice = {"page_bytes": page_bytes, "stripe_bytes": stripe_bytes, "placement_seed": seed}
+    choice = {
+        "page_bytes": page_bytes,
+        "stripe_bytes": stripe_bytes,
+        "placement_seed": seed,
+        "stripe_order": order,
+    }
     placement, footprint = place(mapping, meta, geometry, placement="page", **choice)
     owners = occupied(placement, meta, geometry)
     assert owners.max() <= 1
     front = footprint.spread_bytes // (geometry.units * geometry.burst_bytes)
     back = footprint.duplicated_bytes // (geometry.units * geometry.burst_bytes)
     assert owners[:, front : geometry.unit_bursts - back].sum() == 0
+
+
+def test_the_units_bits_may_lie_below_the_channels() -> None:
+    meta = meta_of((("dense", 3200, 128, False),))
+    geometry = replace(SMALL, rows=4096)
+    choice = {"placement": "page", "stripe_bytes": 256}
+    units, addresses = locate(
+        place("interleave", meta, geometry, stripe_order="unit-channel", **choice)[0], 0, 0, np.arange(3200)
+    )
+    # Stripes of two rows go through all units of channel 0, then of channel 1.
+    assert np.array_equal(units, np.arange(3200) // 2 % 8)
+    others, same = locate(place("interleave", meta, geometry, **choice)[0], 0, 0, np.arange(3200))
+    assert np.array_equal(addresses, same)
+    assert np.array_equal(others % 4 * 2 + others // 4, units)
 
 
 def test_address_bits_of_a_page_are_channel_then_unit() -> None:
