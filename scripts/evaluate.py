@@ -1,0 +1,245 @@
+"""The tables of docs/evaluation.md, each computed anew and put between its marks.
+
+    python scripts/evaluate.py criteo_kaggle.txt [--page docs/evaluation.md] [--only NAME ...]
+
+The dataset is the start of Criteo Kaggle's train.txt; the tables hold sums over whole runs, none of its rows.
+The same dataset gives the same page. It takes some minutes on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluation_runs import BATCH, POOLING, Bench, bound_by
+
+from ppim.engine.simulate import CYCLE_CLASSES, SimulationResult
+from ppim.errors import InputError, PpimError
+from ppim.files import atomic_path
+from ppim.systems.load import load_system, system_names
+
+PAGE = Path(__file__).parent.parent / "docs" / "evaluation.md"
+MARKS = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+SAMPLES = {"qr": 100, "tt-rec": 100}
+NAMES = {"qr": "QR", "tt-rec": "TT-Rec"}
+TABLES = 26
+
+BASE, MAPPED, FULL = "pim-base", "proactivepim-map", "proactivepim"
+STEPS = (BASE, MAPPED, "proactivepim-cache", FULL)
+BEYOND = ("proactivepim-tiers",)
+PAPER = {"qr": 2.22, "tt-rec": 2.15}
+AUTHORS: dict[str, Any] = {
+    "frontend": "global",
+    "cross_unit_timing": "faw-only",
+    "barrier": "none",
+    "transfer": "all",
+}
+"""What `proactivepim-paper` changes in the steps of the ablation."""
+FRONT_ENDS: dict[str, dict[str, Any]] = {
+    "per channel": {},
+    "global": {"frontend": "global"},
+    "as its authors simulate": AUTHORS,
+}
+
+Rows = Iterable[Sequence[object]]
+
+
+def markdown(header: Sequence[str], rows: Rows) -> str:
+    """A table; all but its first column to the right."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+
+
+def ratio(slow: SimulationResult, fast: SimulationResult) -> str:
+    """How many times as fast the second is."""
+    return f"{slow.time_ns / fast.time_ns:.2f}"
+
+
+# --- one function a table ------------------------------------------------------------------------
+
+
+def instructions(bench: Bench) -> str:
+    """Issue slots against what a few lines of arithmetic expect of a table and batch."""
+    samples = SAMPLES["qr"]
+    lookups, units, turns = BATCH * POOLING, 32, samples // BATCH * TABLES
+    transfers = 4 * BATCH  # one for each of a channel's bank groups and each bag, broadcast to all channels
+    expected = {
+        (BASE, "two reads, a deliver for 31 of 32, transfers"): lookups * (2 + (units - 1) / units),
+        (MAPPED, "two reads, transfers"): lookups * 2,
+        (FULL, "one read, transfers, four prefetches"): lookups + 4,
+    }
+    trace, rows = bench.trace("qr", samples), []
+    for (system, how), reads in expected.items():
+        slots = bench.run(trace, system, **AUTHORS).issue_slots or 0
+        each = reads + transfers
+        rows.append([system, how, f"{each:g}", f"{slots / turns:.2f}", f"{slots / turns / each - 1:+.1%}"])
+    return markdown(["system", "a table and batch needs", "expected", "simulated", "difference"], rows)
+
+
+def present(names: Iterable[str]) -> list[str]:
+    """Those of some systems that there are."""
+    return [name for name in names if name in system_names()]
+
+
+def ablation(bench: Bench) -> str:
+    """Step by step to the full system, for every front end."""
+    rows = []
+    for algorithm, paper in PAPER.items():
+        trace = bench.trace(algorithm, SAMPLES[algorithm])
+        for front_end, settings in FRONT_ENDS.items():
+            runs = [bench.run(trace, step, **settings) for step in STEPS]
+            speeds = [f"{run.cycles:,} ({ratio(runs[0], run)})" for run in runs]
+            rows.append([NAMES[algorithm], front_end, *speeds, f"{paper:.2f}"])
+    return markdown(["", "front end", *STEPS, "paper"], rows)
+
+
+def time_split(bench: Bench) -> str:
+    """Classes of cycles and the nearest limit of each step."""
+    rows = []
+    for algorithm in PAPER:
+        trace = bench.trace(algorithm, SAMPLES[algorithm])
+        for step in STEPS:
+            run = bench.run(trace, step)
+            whole = run.cycles * run.device.organization.channels
+            shares = [f"{run.total(name) / whole:.0%}" for name in CYCLE_CLASSES]
+            rows.append([NAMES[algorithm], step, *shares, bound_by(run)])
+    classes = [name.removesuffix("_cycles").removeprefix("stall_") for name in CYCLE_CLASSES]
+    return markdown(["", "system", *classes, "nearest limit"], rows)
+
+
+def systems(bench: Bench) -> str:
+    """The full system against all others, by time."""
+    traces = {algorithm: bench.trace(algorithm, SAMPLES[algorithm]) for algorithm in PAPER}
+    full = {algorithm: bench.run(trace, FULL) for algorithm, trace in traces.items()}
+    rows: list[Sequence[object]] = []
+
+    def add(label: str, system: str, **settings: Any) -> None:
+        cells = []
+        for algorithm, trace in traces.items():
+            run = bench.run(trace, system, **settings)
+            cells += [f"{run.time_ns / 1000:,.1f}", ratio(run, full[algorithm])]
+        rows.append([label, *cells])
+
+    for system in system_names():
+        add(system, system)
+        if load_system(system).kind == "host":
+            add(f"{system} without its cache", system, llc_bytes=0)
+    return markdown(["system", "QR, us", "full is faster by", "TT-Rec, us", "full is faster by"], rows)
+
+
+def factor(
+    bench: Bench,
+    values: Iterable[object],
+    *,
+    trace: Callable[[object], dict[str, Any]] = lambda _: {},
+    settings: Callable[[object], dict[str, Any]] = lambda _: {},
+    samples: dict[str, int],
+) -> str:
+    """One thing changed at a time, everything else as usual, for the algorithms of `samples`."""
+    rows = []
+    for value in values:
+        row = [str(value)]
+        for algorithm, n in samples.items():
+            file = bench.trace(algorithm, n, **trace(value))
+            base, mapped, full = (
+                bench.run(file, system, **settings(value)) for system in (BASE, MAPPED, FULL)
+            )
+            row += [ratio(base, full), ratio(mapped, full), bound_by(base), bound_by(full)]
+        rows.append(row)
+    header = ["value"]
+    for algorithm in samples:
+        name = NAMES[algorithm]
+        header += [f"{name}: full/base", "full/map", "base: nearest limit", "full: nearest limit"]
+    return markdown(header, rows)
+
+
+BOTH = {"qr": 100, "tt-rec": 40}
+
+
+def setting(name: str, *values: object, samples: dict[str, int] = BOTH) -> Callable[[Bench], str]:
+    """A table over the values of one parameter of the system."""
+    return lambda bench: factor(bench, values, settings=lambda value: {name: value}, samples=samples)
+
+
+def trace_option(
+    name: str, *values: object, samples: dict[str, int] = BOTH, **settings: Any
+) -> Callable[[Bench], str]:
+    """A table over the values of one parameter of the trace."""
+    return lambda bench: factor(
+        bench, values, trace=lambda value: {name: value}, settings=lambda _: settings, samples=samples
+    )
+
+
+MAKERS: dict[str, Callable[[Bench], str]] = {
+    "instructions": instructions,
+    "ablation": ablation,
+    "time": time_split,
+    "systems": systems,
+    "instruction-interval": setting("instruction_interval", 1, 2, 4, 8, 16),
+    "barrier": setting("barrier", "table", "batch", "none"),
+    "transfer": setting("transfer", "non-empty", "all"),
+    "cross-unit-timing": setting("cross_unit_timing", "physical", "faw-only", "none"),
+    "macs": setting("macs", 1, 4, 16, 64, 256),
+    "pooling": trace_option("pooling", 1, 10, 20, 40, 80, samples={"qr": 60, "tt-rec": 12}),
+    "batch": trace_option("batch", 1, 4, 16, 64, samples={"qr": 192, "tt-rec": 64}),
+    # The longest vectors do not fit in 4 GiB.
+    "vector": trace_option("vector_bytes", 64, 128, 256, 512, device="hbm2-8gb"),
+    "collisions": trace_option("collisions", 4, 8, 16, 32, 64, samples={"qr": 100}),
+    "rank": trace_option("tt_rank", 8, 16, 32, 64, samples={"tt-rec": 12}),
+}
+"""Table of the page -> its text."""
+
+
+def fill(page: str, tables: dict[str, str]) -> str:
+    """The page with new tables between their marks.
+
+    Raises
+    ------
+    InputError
+        A table has no place in the page.
+    """
+    missing = tables.keys() - {match["name"] for match in MARKS.finditer(page)}
+    if missing:
+        raise InputError(f"no <!-- table: {min(missing)} --> in the page; put one where the table belongs")
+
+    def replaced(match: re.Match[str]) -> str:
+        name = match["name"]
+        return f"{match[1]}{tables[name]}{match[3]}" if name in tables else match[0]
+
+    return MARKS.sub(replaced, page)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("dataset", type=Path, help="the first 192 or more lines of Criteo Kaggle's train.txt")
+    parser.add_argument("--page", type=Path, default=PAGE, help="the page to renew")
+    parser.add_argument(
+        "--only", nargs="+", choices=list(MAKERS), default=list(MAKERS), help="some tables only"
+    )
+    arguments = parser.parse_args()
+    try:
+        with tempfile.TemporaryDirectory(prefix="ppim-") as folder:
+            bench = Bench(arguments.dataset, Path(folder))
+            tables = {}
+            for name in arguments.only:
+                tables[name] = MAKERS[name](bench)
+                sys.stdout.write(f"{name}\n\n{tables[name]}\n")
+                sys.stdout.flush()
+        text = fill(arguments.page.read_text(encoding="utf-8"), tables)
+        with atomic_path(arguments.page) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except PpimError as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()
