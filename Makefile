@@ -101,6 +101,13 @@ $(SWEEPS)/%.csv: $$(@D).parquet $(RUN_CODE) | $(INSTALLED)
 	@mkdir -p $(@D)
 	$(PPIM) simulate $< -o $@ $(run_options)
 
+# --- evaluation --------------------------------------------------------------------------------
+
+.PHONY: evaluate
+evaluate: $(INSTALLED) ## the tables of docs/evaluation.md; DATASET=PATH of Criteo Kaggle's train.txt (minutes)
+	@test -n "$(DATASET_FILES)" || { echo "make: evaluate takes DATASET=PATH, the start of Criteo Kaggle's train.txt" >&2; exit 1; }
+	$(BIN)/python scripts/evaluate.py $(DATASET)
+
 # --- checks ------------------------------------------------------------------------------------
 
 .PHONY: lint format test golden test-nojit test-bounds bench

@@ -26,14 +26,15 @@ from ppim.systems.load import load_system, system_names
 PAGE = Path(__file__).parent.parent / "docs" / "evaluation.md"
 MARKS = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-SAMPLES = {"qr": 100, "tt-rec": 100}
+SAMPLES = 100
+LONG = 999  # of systems that copy rows: 100 samples touch fewer rows than some of them copy
 NAMES = {"qr": "QR", "tt-rec": "TT-Rec"}
 TABLES = 26
 
 BASE, MAPPED, FULL = "pim-base", "proactivepim-map", "proactivepim"
 STEPS = (BASE, MAPPED, "proactivepim-cache", FULL)
-BEYOND = ("proactivepim-tiers",)
-PAPER = {"qr": 2.22, "tt-rec": 2.15}
+IMPOSSIBLE = {("tensordimm", "tt-rec")}
+"""It splits vectors, and no unit can multiply with a slice of a matrix."""
 AUTHORS: dict[str, Any] = {
     "frontend": "global",
     "cross_unit_timing": "faw-only",
@@ -66,15 +67,14 @@ def ratio(slow: SimulationResult, fast: SimulationResult) -> str:
 
 def instructions(bench: Bench) -> str:
     """Issue slots against what a few lines of arithmetic expect of a table and batch."""
-    samples = SAMPLES["qr"]
-    lookups, units, turns = BATCH * POOLING, 32, samples // BATCH * TABLES
+    lookups, units, turns = BATCH * POOLING, 32, SAMPLES // BATCH * TABLES
     transfers = 4 * BATCH  # one for each of a channel's bank groups and each bag, broadcast to all channels
     expected = {
         (BASE, "two reads, a deliver for 31 of 32, transfers"): lookups * (2 + (units - 1) / units),
         (MAPPED, "two reads, transfers"): lookups * 2,
         (FULL, "one read, transfers, four prefetches"): lookups + 4,
     }
-    trace, rows = bench.trace("qr", samples), []
+    trace, rows = bench.trace("qr", SAMPLES), []
     for (system, how), reads in expected.items():
         slots = bench.run(trace, system, **AUTHORS).issue_slots or 0
         each = reads + transfers
@@ -82,55 +82,99 @@ def instructions(bench: Bench) -> str:
     return markdown(["system", "a table and batch needs", "expected", "simulated", "difference"], rows)
 
 
-def present(names: Iterable[str]) -> list[str]:
-    """Those of some systems that there are."""
-    return [name for name in names if name in system_names()]
+def ablation_traces(bench: Bench) -> dict[str, Path]:
+    """QR and TT-Rec; the latter with the factors of its paper and with those of ProactivePIM's authors."""
+    return {
+        "QR": bench.trace("qr", SAMPLES),
+        "TT-Rec": bench.trace("tt-rec", SAMPLES),
+        "TT-Rec, cube-root": bench.trace("tt-rec", SAMPLES, factorisation="cube-root"),
+    }
 
 
 def ablation(bench: Bench) -> str:
     """Step by step to the full system, for every front end."""
     rows = []
-    for algorithm, paper in PAPER.items():
-        trace = bench.trace(algorithm, SAMPLES[algorithm])
+    for (label, trace), paper in zip(ablation_traces(bench).items(), (2.22, 2.15, 2.15), strict=True):
         for front_end, settings in FRONT_ENDS.items():
             runs = [bench.run(trace, step, **settings) for step in STEPS]
             speeds = [f"{run.cycles:,} ({ratio(runs[0], run)})" for run in runs]
-            rows.append([NAMES[algorithm], front_end, *speeds, f"{paper:.2f}"])
+            rows.append([label, front_end, *speeds, f"{paper:.2f}"])
     return markdown(["", "front end", *STEPS, "paper"], rows)
 
 
 def time_split(bench: Bench) -> str:
     """Classes of cycles and the nearest limit of each step."""
     rows = []
-    for algorithm in PAPER:
-        trace = bench.trace(algorithm, SAMPLES[algorithm])
+    for algorithm, name in NAMES.items():
+        trace = bench.trace(algorithm, SAMPLES)
         for step in STEPS:
             run = bench.run(trace, step)
             whole = run.cycles * run.device.organization.channels
-            shares = [f"{run.total(name) / whole:.0%}" for name in CYCLE_CLASSES]
-            rows.append([NAMES[algorithm], step, *shares, bound_by(run)])
-    classes = [name.removesuffix("_cycles").removeprefix("stall_") for name in CYCLE_CLASSES]
+            shares = [f"{run.total(column) / whole:.0%}" for column in CYCLE_CLASSES]
+            rows.append([name, step, *shares, bound_by(run)])
+    classes = [column.removesuffix("_cycles").removeprefix("stall_") for column in CYCLE_CLASSES]
     return markdown(["", "system", *classes, "nearest limit"], rows)
 
 
 def systems(bench: Bench) -> str:
     """The full system against all others, by time."""
-    traces = {algorithm: bench.trace(algorithm, SAMPLES[algorithm]) for algorithm in PAPER}
+    traces = {algorithm: bench.trace(algorithm, LONG) for algorithm in NAMES}
     full = {algorithm: bench.run(trace, FULL) for algorithm, trace in traces.items()}
     rows: list[Sequence[object]] = []
 
     def add(label: str, system: str, **settings: Any) -> None:
         cells = []
         for algorithm, trace in traces.items():
+            if (system, algorithm) in IMPOSSIBLE:
+                cells += ["", "", ""]
+                continue
             run = bench.run(trace, system, **settings)
-            cells += [f"{run.time_ns / 1000:,.1f}", ratio(run, full[algorithm])]
+            cells += [f"{run.time_ns / 1000:,.1f}", ratio(run, full[algorithm]), bound_by(run)]
         rows.append([label, *cells])
 
     for system in system_names():
         add(system, system)
         if load_system(system).kind == "host":
             add(f"{system} without its cache", system, llc_bytes=0)
-    return markdown(["system", "QR, us", "full is faster by", "TT-Rec, us", "full is faster by"], rows)
+    for changed in ({"instruction_interval": 1}, {"prefetch": "used"}):
+        add(f"{FULL}, {', '.join(f'{key} = {value}' for key, value in changed.items())}", FULL, **changed)
+    header = [x for name in NAMES.values() for x in (f"{name}: us", "full is faster by", "nearest limit")]
+    return markdown(["system", *header], rows)
+
+
+def prefetches(bench: Bench) -> str:
+    """The full system with every schedule of its prefetches."""
+    rows = []
+    for schedule in ("none", "table", "used", "next", "all"):
+        row = [schedule]
+        for trace in ablation_traces(bench).values():
+            run = bench.run(trace, FULL, prefetch=schedule)
+            row += [f"{run.cycles:,} ({ratio(bench.run(trace, BASE), run)})", f"{run.issue_slots:,}"]
+        rows.append(row)
+    header = [column for label in ablation_traces(bench) for column in (f"{label}: cycles", "slots")]
+    return markdown(["prefetch", *header], rows)
+
+
+def mappings(bench: Bench) -> str:
+    """The base with every mapping, and how uneven the load of its units is."""
+    choices = [("interleave", "hash"), ("interleave", "page"), ("duplicate", "hash"), ("duplicate", "page")]
+    choices += [("hot", "hash"), ("table", "hash")]
+    rows = []
+    for mapping, placement in choices:
+        row: list[object] = [f"{mapping}, {placement}" if mapping in ("interleave", "duplicate") else mapping]
+        for algorithm in NAMES:
+            trace = bench.trace(algorithm, SAMPLES)
+            run = bench.run(trace, BASE, mapping=mapping, placement=placement)
+            loads = run.unit_accesses
+            assert loads is not None
+            row += [
+                f"{run.cycles:,}",
+                ratio(bench.run(trace, BASE), run),
+                f"{loads.max() / loads.mean():.2f}",
+            ]
+        rows.append(row)
+    header = [x for name in NAMES.values() for x in (f"{name}: cycles", "faster", "busiest unit / mean")]
+    return markdown(["mapping", *header], rows)
 
 
 def factor(
@@ -154,12 +198,11 @@ def factor(
         rows.append(row)
     header = ["value"]
     for algorithm in samples:
-        name = NAMES[algorithm]
-        header += [f"{name}: full/base", "full/map", "base: nearest limit", "full: nearest limit"]
+        header += [f"{NAMES[algorithm]}: over base", "over map", "limit of base", "limit of full"]
     return markdown(header, rows)
 
 
-BOTH = {"qr": 100, "tt-rec": 40}
+BOTH = {"qr": SAMPLES, "tt-rec": SAMPLES}
 
 
 def setting(name: str, *values: object, samples: dict[str, int] = BOTH) -> Callable[[Bench], str]:
@@ -181,17 +224,21 @@ MAKERS: dict[str, Callable[[Bench], str]] = {
     "ablation": ablation,
     "time": time_split,
     "systems": systems,
+    "prefetch": prefetches,
+    "mapping": mappings,
     "instruction-interval": setting("instruction_interval", 1, 2, 4, 8, 16),
     "barrier": setting("barrier", "table", "batch", "none"),
     "transfer": setting("transfer", "non-empty", "all"),
     "cross-unit-timing": setting("cross_unit_timing", "physical", "faw-only", "none"),
+    "deliver": setting("deliver", "ahead", "in-order"),
     "macs": setting("macs", 1, 4, 16, 64, 256),
-    "pooling": trace_option("pooling", 1, 10, 20, 40, 80, samples={"qr": 60, "tt-rec": 12}),
-    "batch": trace_option("batch", 1, 4, 16, 64, samples={"qr": 192, "tt-rec": 64}),
+    "pooling": trace_option("pooling", 1, 10, 20, 40, 80, samples={"qr": SAMPLES, "tt-rec": 40}),
+    "bags": trace_option("bags", "pareto", "uniform"),
+    "batch": trace_option("batch", 1, 4, 16, 64, samples={"qr": 192, "tt-rec": 192}),
     # The longest vectors do not fit in 4 GiB.
     "vector": trace_option("vector_bytes", 64, 128, 256, 512, device="hbm2-8gb"),
-    "collisions": trace_option("collisions", 4, 8, 16, 32, 64, samples={"qr": 100}),
-    "rank": trace_option("tt_rank", 8, 16, 32, 64, samples={"tt-rec": 12}),
+    "collisions": trace_option("collisions", 4, 8, 16, 32, 64, samples={"qr": SAMPLES}),
+    "rank": trace_option("tt_rank", 8, 16, 32, 64, samples={"tt-rec": 40}),
 }
 """Table of the page -> its text."""
 

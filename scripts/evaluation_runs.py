@@ -44,16 +44,23 @@ class Bench:
         self._results: dict[str, SimulationResult] = {}
 
     def trace(
-        self, algorithm: str, samples: int, batch: int = BATCH, pooling: int = POOLING, **parameters: Any
+        self,
+        algorithm: str,
+        samples: int,
+        *,
+        batch: int = BATCH,
+        pooling: int = POOLING,
+        bags: str = "pareto",
+        **parameters: Any,
     ) -> Path:
-        """The trace of the first samples of the dataset, in bags whose synthetic part is Pareto distributed."""
+        """The trace of the first samples of the dataset; `bags` is the distribution of their synthetic part."""
         sharing = WeightSharing.from_parameters(algorithm, DEFAULTS[algorithm] | parameters)
-        key = repr((sharing.name, sharing.parameters, samples, batch, pooling))
+        key = repr((sharing.name, sharing.parameters, samples, batch, pooling, bags))
         if key not in self._traces:
             source = make_dataset(self.name, {}).open([self.dataset], ReadOptions(max_samples=samples))
             tables = range(len(source.tables))
             rows = [table.rows for table in source.tables if table.rows is not None]
-            bags = PoolingMeta("pareto", (pooling,) * len(tables))
+            pool = PoolingMeta(bags, (pooling,) * len(tables))
             describe = {
                 "dataset": self.name,
                 "dataset_sha256": fingerprint([self.dataset]),
@@ -61,7 +68,7 @@ class Bench:
                 "command_line": "",
             }
             path = self.folder / f"{len(self._traces)}-{algorithm}.parquet"
-            recipe = Recipe(tuple(tables), FoldedRows(rows), bags, batch, seed=0)
+            recipe = Recipe(tuple(tables), FoldedRows(rows), pool, batch, seed=0)
             generate(source, sharing, recipe, path, describe)
             self._traces[key] = path
         return self._traces[key]
