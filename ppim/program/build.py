@@ -574,7 +574,7 @@ def balance_owners(recipe, placement, state, chunk, owners, start, stop):
     """Owners of a bag's lookups where rows have copies: those without a choice first.
 
     Then, in trace order, each lookup whose large row lies in every unit goes to the unit that has the
-    fewest lookups of the turn so far, of these the first one in the order of their numbers.
+    fewest lookups of the turn so far; of these the first unit of every channel comes first, then the second.
     """
     i = start
     while i < stop:
@@ -588,9 +588,10 @@ def balance_owners(recipe, placement, state, chunk, owners, start, stop):
     while i < stop:
         if owners[i - start] == NONE:
             owner = 0
-            for unit in range(1, placement.units):
-                if state.turn_lookups[unit] < state.turn_lookups[owner]:
-                    owner = unit
+            for unit in range(recipe.units_per_channel):
+                for other in range(unit, placement.units, recipe.units_per_channel):
+                    if state.turn_lookups[other] < state.turn_lookups[owner]:
+                        owner = other
             owners[i - start] = owner
             state.turn_lookups[owner] += 1
         i = end_of_lookup(chunk, i, stop)

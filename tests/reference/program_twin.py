@@ -375,7 +375,9 @@ class _Builder:
         chosen = []
         for owner in found:
             if owner is None:
-                owner = turn_lookups.index(min(turn_lookups))
+                units = range(len(turn_lookups))
+                per_channel = self.geometry.units_per_channel
+                owner = min(units, key=lambda unit: (turn_lookups[unit], unit % per_channel, unit))
                 turn_lookups[owner] += 1
             chosen.append(owner)
         return chosen
