@@ -17,8 +17,10 @@ import click
     metavar="NAME|FILE",
     help="A name of `ppim systems`, or a system .toml.",
 )
-@click.option("--mapping", metavar="NAME", help="Placement of subtables: interleave, duplicate, hot, table.")
-@click.option("--prefetch", metavar="NAME", help="none, table, next, used, all.")
+@click.option(
+    "--mapping", metavar="NAME", help="Placement of subtables: interleave, duplicate, hot, table, vertical."
+)
+@click.option("--prefetch", metavar="NAME", help="Rows fetched ahead: none, table, next, used, all.")
 @click.option("--device", metavar="NAME|FILE", help="Memory device: a name of `ppim devices`, .toml or .ini.")
 @click.option(
     "--set",

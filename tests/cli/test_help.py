@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import click
 import pytest
@@ -62,6 +63,24 @@ sys.stderr.write(' '.join(sorted(sys.modules.keys() & set({HEAVY!r}))))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def choices_in_help(option: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    """Names that the help of an option of `ppim simulate` lists."""
+    text = help_of("simulate", capsys)
+    words = re.search(rf"^  {option} NAME +(.*?)\n  -", text, re.DOTALL | re.MULTILINE)
+    assert words is not None
+    return set(re.findall(r"[a-z]+(?=[,.])", words[1].split(":")[-1]))
+
+
+def test_help_lists_the_mappings_and_prefetches_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Help may not import what knows them."""
+    from ppim.mapping.base import MAPPINGS
+    from ppim.systems.spec import PrefetchSpec
+
+    assert choices_in_help("--mapping", capsys) == set(MAPPINGS.names())
+    schedules = get_args(get_type_hints(PrefetchSpec)["prefetch"])
+    assert choices_in_help("--prefetch", capsys) == set(schedules)
 
 
 def test_every_name_on_the_command_line_is_offered_when_mistyped(capsys: pytest.CaptureFixture[str]) -> None:

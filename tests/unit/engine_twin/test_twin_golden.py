@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.reference.golden_devices import golden_device
+from tests.golden.devices import golden_device
 from tests.reference.host_twin import run_twin
 
 CASES = (
@@ -30,23 +30,20 @@ CASES = (
 
 
 @pytest.fixture(scope="module")
-def golden(shared: Path) -> tuple[Path, dict[str, Any], dict[str, Any]]:
+def golden(shared: Path) -> tuple[Path, dict[str, Any]]:
     folder = shared / "golden" / "dramsim3"
     cases = json.loads((folder / "cases.json").read_text())["cases"]
-    devices = json.loads((folder / "devices.json").read_text())["devices"]
-    return folder, {case["id"]: case for case in cases}, devices
+    return folder, {case["id"]: case for case in cases}
 
 
 @pytest.mark.parametrize("case_id", CASES)
-def test_twin_issues_the_recorded_commands(
-    case_id: str, golden: tuple[Path, dict[str, Any], dict[str, Any]]
-) -> None:
-    folder, cases, devices = golden
+def test_twin_issues_the_recorded_commands(case_id: str, golden: tuple[Path, dict[str, Any]]) -> None:
+    folder, cases = golden
     case = cases[case_id]
     with gzip.open(folder / case["trace"], "rt") as lines:
         requests = [line.split() for line in lines]
     run = run_twin(
-        golden_device(case["config"], devices[case["config"]]),
+        golden_device(case["config"]),
         [int(address, 16) for address, _, _ in requests],
         [word == "WRITE" for _, word, _ in requests],
         [int(cycle) for _, _, cycle in requests],

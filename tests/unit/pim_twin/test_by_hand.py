@@ -440,6 +440,33 @@ def test_prefetching_everything_comes_first(program):
     assert cycles_of(result, "read") == [16, 16, 16, 16, 31]
 
 
+def test_the_next_turns_rows_are_fetched_when_demand_has_nothing_to_do(program):
+    program.prefetch(BANK_1, 0)
+    program.prefetch(BANK_1 + 1, 1)
+    program.lone_read(0, 0, 0)
+    program.prefetch(BANK_1 + 2, 2)
+    for column in (1, 2):
+        program.turn()
+        program.lone_read(0, 0, column)
+    result = run(program, make_device(bankgroups=1), prefetch="next", barrier="none", instruction_interval=1)
+    # Slots 0..5. Turn 0's prefetch: ACT 2, READ 16. From 17 on its user may act: ACT 17, READ 31. Turn 1's prefetch is
+    # a row hit in another bank, but until 31 demand that is allowed waits in the unit: READ 33, tCCD_L after 31. Its
+    # user reads a row that is open at 35, before turn 2's prefetch, whose buffer has been free since 31: 37, its user 39.
+    assert [slots[0] for slots in result.slots] == [0, 1, 2, 3, 4, 5]
+    assert commands(result) == [
+        (2, "activate", 0, 1),
+        (16, "read", 0, 1),
+        (17, "activate", 0, 0),
+        (31, "read", 0, 0),
+        (33, "read", 0, 1),
+        (35, "read", 0, 0),
+        (37, "read", 0, 1),
+        (39, "read", 0, 0),
+    ]
+    assert result.channels[0].prefetch_reads == 3
+    assert result.cycles == 39 + 16
+
+
 def test_a_global_stream_sends_a_broadcast_once():
     program = ProgramBuilder()
     program.turn()
