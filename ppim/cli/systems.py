@@ -28,7 +28,8 @@ def command(context: click.Context) -> None:
         is_pim = system.kind == "pim"
         of_pim = (system.pim.level, system.placement.mapping, system.prefetch.prefetch)
         level, mapping, prefetch = of_pim if is_pim else (NOTHING,) * 3
-        rows.append((system.name, system.kind, level, system.memory.device, mapping, prefetch, system.source))
+        device = system.memory.device + (f"+{system.dimm.memory.device}" if system.dimm is not None else "")
+        rows.append((system.name, system.kind, level, device, mapping, prefetch, system.source))
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
     for row in rows:
         words = (word.ljust(width) for word, width in zip(row, widths, strict=True))

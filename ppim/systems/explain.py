@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,15 @@ SECTIONS = {
     "pim": ("memory", "pim", "placement", "cache", "prefetch", "compute"),
 }
 """Kind of system -> the sections that act in it."""
+
+TWO_MEMORIES = ("tiers", "dimm.memory", "dimm.pim", "dimm.placement", "dimm.cache", "dimm.compute")
+"""What acts besides where a system has a second memory."""
+
+WITHOUT_EFFECT = {"dimm.pim": ("barrier",), "dimm.placement": ("partial_sum_fraction",)}
+"""Parameters of these sections that another section gives."""
+
+HOSTS_CACHE = ("llc_bytes",)
+"""What acts of a host that keeps the shared subtables of a second memory."""
 
 DEFAULT = "default"
 _KEY = re.compile(r'\s*"?([\w.]+)"?\s*=')
@@ -54,6 +64,21 @@ def is_system(target: str) -> bool:
         return False
 
 
+def sections_of(system: SystemSpec) -> tuple[str, ...]:
+    """The sections that act in a system, by dotted name."""
+    sections = SECTIONS[system.kind]
+    if system.dimm is None:
+        return sections
+    return (*sections, *TWO_MEMORIES, *(["host"] if system.dimm.pim.consumer == "host" else []))
+
+
+def acts(system: SystemSpec, section: str, name: str) -> bool:
+    """Whether a parameter of a section that acts does so itself."""
+    if section == "host" and system.kind != "host":
+        return name in HOSTS_CACHE
+    return name not in WITHOUT_EFFECT.get(section, ())
+
+
 def explain_system(name_or_path: str) -> Iterator[Parameter]:
     """Every parameter that acts in a system.
 
@@ -65,10 +90,15 @@ def explain_system(name_or_path: str) -> Iterator[Parameter]:
     system = load_system(name_or_path)
     path = system_path(name_or_path)
     given, comments = config.read_toml(path), read_comments(path.read_text(encoding="utf-8"))
-    for section in SECTIONS[system.kind]:
-        record = getattr(system, section)
+    for section in sections_of(system):
+        record = attrgetter(section)(system)
+        table = given
+        for part in section.split("."):
+            table = table.get(part, {})
         for field in dataclasses.fields(record):
-            is_given = field.name in given.get(section, {})
+            if not acts(system, section, field.name):
+                continue
+            is_given = field.name in table
             yield Parameter(
                 section=section,
                 name=field.name,

@@ -8,7 +8,7 @@ from itertools import groupby
 from ppim.dram.device import Device
 from ppim.dram.load import load_device
 from ppim.stats.info.base import KINDS, InfoKind
-from ppim.systems.explain import DEFAULT, SECTIONS, Parameter, explain_system, is_system
+from ppim.systems.explain import DEFAULT, SECTIONS, Parameter, explain_system, is_system, sections_of
 from ppim.systems.load import load_system
 
 NAME_WIDTH = 22
@@ -25,7 +25,9 @@ def describe_system(name_or_path: str) -> Iterator[str]:
     """
     system = load_system(name_or_path)
     parameters = list(explain_system(name_or_path))
-    device = load_device(system.memory.device, system.memory.overrides)
+    memories = {"memory": system.memory}
+    if system.dimm is not None:
+        memories["dimm.memory"] = system.dimm.memory
     yield f"{system.name}: {system.title}"
     yield f"kind: {system.kind}"
     yield f"source: {system.source}"
@@ -34,13 +36,15 @@ def describe_system(name_or_path: str) -> Iterator[str]:
         yield f"[{section}]"
         for parameter in members:
             yield from _lines(parameter)
-        if section == "memory":
-            yield f"  {_organisation(device)}"
+        if section in memories:
+            memory = memories[section]
+            yield f"  {_organisation(load_device(memory.device, memory.overrides))}"
     yield ""
     yield f"({DEFAULT}): not in the system's file; its other values show the file's own comments"
-    kinds = [kind for kind in SECTIONS if kind != system.kind]
-    unused = [name for kind in kinds for name in SECTIONS[kind] if name not in SECTIONS[system.kind]]
-    yield f"without effect in a {system.kind} system: {', '.join(f'[{name}]' for name in unused)}"
+    known = dict.fromkeys(name for sections in SECTIONS.values() for name in sections)
+    unused = [name for name in known if name not in sections_of(system)]
+    if unused:
+        yield f"without effect in a {system.kind} system: {', '.join(f'[{name}]' for name in unused)}"
 
 
 def _lines(parameter: Parameter) -> Iterator[str]:
