@@ -262,6 +262,10 @@ def _check_split(meta: TraceMeta, system: SystemSpec, sharing: WeightSharing) ->
             f"mapping {mapping}: {meta.algorithm} multiplies matrices, whose slices no unit can compute with; "
             "use another mapping, or a trace of another algorithm"
         )
+    if system.placement.partial_sum_fraction > 0:
+        raise InputError(
+            f"partial_sum_fraction: with mapping {mapping} no unit has a whole vector to keep; give 0"
+        )
     if system.pim.consumer == "host":
         raise InputError(
             f"consumer: with mapping {mapping} units add up slices, so host has no meaning; give unit"

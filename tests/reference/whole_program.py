@@ -7,10 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ppim.dram.device import Device
+from ppim.dram.load import load_device
 from ppim.engine.pim.engine import PimEngine
+from ppim.engine.pim.pair import PimPair, clock_ratio
 from ppim.engine.pim.state import DONE, LOG_FULL
+from ppim.mapping.base import UnitGeometry
+from ppim.mapping.tiers import is_split, split_trace
 from ppim.program import build as b
 from ppim.program.prepare import Prepared, make_build_state, prepare
+from ppim.program.split import SplitReader, split
 from ppim.program.state import (
     NEXT_LOOKUP,
     NEXT_SUM,
@@ -24,6 +29,7 @@ from ppim.program.state import (
 )
 from ppim.systems.spec import SystemSpec
 from ppim.trace.profile import access_profile
+from ppim.trace.reader import TraceChunk
 from tests.reference.pim_twin import Command
 from tests.reference.pim_words import in_words
 from tests.reference.small_traces import SmallTrace
@@ -55,8 +61,41 @@ class WholeProgram:
 
 
 def build_whole(trace: SmallTrace, device: Device, system: SystemSpec) -> WholeProgram:
-    """Build every turn of a trace before any instruction is sent."""
+    """Build every turn of a trace, on a system of one memory, before any instruction is sent."""
     prepared = prepare(trace.meta, device, system, lambda: access_profile(trace))
+    is_whole = prepared.recipe.prefetch == b.PREFETCH_NEXT
+    return _build_chunks(trace, prepared, [trace.accesses] if is_whole else list(trace.chunks()))
+
+
+def devices_of(system: SystemSpec) -> list[Device]:
+    """The device of each memory."""
+    systems = [system] if system.dimm is None else [system, system.second]
+    return [load_device(part.memory.device, part.memory.overrides) for part in systems]
+
+
+def build_parts(trace: SmallTrace, system: SystemSpec) -> list[WholeProgram]:
+    """The whole program of each memory of a system."""
+    devices = devices_of(system)
+    if not is_split(system):
+        return [build_whole(trace, devices[0], system)]
+    how = split_trace(trace, system, UnitGeometry.of(devices[0], system.pim.level))
+    programs = []
+    systems = [system] if system.dimm is None else [system, system.second]
+    for memory, (part, device) in enumerate(zip(systems, devices, strict=True)):
+        reader = SplitReader(trace, how, memory)
+        prepared = prepare(
+            how.metas[memory],
+            device,
+            part,
+            lambda reader=reader: access_profile(reader),
+            tied=len(devices) > 1 and system.pim.barrier != "none",
+            host_holds_shared=memory > 0 and part.pim.consumer == "host",
+        )
+        programs.append(_build_chunks(trace, prepared, [split(trace.accesses, how)[memory]]))
+    return programs
+
+
+def _build_chunks(trace: SmallTrace, prepared: Prepared, chunks: list[TraceChunk]) -> WholeProgram:
     recipe, placement = prepared.recipe, prepared.placement
     state = make_build_state(prepared)
     accesses = len(trace.accesses.row)
@@ -68,7 +107,7 @@ def build_whole(trace: SmallTrace, device: Device, system: SystemSpec) -> WholeP
     rings = make_rings(n_streams, room, slices * room, slices * room, room)
     if recipe.prefetch == b.PREFETCH_ALL:
         b.prefetch_all(rings, recipe, placement, state)
-    for chunk in [trace.accesses] if recipe.prefetch == b.PREFETCH_NEXT else trace.chunks():
+    for chunk in chunks:
         n = len(chunk.row)
         scratch = np.empty(b.scratch_size(recipe, n), dtype=np.int64)
         assert b.build_turns(rings, recipe, placement, state, b.Accesses(*chunk, n=n), 0, scratch) == n
@@ -107,22 +146,46 @@ class WholeRun:
 
 def run_whole(program: WholeProgram, device: Device) -> WholeRun:
     """Run a program that was built before, and keep its commands."""
-    engine = PimEngine(
-        device,
-        program.prepared.system,
-        program.rings,
-        delivers_per_lookup=program.prepared.delivers_per_lookup,
-        max_row_bursts=int(program.prepared.placement.row_bursts.max()),
-        keep_commands=1 << 16,
-    )
-    commands: list[list[Command]] = [[] for _ in range(device.organization.channels)]
-    for step in (lambda: engine.run(final=True), engine.finish):
+    return _run([program], [device])[0]
+
+
+def run_parts(programs: list[WholeProgram], system: SystemSpec) -> list[WholeRun]:
+    """Run the programs of a system's memories in step."""
+    return _run(programs, devices_of(system))
+
+
+def _run(programs: list[WholeProgram], devices: list[Device]) -> list[WholeRun]:
+    engines = [
+        PimEngine(
+            device,
+            program.prepared.system,
+            program.rings,
+            delivers_per_lookup=program.prepared.delivers_per_lookup,
+            max_row_bursts=int(program.prepared.placement.row_bursts.max()),
+            keep_commands=1 << 16,
+            tied=bool(program.prepared.recipe.tied),
+        )
+        for program, device in zip(programs, devices, strict=True)
+    ]
+    runner: PimEngine | PimPair = engines[0]
+    if len(engines) > 1:
+        clocks = [device.timing.tCK for device in devices]
+        runner = PimPair((engines[0], engines[1]), clock_ratio(clocks[0], clocks[1]))
+    commands: list[list[list[Command]]] = [
+        [[] for _ in range(device.organization.channels)] for device in devices
+    ]
+    for step in (lambda: runner.run(final=True), runner.finish):
         status = LOG_FULL
         while status == LOG_FULL:
             status = step()
-            for channel, taken in enumerate(engine.take_commands()):
-                commands[channel] += in_words(device, taken, 1 << 60)
+            for found, engine, device in zip(commands, engines, devices, strict=True):
+                for channel, taken in enumerate(engine.take_commands()):
+                    found[channel] += in_words(device, taken, 1 << 60)
         assert status == DONE
-    cycles = engine.cycles
-    assert all(command.cycle < cycles for found in commands for command in found)
-    return WholeRun(cycles, commands, engine.counters.copy(), program.rings.stream[:, SLOTS].copy())
+    ends = runner.cycles if isinstance(runner, PimPair) else (runner.cycles,)
+    for end, found in zip(ends, commands, strict=True):
+        assert all(command.cycle < end for of_channel in found for command in of_channel)
+    return [
+        WholeRun(end, found, engine.counters.copy(), program.rings.stream[:, SLOTS].copy())
+        for end, found, engine, program in zip(ends, commands, engines, programs, strict=True)
+    ]

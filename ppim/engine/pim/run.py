@@ -49,6 +49,7 @@ from ppim.program.state import (
     FRONT_BARRIER,
     FRONT_EMPTY,
     FRONT_READY,
+    GROUP_COLUMNS,
     HEAD,
     NEXT_SLOT,
     NEXT_TURN,
@@ -56,6 +57,10 @@ from ppim.program.state import (
     SLOTS,
     TAIL,
     TURN_BATCH,
+    TURN_CLOSED,
+    TURN_DONE,
+    TURN_GROUPS,
+    TURN_LEFT,
     WAKE,
     bare_rings,
 )
@@ -153,13 +158,24 @@ def needs_more(parameters, rings, stream, cycle):
     return parameters.barrier != BARRIER_TABLE and same_batch
 
 
+@helper
+def lacks_other(rings):
+    """Whether the oldest turn lacks nothing but its part in the other memory, so that its end may be past."""
+    oldest = rings.marks[OLDEST_TURN]
+    if oldest == rings.marks[NEXT_TURN]:
+        return False
+    turn = rings.turns[oldest & rings.turn_mask]
+    other = TURN_GROUPS + GROUP_COLUMNS + TURN_DONE
+    return turn[TURN_CLOSED] and turn[TURN_GROUPS + TURN_DONE] == turn[TURN_LEFT] - 1 and not turn[other]
+
+
 @helper(forceinline=True)
 def reason_to_stop(parameters, rings, state, first, stop, first_stream, stop_stream, cycle, final):
     """Whether the channels must not or need not go on at `cycle`: REFILL, DONE, or -1 to go on.
 
     When every stream waits at a barrier or for more program and all that was sent is complete, the
     release lies with other channels. It cannot come before what has been simulated, so no event has been
-    taken too early.
+    taken too early. Where the release lies with another memory, those that wait hold up all.
     """
     waiting = 0
     empty = 0
@@ -170,6 +186,8 @@ def reason_to_stop(parameters, rings, state, first, stop, first_stream, stop_str
             empty += 1
         elif rings.stream[stream, FRONT] == FRONT_BARRIER:
             waiting += 1
+    if parameters.tied and waiting > 0 and lacks_other(rings):
+        return DONE if final else REFILL
     if waiting + empty < stop_stream - first_stream:
         return -1
     in_flight = 0
