@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -126,7 +126,7 @@ def summary(result: SimulationResult) -> dict[str, Any]:
         "issue_slots": result.issue_slots,
         "limit_cycles": result.limits,
         "binding_limit": binding_limit(result),
-        "totals": totals(result),
+        "totals": totals(result.memories),
         "system": system,
         "device": result.device.name,
         "warnings": result.warnings,
@@ -136,13 +136,15 @@ def summary(result: SimulationResult) -> dict[str, Any]:
     if result.split is not None and result.split.has_kept:
         figures["partial_sums"] = {"vectors": result.split.kept_vectors}
     if result.second is not None:
-        figures |= _second_memory(result, result.second)
+        figures["tiers"] = _tiers(result)
+        figures["memories"] = {memory.memory: _memory(memory) for memory in result.memories}
     return figures
 
 
-def totals(result: SimulationResult) -> dict[str, int]:
-    """Sums of columns over the channels of one memory."""
-    return {name: result.total(name) for name in result.counts if name not in NOT_SUMMED}
+def totals(memories: Sequence[SimulationResult]) -> dict[str, int]:
+    """Sums of columns over memories and their channels."""
+    names = (name for name in memories[0].counts if name not in NOT_SUMMED)
+    return {name: sum(memory.total(name) for memory in memories) for name in names}
 
 
 def _placement(result: SimulationResult) -> dict[str, Any]:
@@ -157,27 +159,29 @@ def _placement(result: SimulationResult) -> dict[str, Any]:
     }
 
 
-def _second_memory(result: SimulationResult, second: SimulationResult) -> dict[str, Any]:
-    """What tells the second memory from the first, whose figures stand above."""
+def _tiers(result: SimulationResult) -> dict[str, int]:
+    """How many rows, and how many accesses to them, the first memory has of those that are tiered."""
     assert result.split is not None
     how = result.split
     return {
-        "tiers": {
-            "hot_rows": how.hot_rows,
-            "tiered_rows": how.tiered_rows,
-            "hot_accesses": how.hot_accesses,
-            "tiered_accesses": how.tiered_accesses,
-        },
-        "dimm": {
-            "cycles": second.cycles,
-            "time_ns": second.time_ns,
-            "issue_slots": second.issue_slots,
-            "limit_cycles": second.limits,
-            "binding_limit": binding_limit(second),
-            "totals": totals(second),
-            "device": second.device.name,
-            "placement": _placement(second),
-        },
+        "hot_rows": how.hot_rows,
+        "tiered_rows": how.tiered_rows,
+        "hot_accesses": how.hot_accesses,
+        "tiered_accesses": how.tiered_accesses,
+    }
+
+
+def _memory(result: SimulationResult) -> dict[str, Any]:
+    """One of two memories."""
+    return {
+        "device": result.device.name,
+        "cycles": result.cycles,
+        "time_ns": result.time_ns,
+        "issue_slots": result.issue_slots,
+        "limit_cycles": result.limits,
+        "binding_limit": binding_limit(result),
+        "totals": totals([result]),
+        "placement": _placement(result),
     }
 
 

@@ -67,9 +67,11 @@ HOSTS = ("cpu", "cpu-hbm")
 MOVERS = ("pim-base", "recnmp")
 
 
-def device_of(name: str) -> Device:
+def devices_of(name: str) -> list[Device]:
+    """The device of each memory."""
     system = load_system(name)
-    return load_device(system.memory.device, system.memory.overrides)
+    memories = [system.memory] if system.dimm is None else [system.memory, system.dimm.memory]
+    return [load_device(memory.device, memory.overrides) for memory in memories]
 
 
 @pytest.mark.parametrize("system", system_names())
@@ -78,13 +80,16 @@ class TestEverySystem:
 
     def test_one_line_a_channel_with_its_identity(self, results: Any, system: str) -> None:
         lines = pd.read_csv(results(system) / "stats.csv")
-        device = device_of(system)
-        assert list(lines["channel"]) == list(range(device.organization.channels))
+        devices = devices_of(system)
+        of_memory = [part for _, part in lines.groupby("memory", sort=False)]
         assert set(lines["trace"]) == {SAMPLE.name}
         assert set(lines["system"]) == {system}
         assert set(lines["algorithm"]) == {"qr"}
-        assert lines["cycles"].nunique() == 1
-        assert lines["time_ns"].to_numpy() == pytest.approx(lines["cycles"] * device.timing.tCK)
+        for device, part in zip(devices, of_memory, strict=True):
+            assert list(part["channel"]) == list(range(device.organization.channels))
+            assert set(part["device"]) == {device.name}
+            assert part["cycles"].nunique() == 1
+            assert part["time_ns"].to_numpy() == pytest.approx(part["cycles"] * device.timing.tCK)
 
     def test_every_access_is_served_once(self, results: Any, system: str, accesses: pd.DataFrame) -> None:
         total = pd.read_csv(results(system) / "stats.csv").sum(numeric_only=True)
@@ -94,7 +99,8 @@ class TestEverySystem:
             assert total["reads"] * BURST_BYTES + total["bytes_cache"] == len(accesses) * ROW_BYTES
         else:
             demand = total["reads"] - total["prefetch_reads"]
-            assert demand * BURST_BYTES == (total["accesses"] - total["cache_hits"]) * ROW_BYTES
+            served = total["cache_hits"] + total["partial_sum_hits"]
+            assert demand * BURST_BYTES == (total["accesses"] - served) * ROW_BYTES
             assert total["bytes_cache"] == total["cache_hits"] * ROW_BYTES
 
     def test_commands_and_bytes_agree(self, results: Any, system: str) -> None:
@@ -124,12 +130,13 @@ class TestEverySystem:
         assert summary["system"]["name"] == system
 
     def test_units_add_up_to_their_channel(self, results: Any, system: str) -> None:
-        lines = pd.read_csv(results(system) / "stats.csv").set_index("channel")
+        place = ["memory", "channel"]
+        lines = pd.read_csv(results(system) / "stats.csv").set_index(place)
         units = pd.read_csv(results(system) / "units.csv")
         if system in HOSTS:
             assert units.empty
             return
-        loads = units.groupby("channel")["accesses"]
+        loads = units.groupby(place, sort=False)["accesses"]
         assert units["accesses"].sum() == lines["accesses"].sum()
         if system not in MOVERS:  # there a row may be read in one channel and used in another
             assert (loads.sum() == lines["accesses"]).all()
