@@ -124,7 +124,7 @@ def prepare(
     is_lru = system.cache.policy == "lru" and system.cache.cache_bytes > 0 and longest > 0
     sets, ways = _cache_shape(longest, system.cache) if is_lru else (1, 1)
     kept = [len(table.subtables) - 1 if _has_kept(table) else NONE for table in meta.tables]
-    if max(kept) != NONE and (is_split or system.pim.dedup != "none"):
+    if system.placement.partial_sum_fraction > 0 and (is_split or system.pim.dedup != "none"):
         raise InputError(
             "partial_sum_fraction: a kept vector stands for a whole lookup, which mapping vertical cuts in slices and "
             "dedup=turn looks for by its rows; give 0"
@@ -261,10 +261,6 @@ def _check_split(meta: TraceMeta, system: SystemSpec, sharing: WeightSharing) ->
         raise InputError(
             f"mapping {mapping}: {meta.algorithm} multiplies matrices, whose slices no unit can compute with; "
             "use another mapping, or a trace of another algorithm"
-        )
-    if system.placement.partial_sum_fraction > 0:
-        raise InputError(
-            f"partial_sum_fraction: with mapping {mapping} no unit has a whole vector to keep; give 0"
         )
     if system.pim.consumer == "host":
         raise InputError(
