@@ -638,7 +638,7 @@ def free_accumulator(rings, recipe, state, channel, unit, ordinal, number, turn)
         rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1
 
 
-@helper
+@helper(forceinline=True)
 def open_sum(rings, recipe, state, channel, unit, bag, turn):
     """Allocate the sum of a bag in a unit; its number."""
     number = rings.marks[NEXT_SUM]

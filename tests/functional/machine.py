@@ -187,7 +187,7 @@ class Units:
             assert unit == self.owner(lookup)
             self.seen[unit][address] = operand
         elif kind == i.READ_OUT:
-            assert unit != self.owner(lookup)
+            assert unit != self.owner(lookup) or self.program.prepared.recipe.host_consumes
             if self.program.prepared.recipe.in_order:
                 self.host[int(instruction[i.ORDER])] = operand
                 return

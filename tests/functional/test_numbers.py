@@ -75,6 +75,7 @@ PLACEMENTS: dict[str, dict[str, Any]] = {
         "tt_reuse": False,
         "collect": "tree",
     },
+    "the host adds": {"mapping": "interleave", "policy": "none", "consumer": "host"},
     "vertical": {"mapping": "vertical"},
     "vertical with a cache": {"mapping": "vertical", "policy": "lru", "cache_bytes": 4096},
     "lru without copies": {"mapping": "interleave", "policy": "lru", "cache_bytes": 4096},
@@ -124,8 +125,9 @@ def computed_results(
     """What units compute from the operands that the program brings, added up over the transferred sums."""
     pooled = trace.meta.parameters.get("composition") == "pooled"
     slices = program.prepared.recipe.slices
-    # A unit has slices of both halves of a concatenated vector: the host puts them in order.
-    pooled |= bool(slices) and trace.meta.parameters.get("operation") == "concat"
+    # A unit has slices of all parts of a vector that is joined from them: the host puts them in order.
+    is_joined = trace.meta.parameters.get("operation") == "concat" or trace.meta.algorithm == "robe"
+    pooled |= bool(slices) and is_joined
     partial: dict[int, Any] = {}
     tables: dict[int, int] = {}
     for lookup in range(len(program.lookups)):
@@ -138,6 +140,10 @@ def computed_results(
         partial[number] = [a + b for a, b in zip(earlier, numbers, strict=True)]
         tables[number] = table
     of_units = program.sums[:, i.SUM_UNIT] != i.NONE
+    if program.prepared.recipe.host_consumes:
+        # What the host has read it adds up by itself.
+        assert units.moved == []
+        units.moved = list(range(len(program.sums)))
     assert sorted(units.moved) == np.flatnonzero(of_units).tolist()
     # A collector waits for as many partial sums as name it, all of its own bag.
     children = Counter(program.sums[of_units, i.SUM_PARENT].tolist())
@@ -200,6 +206,28 @@ def test_reduced_vectors(algorithm: str, placement: str, frontend: str) -> None:
         with pytest.raises(InputError, match="mapping vertical: tt-rec multiplies matrices"):
             build_whole(trace, DEVICE, system)
         return
+    check_vectors(trace, system)
+
+
+LONG_ROWS: dict[str, dict[str, Any]] = {
+    "dense": {},
+    "qr": {"collisions": 7, "operation": "concat"},
+    "memcom": {"bias": True},
+    "robe": {"compression": 10, "block_elements": 40},
+}
+
+
+@pytest.mark.parametrize("vector_bytes", [320, 640])
+@pytest.mark.parametrize("algorithm", LONG_ROWS)
+def test_slices_of_long_rows_and_of_parts(algorithm: str, vector_bytes: int) -> None:
+    parameters = {"vector_bytes": vector_bytes, **LONG_ROWS[algorithm]}
+    trace = small_trace(algorithm, parameters, rows=(120, 9), samples=5, batch_size=2, pooling=(0, 5))
+    program = check_vectors(trace, a_system("vertical", "per-channel"))
+    assert program.prepared.placement.row_bursts[0, 0] > 1
+
+
+def check_vectors(trace: SmallTrace, system: SystemSpec) -> WholeProgram:
+    """Units compute what a plain gather and reduce does, and the engine reads what they read."""
     weights = random_weights(trace, np.random.default_rng(11))
     program = build_whole(trace, DEVICE, system)
     units = Units(
@@ -216,6 +244,7 @@ def test_reduced_vectors(algorithm: str, placement: str, frontend: str) -> None:
     for channel, bursts in enumerate(bursts_of(program)):
         reads = [x for x in run.commands[channel] if x.command == "read"]
         assert Counter((x.bankgroup, x.bank, x.row, x.column) for x in reads) == bursts
+    return program
 
 
 @pytest.mark.parametrize(
