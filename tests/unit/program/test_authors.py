@@ -318,12 +318,29 @@ def test_systems_that_cannot_replay(tmp_path: Path) -> None:
         ProgramReplay(tmp_path / "none", load_overridden("cpu", ()))
 
 
-def test_a_read_for_the_host_has_no_line() -> None:
-    system = load_overridden("pim-base", ["consumer=host"])
+@pytest.mark.parametrize(
+    ("setting", "given"),
+    [("deliver", "in-order"), ("consumer", "host"), ("collect", "tree"), ("unit_accumulators", "2")],
+)
+def test_what_a_file_does_not_have_is_not_replayed(tmp_path: Path, setting: str, given: str) -> None:
+    with pytest.raises(InputError, match=f"no program for {setting} = {given}; use --set {setting}="):
+        replay(tmp_path, "HBM RD 0 2 \n", f"{setting}={given}")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("consumer=host", "no read for the host"),
+        ("mapping=vertical", "no read of several units"),
+        ("unit_accumulators=2", "transfers between blocks only"),
+    ],
+)
+def test_what_the_format_cannot_say_is_not_written(setting: str, message: str) -> None:
+    system = load_overridden("pim-base", [setting])
     device = load_device(system.memory.device)
     trace = small_trace("dense")
     prepared = prepare(trace.meta, device, system, lambda: access_profile(trace))
-    with pytest.raises(InputError, match="no read for the host"):
+    with pytest.raises(InputError, match=message):
         ProgramWriter(prepared, device, io.BytesIO())
 
 
