@@ -8,6 +8,7 @@ decided where a comment begins with "Decided".
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -196,13 +197,17 @@ class Turn:
     batch: int
     left: int = 0  # demand instructions and transfers whose completion is not known yet
     complete: int = 0
+    elsewhere: Callable[[int], bool] | None = (
+        None  # whether its part in another memory is complete by a cycle
+    )
 
     def done(self, time: int) -> None:
         self.left -= 1
         self.complete = max(self.complete, time)
 
     def is_complete_by(self, t: int) -> bool:
-        return self.left == 0 and self.complete <= t
+        is_complete_here = self.left == 0 and self.complete <= t
+        return is_complete_here and (self.elsewhere is None or self.elsewhere(t))
 
 
 @dataclass(eq=False)
@@ -974,12 +979,20 @@ class Simulation:
         while t < self.last_completion or self.has_work():
             if t >= most_cycles:
                 raise TwinStuckError(f"not complete after {most_cycles} cycles")
-            for channel in self.channels:
-                channel.act(t)
-            self.list_collected()
-            for stream in self.streams:
-                stream.act(t)
+            self.step(t)
             t += 1
+        return self.finish()
+
+    def step(self, t: int) -> None:
+        """One cycle."""
+        for channel in self.channels:
+            channel.act(t)
+        self.list_collected()
+        for stream in self.streams:
+            stream.act(t)
+
+    def finish(self) -> TwinResult:
+        """What is counted, once all work is done."""
         if any(lookup.operands_missing for lookup in self.lookups):
             raise TwinStuckError("a lookup still waits for operands that no instruction brings")
         if any(sum_.lookups_missing for sum_ in self.sums):

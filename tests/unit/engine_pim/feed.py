@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ppim.dram.device import Device
 from ppim.engine.pim.engine import Commands, PimEngine, units_of_channel
+from ppim.engine.pim.pair import PimPair, clock_ratio
 from ppim.engine.pim.state import DONE, LOG_FULL
 from ppim.program.instruction import (
     ALL,
@@ -46,6 +47,7 @@ from ppim.program.state import (
     make_rings,
 )
 from ppim.systems.spec import SystemSpec
+from tests.reference.pim_programs import Case
 
 
 @dataclass
@@ -153,6 +155,48 @@ def most_delivers(program: Program) -> int:
     return int(np.unique(outs[:, LOOKUP], return_counts=True)[1].max(initial=0))
 
 
+class _Memory:
+    """A program, its feeder and its engine; what the engine keeps is taken when it asks."""
+
+    def __init__(
+        self, device: Device, system: SystemSpec, program: Program, keep_commands: int, *, tied: bool = False
+    ) -> None:
+        kinds = program.instructions[:, KIND]
+        units = units_of_channel(device, system.pim.level)
+        self.feeder = Feeder(
+            program, device.organization.channels, units, global_stream=system.pim.frontend == "global"
+        )
+        self.feeder.rings.turns[: len(program.turn_batch), TURN_LEFT] += tied
+        moving = program.instructions[(kinds != TRANSFER) & (kinds != HIT)]
+        self.engine = PimEngine(
+            device,
+            system,
+            self.feeder.rings,
+            delivers_per_lookup=most_delivers(program),
+            max_row_bursts=int(moving[:, BURSTS].max(initial=1)),
+            keep_commands=keep_commands,
+            tied=tied,
+        )
+        assert (program.instructions[:, UNIT] < self.engine.parameters.units).all()
+        self.taken: list[list[Commands]] = [[] for _ in range(device.organization.channels)]
+
+    def take(self) -> None:
+        for channel, commands in zip(self.taken, self.engine.take_commands(), strict=True):
+            channel.append(commands)
+
+    def result(self, cycles: int, calls: int) -> EngineResult:
+        return EngineResult(
+            cycles=cycles,
+            counters=self.engine.counters,
+            commands=[_joined(parts) for parts in self.taken],
+            slots=self.feeder.rings.stream[:, SLOTS],
+            calls=calls,
+            entries=self.engine.state.entries.shape[1],
+            classes=self.engine.classes,
+            limits=self.engine.limits,
+        )
+
+
 def run_program(
     device: Device,
     system: SystemSpec,
@@ -170,22 +214,25 @@ def run_program(
     keep_commands : int
         Commands that the engine keeps until they are taken.
     """
-    kinds = program.instructions[:, KIND]
-    units = units_of_channel(device, system.pim.level)
-    feeder = Feeder(
-        program, device.organization.channels, units, global_stream=system.pim.frontend == "global"
-    )
-    moving = program.instructions[(kinds != TRANSFER) & (kinds != HIT)]
-    engine = PimEngine(
-        device,
-        system,
-        feeder.rings,
-        delivers_per_lookup=most_delivers(program),
-        max_row_bursts=int(moving[:, BURSTS].max(initial=1)),
-        keep_commands=keep_commands,
-    )
-    assert (program.instructions[:, UNIT] < engine.parameters.units).all()
-    taken: list[list[Commands]] = [[] for _ in range(device.organization.channels)]
+    memory = _Memory(device, system, program, keep_commands)
+    calls = _run_in_pieces([memory], memory.engine, piece)
+    return memory.result(memory.engine.cycles, calls)
+
+
+def run_programs(
+    cases: Sequence[Case], *, piece: int | None = None, keep_commands: int = 200_000
+) -> list[EngineResult]:
+    """Run the programs of two memories in step; options as of `run_program`."""
+    tied = cases[0].system.pim.barrier != "none"
+    memories = [_Memory(x.device, x.system, x.program, keep_commands, tied=tied) for x in cases]
+    clocks = [case.device.timing.tCK for case in cases]
+    pair = PimPair((memories[0].engine, memories[1].engine), clock_ratio(clocks[0], clocks[1]))
+    calls = _run_in_pieces(memories, pair, piece)
+    return [memory.result(cycles, calls) for memory, cycles in zip(memories, pair.cycles, strict=True)]
+
+
+def _run_in_pieces(memories: Sequence[_Memory], runner: PimEngine | PimPair, piece: int | None) -> int:
+    """Feed and run to the end; the number of calls."""
     calls = 0
 
     def run_and_take(step: Callable[[], int]) -> int:
@@ -194,27 +241,21 @@ def run_program(
         while status == LOG_FULL:
             status = step()
             calls += 1
-            for channel, commands in zip(taken, engine.take_commands(), strict=True):
-                channel.append(commands)
+            for memory in memories:
+                memory.take()
         return status
 
-    while not feeder.is_done:
-        feeder.write(piece or len(program.instructions))
-        if not feeder.is_done:
-            run_and_take(lambda: engine.run(final=False))
-    feeder.write(0)
-    assert run_and_take(lambda: engine.run(final=True)) == DONE
-    assert run_and_take(engine.finish) == DONE
-    return EngineResult(
-        cycles=engine.cycles,
-        counters=engine.counters,
-        commands=[_joined(parts) for parts in taken],
-        slots=feeder.rings.stream[:, SLOTS],
-        calls=calls,
-        entries=engine.state.entries.shape[1],
-        classes=engine.classes,
-        limits=engine.limits,
-    )
+    feeders = [memory.feeder for memory in memories]
+    while not all(feeder.is_done for feeder in feeders):
+        for feeder in feeders:
+            feeder.write(piece or len(feeder.program.instructions))
+        if not all(feeder.is_done for feeder in feeders):
+            run_and_take(lambda: runner.run(final=False))
+    for feeder in feeders:
+        feeder.write(0)
+    assert run_and_take(lambda: runner.run(final=True)) == DONE
+    assert run_and_take(runner.finish) == DONE
+    return calls
 
 
 def _joined(parts: list[Commands]) -> Commands:
