@@ -235,6 +235,7 @@ MAKERS: dict[str, Callable[[Bench], str]] = {
     "transfer": setting("transfer", "non-empty", "all"),
     "cross-unit-timing": setting("cross_unit_timing", "physical", "faw-only", "none"),
     "deliver": setting("deliver", "ahead", "in-order"),
+    "collect": setting("collect", "host", "base-die", "tree"),
     "macs": setting("macs", 1, 4, 16, 64, 256),
     "pooling": trace_option("pooling", 1, 10, 20, 40, 80, samples={"qr": SAMPLES, "tt-rec": 40}),
     "bags": trace_option("bags", "pareto", "uniform"),

@@ -32,7 +32,7 @@ MLPERF_POOLING: tuple[int, ...] = (
 TERMINATED = 143
 
 
-@click.command()
+@click.command(short_help="Turn a dataset into a trace of subtable accesses.")
 @click.argument("dataset", nargs=-1, required=True)
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="The trace to write; - for stdout."

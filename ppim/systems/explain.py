@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
@@ -45,6 +46,7 @@ class Parameter:
     unit: str
     meaning: str
     origin: str  # the file's comment on it, or nothing; DEFAULT where the file does not set it
+    choices: tuple[str, ...]  # all values, where they are names
 
 
 def system_path(name_or_path: str) -> Path:
@@ -92,6 +94,7 @@ def explain_system(name_or_path: str) -> Iterator[Parameter]:
     given, comments = config.read_toml(path), read_comments(path.read_text(encoding="utf-8"))
     for section in sections_of(system):
         record = attrgetter(section)(system)
+        hints = typing.get_type_hints(type(record))
         table = given
         for part in section.split("."):
             table = table.get(part, {})
@@ -106,7 +109,13 @@ def explain_system(name_or_path: str) -> Iterator[Parameter]:
                 unit=field.metadata["unit"],
                 meaning=field.metadata["meaning"],
                 origin=comments.get((section, field.name), "") if is_given else DEFAULT,
+                choices=_names(hints[field.name]),
             )
+
+
+def _names(hint: object) -> tuple[str, ...]:
+    """The values of a literal type."""
+    return typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
 
 
 def read_comments(text: str) -> dict[tuple[str, str], str]:

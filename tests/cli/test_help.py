@@ -41,6 +41,11 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
             assert option.help or option.name in ("seed",), f"{name} --{option.name} has no help"
 
 
+def test_the_list_of_commands_cuts_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+    assert "..." not in capsys.readouterr().out.split("Commands:")[1]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_in_the_readme(name: str) -> None:
     assert f"| `ppim {name}` |" in README

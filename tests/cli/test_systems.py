@@ -70,6 +70,7 @@ def test_show_gives_values_units_and_where_they_are_from(capsys: pytest.CaptureF
     assert lines[at].split()[1:3] == ["40960", "bytes"]
     assert lines[at + 1].strip() == "= authors' trace generator: SRAM of a unit"
     assert next(line for line in lines if line.startswith("  unit_window")).endswith("(default)")
+    assert next(line for line in lines if line.startswith("  barrier")).endswith("[table | batch | none]")
     assert "without effect in a pim system: [host]" in lines
     assert "organization.channels = 2" in run(capsys, "systems", "show", "recnmp")[1]
 

@@ -49,8 +49,9 @@ def describe_system(name_or_path: str) -> Iterator[str]:
 
 def _lines(parameter: Parameter) -> Iterator[str]:
     value = " ".join(filter(None, (_text(parameter.value), parameter.unit)))
+    choices = f" [{' | '.join(parameter.choices)}]" if parameter.choices else ""
     origin = f" ({DEFAULT})" if parameter.origin == DEFAULT else ""
-    yield f"  {parameter.name:{NAME_WIDTH}}{value:{VALUE_WIDTH}}  {parameter.meaning}{origin}"
+    yield f"  {parameter.name:{NAME_WIDTH}}{value:{VALUE_WIDTH}}  {parameter.meaning}{choices}{origin}"
     if parameter.origin and parameter.origin != DEFAULT:
         yield f"  {'':{NAME_WIDTH}}{'':{VALUE_WIDTH}}  = {parameter.origin}"
 
