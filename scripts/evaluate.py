@@ -35,6 +35,7 @@ BASE, MAPPED, FULL = "pim-base", "proactivepim-map", "proactivepim"
 STEPS = (BASE, MAPPED, "proactivepim-cache", FULL)
 IMPOSSIBLE = {("tensordimm", "TT-Rec")}
 """It splits vectors, and no unit can multiply with a slice of a matrix."""
+TIERS = "proactivepim-tiers"
 AUTHORS: dict[str, Any] = {
     "frontend": "global",
     "cross_unit_timing": "faw-only",
@@ -97,9 +98,12 @@ def ablation(bench: Bench) -> str:
     for (label, trace), paper in zip(ablation_traces(bench).items(), (2.22, 2.15, 2.15), strict=True):
         for front_end, settings in FRONT_ENDS.items():
             runs = [bench.run(trace, step, **settings) for step in STEPS]
+            if not settings:
+                runs.append(bench.run(trace, TIERS))
             speeds = [f"{run.cycles:,} ({ratio(runs[0], run)})" for run in runs]
+            speeds += [""] * (len(STEPS) + 1 - len(runs))
             rows.append([label, front_end, *speeds, f"{paper:.2f}"])
-    return markdown(["", "front end", *STEPS, "paper"], rows)
+    return markdown(["", "front end", *STEPS, TIERS, "paper"], rows)
 
 
 def time_split(bench: Bench) -> str:

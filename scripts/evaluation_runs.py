@@ -83,6 +83,11 @@ class Bench:
 
 
 def bound_by(result: SimulationResult) -> str:
-    """The greatest lower bound, and how near the run comes to it."""
-    name = binding_limit(result)
-    return f"{name} {result.limits[name] / result.cycles:.0%}" if name else ""
+    """The nearest lower bound, and how near the run comes to it; of two memories that of the nearer one."""
+    shares = {}
+    for memory in result.memories:
+        if name := binding_limit(memory):
+            where = f"{memory.memory} " if result.second is not None else ""
+            shares[f"{where}{name}"] = memory.limits[name] / memory.cycles
+    nearest = max(shares, key=lambda name: shares[name], default="")
+    return f"{nearest} {shares[nearest]:.0%}" if nearest else ""
