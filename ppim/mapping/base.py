@@ -87,10 +87,10 @@ class UnitGeometry:
 class Placement(NamedTuple):
     """Where rows lie; int64 arrays of shape (tables, largest number of subtables) but for the last two.
 
-    A SPREAD or STRIPED row r is in page r // page_rows, whose image x is that of a bijection of
-    0..slots-1 (`key`). SPREAD: unit x % units, place x // units behind `base`. STRIPED: pages lie one
-    behind the other in the order of their images, and every `stripe_rows` rows are in the next unit;
-    the first unit is that behind the subtables before it.
+    A SPREAD or STRIPED row r is in page first_page + r // page_rows, whose image x is that of a bijection
+    of 0..slots-1 (`key`). SPREAD: unit x % units, place x // units behind `base`; subtables with pages of
+    equal size share one bijection. STRIPED: pages lie one behind the other in the order of their images,
+    and every `stripe_rows` rows are in the next unit; the first unit is that behind the subtables before it.
     A DUPLICATED row, or its slice if it is SLICED, lies at base + r * row_bursts in every unit. A PACKED row lies in the last of its
     subtable's segments (from `first_segment` on) that does not begin behind it. Addresses are
     unit-local, in bursts.
@@ -110,6 +110,7 @@ class Placement(NamedTuple):
     base: np.ndarray
     row_bursts: np.ndarray  # of what one unit holds of a row
     page_rows: np.ndarray
+    first_page: np.ndarray
     slots: np.ndarray
     bits: np.ndarray  # of the smallest power of two that is >= slots
     key: np.ndarray
@@ -183,6 +184,7 @@ _PER_SUBTABLE = (
     "base",
     "row_bursts",
     "page_rows",
+    "first_page",
     "slots",
     "bits",
     "key",
@@ -212,51 +214,80 @@ def place_subtables(
     """
     placement = blank_placement(meta, geometry)
     placement = placement._replace(unit_first=int(spec.stripe_order == "unit-channel"))
-    next_spread, duplicated = 0, copied_bursts
+    duplicated = copied_bursts
+    spread: Rows = {}
     for t, table in enumerate(meta.tables):
         for s, subtable in enumerate(table.subtables):
-            place = (t, s)
             if subtable.shared and duplicate_shared:
-                placement.mode[place] = DUPLICATED
-                placement.base[place] = duplicated
-                duplicated += subtable.rows * int(placement.row_bursts[place])
-                continue
-            placement.base[place] = next_spread
-            placement.key[place] = _mix(_mix(_mix(spec.placement_seed) ^ t) ^ s) >> 1
-            spread = _stripe if spec.placement == "page" else _hash
-            unit_rows = spread(placement, place, subtable.rows, geometry, spec)
-            placement.bits[place] = (int(placement.slots[place]) - 1).bit_length()
-            next_spread += unit_rows * int(placement.row_bursts[place])
+                placement.mode[t, s] = DUPLICATED
+                placement.base[t, s] = duplicated
+                duplicated += subtable.rows * int(placement.row_bursts[t, s])
+            else:
+                spread[t, s] = subtable.rows
+    place = _stripe if spec.placement == "page" else _hash
+    unit_bursts = place(placement, spread, geometry, spec)
     # Copies fill the last DRAM rows of the unit's space (row by row, so that no small row straddles two).
     reserved = ceil_div(duplicated, geometry.bursts_per_row) * geometry.bursts_per_row
     placement.base[placement.mode == DUPLICATED] += geometry.unit_bursts - reserved
-    return placement, check_capacity(geometry, next_spread * geometry.units, reserved, mapping)
+    return placement, check_capacity(geometry, unit_bursts * geometry.units, reserved, mapping)
 
 
-def _hash(
-    placement: Placement, place: tuple[int, int], rows: int, geometry: UnitGeometry, spec: PlacementSpec
-) -> int:
-    """Hash a subtable's pages over all units; rows that it takes in each."""
-    pages_per_unit = ceil_div(ceil_div(rows, spec.placement_page), geometry.units)
-    placement.mode[place] = SPREAD
-    placement.page_rows[place] = spec.placement_page
-    placement.slots[place] = pages_per_unit * geometry.units
-    return pages_per_unit * spec.placement_page
+Rows = dict[tuple[int, int], int]
+"""Rows of subtables by table and subtable."""
 
 
-def _stripe(
-    placement: Placement, place: tuple[int, int], rows: int, geometry: UnitGeometry, spec: PlacementSpec
-) -> int:
-    """Stripe a subtable's pages over all units; rows that it takes in each."""
-    row_bytes = int(placement.row_bursts[place]) * geometry.burst_bytes
-    page_rows = max(1, spec.page_bytes // row_bytes)
-    stripe_rows = max(1, spec.stripe_bytes // row_bytes)
-    placement.mode[place] = STRIPED
-    placement.page_rows[place] = page_rows
-    placement.stripe_rows[place] = stripe_rows
-    placement.slots[place] = ceil_div(rows, page_rows)
-    stripes = ceil_div(int(placement.slots[place]) * page_rows, stripe_rows)
-    return ceil_div(stripes, geometry.units) * stripe_rows
+def _hash(placement: Placement, spread: Rows, geometry: UnitGeometry, spec: PlacementSpec) -> int:
+    """Hash the pages of subtables over all units; bursts taken in each.
+
+    Pages of equal size share one bijection: with one for each subtable, tables of few rows would be spread
+    more evenly than any hash does it.
+    """
+    pools: dict[int, Rows] = {}
+    for place, rows in spread.items():
+        page_bursts = spec.placement_page * int(placement.row_bursts[place])
+        pools.setdefault(page_bursts, {})[place] = rows
+    base = 0
+    for page_bursts, pool in pools.items():
+        pages = 0
+        for place, rows in pool.items():
+            placement.first_page[place] = pages
+            pages += ceil_div(rows, spec.placement_page)
+        unit_pages = ceil_div(pages, geometry.units)
+        for place in pool:
+            placement.mode[place] = SPREAD
+            placement.base[place] = base
+            placement.page_rows[place] = spec.placement_page
+            _set_bijection(placement, place, unit_pages * geometry.units, spec.placement_seed, page_bursts, 0)
+        base += unit_pages * page_bursts
+    return base
+
+
+def _stripe(placement: Placement, spread: Rows, geometry: UnitGeometry, spec: PlacementSpec) -> int:
+    """Stripe the pages of subtables over all units; bursts taken in each."""
+    base = 0
+    for place, rows in spread.items():
+        row_bursts = int(placement.row_bursts[place])
+        row_bytes = row_bursts * geometry.burst_bytes
+        page_rows = max(1, spec.page_bytes // row_bytes)
+        stripe_rows = max(1, spec.stripe_bytes // row_bytes)
+        pages = ceil_div(rows, page_rows)
+        placement.mode[place] = STRIPED
+        placement.base[place] = base
+        placement.page_rows[place] = page_rows
+        placement.stripe_rows[place] = stripe_rows
+        _set_bijection(placement, place, pages, spec.placement_seed, *place)
+        stripes = ceil_div(pages * page_rows, stripe_rows)
+        base += ceil_div(stripes, geometry.units) * stripe_rows * row_bursts
+    return base
+
+
+def _set_bijection(
+    placement: Placement, place: tuple[int, int], slots: int, seed: int, first: int, second: int
+) -> None:
+    """Send the pages of a subtable through the bijection of 0..slots-1 that these three numbers name."""
+    placement.slots[place] = slots
+    placement.bits[place] = (slots - 1).bit_length()
+    placement.key[place] = _mix(_mix(_mix(seed) ^ first) ^ second) >> 1
 
 
 def check_capacity(geometry: UnitGeometry, spread_bursts: int, copied_bursts: int, mapping: str) -> Footprint:
@@ -298,6 +329,7 @@ def bare_placement(placement):
         bare(placement.base),
         bare(placement.row_bursts),
         bare(placement.page_rows),
+        bare(placement.first_page),
         bare(placement.slots),
         bare(placement.bits),
         bare(placement.key),
@@ -346,7 +378,7 @@ def locate_row(placement, table, subtable, row):
     page_rows = placement.page_rows[table, subtable]
     page = row if page_rows == 1 else row // page_rows
     image = permute(
-        page,
+        placement.first_page[table, subtable] + page,
         placement.slots[table, subtable],
         placement.bits[table, subtable],
         placement.key[table, subtable],

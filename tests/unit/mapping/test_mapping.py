@@ -95,6 +95,28 @@ def test_rows_in_a_pattern_are_spread_like_a_hash(stride: int, start: int) -> No
     assert_uniform(statistics, geometry.units)
 
 
+def test_a_small_table_is_as_uneven_as_a_hash() -> None:
+    """Not one row in each unit, though it has as many rows as there are units."""
+    geometry = UnitGeometry.of(load_device("hbm2-4gb"), "bankgroup")
+    meta = meta_of((("dense", 100_000, 128, False),), (("dense", geometry.units, 128, False),))
+    statistics = []
+    for seed in range(200):
+        placement, _ = place("interleave", meta, geometry, placement_seed=seed)
+        units, _ = locate(placement, 1, 0, np.arange(geometry.units))
+        statistics.append(squared_deviations(np.bincount(units, minlength=geometry.units)))
+    assert_uniform(statistics, geometry.units)
+
+
+def test_pages_of_different_sizes_share_no_place() -> None:
+    meta = meta_of((("core1", 50, 64, False), ("core2", 70, 512, False), ("core3", 30, 64, False)))
+    geometry = replace(SMALL, rows=256)
+    placement, footprint = place("interleave", meta, geometry, placement_page=3)
+    owners = occupied(placement, meta, geometry)
+    assert owners.max() <= 1
+    # Pages of 3 rows in 8 units: 17 + 10 of 3 bursts, so 4 a unit, and 24 of 24 bursts, so 3 a unit.
+    assert footprint.spread_bytes == 8 * (4 * 3 + 3 * 24) * 64
+
+
 def test_the_unit_of_a_row_says_nothing_of_the_next_rows() -> None:
     """Differences between the units of neighbours are uniform."""
     geometry = UnitGeometry.of(load_device("hbm2-4gb"), "bankgroup")
