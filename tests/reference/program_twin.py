@@ -344,9 +344,11 @@ class _Builder:
             program.counts["accesses"][channel] += 1
             for unit in range(self.slices):
                 program.unit_accesses[unit] += 1
-            found = [cache is not None and cache.holds(address, bursts) for cache in self.caches]
+            is_cached = self.system.cache.cache_subtables == "all" or self.subtable(table, subtable).shared
+            caches = self.caches if is_cached else [None]
+            found = [cache is not None and cache.holds(address, bursts) for cache in caches]
             assert all(found) or not any(found)
-            if self.caches[0] is not None:
+            if caches[0] is not None:
                 program.counts["cache_hits" if found[0] else "cache_misses"][channel] += 1
             if found[0]:
                 program.counts["bytes_cache"][channel] += self.subtable(table, subtable).bytes_per_row
@@ -407,7 +409,8 @@ class _Builder:
         place = divmod(holder, self.geometry.units_per_channel)
         kind = READ if holder == owner and not self.is_for_host else READ_OUT
         counts["accesses"][place[0] if self.is_for_host else channel] += 1
-        cache = self.caches[owner]
+        is_cached = self.system.cache.cache_subtables == "all" or self.subtable(table, subtable).shared
+        cache = self.caches[owner] if is_cached else None
         if kind == READ and cache is not None and cache.holds(address, bursts):
             kind = HIT
             counts["cache_hits"][channel] += 1
@@ -489,7 +492,12 @@ def lru_cache(meta: TraceMeta, system: SystemSpec, geometry: UnitGeometry) -> Lr
     if system.cache.policy != "lru" or system.cache.cache_bytes == 0:
         return None
     burst = geometry.burst_bytes
-    longest = max(part.bytes_per_row for table in meta.tables for part in table.subtables)
+    parts = [part for table in meta.tables for part in table.subtables]
+    if system.cache.cache_subtables == "shared":
+        parts = [part for part in parts if part.shared]
+    if not parts:
+        return None
+    longest = max(part.bytes_per_row for part in parts)
     if system.placement.mapping == "vertical":
         longest = math.ceil(longest / geometry.units)
     line = system.cache.cache_line_bytes or math.ceil(longest / burst) * burst

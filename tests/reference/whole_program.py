@@ -73,9 +73,11 @@ def devices_of(system: SystemSpec) -> list[Device]:
     return [load_device(part.memory.device, part.memory.overrides) for part in systems]
 
 
-def build_parts(trace: SmallTrace, system: SystemSpec) -> list[WholeProgram]:
-    """The whole program of each memory of a system."""
-    devices = devices_of(system)
+def build_parts(
+    trace: SmallTrace, system: SystemSpec, devices: list[Device] | None = None
+) -> list[WholeProgram]:
+    """The whole program of each memory of a system; devices by name unless they are given."""
+    devices = devices or devices_of(system)
     if not is_split(system):
         return [build_whole(trace, devices[0], system)]
     how = split_trace(trace, system, UnitGeometry.of(devices[0], system.pim.level))

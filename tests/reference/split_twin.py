@@ -1,0 +1,239 @@
+"""The slow twin of §11 of `docs/model.md`: what each memory of a system serves, and its program, in plain Python."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ppim.mapping.base import Placement, UnitGeometry
+from ppim.mapping.tiers import KEPT
+from ppim.systems.spec import SystemSpec
+from ppim.trace.schema import TraceMeta
+from ppim.weight_sharing.base import SubtableMeta
+from tests.reference.placements import copy_of
+from tests.reference.program_twin import LookupStep, TwinProgram, _Builder
+from tests.reference.small_traces import SmallTrace
+
+Rows = list[int]  # of one lookup, by subtable
+Turn = tuple[int, int, list[list[Rows]]]  # batch, table, lookups of each bag
+
+
+class Kept(list):  # type: ignore[type-arg]
+    """A lookup whose vector is kept: its only element is the vector's row."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one memory sees.
+
+    Attributes
+    ----------
+    trace : SmallTrace
+        The trace with this memory's tables; its bags are those of the whole trace.
+    turns : list
+        All turns of the trace, with the lookups that this memory serves.
+    """
+
+    trace: SmallTrace
+    turns: list[Turn]
+
+
+def turns_of(trace: SmallTrace) -> Iterator[Turn]:
+    """All turns of a trace."""
+    size = trace.meta.batch_size
+    for batch in range(math.ceil(len(trace.bags) / size)):
+        samples = trace.bags[batch * size : (batch + 1) * size]
+        for table, scheme in enumerate(trace.schemes):
+            bags = [scheme.split(sample[table]).tolist() for sample in samples]
+            if any(bags):
+                yield batch, table, bags
+
+
+def lookups_of(trace: SmallTrace) -> Iterator[tuple[int, Rows]]:
+    """(table, rows) of each lookup of a trace."""
+    for _, table, bags in turns_of(trace):
+        for bag in bags:
+            for rows in bag:
+                yield table, rows
+
+
+def tiered_subtable(meta: TraceMeta, table: int) -> int | None:
+    """The first that is not shared."""
+    return next((s for s, part in enumerate(meta.tables[table].subtables) if not part.shared), None)
+
+
+def hottest(trace: SmallTrace, system: SystemSpec, geometry: UnitGeometry) -> list[list[int]]:
+    """Hot rows of each table's tiered subtable, ascending."""
+    counts: Counter[tuple[int, int]] = Counter()  # by table and row
+    for table, rows in lookups_of(trace):
+        large = tiered_subtable(trace.meta, table)
+        if large is not None:
+            counts[table, rows[large]] += 1
+    hot: list[list[int]] = [[] for _ in trace.schemes]
+    capacity = geometry.units * geometry.unit_bursts
+    taken = 0.0
+    for (table, row), n in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        if system.tiers.hot_by == "accesses":
+            taken += n
+            room = system.tiers.hot_fraction * counts.total()
+        else:
+            large = tiered_subtable(trace.meta, table)
+            assert large is not None
+            row_bytes = trace.meta.tables[table].subtables[large].bytes_per_row
+            taken += math.ceil(row_bytes / geometry.burst_bytes)
+            room = system.tiers.hot_fraction * capacity
+        if taken > room:
+            break
+        hot[table].append(row)
+    return [sorted(rows) for rows in hot]
+
+
+def most_frequent(trace: SmallTrace, fraction: float) -> list[list[Rows]]:
+    """For each table the lookups whose vectors are kept, in ascending order of their rows."""
+    counts: Counter[tuple[int, tuple[int, ...]]] = Counter()
+    total = 0
+    for table, rows in lookups_of(trace):
+        total += 1
+        if len(rows) > 1:
+            counts[table, tuple(rows)] += 1
+    kept: list[list[Rows]] = [[] for _ in trace.schemes]
+    taken = 0
+    for (table, rows), n in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        taken += n
+        if fraction == 0 or taken > fraction * total:
+            break
+        kept[table].append(list(rows))
+    return [sorted(lookups) for lookups in kept]
+
+
+def divide(trace: SmallTrace, system: SystemSpec, geometry: UnitGeometry) -> list[Part]:
+    """What each memory sees; `geometry` is the first one's."""
+    has_two = system.dimm is not None
+    hot = hottest(trace, system, geometry) if has_two else None
+    kept = most_frequent(trace, system.placement.partial_sum_fraction)
+    first: list[Turn] = []
+    second: list[Turn] = []
+    for batch, table, bags in turns_of(trace):
+        large = tiered_subtable(trace.meta, table)
+        ours: list[list[Rows]] = []
+        theirs: list[list[Rows]] = []
+        for bag in bags:
+            ours.append([])
+            theirs.append([])
+            for rows in bag:
+                if rows in kept[table]:
+                    ours[-1].append(Kept([kept[table].index(rows)]))
+                elif hot is None or large is None:
+                    ours[-1].append(rows)
+                elif rows[large] in hot[table]:
+                    ours[-1].append([*rows[:large], hot[table].index(rows[large]), *rows[large + 1 :]])
+                else:
+                    theirs[-1].append(rows)
+        first.append((batch, table, ours))
+        second.append((batch, table, theirs))
+    meta = first_meta(trace.meta, hot, kept)
+    parts = [Part(replace(trace, meta=meta), first)]
+    return [*parts, Part(trace, second)] if has_two else parts
+
+
+def first_meta(meta: TraceMeta, hot: list[list[int]] | None, kept: list[list[Rows]]) -> TraceMeta:
+    """Tables with their hot rows only, and with a subtable of kept vectors."""
+    tables = []
+    for t, table in enumerate(meta.tables):
+        parts = list(table.subtables)
+        large = tiered_subtable(meta, t)
+        if hot is not None and large is not None:
+            parts[large] = replace(parts[large], rows=max(1, len(hot[t])))
+        if kept[t]:
+            parts.append(SubtableMeta(KEPT, len(kept[t]), meta.parameters["vector_bytes"], shared=False))
+        tables.append(replace(table, subtables=tuple(parts), accesses_per_lookup=table.accesses_per_lookup))
+    return replace(meta, tables=tuple(tables))
+
+
+def build_part_twin(
+    part: Part,
+    geometry: UnitGeometry,
+    placement: Placement,
+    system: SystemSpec,
+    clock_ns: float,
+    *,
+    is_second: bool,
+) -> TwinProgram:
+    """The program of one memory's part."""
+    return _PartBuilder(part, geometry, placement, system, clock_ns, is_second).build()
+
+
+class _PartBuilder(_Builder):
+    def __init__(
+        self,
+        part: Part,
+        geometry: UnitGeometry,
+        placement: Placement,
+        system: SystemSpec,
+        clock_ns: float,
+        is_second: bool,
+    ) -> None:
+        super().__init__(part.trace, geometry, placement, system, clock_ns)
+        self.part = part
+        self.host_holds_shared = is_second and self.is_for_host
+        self.program.counts["partial_sum_hits"] = [0] * geometry.channels
+
+    def turns(self) -> list[Turn]:
+        return self.part.turns
+
+    def wanted(self, table: int, bags: list[list[Rows]]) -> list[tuple[int, int, int]]:
+        """Nothing for a turn without lookups; a kept vector needs no row."""
+        if not any(bags):
+            return []
+        return super().wanted(
+            table, [[rows for rows in lookups if not isinstance(rows, Kept)] for lookups in bags]
+        )
+
+    def owner(self, table: int, rows: Rows) -> int | None:
+        if not isinstance(rows, Kept):
+            return super().owner(table, rows)
+        subtable = len(self.meta.tables[table].subtables) - 1
+        if copy_of(self.placement, table, subtable, rows[0]) is not None:
+            return None
+        return self.place(table, subtable, rows[0])[0]
+
+    def emit_bag(self, turn: int, table: int, bag: int, lookups: list[tuple[Rows, int]]) -> None:
+        """Kept vectors are nobody's neighbours; where lookups are ordered by their second rows, they go last."""
+        if self.is_chain(table) and self.system.compute.tt_reorder:
+            lookups = sorted(lookups, key=lambda lookup: isinstance(lookup[0], Kept))
+        stretch: list[tuple[Rows, int]] = []
+        for rows, owner in lookups:
+            if not isinstance(rows, Kept):
+                stretch.append((rows, owner))
+                continue
+            super().emit_bag(turn, table, bag, stretch)
+            stretch = []
+            self.emit_kept(turn, table, bag, rows, owner)
+        super().emit_bag(turn, table, bag, stretch)
+
+    def emit_kept(self, turn: int, table: int, bag: int, rows: Kept, owner: int) -> None:
+        """One access to the vector; the others of the lookup are saved."""
+        channel, unit = divmod(owner, self.geometry.units_per_channel)
+        number = len(self.program.lookups)
+        macs = math.ceil(self.meta.parameters["vector_bytes"] / 4 / self.system.compute.macs)
+        if self.system.compute.mac_ghz:
+            macs = math.ceil(round(macs / self.system.compute.mac_ghz / self.clock_ns, 6))
+        name = (turn, bag, channel, unit)
+        self.program.lookups.append(LookupStep(name, compute_cycles=macs))
+        self.program.sums[name] = self.program.sums.get(name, 0) + 1
+        subtable = len(self.meta.tables[table].subtables) - 1
+        saved = self.meta.tables[table].accesses_per_lookup - 1
+        for count, n in (("lookups", 1), ("accesses", saved), ("partial_sum_hits", saved)):
+            self.program.counts[count][channel] += n
+        self.program.unit_accesses[owner] += saved
+        self.emit_access(turn, table, subtable, rows[0], owner, number, 0)
+
+    def emit_access(
+        self, turn: int, table: int, subtable: int, row: int, owner: int, number: int, sharers: int
+    ) -> None:
+        if self.host_holds_shared and self.subtable(table, subtable).shared:
+            self.count_hit(table, subtable, owner)
+        else:
+            super().emit_access(turn, table, subtable, row, owner, number, sharers)
