@@ -42,12 +42,13 @@ def commands_in(folder: Path, channels: int) -> list[list[Command]]:
     """The commands of every channel; the folder holds nothing else."""
     names = [f"channel-{channel}.cmd" for channel in range(channels)]
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
-    found = []
-    for name in names:
-        lines = (folder / name).read_text().splitlines()
-        words = [line.split(" ") for line in lines]
-        found.append([Command(int(w[0]), w[1], *map(int, w[2:])) for w in words])
-    return found
+    return [commands_of(folder / name) for name in names]
+
+
+def commands_of(file: Path) -> list[Command]:
+    """The commands of one channel."""
+    words = [line.split(" ") for line in file.read_text().splitlines()]
+    return [Command(int(w[0]), w[1], *map(int, w[2:])) for w in words]
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +142,27 @@ def test_commands_of_a_longer_run_keep_the_rules(tmp_path: Path, name: str) -> N
     found = commands_in(tmp_path / "c", device.organization.channels)
     assert sum(len(channel) for channel in found) > 10_000
     check(system, device, found, pd.read_csv(stats))
+
+
+@pytest.mark.parametrize("name", ["proactivepim-tiers", "space"])
+def test_commands_of_two_memories(tmp_path: Path, name: str) -> None:
+    """Each memory's files carry its name, its own cycles and its own rules."""
+    stats = tmp_path / "stats.csv"
+    assert run("simulate", SAMPLE, "--system", name, "-o", stats, "--command-trace", tmp_path / "c") == 0
+    lines = pd.read_csv(stats)
+    names = {
+        f"{memory}-channel-{channel}.cmd" for memory, channel in zip(lines.memory, lines.channel, strict=True)
+    }
+    assert {path.name for path in (tmp_path / "c").iterdir()} == names
+    system = load_overridden(name, ())
+    for memory, part in (("hbm", system), ("dimm", system.second)):
+        device = load_device(part.memory.device, part.memory.overrides)
+        found = [
+            commands_of(tmp_path / "c" / f"{memory}-channel-{channel}.cmd")
+            for channel in range(device.organization.channels)
+        ]
+        assert sum(len(channel) for channel in found) > 500
+        check(part, device, found, lines[lines.memory == memory].reset_index())
 
 
 def test_commands_of_a_host(tmp_path: Path) -> None:
