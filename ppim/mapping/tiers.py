@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.errors import InputError
 from ppim.mapping.index import make_index
 from ppim.trace.lookups import LookupNumbers, profile_lookups
 from ppim.trace.profile import FlatRows, access_profile
@@ -109,6 +110,11 @@ def split_trace(reader: TraceReader, system: SystemSpec, geometry: UnitGeometry)
     if system.dimm is not None:
         split = _with_tiers(split, access_profile(reader), system.tiers, geometry)
     if system.placement.partial_sum_fraction > 0:
+        if meta.parameters.get("composition") == "pooled":
+            raise InputError(
+                "partial_sum_fraction: the trace's algorithm composes the sums of bags, not the vectors of lookups, "
+                "so there are none to keep; give 0, or make the trace with composition=lookup"
+            )
         profile = profile_lookups(reader, numbers)
         split = _with_kept(split, profile.most_frequent(system.placement.partial_sum_fraction))
     return split

@@ -223,7 +223,6 @@ class Units:
         turn = int(self.program.sums[self.program.lookups[lookup, i.LOOKUP_SUM], i.SUM_TURN])
         scratchpad = self.scratchpads[self.owner(lookup), 0 if prefetch_all else turn]
         waiting = list(self.operands[lookup])
-        placement = self.program.prepared.placement
         parts = []
         for table, subtable, row in self.accesses[lookup]:
             matching = [x for x in waiting if (x.table, x.subtable) == (table, subtable)]
@@ -231,13 +230,18 @@ class Units:
                 waiting.remove(matching[0])
                 parts.append(matching[0].numbers)
                 continue
-            assert placement.mode[table, subtable] == DUPLICATED
-            bursts = int(placement.row_bursts[table, subtable])
-            held = scratchpad[int(placement.base[table, subtable]) + row * bursts]
-            assert (held.table, held.subtable) == (table, subtable)
-            parts.append(held.numbers)
+            parts.append(self._held(scratchpad, table, subtable, row))
         assert waiting == []
         return parts
+
+    def _held(self, scratchpad: dict[int, Burst], table: int, subtable: int, row: int) -> np.ndarray:
+        """A row that no instruction brings."""
+        placement = self.program.prepared.placement
+        assert placement.mode[table, subtable] == DUPLICATED
+        bursts = int(placement.row_bursts[table, subtable])
+        held = scratchpad[int(placement.base[table, subtable]) + row * bursts]
+        assert (held.table, held.subtable) == (table, subtable)
+        return held.numbers
 
 
 def compose(trace: SmallTrace, table: int, parts: Sequence[np.ndarray]) -> np.ndarray:
