@@ -145,6 +145,15 @@ class TestInfoOfResults:
         assert out.startswith("stats of ppim simulate: 2 runs\n")
         assert out.count("channels: 8") == 2
 
+    def test_two_memories_are_one_run(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        stats = tmp_path / "heam.csv"
+        run(capsys, "simulate", str(SAMPLE), "--system", "heam", "-o", str(stats))
+        out = run(capsys, "info", str(stats))[1]
+        assert out.startswith("stats of ppim simulate: 1 run\n")
+        lines = out.splitlines()
+        assert [line for line in lines if line.startswith("memory")] == ["memory: hbm", "memory: dimm"]
+        assert [line for line in lines if line.startswith("channels")] == ["channels: 8", "channels: 2"]
+
     def test_of_replay(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         requests, stats = tmp_path / "requests.trace", tmp_path / "replay.csv"
         requests.write_text("0x0 READ 0\n0x40 READ 1\n0x2000 WRITE 5\n")

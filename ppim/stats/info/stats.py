@@ -39,7 +39,8 @@ def _describe(target: str) -> Iterator[str]:
         key = tuple(line[name] for name in identity if name != "channel")
         runs.setdefault(key, []).append(line)
     command = "simulate" if "run" in lines[0] else "replay"
-    yield f"stats of ppim {command}: {len(runs)} run{'s' if len(runs) > 1 else ''}"
+    count = _count_runs([channels[0] for channels in runs.values()])
+    yield f"stats of ppim {command}: {count} run{'s' if count > 1 else ''}"
     for channels in runs.values():
         yield ""
         for name in identity:
@@ -47,6 +48,12 @@ def _describe(target: str) -> Iterator[str]:
                 yield f"{name}: {channels[0][name]}"
         yield f"channels: {len(channels)}"
         yield from _totals(target, channels)
+
+
+def _count_runs(memories: list[dict[str, str]]) -> int:
+    """Runs among memories, of each of which the first line is given: a run's second memory is none of its own."""
+    first = {line["run"]: line["memory"] for line in reversed(memories) if "run" in line}
+    return sum("run" not in line or line["memory"] == first[line["run"]] for line in memories)
 
 
 def _read(target: str) -> list[dict[str, str]]:

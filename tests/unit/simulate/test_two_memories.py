@@ -223,6 +223,20 @@ def test_a_turn_waits_for_both_memories() -> None:
     assert tied.time_ns < sum(alone)
 
 
+def test_tables_larger_than_the_first_memory() -> None:
+    """What one memory has no room for, two have: the first one holds hot rows only."""
+    small = {"channels": 1, "rows": 64}
+    trace = a_trace("qr", rows=(60_000, 60_000), samples=20)
+    with pytest.raises(InputError, match=r"needs .* bytes"):
+        simulate(trace, load_system("proactivepim", small))
+    result = check_run(trace, load_system("proactivepim-tiers", small))
+    for memory in result.memories:
+        assert memory.footprint is not None
+        used = memory.footprint.spread_bytes + memory.footprint.duplicated_bytes
+        assert used <= memory.footprint.capacity_bytes
+    assert result.footprint.spread_bytes < 2 * 10_000 * 128 <= result.memories[1].footprint.spread_bytes
+
+
 # What is refused.
 
 
