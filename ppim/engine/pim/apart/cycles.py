@@ -82,7 +82,21 @@ def paint_row(bits, mask, kind, first, stop):
 @helper(forceinline=True)
 def paint(a, channel, kind, first, stop):
     """Something is true of cycles first..stop-1; those already counted are left."""
-    paint_row(a.bits[channel], a.word_mask, kind, max(first, a.channel[channel, SETTLED]), stop)
+    first = max(first, a.channel[channel, SETTLED])
+    length = stop - first
+    if length > WORD_CYCLES:
+        paint_row(a.bits[channel], a.word_mask, kind, first, stop)
+    elif length > 0:
+        paint_two(a, channel, kind, first, (1 << length) - 1)
+
+
+@helper(forceinline=True)
+def paint_two(a, channel, kind, cycle, pattern):
+    """Set the bits of a pattern that begins with `cycle` and is no longer than a word."""
+    shifted = pattern << (cycle & WORD_BITS)
+    word = cycle >> WORD_SHIFT
+    a.bits[channel, word & a.word_mask, kind] |= shifted & WORD_FULL
+    a.bits[channel, (word + 1) & a.word_mask, kind] |= shifted >> WORD_CYCLES
 
 
 @helper(forceinline=True)
@@ -99,10 +113,7 @@ def paint_read(p, a, channel, cycle):
         arrival = cycle + p.unit_read_latency
         paint(a, channel, MOVES, max(cycle, arrival - p.burst_cycles), arrival)
         return
-    pattern = a.arrival_pattern << (cycle & WORD_BITS)
-    word = cycle >> WORD_SHIFT
-    a.bits[channel, word & a.word_mask, MOVES] |= pattern & WORD_FULL
-    a.bits[channel, (word + 1) & a.word_mask, MOVES] |= pattern >> WORD_CYCLES
+    paint_two(a, channel, MOVES, cycle, a.arrival_pattern)
 
 
 @helper(forceinline=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ppim.dram.timing import UNCONSTRAINED
 from ppim.engine.codes import ACTIVATE, NEVER, NO_ROW, PRECHARGE, READ, REFRESH
+from ppim.engine.memory import aligned_full
 from ppim.engine.pim.apart import cycles
 from ppim.engine.pim.apart import state as s
 from ppim.engine.pim.state import COLLECT_HOST, PHASES_NEXT, Parameters
@@ -90,7 +91,7 @@ def make_apart(p: Parameters, rules: dict[str, int]) -> s.Apart:
     """Closed banks, empty queues, nothing sent."""
 
     def integers(*shape: int) -> NDArray[np.int64]:
-        return np.zeros(shape, dtype=np.int64)
+        return aligned_full(shape, 0, np.int64)
 
     queue = _ring(p.queue_entries)
     joins = _ring(p.banks_per_unit * p.queue_entries)
@@ -99,8 +100,9 @@ def make_apart(p: Parameters, rules: dict[str, int]) -> s.Apart:
         channel=integers(p.channels, s.APART_COLUMNS),
         unit=integers(p.channels, p.units, s.UNIT_COLUMNS),
         bank=integers(p.channels, p.lanes, s.BANK_COLUMNS),
+        may_refresh=integers(p.channels, p.lanes),
         entries=integers(p.channels, p.lanes, queue, s.ENTRY_COLUMNS),
-        joins=integers(p.channels, p.units, joins),
+        joins=integers(p.channels, p.units, joins, s.JOIN_COLUMNS),
         bits=integers(p.channels, words, cycles.N_KINDS),
         entry_mask=queue - 1,
         join_mask=joins - 1,

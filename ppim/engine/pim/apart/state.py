@@ -51,7 +51,7 @@ ACTIVATE_FROM = 4  # distance from its last ACTIVATE
 ACTIVE = 5  # mask of its banks that have entries which selection sees
 LAST_BANK = 6  # that issued last
 PHASE = 7  # of the entries that are seen
-FIRST = 8  # ring of entries that have not been seen yet, by bank
+FIRST = 8  # ring of entries that have not been seen yet
 LAST = 9
 WAITING_FROM = 10  # some entry has been seen all the time since
 UNDER_WAY_FROM = 11  # stretch of cycles in which data are on their way
@@ -65,11 +65,10 @@ READS = 1  # since its ACTIVATE
 MAY_ACTIVATE = 2  # first cycle, as far as the bank's own commands are concerned
 MAY_READ = 3
 MAY_PRECHARGE = 4
-MAY_REFRESH = 5
-HEAD = 6  # its queue, a ring of entries
-SEEN = 7  # entries at the head that have joined and are of the unit's phase
-TAIL = 8
-BANK_COLUMNS = 16
+HEAD = 5  # its queue, a ring of entries
+SEEN = 6  # entries at the head that have joined and are of the unit's phase
+TAIL = 7
+BANK_COLUMNS = 8  # a cache line
 
 # Columns of an entry.
 ENTRY_ROW = 0
@@ -78,9 +77,13 @@ ENTRY_BURSTS = 2  # still to be read
 ENTRY_LENGTH = 3  # bursts in all
 ENTRY_LOOKUP = 4  # NONE for a prefetch
 ENTRY_USERS = 5  # lookups from there on that use it
-ENTRY_JOINS = 6  # cycle from which selection sees it
-ENTRY_PHASE = 7
-ENTRY_COLUMNS = 8
+ENTRY_COLUMNS = 8  # a cache line
+
+# Columns of an entry that has not been seen yet.
+JOIN_BANK = 0  # of the unit
+JOIN_CYCLE = 1  # from which selection sees it
+JOIN_PHASE = 2
+JOIN_COLUMNS = 4
 
 
 class Apart(NamedTuple):
@@ -91,9 +94,11 @@ class Apart(NamedTuple):
     channel : ndarray, shape (channels, APART_COLUMNS)
     unit : ndarray, shape (channels, units, UNIT_COLUMNS)
     bank : ndarray, shape (channels, lanes, BANK_COLUMNS)
+    may_refresh : ndarray, shape (channels, lanes)
+        First cycle in which a closed bank may be refreshed.
     entries : ndarray, shape (channels, lanes, ring, ENTRY_COLUMNS)
-    joins : ndarray, shape (channels, units, ring)
-        Banks of the entries that have not been seen yet, in program order.
+    joins : ndarray, shape (channels, units, ring, JOIN_COLUMNS)
+        Entries that have not been seen yet, in program order.
     bits : ndarray, shape (channels, words, kinds)
         Ring of words, one bit a cycle and kind (`cycles`).
     """
@@ -101,6 +106,7 @@ class Apart(NamedTuple):
     channel: np.ndarray
     unit: np.ndarray
     bank: np.ndarray
+    may_refresh: np.ndarray
     entries: np.ndarray
     joins: np.ndarray
     bits: np.ndarray
@@ -132,6 +138,7 @@ def bare_apart(apart):
         bare(apart.channel),
         bare(apart.unit),
         bare(apart.bank),
+        bare(apart.may_refresh),
         bare(apart.entries),
         bare(apart.joins),
         bare(apart.bits),

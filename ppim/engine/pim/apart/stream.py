@@ -8,14 +8,15 @@ from ppim.engine.pim.apart.cycles import note_slot, note_under_way
 from ppim.engine.pim.apart.state import (
     ENTRY_BURSTS,
     ENTRY_COLUMN,
-    ENTRY_JOINS,
     ENTRY_LENGTH,
     ENTRY_LOOKUP,
-    ENTRY_PHASE,
     ENTRY_ROW,
     ENTRY_USERS,
     HOLDING,
     HORIZON,
+    JOIN_BANK,
+    JOIN_CYCLE,
+    JOIN_PHASE,
     LAST,
     NEXT,
     REFRESH_LOOK,
@@ -96,12 +97,13 @@ def has_room(p, a, channel, instruction):
     first, stop = units_of(p, instruction)
     for run in range(count_runs(p, address, instruction[BURSTS])):
         # Runs beyond the unit's banks come to a bank a second time.
-        needed = 1 + (run >> p.bank_bits)
-        for unit in range(first, stop):
-            lane, _ = lane_of_run(p, unit, address, run)
+        most = p.queue_entries - 1 - (run >> p.bank_bits)
+        lane, _ = lane_of_run(p, first, address, run)
+        for _ in range(first, stop):
             bank = a.bank[channel, lane]
-            if bank[QUEUE_TAIL] - bank[QUEUE_HEAD] + needed > p.queue_entries:
+            if bank[QUEUE_TAIL] - bank[QUEUE_HEAD] > most:
                 return False
+            lane += p.banks_per_unit
     return True
 
 
@@ -109,20 +111,23 @@ def has_room(p, a, channel, instruction):
 def enter(p, a, channel, unit, lane, row, column, bursts, lookup, users, phase, joins):
     """One run goes to the queue of its bank."""
     bank = a.bank[channel, lane]
-    entry = a.entries[channel, lane, bank[QUEUE_TAIL] & a.entry_mask]
+    tail = bank[QUEUE_TAIL]
+    bank[QUEUE_TAIL] = tail + 1
+    entry = a.entries[channel, lane, tail & a.entry_mask]
     entry[ENTRY_ROW] = row
     entry[ENTRY_COLUMN] = column
     entry[ENTRY_BURSTS] = bursts
     entry[ENTRY_LENGTH] = bursts
     entry[ENTRY_LOOKUP] = lookup
     entry[ENTRY_USERS] = users
-    entry[ENTRY_PHASE] = phase
-    entry[ENTRY_JOINS] = joins
-    bank[QUEUE_TAIL] += 1
     item = a.unit[channel, unit]
-    a.joins[channel, unit, item[LAST] & a.join_mask] = lane & (p.banks_per_unit - 1)
-    item[LAST] += 1
+    last = item[LAST]
+    item[LAST] = last + 1
     item[NEXT] = min(item[NEXT], joins)
+    unseen = a.joins[channel, unit, last & a.join_mask]
+    unseen[JOIN_BANK] = lane & (p.banks_per_unit - 1)
+    unseen[JOIN_CYCLE] = joins
+    unseen[JOIN_PHASE] = phase
 
 
 @helper(forceinline=True)
@@ -131,16 +136,19 @@ def send_reads(p, rings, state, a, channel, instruction, cycle):
     address, left = instruction[ADDRESS], instruction[BURSTS]
     phase = phase_of(p, instruction[KIND], instruction[TURN])
     lookup, users = instruction[LOOKUP], instruction[SHARERS] + 1
+    joins = cycle + ACTS_AFTER
     first, stop = units_of(p, instruction)
     column = address & (p.bursts_per_row - 1)
     runs = count_runs(p, address, left)
     for run in range(runs):
         bursts = min(left, p.bursts_per_row - column)
+        lane, row = lane_of_run(p, first, address, run)
+        user = lookup
         for unit in range(first, stop):
-            lane, row = lane_of_run(p, unit, address, run)
+            enter(p, a, channel, unit, lane, row, column, bursts, user, users, phase, joins)
+            lane += p.banks_per_unit
             # A READ that all units execute serves one lookup in each.
-            user = lookup if lookup == NONE else lookup + unit - first
-            enter(p, a, channel, unit, lane, row, column, bursts, user, users, phase, cycle + ACTS_AFTER)
+            user += lookup != NONE
         left -= bursts
         column = 0
     if lookup != NONE:

@@ -22,10 +22,8 @@ from ppim.engine.pim.apart.state import (
     ENTRY_BURSTS,
     ENTRY_COLUMN,
     ENTRY_COLUMNS,
-    ENTRY_JOINS,
     ENTRY_LENGTH,
     ENTRY_LOOKUP,
-    ENTRY_PHASE,
     ENTRY_ROW,
     ENTRY_USERS,
     FIRST,
@@ -35,12 +33,14 @@ from ppim.engine.pim.apart.state import (
     HELD_FROM,
     HOLDING,
     HORIZON,
+    JOIN_BANK,
+    JOIN_CYCLE,
+    JOIN_PHASE,
     LAST,
     LAST_BANK,
     MAY_ACTIVATE,
     MAY_PRECHARGE,
     MAY_READ,
-    MAY_REFRESH,
     NEXT,
     NEXT_LANE,
     PHASE,
@@ -51,6 +51,7 @@ from ppim.engine.pim.apart.state import (
     RELEASED,
     ROW,
     SEEN,
+    TAIL,
     WAITING_FROM,
     WINDOW,
     WINDOW_ACTIVATES,
@@ -136,23 +137,30 @@ def see_next(p, a, channel, unit, first_lane, until):
     """
     if unit[FIRST] == unit[LAST]:
         return False, NEVER
-    number = first_lane >> p.bank_bits
-    lane = first_lane + a.joins[channel, number, unit[FIRST] & a.join_mask]
-    bank = a.bank[channel, lane]
-    entry = a.entries[channel, lane, (bank[HEAD] + bank[SEEN]) & a.entry_mask]
-    if unit[ACTIVE] and entry[ENTRY_PHASE] != unit[PHASE]:
+    entry = a.joins[channel, first_lane >> p.bank_bits, unit[FIRST] & a.join_mask]
+    if unit[ACTIVE] and entry[JOIN_PHASE] != unit[PHASE]:
         return False, NEVER
-    joins = entry[ENTRY_JOINS]
+    joins = entry[JOIN_CYCLE]
     if joins > until:
         return False, joins
-    if unit[ACTIVE] == 0:
-        unit[PHASE] = entry[ENTRY_PHASE]
-        unit[WAITING_FROM] = max(unit[WAITING_FROM], joins)
-    unit[ACTIVE] |= 1 << (lane - first_lane)
-    unit[FREE] = max(unit[FREE], joins)  # nothing else comes before
-    bank[SEEN] += 1
-    unit[FIRST] += 1
+    see(a, channel, unit, first_lane, entry)
     return True, joins
+
+
+@helper(forceinline=True)
+def see(a, channel, unit, first_lane, entry):
+    """Selection sees the unit's next entry."""
+    joins, bank = entry[JOIN_CYCLE], entry[JOIN_BANK]
+    if unit[ACTIVE] == 0:
+        unit[PHASE] = entry[JOIN_PHASE]
+        unit[WAITING_FROM] = max(unit[WAITING_FROM], joins)
+    unit[ACTIVE] |= 1 << bank
+    unit[FREE] = max(unit[FREE], joins)  # nothing else comes before
+    a.bank[channel, first_lane + bank, SEEN] += 1
+    unit[FIRST] += 1
+    if unit[FIRST] == unit[LAST]:
+        unit[FIRST] = 0
+        unit[LAST] = 0
 
 
 @helper
@@ -175,43 +183,50 @@ def leave(a, channel, lane, bank, place):
         place -= 1
     bank[HEAD] += 1
     bank[SEEN] -= 1
+    if bank[HEAD] == bank[TAIL]:
+        # Begin anew: the first places are in the nearest cache.
+        bank[HEAD] = 0
+        bank[TAIL] = 0
 
 
 @helper(forceinline=True)
-def read(p, rings, state, a, channel, unit, lane, place, first, last):
-    """READ bursts of one entry from cycle `first` on, up to `last` or the entry's end."""
+def read_bursts(p, state, a, channel, unit, lane, entry, first, last):
+    """READ an entry's bursts from cycle `first` on, up to `last` or the entry's end; cycle of the last one."""
     bank = a.bank[channel, lane]
-    entry = a.entries[channel, lane, (bank[HEAD] + place) & a.entry_mask]
-    counters = state.channel[channel]
-    reads = bank[READS]
-    burst, at, bursts = first, first, entry[ENTRY_BURSTS]
-    while bursts > 0 and burst <= last:
+    burst, at, left = first, first, entry[ENTRY_BURSTS]
+    while left > 0 and burst <= last:
         paint_read(p, a, channel, burst)
         keep_log(state, channel, burst, READ, lane, bank[ROW], entry[ENTRY_COLUMN])
         entry[ENTRY_COLUMN] += 1
-        counters[READS_COUNTED] += 1
-        counters[ROW_HITS] += reads > 0
-        reads += 1
         at = burst
         burst += a.read_to_read
-        bursts -= 1
-    arrival = at + p.unit_read_latency
-    entry[ENTRY_BURSTS] = bursts
-    bank[READS] = reads
+        left -= 1
+    reads = entry[ENTRY_BURSTS] - left
+    counters = state.channel[channel]
+    counters[READS_COUNTED] += reads
+    counters[ROW_HITS] += reads - (bank[READS] == 0)
+    entry[ENTRY_BURSTS] = left
+    bank[READS] += reads
     bank[MAY_PRECHARGE] = max(bank[MAY_PRECHARGE], at + a.read_to_precharge)
     unit[READ_FROM] = burst
     unit[FREE] = at + 1
-    unit[LAST_BANK] = lane & (p.banks_per_unit - 1)
-    number = lane >> p.bank_bits
-    note_under_way(a, channel, number, first, arrival)
-    if bursts > 0:
-        return
+    note_under_way(a, channel, lane >> p.bank_bits, first, at + p.unit_read_latency)
+    return at
+
+
+@helper(forceinline=True)
+def finish_entry(p, rings, state, a, channel, unit, lane, place, at):
+    """The last burst of an entry was read in cycle `at`."""
+    bank = a.bank[channel, lane]
+    entry = a.entries[channel, lane, (bank[HEAD] + place) & a.entry_mask]
+    arrival = at + p.unit_read_latency
+    counters = state.channel[channel]
     counters[FINISH] = max(counters[FINISH], arrival)
     length, lookup, users = entry[ENTRY_LENGTH], entry[ENTRY_LOOKUP], entry[ENTRY_USERS]
     tally_reads(p, state, channel, lane, length, lookup != NONE)
     leave(a, channel, lane, bank, place)
     if bank[SEEN] == 0:
-        unit[ACTIVE] &= ~(1 << unit[LAST_BANK])
+        unit[ACTIVE] &= ~(1 << (lane & (p.banks_per_unit - 1)))
         if unit[ACTIVE] == 0:
             paint(a, channel, WAITS, unit[WAITING_FROM], at)
             unit[WAITING_FROM] = at  # entries of the next phase that have joined are seen from now on
@@ -219,7 +234,53 @@ def read(p, rings, state, a, channel, unit, lane, place, first, last):
         counters[PREFETCH_READS] += length
         return
     for user in range(lookup, lookup + users):
-        operand_arrives(p, rings, state, a, channel, number, user, at, arrival)
+        operand_arrives(p, rings, state, a, channel, lane >> p.bank_bits, user, at, arrival)
+
+
+@helper(forceinline=True)
+def next_in_row(p, a, channel, unit, lane, last):
+    """(first, last) cycle in which a unit may go on in the row that it reads; its next entry is seen then.
+
+    (NEVER, 0) where anything else may come between.
+    """
+    number = lane >> p.bank_bits
+    bank = a.bank[channel, lane]
+    bank_in_unit = lane & (p.banks_per_unit - 1)
+    seen, queued = bank[SEEN], bank[TAIL] - bank[HEAD]
+    if queued == 0 or unit[ACTIVE] & ~(1 << bank_in_unit):
+        return NEVER, 0
+    if a.entries[channel, lane, bank[HEAD] & a.entry_mask, ENTRY_ROW] != bank[ROW]:
+        return NEVER, 0
+    start, stop, unseen = unit[READ_FROM], last, unit[FIRST]
+    entry = a.joins[channel, number, unseen & a.join_mask]
+    if seen == 0:
+        if entry[JOIN_BANK] != bank_in_unit:
+            return NEVER, 0
+        start = max(start, entry[JOIN_CYCLE])
+        unseen += 1
+    if unit[LAST] - unit[FIRST] != queued - seen and unseen < unit[LAST]:
+        # Another bank's entry may be behind.
+        stop = min(last, a.joins[channel, number, unseen & a.join_mask, JOIN_CYCLE] - 1)
+    if start > stop:
+        return NEVER, 0
+    if seen == 0:
+        see(a, channel, unit, number << p.bank_bits, entry)
+    return start, stop
+
+
+@helper(forceinline=True)
+def read_on(p, rings, state, a, channel, unit, lane, place, first, stop, last):
+    """READ an entry from cycle `first` on, up to `stop`; and what follows it in the same row, up to `last`."""
+    bank = a.bank[channel, lane]
+    unit[LAST_BANK] = lane & (p.banks_per_unit - 1)
+    while first <= stop:
+        entry = a.entries[channel, lane, (bank[HEAD] + place) & a.entry_mask]
+        at = read_bursts(p, state, a, channel, unit, lane, entry, first, stop)
+        if entry[ENTRY_BURSTS] > 0:
+            return
+        finish_entry(p, rings, state, a, channel, unit, lane, place, at)
+        place = 0
+        first, stop = next_in_row(p, a, channel, unit, lane, last)
 
 
 @helper(forceinline=True)
@@ -235,7 +296,8 @@ def close(state, a, channel, lane, cycle):
     bank = a.bank[channel, lane]
     bank[ROW] = NO_ROW
     bank[MAY_ACTIVATE] = max(bank[MAY_ACTIVATE], cycle + a.precharge_to_activate)
-    bank[MAY_REFRESH] = max(bank[MAY_REFRESH], cycle + a.precharge_to_refresh)
+    may_refresh = a.may_refresh[channel]
+    may_refresh[lane] = max(may_refresh[lane], cycle + a.precharge_to_refresh)
     state.channel[channel, PRECHARGES] += 1
     paint_command(a, channel, cycle)
     keep_log(state, channel, cycle, PRECHARGE, lane, NO_ROW, NOT_A_COLUMN)
@@ -294,7 +356,7 @@ def run_unit(p, rings, state, a, channel, number, last):
         else:
             alone = unit[ACTIVE] & (unit[ACTIVE] - 1) == 0
             stop = min(last, joins - 1) if alone else at
-            read(p, rings, state, a, channel, unit, lane, what, at, stop)
+            read_on(p, rings, state, a, channel, unit, lane, what, at, stop, last)
 
 
 @helper(forceinline=True)
@@ -345,7 +407,7 @@ def bank_to_close(p, a, channel, cycle):
     for lane in range(p.lanes):
         bank = a.bank[channel, lane]
         if bank[ROW] == NO_ROW:
-            may_refresh = max(may_refresh, bank[MAY_REFRESH])
+            may_refresh = max(may_refresh, a.may_refresh[channel, lane])
         elif bank[MAY_PRECHARGE] <= cycle:
             return lane, cycle
         else:
@@ -364,7 +426,7 @@ def refresh(p, state, a, channel, cycle):
     for lane in range(p.lanes):
         bank = a.bank[channel, lane]
         bank[MAY_ACTIVATE] = max(bank[MAY_ACTIVATE], cycle + a.refresh_to_activate)
-        bank[MAY_REFRESH] = cycle + a.refresh_to_refresh
+        a.may_refresh[channel, lane] = cycle + a.refresh_to_refresh
     for number in range(p.units):
         unit = a.unit[channel, number]
         unit[FREE] = max(unit[FREE], cycle + 1)
