@@ -5,6 +5,7 @@ test for negative indices each time it is read. Kernels that share a dozen array
 spend more on that than on their work. `bare(array)` drops it: a bare table is indexed like the array, by
 whole numbers >= 0 (fewer of them than dimensions give a table of the rest), has no length, checks nothing
 and owns nothing. The caller keeps the array alive. With compilation off it is the array itself.
+`bare_rows(array, columns)` also knows the size of its last dimension, which makes indexing cheaper.
 """
 
 from __future__ import annotations
@@ -20,21 +21,27 @@ from numba.extending import intrinsic, lower_builtin, register_model
 
 
 class Table(types.Type):
-    """numba's type of a bare C-ordered table."""
+    """numba's type of a bare C-ordered table; `columns` is the size of its last dimension, or 0 if that is not known."""
 
-    def __init__(self, dtype: types.Type, ndim: int) -> None:
+    def __init__(self, dtype: types.Type, ndim: int, columns: int = 0) -> None:
         self.dtype = dtype
         self.ndim = ndim
-        super().__init__(name=f"Table({dtype}, {ndim})")
+        self.columns = columns
+        super().__init__(name=f"Table({dtype}, {ndim}, {columns})")
+
+    @property
+    def stored_strides(self) -> int:
+        """Strides that are kept: those of all dimensions but the last, less the one that is known."""
+        return max(self.ndim - (2 if self.columns else 1), 0)
 
 
 @register_model(Table)
 class _TableModel(models.StructModel):
-    """The first element's address, and the strides of all dimensions but the last, in elements."""
+    """The first element's address, and the strides that are not known, in elements."""
 
     def __init__(self, dmm: Any, fe_type: Table) -> None:
         members = [("data", types.CPointer(fe_type.dtype))]
-        members += [(f"stride{axis}", types.intp) for axis in range(fe_type.ndim - 1)]
+        members += [(f"stride{axis}", types.intp) for axis in range(fe_type.stored_strides)]
         super().__init__(dmm, fe_type, members)
 
 
@@ -55,7 +62,7 @@ class _TypeGetItem(AbstractTemplate):
         if n is None or n > table.ndim:
             return None
         left = table.ndim - n
-        return signature(Table(table.dtype, left) if left else table.dtype, table, index)
+        return signature(Table(table.dtype, left, table.columns) if left else table.dtype, table, index)
 
 
 @infer_global(operator.setitem)
@@ -80,7 +87,9 @@ def _address(context: Any, builder: Any, sig: Any, args: Any) -> tuple[Any, Any,
     for axis, (part, kind) in enumerate(zip(parts, kinds, strict=True)):
         step = context.cast(builder, part, kind, types.intp)
         if axis < table_type.ndim - 1:
-            step = builder.mul(step, getattr(table, f"stride{axis}"), flags=["nsw"])
+            known = step.type(table_type.columns)
+            stride = getattr(table, f"stride{axis}") if axis < table_type.stored_strides else known
+            step = builder.mul(step, stride, flags=["nsw"])
         offset = step if offset is None else builder.add(offset, step, flags=["nsw"])
     return table, builder.gep(table.data, [offset], inbounds=True), len(parts)
 
@@ -91,7 +100,7 @@ def _get(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.load(address)
     row = cgutils.create_struct_proxy(sig.return_type)(context, builder)
     row.data = address
-    for axis in range(sig.return_type.ndim - 1):
+    for axis in range(sig.return_type.stored_strides):
         setattr(row, f"stride{axis}", getattr(table, f"stride{axis + n}"))
     return row._getvalue()
 
@@ -113,22 +122,39 @@ if numba.config.DISABLE_JIT:
         """The array itself: compilation is off."""
         return array
 
+    def bare_rows(array: Any, columns: int) -> Any:
+        """The array itself: compilation is off."""
+        if array.shape[-1] != columns:
+            raise ValueError(f"rows of {array.shape[-1]}, not {columns}")
+        return array
+
 else:
 
-    @intrinsic
-    def bare(_context, array):  # type: ignore[no-untyped-def]
-        """A C-ordered array as a bare table."""
+    def _as_table(array: Any, columns: int) -> Any:
+        """Signature's table type and code that makes it; None for what is no C-ordered array."""
         if not isinstance(array, types.Array) or array.layout != "C":
             return None
-        table_type = Table(array.dtype, array.ndim)
+        table_type = Table(array.dtype, array.ndim, columns)
 
         def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
             source = context.make_array(sig.args[0])(context, builder, args[0])
             table = cgutils.create_struct_proxy(table_type)(context, builder)
             table.data = source.data
             strides = cgutils.unpack_tuple(builder, source.strides, array.ndim)
-            for axis in range(array.ndim - 1):
+            for axis in range(table_type.stored_strides):
                 setattr(table, f"stride{axis}", builder.sdiv(strides[axis], source.itemsize))
             return table._getvalue()
 
-        return table_type(array), codegen
+        return table_type, codegen
+
+    @intrinsic
+    def bare(_context, array):  # type: ignore[no-untyped-def]
+        """A C-ordered array as a bare table."""
+        made = _as_table(array, 0)
+        return made and (made[0](array), made[1])
+
+    @intrinsic(prefer_literal=True)
+    def bare_rows(_context, array, columns):  # type: ignore[no-untyped-def]
+        """A C-ordered array whose rows have a constant number of columns as a bare table that knows it."""
+        made = isinstance(columns, types.IntegerLiteral) and _as_table(array, columns.literal_value)
+        return made and (made[0](array, columns), made[1])

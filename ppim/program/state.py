@@ -13,7 +13,7 @@ import numpy as np
 
 from ppim.jit import helper
 from ppim.program.instruction import INSTRUCTION_COLUMNS, LOOKUP_COLUMNS, SUM_COLUMNS
-from ppim.tables import bare
+from ppim.tables import bare, bare_rows
 
 # Columns of `turns`: one row per turn.
 TURN_LEFT = 0  # demand reads, delivers, hits and transfers that it waits for
@@ -114,11 +114,11 @@ def as_rings(
 def bare_rings(rings):  # type: ignore[no-untyped-def]
     """The same rings as bare tables, for use inside a kernel."""
     return Rings(
-        bare(rings.instructions),
-        bare(rings.stream),
-        bare(rings.lookups),
-        bare(rings.sums),
-        bare(rings.turns),
+        bare_rows(rings.instructions, INSTRUCTION_COLUMNS),
+        bare_rows(rings.stream, STREAM_COLUMNS),
+        bare_rows(rings.lookups, LOOKUP_COLUMNS),
+        bare_rows(rings.sums, SUM_COLUMNS),
+        bare_rows(rings.turns, TURN_COLUMNS),
         bare(rings.marks),
         rings.n_streams,
         rings.instruction_mask,

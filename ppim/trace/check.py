@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from ppim.jit import njit
+from ppim.jit import helper, njit
+from ppim.tables import bare
 
 
 class Fault(IntEnum):
@@ -28,46 +29,44 @@ _ORDER = int(Fault.ORDER)
 _ACCESSES = int(Fault.ACCESSES)
 
 
-@njit(cache=False, inline="always")
-def _order_fault(batch, table, sample, lookup, subtable, i):  # type: ignore[no-untyped-def]
-    """Compare access i with the one before it; all five columns in lexicographic order."""
+@helper(forceinline=True)
+def _same_lookup(batch, table, sample, lookup, i):  # type: ignore[no-untyped-def]
+    """Whether access i is of the same lookup as the one before it."""
+    return (
+        (lookup[i] == lookup[i - 1])
+        & (sample[i] == sample[i - 1])
+        & (table[i] == table[i - 1])
+        & (batch[i] == batch[i - 1])
+    )
+
+
+@helper(forceinline=True)
+def _order_fault(batch, table, sample, lookup, i):  # type: ignore[no-untyped-def]
+    """Compare access i with the one before it, of another lookup; columns in lexicographic order."""
     if batch[i] != batch[i - 1]:
         return _BATCH_ORDER if batch[i] < batch[i - 1] else _NONE
     if table[i] != table[i - 1]:
         return _ORDER if table[i] < table[i - 1] else _NONE
     if sample[i] != sample[i - 1]:
         return _ORDER if sample[i] < sample[i - 1] else _NONE
-    if lookup[i] != lookup[i - 1]:
-        return _ORDER if lookup[i] < lookup[i - 1] else _NONE
-    return _ORDER if subtable[i] < subtable[i - 1] else _NONE
-
-
-@njit(cache=False, inline="always")
-def _begins_lookup(batch, table, sample, lookup, i):  # type: ignore[no-untyped-def]
-    """Whether access i is of another lookup than the one before it."""
-    return (
-        lookup[i] != lookup[i - 1]
-        or sample[i] != sample[i - 1]
-        or table[i] != table[i - 1]
-        or batch[i] != batch[i - 1]
-    )
+    return _ORDER if lookup[i] < lookup[i - 1] else _NONE
 
 
 @njit
 def check_accesses(  # type: ignore[no-untyped-def]
-    batch, table, sample, lookup, subtable, row, first_subtable, subtable_rows, lookup_accesses
+    batches, tables, samples, lookups, subtables, rows, first_subtables, all_rows, accesses
 ):
     """First fault of a chunk.
 
     Parameters
     ----------
-    batch, table, sample, lookup, subtable, row : ndarrays, shape (n,)
+    batches, tables, samples, lookups, subtables, rows : ndarrays, shape (n,)
         The columns of the trace.
-    first_subtable : ndarray of int64, shape (n_tables + 1,)
-        Where each table's subtables begin in `subtable_rows`.
-    subtable_rows : ndarray of uint64, shape (n_subtables,)
+    first_subtables : ndarray of int64, shape (n_tables + 1,)
+        Where each table's subtables begin in `all_rows`.
+    all_rows : ndarray of uint64, shape (n_subtables,)
         Rows of every subtable of every table.
-    lookup_accesses : ndarray of int64, shape (n_tables,)
+    accesses : ndarray of int64, shape (n_tables,)
         Accesses of one lookup of each table.
 
     Returns
@@ -75,10 +74,13 @@ def check_accesses(  # type: ignore[no-untyped-def]
     tuple of int
         Fault code and its position (0, n when there is none).
     """
-    n_tables = first_subtable.size - 1
+    batch, table, sample, lookup = bare(batches), bare(tables), bare(samples), bare(lookups)
+    subtable, row = bare(subtables), bare(rows)
+    first_subtable, subtable_rows, lookup_accesses = bare(first_subtables), bare(all_rows), bare(accesses)
+    n, n_tables = rows.size, first_subtables.size - 1
     first = 0  # access of the current lookup
     odd = -1  # first access of a lookup with another number of them; other faults explain it better
-    for i in range(batch.size):
+    for i in range(n):
         t = table[i]
         if t >= n_tables:
             return _TABLE, i
@@ -87,14 +89,18 @@ def check_accesses(  # type: ignore[no-untyped-def]
             return _SUBTABLE, i
         if row[i] >= subtable_rows[flat]:
             return _ROW, i
-        if i > 0:
-            fault = _order_fault(batch, table, sample, lookup, subtable, i)
-            if fault != _NONE:
-                return fault, i
-            if _begins_lookup(batch, table, sample, lookup, i):
-                if odd < 0 and i - first != lookup_accesses[table[first]]:
-                    odd = first
-                first = i
-    if odd < 0 and batch.size - first != lookup_accesses[table[first]]:
+        if i == 0:
+            continue
+        if _same_lookup(batch, table, sample, lookup, i):
+            if subtable[i] < subtable[i - 1]:
+                return _ORDER, i
+            continue
+        fault = _order_fault(batch, table, sample, lookup, i)
+        if fault != _NONE:
+            return fault, i
+        if odd < 0 and i - first != lookup_accesses[table[first]]:
+            odd = first
+        first = i
+    if n > 0 and odd < 0 and n - first != lookup_accesses[table[first]]:
         odd = first
-    return (_ACCESSES, odd) if odd >= 0 else (_NONE, batch.size)
+    return (_ACCESSES, odd) if odd >= 0 else (_NONE, n)

@@ -6,7 +6,7 @@ from ppim.engine.banks import channel_banks
 from ppim.engine.codes import NEVER
 from ppim.engine.pim.account import note_waits, ring_is_short, settle
 from ppim.engine.pim.apart.run import run_channel
-from ppim.engine.pim.apart.state import bare_apart
+from ppim.engine.pim.apart.state import channel_of
 from ppim.engine.pim.bus import start_ready_transfers
 from ppim.engine.pim.complete import release_turns
 from ppim.engine.pim.frontend import step_front
@@ -319,7 +319,7 @@ def run(
                     until,
                 )
             if owned_apart is not None:
-                stopped = run_channel(parameters, rings, state, bare_apart(owned_apart), first, final, until)
+                stopped = run_channel(parameters, rings, state, channel_of(owned_apart, first), final, until)
             if stopped >= GROW:
                 leave_gate(gate)
                 return stopped

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppim.jit import helper
-from ppim.tables import bare
+from ppim.tables import bare, bare_rows
 
 # Columns of a queue entry.
 ENTRY_LANE = 0
@@ -301,18 +301,18 @@ def as_state(**arrays: np.ndarray) -> PimState:
 def bare_state(state):
     """The same state as bare tables, for use inside a kernel."""
     return PimState(
-        bare(state.channel),
-        bare(state.lane),
-        bare(state.window),
-        bare(state.entries),
-        bare(state.joins),
-        bare(state.unit),
-        bare(state.phases),
-        bare(state.buffer),
-        bare(state.accumulators),
+        bare_rows(state.channel, CHANNEL_COLUMNS),
+        bare_rows(state.lane, LANE_COLUMNS),
+        bare_rows(state.window, WINDOW_COLUMNS),
+        bare_rows(state.entries, ENTRY_COLUMNS),
+        bare_rows(state.joins, JOIN_COLUMNS),
+        bare_rows(state.unit, UNIT_COLUMNS),
+        bare_rows(state.phases, PHASE_COLUMNS),
+        bare_rows(state.buffer, BUFFER_COLUMNS),
+        bare_rows(state.accumulators, ACCUMULATOR_COLUMNS),
         bare(state.transfers),
         bare(state.delivers),
-        bare(state.log),
+        bare_rows(state.log, LOG_COLUMNS),
         bare(state.account),
         bare(state.moving),
         bare(state.tally),

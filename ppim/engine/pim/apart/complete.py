@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ppim.engine.pim.apart.cycles import COMPUTES, note_bus, paint
-from ppim.engine.pim.apart.state import COMPUTE_FREE
+from ppim.engine.pim.apart.cycles import note_bus, paint
+from ppim.engine.pim.apart.state import COMPUTE_FREE, COMPUTES
 from ppim.engine.pim.complete import complete_one
 from ppim.engine.pim.heap import ITEM, READY, SIZE, pop, push
 from ppim.engine.pim.limits import BUS, COMPUTE, tally
@@ -39,18 +39,18 @@ def push_transfer(heaps, channel, count, ready, order, number, since):
 
 
 @helper(forceinline=True)
-def queue_transfer(rings, state, channel, number, cycle):
+def queue_transfer(rings, state, a, number, cycle):
     """A sum is complete but for its arithmetic, and its transfer was sent; both by `cycle`."""
     row = rings.sums[number & rings.sum_mask]
     ready = max(row[SUM_SENT] + ACTS_AFTER, row[SUM_READY])
     since = max(row[SUM_SENT], cycle)
-    waiting = state.channel[channel, TRANSFERS_WAITING]
-    push_transfer(state.transfers, channel, waiting, ready, row[SUM_ORDER], number, since)
-    state.channel[channel, TRANSFERS_WAITING] = waiting + 1
+    waiting = state.channel[a.number, TRANSFERS_WAITING]
+    push_transfer(state.transfers, a.number, waiting, ready, row[SUM_ORDER], number, since)
+    state.channel[a.number, TRANSFERS_WAITING] = waiting + 1
 
 
 @helper(forceinline=True)
-def operand_arrives(p, rings, state, a, channel, unit, lookup, cycle, arrival):
+def operand_arrives(p, rings, state, a, unit, lookup, cycle, arrival):
     """An operand that was read (or hit) in `cycle` is in its unit at `arrival`; the last starts arithmetic."""
     row = rings.lookups[lookup & rings.lookup_mask]
     ready = max(row[LOOKUP_READY], arrival)
@@ -60,34 +60,34 @@ def operand_arrives(p, rings, state, a, channel, unit, lookup, cycle, arrival):
     sums = rings.sums[number & rings.sum_mask]
     if row[LOOKUP_OPERANDS] == 0:
         compute = row[LOOKUP_COMPUTE]
-        end = max(ready, a.unit[channel, unit, COMPUTE_FREE]) + compute
-        a.unit[channel, unit, COMPUTE_FREE] = end
-        state.channel[channel, COMPUTE_CYCLES] += compute
-        state.channel[channel, FINISH] = max(state.channel[channel, FINISH], end)
-        tally(p, state, channel, COMPUTE, unit, compute, True)
+        end = max(ready, a.unit[unit, COMPUTE_FREE]) + compute
+        a.unit[unit, COMPUTE_FREE] = end
+        state.channel[a.number, COMPUTE_CYCLES] += compute
+        state.channel[a.number, FINISH] = max(state.channel[a.number, FINISH], end)
+        tally(p, state, a.number, COMPUTE, unit, compute, True)
         sums[SUM_READY] = max(sums[SUM_READY], end)
         sums[SUM_LOOKUPS] -= 1
         if sums[SUM_LOOKUPS] == 0 and sums[SUM_SENT] != NONE:
-            queue_transfer(rings, state, channel, number, cycle)
-    complete_one(rings, state, channel, sums[SUM_TURN], arrival)
+            queue_transfer(rings, state, a, number, cycle)
+    complete_one(rings, state, a.number, sums[SUM_TURN], arrival)
 
 
 @helper(forceinline=True)
-def serve_transfers(p, rings, state, a, channel, last):
+def serve_transfers(p, rings, state, a, last):
     """Transfers that are ready by `last` reserve the bus, in order of readiness and sending."""
-    counters = state.channel[channel]
-    while counters[TRANSFERS_WAITING] > 0 and state.transfers[channel, 0, READY] <= last:
-        item = state.transfers[channel, 0]
+    counters = state.channel[a.number]
+    while counters[TRANSFERS_WAITING] > 0 and state.transfers[a.number, 0, READY] <= last:
+        item = state.transfers[a.number, 0]
         ready, number = item[READY], item[ITEM]
-        paint(a, channel, COMPUTES, item[SIZE], ready)
-        pop(state.transfers, channel, counters[TRANSFERS_WAITING])
+        paint(a, COMPUTES, item[SIZE], ready)
+        pop(state.transfers, a.number, counters[TRANSFERS_WAITING])
         counters[TRANSFERS_WAITING] -= 1
         row = rings.sums[number & rings.sum_mask]
         taken = row[SUM_BURSTS] * p.bus_burst_cycles
         start = max(ready, counters[BUS_END])
-        note_bus(a, channel, ready, start, start + taken)
+        note_bus(a, ready, start, start + taken)
         counters[BUS_END] = start + taken
         counters[TRANSFER_BURSTS] += row[SUM_BURSTS]
         counters[TRANSFER_CYCLES] += taken
-        state.peaks[channel, BUS] += taken
-        complete_one(rings, state, channel, row[SUM_TURN], start + taken)
+        state.peaks[a.number, BUS] += taken
+        complete_one(rings, state, a.number, row[SUM_TURN], start + taken)

@@ -20,32 +20,30 @@ from ppim.engine.pim.account import (
 )
 from ppim.engine.pim.apart.state import (
     ACTIVE,
+    COMPUTES,
     HELD_FROM,
     HOLDING,
+    MOVES,
+    N_KINDS,
+    REFRESHES,
+    RESERVED,
     RESERVED_END,
     RESERVED_FROM,
     SENDING_END,
     SENDING_FROM,
+    SENDS,
     SETTLED,
+    UNDER_WAY,
     UNDER_WAY_END,
     UNDER_WAY_FROM,
     USED_END,
     USED_FROM,
     WAITING_FROM,
+    WAITS,
 )
 from ppim.engine.pim.heap import READY, SIZE
 from ppim.engine.pim.state import ACTS_AFTER, TRANSFERS_WAITING, Parameters
 from ppim.jit import helper
-
-# Kinds of bits.
-MOVES = 0  # a command, data into a unit or on the bus
-REFRESHES = 1  # a refresh holds the units, or has not ended
-COMPUTES = 2  # a transfer that was sent waits for arithmetic alone
-UNDER_WAY = 3  # data are on their way
-RESERVED = 4  # the bus is reserved
-WAITS = 5  # an entry that selection sees waits
-SENDS = 6  # an instruction's slot lasts
-N_KINDS = 8  # a cache line for each word of all kinds
 
 WORD_SHIFT = 5
 WORD_CYCLES = 1 << WORD_SHIFT
@@ -80,93 +78,93 @@ def paint_row(bits, mask, kind, first, stop):
 
 
 @helper(forceinline=True)
-def paint(a, channel, kind, first, stop):
+def paint(a, kind, first, stop):
     """Something is true of cycles first..stop-1; those already counted are left."""
-    first = max(first, a.channel[channel, SETTLED])
+    first = max(first, a.channel[SETTLED])
     length = stop - first
     if length > WORD_CYCLES:
-        paint_row(a.bits[channel], a.word_mask, kind, first, stop)
+        paint_row(a.bits, a.word_mask, kind, first, stop)
     elif length > 0:
-        paint_two(a, channel, kind, first, (1 << length) - 1)
+        paint_two(a, kind, first, (1 << length) - 1)
 
 
 @helper(forceinline=True)
-def paint_two(a, channel, kind, cycle, pattern):
+def paint_two(a, kind, cycle, pattern):
     """Set the bits of a pattern that begins with `cycle` and is no longer than a word."""
     shifted = pattern << (cycle & WORD_BITS)
     word = cycle >> WORD_SHIFT
-    a.bits[channel, word & a.word_mask, kind] |= shifted & WORD_FULL
-    a.bits[channel, (word + 1) & a.word_mask, kind] |= shifted >> WORD_CYCLES
+    a.bits[word & a.word_mask, kind] |= shifted & WORD_FULL
+    a.bits[(word + 1) & a.word_mask, kind] |= shifted >> WORD_CYCLES
 
 
 @helper(forceinline=True)
-def paint_command(a, channel, cycle):
+def paint_command(a, cycle):
     """A command other than READ."""
-    a.bits[channel, (cycle >> WORD_SHIFT) & a.word_mask, MOVES] |= 1 << (cycle & WORD_BITS)
+    a.bits[(cycle >> WORD_SHIFT) & a.word_mask, MOVES] |= 1 << (cycle & WORD_BITS)
 
 
 @helper(forceinline=True)
-def paint_read(p, a, channel, cycle):
+def paint_read(p, a, cycle):
     """A READ and its data moving into the unit."""
     if a.arrival_pattern == 0:
-        paint_command(a, channel, cycle)
+        paint_command(a, cycle)
         arrival = cycle + p.unit_read_latency
-        paint(a, channel, MOVES, max(cycle, arrival - p.burst_cycles), arrival)
+        paint(a, MOVES, max(cycle, arrival - p.burst_cycles), arrival)
         return
-    paint_two(a, channel, MOVES, cycle, a.arrival_pattern)
+    paint_two(a, MOVES, cycle, a.arrival_pattern)
 
 
 @helper(forceinline=True)
-def note_under_way(a, channel, unit, first, stop):
+def note_under_way(a, unit, first, stop):
     """Data are on their way to a unit in cycles first..stop-1."""
-    row = a.unit[channel, unit]
+    row = a.unit[unit]
     if first > row[UNDER_WAY_END]:
-        paint(a, channel, UNDER_WAY, row[UNDER_WAY_FROM], row[UNDER_WAY_END])
+        paint(a, UNDER_WAY, row[UNDER_WAY_FROM], row[UNDER_WAY_END])
         row[UNDER_WAY_FROM] = first
     row[UNDER_WAY_END] = max(row[UNDER_WAY_END], stop)
 
 
 @helper(forceinline=True)
-def note_bus(a, channel, ready, start, end):
+def note_bus(a, ready, start, end):
     """The bus is reserved from cycle `ready` on for cycles start..end-1."""
-    row = a.channel[channel]
+    row = a.channel
     if start > row[USED_END]:
-        paint(a, channel, MOVES, row[USED_FROM], row[USED_END])
+        paint(a, MOVES, row[USED_FROM], row[USED_END])
         row[USED_FROM] = start
     row[USED_END] = end
     if ready > row[RESERVED_END]:
-        paint(a, channel, RESERVED, row[RESERVED_FROM], row[RESERVED_END])
+        paint(a, RESERVED, row[RESERVED_FROM], row[RESERVED_END])
         row[RESERVED_FROM] = ready
     row[RESERVED_END] = end
 
 
 @helper(forceinline=True)
-def note_slot(p, a, channel, cycle):
+def note_slot(p, a, cycle):
     """A slot is used in `cycle`."""
-    row = a.channel[channel]
+    row = a.channel
     if cycle > row[SENDING_END]:
-        paint(a, channel, SENDS, row[SENDING_FROM], row[SENDING_END])
+        paint(a, SENDS, row[SENDING_FROM], row[SENDING_END])
         row[SENDING_FROM] = cycle
     row[SENDING_END] = cycle + max(p.interval, ACTS_AFTER)
 
 
 @helper(forceinline=True)
-def paint_stretches(p, state, a, channel, stop):
+def paint_stretches(p, state, a, stop):
     """Paint what has not ended, up to `stop`."""
-    row = a.channel[channel]
-    paint(a, channel, SENDS, row[SENDING_FROM], min(row[SENDING_END], stop))
-    paint(a, channel, MOVES, row[USED_FROM], min(row[USED_END], stop))
-    paint(a, channel, RESERVED, row[RESERVED_FROM], min(row[RESERVED_END], stop))
+    row = a.channel
+    paint(a, SENDS, row[SENDING_FROM], min(row[SENDING_END], stop))
+    paint(a, MOVES, row[USED_FROM], min(row[USED_END], stop))
+    paint(a, RESERVED, row[RESERVED_FROM], min(row[RESERVED_END], stop))
     if row[HOLDING]:
-        paint(a, channel, REFRESHES, row[HELD_FROM], stop)
-    for place in range(state.channel[channel, TRANSFERS_WAITING]):
-        item = state.transfers[channel, place]
-        paint(a, channel, COMPUTES, item[SIZE], min(item[READY], stop))
+        paint(a, REFRESHES, row[HELD_FROM], stop)
+    for place in range(state.channel[a.number, TRANSFERS_WAITING]):
+        item = state.transfers[a.number, place]
+        paint(a, COMPUTES, item[SIZE], min(item[READY], stop))
     for unit in range(p.units):
-        item = a.unit[channel, unit]
-        paint(a, channel, UNDER_WAY, item[UNDER_WAY_FROM], min(item[UNDER_WAY_END], stop))
+        item = a.unit[unit]
+        paint(a, UNDER_WAY, item[UNDER_WAY_FROM], min(item[UNDER_WAY_END], stop))
         if item[ACTIVE]:
-            paint(a, channel, WAITS, item[WAITING_FROM], stop)
+            paint(a, WAITS, item[WAITING_FROM], stop)
 
 
 @helper(forceinline=True)
@@ -196,14 +194,14 @@ def count_word(classes, word, span):
 
 
 @helper
-def settle(p, state, a, channel, stop):
+def settle(p, state, a, stop):
     """Count the cycles before `stop`, of which everything is known."""
-    paint_stretches(p, state, a, channel, stop)
-    first = a.channel[channel, SETTLED]
+    paint_stretches(p, state, a, stop)
+    first = a.channel[SETTLED]
     while first < stop:
         start = first & WORD_BITS
         end = min(start + stop - first, WORD_CYCLES)
-        word = a.bits[channel, (first >> WORD_SHIFT) & a.word_mask]
-        count_word(state.account[channel], word, bits_between(start, end))
+        word = a.bits[(first >> WORD_SHIFT) & a.word_mask]
+        count_word(state.account[a.number], word, bits_between(start, end))
         first += end - start
-    a.channel[channel, SETTLED] = max(a.channel[channel, SETTLED], stop)
+    a.channel[SETTLED] = max(a.channel[SETTLED], stop)

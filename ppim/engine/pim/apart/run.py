@@ -13,15 +13,15 @@ from ppim.jit import helper
 
 
 @helper(forceinline=True)
-def log_is_short(state, channel):
+def log_is_short(state, a):
     """Whether the commands kept have to be taken before another step."""
-    return state.log_capacity > 0 and state.channel[channel, LOG_COUNT] > state.log_capacity - LOG_MARGIN
+    return state.log_capacity > 0 and state.channel[a.number, LOG_COUNT] > state.log_capacity - LOG_MARGIN
 
 
 @helper(forceinline=True)
-def step_end(p, state, a, channel, goal):
+def step_end(p, state, a, goal):
     """How far the units go at once: not beyond the ring of bits, nor beyond what the log takes."""
-    row = a.channel[channel]
+    row = a.channel
     end = min(goal, row[SETTLED] + a.span)
     if state.log_capacity > 0:
         # In a cycle every unit issues one command at most, and a refresh one.
@@ -30,26 +30,26 @@ def step_end(p, state, a, channel, goal):
 
 
 @helper(forceinline=True)
-def run_channel(p, rings, state, a, channel, final, until):
+def run_channel(p, rings, state, a, final, until):
     """Run a channel until its stream waits at a barrier or for more program; DONE, REFILL or LOG_FULL.
 
     Without a stream to look at, up to the cycle before `until`.
     """
-    row = a.channel[channel]
+    row = a.channel
     goal = row[HORIZON] if until == NEVER else until - 1
     while True:
         while row[HORIZON] < goal:
-            if log_is_short(state, channel):
+            if log_is_short(state, a):
                 return LOG_FULL
-            end = step_end(p, state, a, channel, goal)
-            advance(p, rings, state, a, channel, end)
-            serve_transfers(p, rings, state, a, channel, end)
+            end = step_end(p, state, a, goal)
+            advance(p, rings, state, a, end)
+            serve_transfers(p, rings, state, a, end)
             if end == row[SETTLED] + a.span:
                 # A slot may still be used in the cycle before `goal`.
-                settle(p, state, a, channel, end - 1)
+                settle(p, state, a, end - 1)
         if until < NEVER:
-            settle(p, state, a, channel, until)
+            settle(p, state, a, until)
             return DONE
-        status, goal = act_stream(p, rings, state, a, channel, final)
+        status, goal = act_stream(p, rings, state, a, final)
         if status >= 0:
             return status

@@ -97,13 +97,14 @@ def make_apart(p: Parameters, rules: dict[str, int]) -> s.Apart:
     joins = _ring(p.banks_per_unit * p.queue_entries)
     words = cycles.ring_words(p)
     apart = s.Apart(
+        number=s.ALL_CHANNELS,
         channel=integers(p.channels, s.APART_COLUMNS),
         unit=integers(p.channels, p.units, s.UNIT_COLUMNS),
         bank=integers(p.channels, p.lanes, s.BANK_COLUMNS),
         may_refresh=integers(p.channels, p.lanes),
         entries=integers(p.channels, p.lanes, queue, s.ENTRY_COLUMNS),
         joins=integers(p.channels, p.units, joins, s.JOIN_COLUMNS),
-        bits=integers(p.channels, words, cycles.N_KINDS),
+        bits=integers(p.channels, words, s.N_KINDS),
         entry_mask=queue - 1,
         join_mask=joins - 1,
         word_mask=words - 1,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppim.jit import helper
-from ppim.tables import bare
+from ppim.tables import bare, bare_rows
 
 # Columns of `channel`: commands of cycles up to this one are issued,
 HORIZON = 0
@@ -41,6 +41,7 @@ RESERVED_END = 21
 APART_COLUMNS = 22
 
 WINDOW_ACTIVATES = 4
+ALL_CHANNELS = -1
 
 # Columns of `unit`.
 NEXT = 0  # its next command is not before this cycle
@@ -85,6 +86,16 @@ JOIN_CYCLE = 1  # from which selection sees it
 JOIN_PHASE = 2
 JOIN_COLUMNS = 4
 
+# Kinds of bits (`cycles`).
+MOVES = 0  # a command, data into a unit or on the bus
+REFRESHES = 1  # a refresh holds the units, or has not ended
+COMPUTES = 2  # a transfer that was sent waits for arithmetic alone
+UNDER_WAY = 3  # data are on their way
+RESERVED = 4  # the bus is reserved
+WAITS = 5  # an entry that selection sees waits
+SENDS = 6  # an instruction's slot lasts
+N_KINDS = 8  # a cache line for each word of all kinds
+
 
 class Apart(NamedTuple):
     """The fast engine's own state; `rules` are distances between commands in cycles.
@@ -99,10 +110,11 @@ class Apart(NamedTuple):
     entries : ndarray, shape (channels, lanes, ring, ENTRY_COLUMNS)
     joins : ndarray, shape (channels, units, ring, JOIN_COLUMNS)
         Entries that have not been seen yet, in program order.
-    bits : ndarray, shape (channels, words, kinds)
+    bits : ndarray, shape (channels, words, N_KINDS)
         Ring of words, one bit a cycle and kind (`cycles`).
     """
 
+    number: int  # of the channel, in its part (`channel_of`)
     channel: np.ndarray
     unit: np.ndarray
     bank: np.ndarray
@@ -132,16 +144,17 @@ class Apart(NamedTuple):
 
 
 @helper(forceinline=True)
-def bare_apart(apart):
-    """The same state as bare tables, for use inside a kernel."""
+def channel_of(apart, channel):
+    """One channel's part as bare tables, for use inside a kernel: the same without the channel axis."""
     return Apart(
-        bare(apart.channel),
-        bare(apart.unit),
-        bare(apart.bank),
-        bare(apart.may_refresh),
-        bare(apart.entries),
-        bare(apart.joins),
-        bare(apart.bits),
+        channel,
+        bare_rows(apart.channel, APART_COLUMNS)[channel],
+        bare_rows(apart.unit, UNIT_COLUMNS)[channel],
+        bare_rows(apart.bank, BANK_COLUMNS)[channel],
+        bare(apart.may_refresh)[channel],
+        bare_rows(apart.entries, ENTRY_COLUMNS)[channel],
+        bare_rows(apart.joins, JOIN_COLUMNS)[channel],
+        bare_rows(apart.bits, N_KINDS)[channel],
         apart.entry_mask,
         apart.join_mask,
         apart.word_mask,

@@ -91,7 +91,7 @@ def units_of(p, instruction):
 
 
 @helper(forceinline=True)
-def has_room(p, a, channel, instruction):
+def has_room(p, a, instruction):
     """Whether every run finds a place; units that lag behind can only have more of it."""
     address = instruction[ADDRESS]
     first, stop = units_of(p, instruction)
@@ -100,7 +100,7 @@ def has_room(p, a, channel, instruction):
         most = p.queue_entries - 1 - (run >> p.bank_bits)
         lane, _ = lane_of_run(p, first, address, run)
         for _ in range(first, stop):
-            bank = a.bank[channel, lane]
+            bank = a.bank[lane]
             if bank[QUEUE_TAIL] - bank[QUEUE_HEAD] > most:
                 return False
             lane += p.banks_per_unit
@@ -108,30 +108,30 @@ def has_room(p, a, channel, instruction):
 
 
 @helper(forceinline=True)
-def enter(p, a, channel, unit, lane, row, column, bursts, lookup, users, phase, joins):
+def enter(p, a, unit, lane, row, column, bursts, lookup, users, phase, joins):
     """One run goes to the queue of its bank."""
-    bank = a.bank[channel, lane]
+    bank = a.bank[lane]
     tail = bank[QUEUE_TAIL]
     bank[QUEUE_TAIL] = tail + 1
-    entry = a.entries[channel, lane, tail & a.entry_mask]
+    entry = a.entries[lane, tail & a.entry_mask]
     entry[ENTRY_ROW] = row
     entry[ENTRY_COLUMN] = column
     entry[ENTRY_BURSTS] = bursts
     entry[ENTRY_LENGTH] = bursts
     entry[ENTRY_LOOKUP] = lookup
     entry[ENTRY_USERS] = users
-    item = a.unit[channel, unit]
+    item = a.unit[unit]
     last = item[LAST]
     item[LAST] = last + 1
     item[NEXT] = min(item[NEXT], joins)
-    unseen = a.joins[channel, unit, last & a.join_mask]
+    unseen = a.joins[unit, last & a.join_mask]
     unseen[JOIN_BANK] = lane & (p.banks_per_unit - 1)
     unseen[JOIN_CYCLE] = joins
     unseen[JOIN_PHASE] = phase
 
 
 @helper(forceinline=True)
-def send_reads(p, rings, state, a, channel, instruction, cycle):
+def send_reads(p, rings, state, a, instruction, cycle):
     """READ or PREFETCH: its runs in its units; each run of a READ is an operand of its own."""
     address, left = instruction[ADDRESS], instruction[BURSTS]
     phase = phase_of(p, instruction[KIND], instruction[TURN])
@@ -145,7 +145,7 @@ def send_reads(p, rings, state, a, channel, instruction, cycle):
         lane, row = lane_of_run(p, first, address, run)
         user = lookup
         for unit in range(first, stop):
-            enter(p, a, channel, unit, lane, row, column, bursts, user, users, phase, joins)
+            enter(p, a, unit, lane, row, column, bursts, user, users, phase, joins)
             lane += p.banks_per_unit
             # A READ that all units execute serves one lookup in each.
             user += lookup != NONE
@@ -153,59 +153,59 @@ def send_reads(p, rings, state, a, channel, instruction, cycle):
         column = 0
     if lookup != NONE:
         served = users + stop - first - 1
-        state.channel[channel, OPEN] += served * runs
+        state.channel[a.number, OPEN] += served * runs
         if runs > 1:
-            expect_more(rings, state, channel, instruction, served, runs - 1)
+            expect_more(rings, state, a, instruction, served, runs - 1)
 
 
 @helper
-def expect_more(rings, state, channel, instruction, served, more):
+def expect_more(rings, state, a, instruction, served, more):
     """A READ of several runs completes once for each of them: so much is not done yet for its turn."""
     for lookup in range(instruction[LOOKUP], instruction[LOOKUP] + served):
         rings.lookups[lookup & rings.lookup_mask, LOOKUP_OPERANDS] += more
-    column = TURN_GROUPS + state.channel[channel, GROUP] * GROUP_COLUMNS + TURN_DONE
+    column = TURN_GROUPS + state.channel[a.number, GROUP] * GROUP_COLUMNS + TURN_DONE
     rings.turns[instruction[TURN] & rings.turn_mask, column] -= served * more
 
 
 @helper(forceinline=True)
-def send_transfer(rings, state, channel, instruction, cycle):
+def send_transfer(rings, state, a, instruction, cycle):
     """TRANSFER: its sum is sent when it is complete; without a sum it only takes its slot."""
-    state.channel[channel, OPEN] += 1
+    state.channel[a.number, OPEN] += 1
     if instruction[N_SUMS] == 0:
-        complete_one(rings, state, channel, instruction[TURN], cycle + ACTS_AFTER)
+        complete_one(rings, state, a.number, instruction[TURN], cycle + ACTS_AFTER)
         return
     row = rings.sums[instruction[SUM] & rings.sum_mask]
     row[SUM_SENT] = cycle
-    row[SUM_ORDER] = state.channel[channel, TRANSFERS_SENT]
+    row[SUM_ORDER] = state.channel[a.number, TRANSFERS_SENT]
     row[SUM_BURSTS] = instruction[BURSTS]
-    state.channel[channel, TRANSFERS_SENT] += 1
+    state.channel[a.number, TRANSFERS_SENT] += 1
     if row[SUM_LOOKUPS] == 0:
-        queue_transfer(rings, state, channel, instruction[SUM], cycle)
+        queue_transfer(rings, state, a, instruction[SUM], cycle)
 
 
 @helper(forceinline=True)
-def send_hit(p, rings, state, a, channel, instruction, cycle):
+def send_hit(p, rings, state, a, instruction, cycle):
     """HIT: the units have come up to its slot, since arithmetic is done in order."""
     users = instruction[SHARERS] + 1
     first, stop = units_of(p, instruction)
-    state.channel[channel, OPEN] += users + stop - first - 1
+    state.channel[a.number, OPEN] += users + stop - first - 1
     arrival = cycle + ACTS_AFTER + p.cache_latency
     for unit in range(first, stop):
-        note_under_way(a, channel, unit, cycle, arrival)
+        note_under_way(a, unit, cycle, arrival)
         lookup = instruction[LOOKUP] + unit - first
         for user in range(lookup, lookup + users):
-            operand_arrives(p, rings, state, a, channel, unit, user, cycle, arrival)
+            operand_arrives(p, rings, state, a, unit, user, cycle, arrival)
 
 
 @helper(forceinline=True)
-def use_slot(p, rings, state, a, channel, instruction, cycle):
+def use_slot(p, rings, state, a, instruction, cycle):
     """The instruction is sent in `cycle`."""
-    note_slot(p, a, channel, cycle)
+    note_slot(p, a, cycle)
     kind = instruction[KIND]
     is_demand = kind != PREFETCH and (kind != TRANSFER or instruction[N_SUMS] > 0)
-    state.peaks[channel, INSTRUCTION] += is_demand
-    state.channel[channel, INSTRUCTIONS] += 1
-    stream = rings.stream[channel]
+    state.peaks[a.number, INSTRUCTION] += is_demand
+    state.channel[a.number, INSTRUCTIONS] += 1
+    stream = rings.stream[a.number]
     stream[FRONT] = FRONT_READY
     stream[HEAD] += 1
     stream[SLOTS] += 1
@@ -213,79 +213,79 @@ def use_slot(p, rings, state, a, channel, instruction, cycle):
 
 
 @helper(forceinline=True)
-def next_change(p, state, a, channel):
+def next_change(p, state, a):
     """No command, refresh apart, and no transfer comes before this cycle; NEVER: nothing is left."""
     first = NEVER
     for unit in range(p.units):
-        first = min(first, a.unit[channel, unit, NEXT])
-    if first < NEVER and a.channel[channel, HOLDING]:
-        first = max(first, a.channel[channel, REFRESH_LOOK])
-    if state.channel[channel, TRANSFERS_WAITING] > 0:
-        first = min(first, state.transfers[channel, 0, READY])
+        first = min(first, a.unit[unit, NEXT])
+    if first < NEVER and a.channel[HOLDING]:
+        first = max(first, a.channel[REFRESH_LOOK])
+    if state.channel[a.number, TRANSFERS_WAITING] > 0:
+        first = min(first, state.transfers[a.number, 0, READY])
     if first == NEVER:
         return NEVER
-    return max(first, a.channel[channel, HORIZON] + 1)
+    return max(first, a.channel[HORIZON] + 1)
 
 
 @helper(forceinline=True)
-def wait_for_program(p, rings, state, a, channel, final):
+def wait_for_program(p, rings, state, a, final):
     """Nothing is left to send: (REFILL or DONE, _), or (GOES_ON, cycle) while units have something to do."""
-    stream = rings.stream[channel]
-    goal = next_change(p, state, a, channel) if final else stream[NEXT_SLOT] - p.interval + 1
-    if goal < NEVER and goal > a.channel[channel, HORIZON]:
+    stream = rings.stream[a.number]
+    goal = next_change(p, state, a) if final else stream[NEXT_SLOT] - p.interval + 1
+    if goal < NEVER and goal > a.channel[HORIZON]:
         return GOES_ON, goal
     stream[FRONT] = FRONT_EMPTY
     return DONE if final else REFILL, NEVER
 
 
 @helper(forceinline=True)
-def wait_at_barrier(p, rings, state, a, channel, final):
+def wait_at_barrier(p, rings, state, a, final):
     """As `wait_for_program`, until all that the barrier waits for is complete.
 
     The barrier opens after this channel's last completion: `unit_read_latency` after a READ that is still to
     come, or after the first transfer that waits.
     """
-    horizon = a.channel[channel, HORIZON]
-    counters = state.channel[channel]
-    stream = rings.stream[channel]
+    horizon = a.channel[HORIZON]
+    counters = state.channel[a.number]
+    stream = rings.stream[a.number]
     if counters[OPEN] == 0:
         stream[FRONT] = FRONT_BARRIER
         return DONE if final else REFILL, NEVER
     if horizon <= stream[NEXT_SLOT]:
         return GOES_ON, stream[NEXT_SLOT] + 1
     if counters[TRANSFERS_WAITING] == counters[OPEN]:
-        return GOES_ON, state.transfers[channel, 0, READY]
+        return GOES_ON, state.transfers[a.number, 0, READY]
     return GOES_ON, horizon + p.unit_read_latency + p.host_latency
 
 
 @helper(forceinline=True)
-def act_stream(p, rings, state, a, channel, final):
+def act_stream(p, rings, state, a, final):
     """Send what can be sent: (status, _), or (GOES_ON, cycle up to which the units have to come first)."""
-    stream = rings.stream[channel]
+    stream = rings.stream[a.number]
     while True:
         if stream[HEAD] == stream[TAIL]:
-            return wait_for_program(p, rings, state, a, channel, final)
-        instruction = rings.instructions[channel, stream[HEAD] & rings.instruction_mask]
+            return wait_for_program(p, rings, state, a, final)
+        instruction = rings.instructions[a.number, stream[HEAD] & rings.instruction_mask]
         opens = barrier_opens(p, rings, instruction)
         if opens == NEVER:
-            return wait_at_barrier(p, rings, state, a, channel, final)
+            return wait_at_barrier(p, rings, state, a, final)
         cycle = max(stream[NEXT_SLOT], opens)
-        lags = a.channel[channel, HORIZON] < cycle
-        if lags and cycle > a.channel[channel, SETTLED] + a.span:
+        lags = a.channel[HORIZON] < cycle
+        if lags and cycle > a.channel[SETTLED] + a.span:
             return GOES_ON, cycle
         kind = instruction[KIND]
         if kind == TRANSFER:
-            send_transfer(rings, state, channel, instruction, cycle)
+            send_transfer(rings, state, a, instruction, cycle)
         elif kind == HIT:
             if lags:
                 return GOES_ON, cycle
-            send_hit(p, rings, state, a, channel, instruction, cycle)
+            send_hit(p, rings, state, a, instruction, cycle)
         else:
-            if not has_room(p, a, channel, instruction):
+            if not has_room(p, a, instruction):
                 if not lags:
                     # No room at the end of `cycle`, nor before the next command.
-                    cycle = next_change(p, state, a, channel)
+                    cycle = next_change(p, state, a)
                     stream[NEXT_SLOT] = cycle
                 return GOES_ON, cycle
-            send_reads(p, rings, state, a, channel, instruction, cycle)
-        use_slot(p, rings, state, a, channel, instruction, cycle)
+            send_reads(p, rings, state, a, instruction, cycle)
+        use_slot(p, rings, state, a, instruction, cycle)
