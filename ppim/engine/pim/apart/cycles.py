@@ -104,14 +104,26 @@ def paint_command(a, cycle):
 
 
 @helper(forceinline=True)
-def paint_read(p, a, cycle):
-    """A READ and its data moving into the unit."""
-    if a.arrival_pattern == 0:
-        paint_command(a, cycle)
-        arrival = cycle + p.unit_read_latency
-        paint(a, MOVES, max(cycle, arrival - p.burst_cycles), arrival)
+def paint_reads(p, a, first, reads):
+    """READs one behind the other from cycle `first` on, and their data moving into the unit."""
+    step = a.read_to_read
+    if a.arrival_pattern == 0 or (reads - 1) * step + p.unit_read_latency > WORD_CYCLES:
+        paint_long_reads(p, a, first, reads)
         return
-    paint_two(a, MOVES, cycle, a.arrival_pattern)
+    pattern = a.arrival_pattern
+    for _ in range(1, reads):
+        pattern |= pattern << step
+    paint_two(a, MOVES, first, pattern)
+
+
+@helper
+def paint_long_reads(p, a, first, reads):
+    """As `paint_reads`, where the bits are more than a word."""
+    for number in range(reads):
+        cycle = first + number * a.read_to_read
+        arrival = cycle + p.unit_read_latency
+        paint_command(a, cycle)
+        paint(a, MOVES, max(cycle, arrival - p.burst_cycles), arrival)
 
 
 @helper(forceinline=True)

@@ -9,7 +9,7 @@ from ppim.engine.pim.apart.cycles import (
     note_under_way,
     paint,
     paint_command,
-    paint_read,
+    paint_reads,
 )
 from ppim.engine.pim.apart.state import (
     ACTIVATE_FROM,
@@ -189,26 +189,34 @@ def leave(a, lane, bank, place):
         bank[TAIL] = 0
 
 
+@helper
+def log_reads(state, a, lane, entry, first, reads):
+    """Note READs of one entry from cycle `first` on."""
+    row, column = a.bank[lane, ROW], entry[ENTRY_COLUMN]
+    for number in range(reads):
+        keep_log(state, a.number, first + number * a.read_to_read, READ, lane, row, column + number)
+
+
 @helper(forceinline=True)
 def read_bursts(p, state, a, unit, lane, entry, first, last):
     """READ an entry's bursts from cycle `first` on, up to `last` or the entry's end; cycle of the last one."""
     bank = a.bank[lane]
-    burst, at, left = first, first, entry[ENTRY_BURSTS]
-    while left > 0 and burst <= last:
-        paint_read(p, a, burst)
-        keep_log(state, a.number, burst, READ, lane, bank[ROW], entry[ENTRY_COLUMN])
-        entry[ENTRY_COLUMN] += 1
-        at = burst
-        burst += a.read_to_read
-        left -= 1
-    reads = entry[ENTRY_BURSTS] - left
+    step, left = a.read_to_read, entry[ENTRY_BURSTS]
+    at, reads = first, 1
+    while reads < left and at + step <= last:
+        at += step
+        reads += 1
+    paint_reads(p, a, first, reads)
+    if state.log_capacity > 0:
+        log_reads(state, a, lane, entry, first, reads)
     counters = state.channel[a.number]
     counters[READS_COUNTED] += reads
     counters[ROW_HITS] += reads - (bank[READS] == 0)
-    entry[ENTRY_BURSTS] = left
+    entry[ENTRY_COLUMN] += reads
+    entry[ENTRY_BURSTS] = left - reads
     bank[READS] += reads
     bank[MAY_PRECHARGE] = max(bank[MAY_PRECHARGE], at + a.read_to_precharge)
-    unit[READ_FROM] = burst
+    unit[READ_FROM] = at + step
     unit[FREE] = at + 1
     note_under_way(a, lane >> p.bank_bits, first, at + p.unit_read_latency)
     return at
@@ -360,13 +368,15 @@ def run_unit(p, rings, state, a, number, last):
 
 
 @helper(forceinline=True)
-def next_to_activate(p, a):
-    """(cycle, unit) of the channel's next ACTIVATE: the earliest; of one cycle, the first in turn (§3)."""
+def next_to_activate(p, a, pending):
+    """Of the `pending` units the one that activates next: the earliest; of one cycle, the first in turn (§3)."""
     row = a.channel
     best, best_unit, best_turn = NEVER, 0, 0
-    for number in range(p.units):
+    while pending:
+        number = count_trailing_zeros(pending)
+        pending &= pending - 1
         at = a.unit[number, NEXT]
-        if at > best or at == NEVER:
+        if at > best:
             continue
         before = row[ACTIVATED_LAST] if at > row[ACTIVATED_AT] else row[ACTIVATED_BEFORE]
         turn = number - before - 1
@@ -374,13 +384,13 @@ def next_to_activate(p, a):
             turn += p.units
         if at < best or turn < best_turn:
             best, best_unit, best_turn = at, number, turn
-    return best, best_unit
+    return best_unit
 
 
 @helper(forceinline=True)
 def issue_units(p, rings, state, a, last):
     """All commands of units in cycles up to `last`."""
-    stale = 0
+    stale, pending = 0, 0
     for number in range(p.units):
         stale |= (a.unit[number, NEXT] <= last) << number
     while True:
@@ -388,13 +398,18 @@ def issue_units(p, rings, state, a, last):
             number = count_trailing_zeros(stale)
             stale &= stale - 1
             run_unit(p, rings, state, a, number, last)
-        at, number = next_to_activate(p, a)
-        if at > last:
+            # It has an ACTIVATE in view if it stopped by `last`.
+            pending &= ~(1 << number)
+            pending |= (a.unit[number, NEXT] <= last) << number
+        if pending == 0:
             return
-        activate(p, state, a, number, at)
-        stale = 1 << number
-        for other in range(p.units):
-            stale |= (a.unit[other, NEXT] < min(a.channel[GATE], last + 1)) << other
+        number = next_to_activate(p, a, pending)
+        activate(p, state, a, number, a.unit[number, NEXT])
+        stale, others = 1 << number, pending & ~(1 << number)
+        while others:
+            other = count_trailing_zeros(others)
+            others &= others - 1
+            stale |= (a.unit[other, NEXT] < a.channel[GATE]) << other
 
 
 @helper(forceinline=True)
