@@ -34,7 +34,7 @@ import click
     "--output",
     type=click.Path(path_type=Path, allow_dash=True),
     metavar="STATS.csv",
-    help="One row a channel; - is stdout.",
+    help="One row a memory and channel; - is stdout.",
 )
 @click.option(
     "--units",

@@ -52,7 +52,7 @@ CYCLE_CLASSES = {
 """Column of the stats CSV -> class of cycles; they add up to `cycles` in each channel."""
 
 ACCESSES_PER_LLC_CALL = 1 << 16
-FIRST_MEMORY, SECOND_MEMORY = "hbm", "dimm"  # of a system with two
+MEMORIES = FIRST_MEMORY, SECOND_MEMORY = "hbm", "dimm"  # of a system with two
 
 
 @dataclass
@@ -313,14 +313,19 @@ class _SplitRun:
 
     def _make_program(self, memory: int, is_tied: bool) -> ProgramFeed:
         system = self.systems[memory]
-        prepared = prepare(
-            self.split.metas[memory],
-            self.devices[memory],
-            system,
-            count_accesses=lambda: access_profile(SplitReader(self.reader, self.split, memory)),
-            tied=is_tied,
-            host_holds_shared=memory > 0 and system.pim.consumer == "host",
-        )
+        try:
+            prepared = prepare(
+                self.split.metas[memory],
+                self.devices[memory],
+                system,
+                count_accesses=lambda: access_profile(SplitReader(self.reader, self.split, memory)),
+                tied=is_tied,
+                host_holds_shared=memory > 0 and system.pim.consumer == "host",
+            )
+        except InputError as error:
+            if len(self.systems) == 1:
+                raise
+            raise InputError(f"{MEMORIES[memory]}: {error}") from error
         return ProgramFeed(prepared, FIRST_RING)
 
     def _make_engine(self, memory: int, is_tied: bool, sink: CommandSink | None) -> PimEngine:

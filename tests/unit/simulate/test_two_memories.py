@@ -243,9 +243,9 @@ def test_tables_larger_than_the_first_memory() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"host.llc_bytes": 1024}, "host.llc_bytes.*1,024"),
-        ({"dimm.rows": 1, "dimm.channels": 1}, "needs .* bytes"),
-        ({"rows": 1, "channels": 1, "tiers.hot_fraction": 1.0}, "needs .* bytes"),
+        ({"host.llc_bytes": 1024}, "dimm: host.llc_bytes.*1,024"),
+        ({"dimm.rows": 1, "dimm.channels": 1}, "dimm: .*needs .* bytes"),
+        ({"rows": 1, "channels": 1, "tiers.hot_fraction": 1.0}, "hbm: .*needs .* bytes"),
         ({"dimm.tCK": 0.1234567891234}, "tCK"),
     ],
     ids=str,
