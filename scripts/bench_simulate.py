@@ -46,9 +46,12 @@ def report_first_run(folder: Path, system: str) -> None:
     """Time of a run that finds no compiled kernel, and of the next one."""
     trace = make_trace(folder, FIRST_RUN_SAMPLES)
     command = ("simulate", trace, "--system", system, "-o", folder / "stats.csv")
-    cache = str(folder / "kernels")
-    first, second = (ppim(*command, NUMBA_CACHE_DIR=cache) for _ in range(2))
-    say(f"{FIRST_RUN_SAMPLES} samples: first run {first:.1f} s with all compilation, the next {second:.1f} s")
+    for name in ("first run, with all compilation", "the next"):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = ppim(*command, NUMBA_CACHE_DIR=str(folder / "kernels"))
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        say(f"{FIRST_RUN_SAMPLES} samples, {name}: {seconds:.1f} s, {processor:.1f} s of processor time")
 
 
 def report_speed(trace: Path, system: str, threads: int, repeats: int) -> None:

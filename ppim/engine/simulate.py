@@ -29,6 +29,7 @@ from ppim.program.prepare import Prepared, prepare
 from ppim.program.split import SplitReader, split
 from ppim.program.state import SLOTS
 from ppim.trace.profile import access_profile
+from ppim.trace.reader import read_ahead
 from ppim.units import ceil_div
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ def simulate(
     advance : callable
         Told the number of accesses each time some have been taken.
     threads : int
-        Threads of the PIM engine, at most; the result is the same.
+        Threads of the PIM engine, at most; with more than one, the trace is read in another beside them.
+        The result is the same.
     program : binary file, optional
         Receives the program in the authors' text format.
     commands : sequence of callables, optional
@@ -152,7 +154,8 @@ def simulate(
         run = _PimRun(reader, system, device, threads, program, *commands)
     start = time.perf_counter()
     batches = 0
-    for chunk in reader.chunks():
+    chunks = reader.chunks()
+    for chunk in read_ahead(chunks) if threads > 1 else chunks:
         run.feed(chunk)
         batches = int(chunk.batch[-1]) + 1
         advance(len(chunk.row))

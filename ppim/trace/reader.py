@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -143,6 +144,15 @@ class TraceReader:
         else:
             problem = "out of order (batch, table, sample, lookup, subtable must not decrease)"
         return f"{self.path}: {where}: {problem}; make the trace again with `ppim gen-trace`"
+
+
+def read_ahead(chunks: Iterator[TraceChunk]) -> Iterator[TraceChunk]:
+    """The same chunks; while one is in use, another thread reads and checks the next."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = reader.submit(next, chunks, None)
+            yield chunk
 
 
 def _open(path: Path) -> pq.ParquetFile:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ppim.errors import InputError
-from ppim.trace.reader import TraceChunk, TraceReader
+from ppim.trace.reader import TraceChunk, TraceReader, read_ahead
 from ppim.trace.schema import METADATA_KEY, PoolingMeta, SubtableMeta, TableMeta, TraceMeta
 from ppim.trace.writer import TraceWriter
 
@@ -77,6 +77,25 @@ def test_accesses_come_back(tmp_path: Path) -> None:
         for name in TraceChunk._fields:
             np.testing.assert_array_equal(getattr(made, name), getattr(found, name))
             assert getattr(made, name).dtype == getattr(found, name).dtype
+
+
+def test_reading_ahead_brings_the_same_chunks(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.parquet", [qr_chunk(3 * k, 3) for k in range(5)])
+    with TraceReader(path) as one, TraceReader(path) as other:
+        plain, ahead = list(one.chunks()), list(read_ahead(other.chunks()))
+    assert len(plain) == len(ahead)
+    for left, right in zip(plain, ahead, strict=True):
+        for column, same in zip(left, right, strict=True):
+            np.testing.assert_array_equal(column, same)
+
+
+def test_reading_ahead_tells_of_the_first_fault(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.parquet", [qr_chunk(3, 2), qr_chunk(0, 1)])
+    with TraceReader(path) as reader:
+        chunks = read_ahead(reader.chunks())
+        assert next(chunks).batch[0] == 3
+        with pytest.raises(InputError, match="row group 1 begins with batch 0"):
+            next(chunks)
 
 
 def test_metadata_comes_back_with_totals(tmp_path: Path) -> None:
