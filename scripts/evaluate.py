@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation_runs import BATCH, POOLING, Bench, bound_by
+from evaluation_runs import BATCH, POOLING, Bench, Runs
 
-from ppim.engine.simulate import CYCLE_CLASSES, SimulationResult
+from ppim.engine.simulate import CYCLE_CLASSES
 from ppim.errors import InputError, PpimError
 from ppim.files import atomic_path
 from ppim.systems.load import load_system, system_names
@@ -58,7 +58,7 @@ def markdown(header: Sequence[str], rows: Rows) -> str:
     return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
 
 
-def ratio(slow: SimulationResult, fast: SimulationResult) -> str:
+def ratio(slow: Runs, fast: Runs) -> str:
     """How many times as fast the second is."""
     return f"{slow.time_ns / fast.time_ns:.2f}"
 
@@ -77,7 +77,7 @@ def instructions(bench: Bench) -> str:
     }
     trace, rows = bench.trace("qr", SAMPLES), []
     for (system, how), reads in expected.items():
-        slots = bench.run(trace, system, **AUTHORS).issue_slots or 0
+        slots = bench.runs(trace, system, **AUTHORS).issue_slots
         each = reads + transfers
         rows.append([system, how, f"{each:g}", f"{slots / turns:.2f}", f"{slots / turns / each - 1:+.1%}"])
     return markdown(["system", "a table and batch needs", "expected", "simulated", "difference"], rows)
@@ -97,10 +97,10 @@ def ablation(bench: Bench) -> str:
     rows = []
     for (label, trace), paper in zip(ablation_traces(bench).items(), (2.22, 2.15, 2.15), strict=True):
         for front_end, settings in FRONT_ENDS.items():
-            runs = [bench.run(trace, step, **settings) for step in STEPS]
+            runs = [bench.runs(trace, step, **settings) for step in STEPS]
             if not settings:
-                runs.append(bench.run(trace, TIERS))
-            speeds = [f"{run.cycles:,} ({ratio(runs[0], run)})" for run in runs]
+                runs.append(bench.runs(trace, TIERS))
+            speeds = [f"{run.cycles:,.0f} ({ratio(runs[0], run)})" for run in runs]
             speeds += [""] * (len(STEPS) + 1 - len(runs))
             rows.append([label, front_end, *speeds, f"{paper:.2f}"])
     return markdown(["", "front end", *STEPS, TIERS, "paper"], rows)
@@ -112,10 +112,9 @@ def time_split(bench: Bench) -> str:
     for algorithm, name in NAMES.items():
         trace = bench.trace(algorithm, SAMPLES)
         for step in STEPS:
-            run = bench.run(trace, step)
-            whole = run.cycles * run.device.organization.channels
-            shares = [f"{run.total(column) / whole:.0%}" for column in CYCLE_CLASSES]
-            rows.append([name, step, *shares, bound_by(run)])
+            run = bench.runs(trace, step)
+            shares = [f"{run.share(column):.0%}" for column in CYCLE_CLASSES]
+            rows.append([name, step, *shares, run.bound_by()])
     classes = [column.removesuffix("_cycles").removeprefix("stall_") for column in CYCLE_CLASSES]
     return markdown(["", "system", *classes, "nearest limit"], rows)
 
@@ -125,9 +124,9 @@ def systems(bench: Bench) -> str:
     traces = {
         "QR": bench.trace("qr", LONG),
         "QR, uniform bags": bench.trace("qr", LONG, bags="uniform"),
-        "TT-Rec": bench.trace("tt-rec", LONG),
+        "TT-Rec": bench.trace("tt-rec", LONG // 4),
     }
-    full = {label: bench.run(trace, FULL) for label, trace in traces.items()}
+    full = {label: bench.runs(trace, FULL) for label, trace in traces.items()}
     rows: list[Sequence[object]] = []
 
     def add(label: str, system: str, **settings: Any) -> None:
@@ -136,8 +135,8 @@ def systems(bench: Bench) -> str:
             if (system, name) in IMPOSSIBLE:
                 cells += ["", "", ""]
                 continue
-            run = bench.run(trace, system, **settings)
-            cells += [f"{run.time_ns / 1000:,.1f}", ratio(run, full[name]), bound_by(run)]
+            run = bench.runs(trace, system, **settings)
+            cells += [f"{run.time_ns / 1000:,.1f}", ratio(run, full[name]), run.bound_by()]
         rows.append([label, *cells])
 
     for system in system_names():
@@ -156,8 +155,8 @@ def prefetches(bench: Bench) -> str:
     for schedule in ("none", "table", "used", "next", "all"):
         row = [schedule]
         for trace in ablation_traces(bench).values():
-            run = bench.run(trace, FULL, prefetch=schedule)
-            row += [f"{run.cycles:,} ({ratio(bench.run(trace, BASE), run)})", f"{run.issue_slots:,}"]
+            run = bench.runs(trace, FULL, prefetch=schedule)
+            row += [f"{run.cycles:,.0f} ({ratio(bench.runs(trace, BASE), run)})", f"{run.issue_slots:,.0f}"]
         rows.append(row)
     header = [column for label in ablation_traces(bench) for column in (f"{label}: cycles", "slots")]
     return markdown(["prefetch", *header], rows)
@@ -172,14 +171,8 @@ def mappings(bench: Bench) -> str:
         row: list[object] = [f"{mapping}, {placement}" if mapping in ("interleave", "duplicate") else mapping]
         for algorithm in NAMES:
             trace = bench.trace(algorithm, SAMPLES)
-            run = bench.run(trace, BASE, mapping=mapping, placement=placement)
-            loads = run.unit_accesses
-            assert loads is not None
-            row += [
-                f"{run.cycles:,}",
-                ratio(bench.run(trace, BASE), run),
-                f"{loads.max() / loads.mean():.2f}",
-            ]
+            run = bench.runs(trace, BASE, mapping=mapping, placement=placement)
+            row += [f"{run.cycles:,.0f}", ratio(bench.runs(trace, BASE), run), f"{run.unevenness:.2f}"]
         rows.append(row)
     header = [x for name in NAMES.values() for x in (f"{name}: cycles", "faster", "busiest unit / mean")]
     return markdown(["mapping", *header], rows)
@@ -200,9 +193,9 @@ def factor(
         for algorithm, n in samples.items():
             file = bench.trace(algorithm, n, **trace(value))
             base, mapped, full = (
-                bench.run(file, system, **settings(value)) for system in (BASE, MAPPED, FULL)
+                bench.runs(file, system, **settings(value)) for system in (BASE, MAPPED, FULL)
             )
-            row += [ratio(base, full), ratio(mapped, full), bound_by(base), bound_by(full)]
+            row += [ratio(base, full), ratio(mapped, full), base.bound_by(), full.bound_by()]
         rows.append(row)
     header = ["value"]
     for algorithm in samples:
@@ -210,7 +203,7 @@ def factor(
     return markdown(header, rows)
 
 
-BOTH = {"qr": SAMPLES, "tt-rec": SAMPLES}
+BOTH = {"qr": SAMPLES, "tt-rec": 40}
 
 
 def setting(name: str, *values: object, samples: dict[str, int] = BOTH) -> Callable[[Bench], str]:
@@ -243,7 +236,7 @@ MAKERS: dict[str, Callable[[Bench], str]] = {
     "macs": setting("macs", 1, 4, 16, 64, 256),
     "pooling": trace_option("pooling", 1, 10, 20, 40, 80, samples={"qr": SAMPLES, "tt-rec": 40}),
     "bags": trace_option("bags", "pareto", "uniform"),
-    "batch": trace_option("batch", 1, 4, 16, 64, samples={"qr": 192, "tt-rec": 192}),
+    "batch": trace_option("batch", 1, 4, 16, 64, samples={"qr": 192, "tt-rec": 64}),
     # The longest vectors do not fit in 4 GiB.
     "vector": trace_option("vector_bytes", 64, 128, 256, 512, device="hbm2-8gb"),
     "collisions": trace_option("collisions", 4, 8, 16, 32, 64, samples={"qr": SAMPLES}),
