@@ -232,6 +232,15 @@ def test_ratio_of_the_authors_simulator(shared: Path, tmp_path: Path) -> None:
     assert all(f"{number:,}" in readme for number in cycles), cycles
 
 
+@pytest.mark.parametrize(
+    "system", ["pim-base", "proactivepim", "proactivepim-tiers", "heam", "space", "trim-bg", "fafnir"]
+)
+def test_the_documented_cycles_are_those_of_this_code(results: Any, system: str) -> None:
+    text = (ROOT / "docs" / "systems.md").read_text(encoding="utf-8")
+    lines = pd.read_csv(results(system) / "stats.csv")
+    assert f"{lines['cycles'][0]:,}" in text
+
+
 # --- bad input ---------------------------------------------------------------------------------
 
 
