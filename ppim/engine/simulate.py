@@ -21,9 +21,9 @@ from ppim.engine.pim.pair import PimPair, clock_ratio
 from ppim.errors import InputError
 from ppim.mapping.base import UnitGeometry
 from ppim.mapping.tiers import Split, is_split, split_trace
-from ppim.program import build as b
 from ppim.program import llc
 from ppim.program.authors_write import ProgramWriter
+from ppim.program.builder import recipe as b
 from ppim.program.feed import FIRST_RING, ProgramFeed, feed_together, finish_together
 from ppim.program.prepare import Prepared, prepare
 from ppim.program.split import SplitReader, split

@@ -14,7 +14,7 @@ import numpy as np
 from ppim.jit import helper, njit
 from ppim.program.authors import DELIVER_LINE, PREFETCH_LINE, READ_LINE, TRANSFER_LINE
 from ppim.program.authors_read import ITEM_ADDRESS, ITEM_BURSTS, ITEM_CHANNEL, ITEM_KIND, ITEM_UNIT
-from ppim.program.build import append
+from ppim.program.builder.emit import append
 from ppim.program.instruction import (
     ALL,
     HIT,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ppim.program import build as b
+from ppim.program.builder import recipe as b
+from ppim.program.builder.kernels import build_turns, flush_transfers, prefetch_all
 from ppim.program.prepare import Prepared, make_build_state
 from ppim.program.state import (
     HEAD,
@@ -100,7 +101,7 @@ class ProgramFeed:
             rows = int(self.prepared.recipe.resident.sum())
             while self.rings.instructions.shape[1] <= rows:
                 self.grow()
-            b.prefetch_all(self.rings, self.prepared.recipe, self.prepared.placement, self.state)
+            prefetch_all(self.rings, self.prepared.recipe, self.prepared.placement, self.state)
 
     def feed(self, chunk: TraceChunk) -> None:
         """Build the turns of a chunk and have them taken."""
@@ -136,7 +137,7 @@ class ProgramFeed:
             if used + needed <= self.rings.instructions.shape[1]:
                 break
             self.grow()
-        b.flush_transfers(self.rings, recipe, self.prepared.placement, self.state)
+        flush_transfers(self.rings, recipe, self.prepared.placement, self.state)
 
     @property
     def turns(self) -> int:
@@ -146,7 +147,7 @@ class ProgramFeed:
     def build(self, accesses: b.Accesses, position: int, scratch: NDArray[np.int64]) -> int:
         """Build turns from an access on while they fit; position of the first access that was not taken."""
         p = self.prepared
-        return b.build_turns(self.rings, p.recipe, p.placement, self.state, accesses, position, scratch)
+        return build_turns(self.rings, p.recipe, p.placement, self.state, accesses, position, scratch)
 
     def grow(self) -> None:
         """A turn does not fit."""

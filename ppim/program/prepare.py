@@ -19,7 +19,7 @@ from ppim.mapping.base import (
     UnitGeometry,
 )
 from ppim.mapping.tiers import KEPT
-from ppim.program import build as b
+from ppim.program.builder import recipe as b
 from ppim.program.cache import EMPTY
 from ppim.program.instruction import NONE
 from ppim.units import bytes_to_bursts, ceil_div

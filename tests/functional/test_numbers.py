@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from ppim.errors import InputError
-from ppim.program import build as b
 from ppim.program import instruction as i
+from ppim.program.builder import recipe as b
 from ppim.systems.spec import PlacementSpec, SystemSpec
 from tests.functional.machine import Memory, Units, compose, random_weights
 from tests.reference.pim_programs import make_device, make_system

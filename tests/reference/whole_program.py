@@ -13,7 +13,8 @@ from ppim.engine.pim.pair import PimPair, clock_ratio
 from ppim.engine.pim.state import DONE, LOG_FULL
 from ppim.mapping.base import UnitGeometry
 from ppim.mapping.tiers import is_split, split_trace
-from ppim.program import build as b
+from ppim.program.builder import recipe as b
+from ppim.program.builder.kernels import build_turns, flush_transfers, prefetch_all
 from ppim.program.prepare import Prepared, make_build_state, prepare
 from ppim.program.split import SplitReader, split
 from ppim.program.state import (
@@ -108,12 +109,12 @@ def _build_chunks(trace: SmallTrace, prepared: Prepared, chunks: list[TraceChunk
     slices = max(recipe.slices, 1)
     rings = make_rings(n_streams, room, slices * room, slices * room, room)
     if recipe.prefetch == b.PREFETCH_ALL:
-        b.prefetch_all(rings, recipe, placement, state)
+        prefetch_all(rings, recipe, placement, state)
     for chunk in chunks:
         n = len(chunk.row)
         scratch = np.empty(b.scratch_size(recipe, n), dtype=np.int64)
-        assert b.build_turns(rings, recipe, placement, state, b.Accesses(*chunk, n=n), 0, scratch) == n
-    b.flush_transfers(rings, recipe, placement, state)
+        assert build_turns(rings, recipe, placement, state, b.Accesses(*chunk, n=n), 0, scratch) == n
+    flush_transfers(rings, recipe, placement, state)
     n_turns = rings.marks[NEXT_TURN]
     return WholeProgram(
         prepared=prepared,

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from ppim.dram.device import Device
-from ppim.program import build as b
 from ppim.program import instruction as i
+from ppim.program.builder import recipe as b
 from ppim.systems.spec import PlacementSpec, SystemSpec
 from tests.reference.pim_programs import make_device, make_system, pick
 from tests.reference.program_twin import Step, SumName, TwinProgram, build_twin

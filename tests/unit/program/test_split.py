@@ -11,7 +11,8 @@ import pytest
 from ppim.dram.device import Device
 from ppim.mapping.base import UnitGeometry
 from ppim.mapping.tiers import KEPT, Split, split_trace
-from ppim.program import build as b
+from ppim.program.builder import recipe as b
+from ppim.program.builder.chunk import EMPTY_TURN
 from ppim.program.split import UNREAD_ROW, SplitReader, split
 from ppim.systems.spec import CacheSpec, DimmSpec, PlacementSpec, SystemSpec, TiersSpec
 from ppim.trace.lookups import LookupNumbers, profile_lookups
@@ -136,7 +137,7 @@ def accesses_of(part: Part) -> list[tuple[int, ...]]:
                 else:
                     lines += [(batch, table, sample, subtable, row) for subtable, row in enumerate(rows)]
         if len(lines) == before:
-            lines.append((batch, table, b.EMPTY_TURN, 0, 0))
+            lines.append((batch, table, EMPTY_TURN, 0, 0))
     return lines
 
 
@@ -156,7 +157,7 @@ def test_lookups_stay_apart(seed: int) -> None:
     """Accesses of one lookup, and no others, have one number in their bag; unread rows are never equal there."""
     how, _ = both_divisions(seed)
     for chunk, meta in zip(split(case(seed).trace.accesses, how), how.metas, strict=True):
-        served = chunk.sample != b.EMPTY_TURN
+        served = chunk.sample != EMPTY_TURN
         names = np.column_stack([column[served] for column in chunk[:4]])
         lookups, sizes = np.unique(names, axis=0, return_counts=True)
         widths = np.array([table.accesses_per_lookup for table in meta.tables])

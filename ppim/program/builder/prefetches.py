@@ -1,0 +1,110 @@
+"""Rows that a turn has fetched into the scratchpads (docs/model.md §1, §5)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ppim.jit import helper
+from ppim.program.builder.chunk import is_empty_turn
+from ppim.program.builder.emit import append
+from ppim.program.builder.recipe import FETCHED_ADDRESS, FETCHED_BURSTS, PREFETCH_NEXT, PREFETCH_TABLE
+from ppim.program.instruction import ALL, NONE, PREFETCH
+
+
+@helper(forceinline=True)
+def count_resident(recipe, table):
+    """Rows that a turn of `table` prefetches."""
+    total = 0
+    for subtable in range(recipe.subtables):
+        total += recipe.resident[table, subtable]
+    return total
+
+
+@helper(forceinline=True)
+def held_index(recipe, table, subtable, row):
+    """Position of a row among all rows of a table that may be prefetched."""
+    index = row
+    for earlier in range(subtable):
+        index += recipe.resident[table, earlier]
+    return index
+
+
+@helper(forceinline=True)
+def choose_used_rows(recipe, placement, state, chunk, start, stop, turn):
+    """List the rows that the turn at start..stop-1 touches, in ascending order, as far as they fit; their number."""
+    table = np.int64(chunk.table[start])
+    held = state.held[turn & 1]
+    for i in range(start, stop):
+        subtable = np.int64(chunk.subtable[i])
+        if recipe.resident[table, subtable] > 0:
+            held[held_index(recipe, table, subtable, np.int64(chunk.row[i]))] = -(turn + 1)
+    n_rows = 0
+    free = recipe.turn_bytes
+    for subtable in range(recipe.subtables):
+        bursts = placement.row_bursts[table, subtable]
+        for row in range(recipe.resident[table, subtable]):
+            index = held_index(recipe, table, subtable, row)
+            if held[index] == -(turn + 1) and recipe.line_bytes[table, subtable] <= free:
+                held[index] = turn + 1
+                free -= recipe.line_bytes[table, subtable]
+                state.fetched[n_rows, FETCHED_ADDRESS] = placement.base[table, subtable] + row * bursts
+                state.fetched[n_rows, FETCHED_BURSTS] = bursts
+                n_rows += 1
+    return n_rows
+
+
+@helper(forceinline=True)
+def choose_rows(recipe, placement, state, chunk, start, stop, turn):
+    """Rows to be prefetched for the turn at start..stop-1."""
+    if is_empty_turn(chunk, start):
+        return 0
+    if recipe.only_used:
+        return choose_used_rows(recipe, placement, state, chunk, start, stop, turn)
+    return count_resident(recipe, np.int64(chunk.table[start]))
+
+
+@helper(forceinline=True)
+def is_held(recipe, state, table, subtable, row, turn):
+    """Whether a turn finds a row in every scratchpad."""
+    if recipe.only_used:
+        return state.held[turn & 1, held_index(recipe, table, subtable, row)] == turn + 1
+    return row < recipe.resident[table, subtable]
+
+
+@helper(forceinline=True)
+def append_prefetch(rings, recipe, placement, state, stream, turn, table, index):
+    """Emit the prefetch of the index-th row for a turn of `table`."""
+    if recipe.only_used:
+        address, bursts = state.fetched[index, FETCHED_ADDRESS], state.fetched[index, FETCHED_BURSTS]
+        channel = ALL if recipe.global_stream else stream
+        append(rings, stream, PREFETCH, channel, ALL, address, bursts, turn, NONE, NONE, 0)
+        return
+    for subtable in range(recipe.subtables):
+        rows = recipe.resident[table, subtable]
+        if index < rows:
+            bursts = placement.row_bursts[table, subtable]
+            address = placement.base[table, subtable] + index * bursts
+            channel = ALL if recipe.global_stream else stream
+            append(rings, stream, PREFETCH, channel, ALL, address, bursts, turn, NONE, NONE, 0)
+            return
+        index -= rows
+
+
+@helper(forceinline=True)
+def emit_rest_of_prefetches(rings, recipe, placement, state, turn, table, n_rows):
+    """Prefetches that found no transfer to be merged with."""
+    for stream in range(rings.n_streams):
+        for index in range(state.prefetched[stream], n_rows):
+            append_prefetch(rings, recipe, placement, state, stream, turn, table, index)
+        state.prefetched[stream] = 0
+
+
+@helper(forceinline=True)
+def rows_to_prefetch(recipe, chunk, start, stop, total, first_turn):
+    """Most rows whose prefetches go before the demand of the turn at start..stop-1."""
+    rows = 0
+    if recipe.prefetch == PREFETCH_TABLE or (recipe.prefetch == PREFETCH_NEXT and first_turn):
+        rows += count_resident(recipe, np.int64(chunk.table[start]))
+    if recipe.prefetch == PREFETCH_NEXT and stop < total:
+        rows += count_resident(recipe, np.int64(chunk.table[stop]))
+    return rows

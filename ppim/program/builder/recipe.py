@@ -1,0 +1,238 @@
+"""What the builder knows (a recipe), reads (accesses) and remembers between calls (its state)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ppim.jit import helper
+from ppim.tables import bare
+
+# When the rows of a prefetched subtable enter the scratchpad.
+PREFETCH_NONE = 0
+PREFETCH_TABLE = 1
+PREFETCH_ALL = 2
+PREFETCH_NEXT = 3  # as PREFETCH_TABLE, a turn earlier
+
+# Columns of `counts`, per channel of the unit that consumes; filled while building.
+LOOKUPS = 0
+ACCESSES = 1
+CACHE_HITS = 2
+CACHE_MISSES = 3
+BYTES_CACHE = 4
+PARTIAL_SUM_HITS = 5
+N_BUILD_COUNTS = 6
+
+# Columns of `fetched`: a row to be prefetched.
+FETCHED_ADDRESS = 0
+FETCHED_BURSTS = 1
+FETCHED_COLUMNS = 2
+
+# Positions in `pending`: the turn whose transfers are still to be emitted.
+PENDING_TURN = 0  # NONE before the first turn
+PENDING_FIRST_SUM = 1
+PENDING_STOP_SUM = 2
+PENDING_BAGS = 3
+N_PENDING = 4
+
+# Parts of the scratch where equal lookups are sent once, each as long as the chunk (`equal`).
+SCRATCH_PARTS = 9
+
+
+class Recipe(NamedTuple):
+    """What the builder must know of trace, mapping and system; constant during a run.
+
+    Attributes
+    ----------
+    shared : ndarray of int64, shape (tables, subtables)
+    row_bytes : ndarray of int64, shape (tables, subtables)
+    resident : ndarray of int64, shape (tables, subtables)
+        Rows 0..n-1 of a subtable that its turn finds in every scratchpad; with `only_used`, may find.
+    line_bytes : ndarray of int64, shape (tables, subtables)
+        Scratchpad that a row takes.
+    turn_bytes : int
+        Scratchpad that the rows of a turn may take.
+    compute : ndarray of int64, shape (tables,)
+        Memory cycles of a lookup's arithmetic.
+    compute_reused : ndarray of int64, shape (tables,)
+        The same where a lookup before it has made the product of equal first and second rows.
+    reordered : ndarray of int64, shape (tables,)
+        Accesses of a lookup where a bag's lookups are ordered by their second row; else 0.
+    vector_bursts : int
+        Bursts of one vector of partial sums.
+    cached : ndarray of int64, shape (tables, subtables)
+        With `lru`, 1 where a subtable's rows go through the cache.
+    kept_subtable : ndarray of int64, shape (tables,)
+        With `has_kept`, the subtable of whole vectors that are kept, or NONE. A lookup whose first access is of
+        that subtable makes no other.
+    kept_compute : int
+        Memory cycles to add such a vector.
+    """
+
+    shared: np.ndarray
+    row_bytes: np.ndarray
+    resident: np.ndarray
+    compute: np.ndarray
+    compute_reused: np.ndarray
+    reordered: np.ndarray
+    vector_bursts: int
+    channels: int
+    units_per_channel: int
+    global_stream: int  # 1: one stream for all channels
+    prefetch: int
+    only_used: int  # 1: only rows that the turn touches are prefetched
+    line_bytes: np.ndarray
+    turn_bytes: int
+    transfer_all: int
+    host_consumes: int  # 1: every row is read out to the host, units add nothing
+    slices: int  # units that each row is split over; 0: rows are whole
+    in_order: int  # 1: a deliver is an instruction, behind its read-out
+    accumulators: int  # bags that a unit may have open; 0: unlimited
+    collect: int  # 1: a collector adds up the partial sums of a bag
+    dedup: int  # 1: equal lookups of a turn are sent once
+    lru: int  # 1: demand goes through a cache in the unit
+    cached: np.ndarray
+    cache_sets: int
+    cache_ways: int
+    tables: int
+    subtables: int  # most of one table
+    batch_size: int
+    samples: int  # of the whole trace
+    tied: int  # 1: each turn waits for the same turn of another memory too
+    has_kept: int
+    kept_subtable: np.ndarray
+    kept_compute: int
+
+
+class Accesses(NamedTuple):
+    """Accesses of whole turns: the columns of a trace chunk, and how many of its accesses are to be built."""
+
+    batch: np.ndarray
+    table: np.ndarray
+    sample: np.ndarray
+    lookup: np.ndarray
+    subtable: np.ndarray
+    row: np.ndarray
+    n: int
+
+
+def scratch_size(recipe: Recipe, n: int) -> int:
+    """Length of the scratch of `build` for a chunk of n accesses."""
+    return n * SCRATCH_PARTS if recipe.dedup else n
+
+
+class BuildState(NamedTuple):
+    """What the builder remembers between calls.
+
+    Attributes
+    ----------
+    pending : ndarray of int64, shape (N_PENDING,)
+    slot_of_unit : ndarray of int64, shape (units,)
+        Sum of the current bag in each unit, or NONE.
+    touched : ndarray of int64, shape (units,)
+    turn_lookups : ndarray of int64, shape (units,)
+        Lookups of the turn that each unit owns so far, where owners are balanced.
+    prefetched : ndarray of int64, shape (streams,)
+        Rows of the next turn already emitted, while transfers and prefetches are merged.
+    counts : ndarray of int64, shape (channels, N_BUILD_COUNTS)
+    unit_accesses : ndarray of int64, shape (units,)
+    opened : ndarray of int64, shape (units,)
+        Sums opened in each unit so far.
+    recent : ndarray of int64, shape (units, accumulators)
+        The last ones of them, the n-th at n modulo the accumulators.
+    held : ndarray of int64, shape (2, rows)
+        With `only_used`, for even and odd turns and each row that may be prefetched: number of the last
+        turn (from 1) that has it in its scratchpads, or less that number if it was touched but did not fit.
+    fetched : ndarray of int64, shape (rows, FETCHED_COLUMNS)
+        With `only_used`, the rows to be prefetched that are being emitted.
+    cache_tags, cache_stamps : ndarray of int64, shape (units, sets, ways)
+    """
+
+    pending: np.ndarray
+    slot_of_unit: np.ndarray
+    touched: np.ndarray
+    turn_lookups: np.ndarray
+    prefetched: np.ndarray
+    counts: np.ndarray
+    unit_accesses: np.ndarray
+    opened: np.ndarray
+    recent: np.ndarray
+    held: np.ndarray
+    fetched: np.ndarray
+    cache_tags: np.ndarray
+    cache_stamps: np.ndarray
+
+
+@helper(forceinline=True)
+def bare_recipe(recipe):
+    """The same recipe as bare tables, for use inside a kernel."""
+    return Recipe(
+        bare(recipe.shared),
+        bare(recipe.row_bytes),
+        bare(recipe.resident),
+        bare(recipe.compute),
+        bare(recipe.compute_reused),
+        bare(recipe.reordered),
+        recipe.vector_bursts,
+        recipe.channels,
+        recipe.units_per_channel,
+        recipe.global_stream,
+        recipe.prefetch,
+        recipe.only_used,
+        bare(recipe.line_bytes),
+        recipe.turn_bytes,
+        recipe.transfer_all,
+        recipe.host_consumes,
+        recipe.slices,
+        recipe.in_order,
+        recipe.accumulators,
+        recipe.collect,
+        recipe.dedup,
+        recipe.lru,
+        bare(recipe.cached),
+        recipe.cache_sets,
+        recipe.cache_ways,
+        recipe.tables,
+        recipe.subtables,
+        recipe.batch_size,
+        recipe.samples,
+        recipe.tied,
+        recipe.has_kept,
+        bare(recipe.kept_subtable),
+        recipe.kept_compute,
+    )
+
+
+@helper(forceinline=True)
+def bare_build_state(state):
+    """The same builder's state as bare tables, for use inside a kernel."""
+    return BuildState(
+        bare(state.pending),
+        bare(state.slot_of_unit),
+        bare(state.touched),
+        bare(state.turn_lookups),
+        bare(state.prefetched),
+        bare(state.counts),
+        bare(state.unit_accesses),
+        bare(state.opened),
+        bare(state.recent),
+        bare(state.held),
+        bare(state.fetched),
+        bare(state.cache_tags),
+        bare(state.cache_stamps),
+    )
+
+
+@helper(forceinline=True)
+def bare_accesses(accesses):
+    """The same accesses as bare tables, for use inside a kernel."""
+    return Accesses(
+        bare(accesses.batch),
+        bare(accesses.table),
+        bare(accesses.sample),
+        bare(accesses.lookup),
+        bare(accesses.subtable),
+        bare(accesses.row),
+        accesses.n,
+    )

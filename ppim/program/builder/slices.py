@@ -1,0 +1,97 @@
+"""Bags whose rows are split over all units (mapping vertical; docs/model.md §8)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ppim.jit import helper
+from ppim.program.builder.chunk import end_of_lookup
+from ppim.program.builder.emit import append
+from ppim.program.builder.recipe import ACCESSES, BYTES_CACHE, CACHE_HITS, CACHE_MISSES, LOOKUPS
+from ppim.program.builder.sums import open_sum
+from ppim.program.cache import probe
+from ppim.program.instruction import (
+    ALL,
+    HIT,
+    LOOKUP_BURSTS,
+    LOOKUP_COMPUTE,
+    LOOKUP_OPERANDS,
+    LOOKUP_READY,
+    LOOKUP_SUM,
+    NONE,
+    READ,
+    SUM_LOOKUPS,
+)
+from ppim.program.state import NEXT_LOOKUP, NEXT_SUM, TURN_LEFT
+
+
+@helper
+def emit_split_bag(rings, recipe, placement, state, chunk, start, stop, turn):
+    """Instructions of one bag whose rows are split over all units: every unit executes each of them.
+
+    A lookup of the trace is one of every unit, a bag has a sum in every unit.
+    """
+    first_sum = rings.marks[NEXT_SUM]
+    for unit in range(recipe.units_per_channel):
+        for channel in range(recipe.channels):
+            open_sum(rings, recipe, state, channel, unit, np.int64(chunk.sample[start]), turn)
+    i = start
+    while i < stop:
+        after = end_of_lookup(chunk, i, stop)
+        emit_split_lookup(rings, recipe, placement, state, chunk, i, after, turn, first_sum)
+        i = after
+
+
+@helper
+def emit_split_lookup(rings, recipe, placement, state, chunk, start, stop, turn, first_sum):
+    """Instructions of one lookup that all units execute, and what each of them adds to its sum."""
+    table = np.int64(chunk.table[start])
+    first = rings.marks[NEXT_LOOKUP]
+    rings.marks[NEXT_LOOKUP] = first + recipe.slices
+    # No channel has more of it than another: it counts in each in turn.
+    channel = first // recipe.slices % recipe.channels
+    state.counts[channel, LOOKUPS] += 1
+    bursts = 0
+    for i in range(start, stop):
+        bursts += emit_split_access(rings, recipe, placement, state, chunk, i, channel, first, turn)
+    for index in range(recipe.slices):
+        channel, unit = index // recipe.units_per_channel, index % recipe.units_per_channel
+        number = first_sum + unit * recipe.channels + channel
+        row = rings.lookups[(first + index) & rings.lookup_mask]
+        row[LOOKUP_SUM] = number
+        row[LOOKUP_OPERANDS] = stop - start
+        row[LOOKUP_COMPUTE] = recipe.compute[table]
+        row[LOOKUP_READY] = 0
+        row[LOOKUP_BURSTS] = bursts
+        rings.sums[number & rings.sum_mask, SUM_LOOKUPS] += 1
+
+
+@helper
+def emit_split_access(rings, recipe, placement, state, chunk, i, channel, first, turn):
+    """One access that all units serve, each with its slice; returns the bursts that each keeps.
+
+    Lookups from `first` on, one a unit, use it. It counts in `channel`.
+    """
+    table = np.int64(chunk.table[i])
+    subtable = np.int64(chunk.subtable[i])
+    bursts = placement.row_bursts[table, subtable]
+    address = placement.base[table, subtable] + np.int64(chunk.row[i]) * bursts
+    counts = state.counts[channel]
+    counts[ACCESSES] += 1
+    for unit in range(recipe.slices):
+        state.unit_accesses[unit] += 1
+    kind = READ
+    if recipe.lru and recipe.cached[table, subtable]:
+        # The caches of all units hold the same rows: one stands for them all.
+        if probe(recipe, state.cache_tags[0], state.cache_stamps[0], address, bursts):
+            counts[CACHE_HITS] += 1
+            counts[BYTES_CACHE] += recipe.row_bytes[table, subtable]
+            kind = HIT
+        else:
+            counts[CACHE_MISSES] += 1
+    for stream in range(rings.n_streams):
+        reached = ALL if recipe.global_stream else stream
+        lookup = first + stream * recipe.units_per_channel
+        append(rings, stream, kind, reached, ALL, address, bursts, turn, lookup, NONE, 0)
+    rings.turns[turn & rings.turn_mask, TURN_LEFT] += recipe.slices
+    return bursts
