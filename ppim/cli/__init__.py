@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ppim import __version__
-from ppim.errors import PpimError
+from ppim.errors import InputError, PpimError
 
 INTERRUPTED = 130
 
@@ -51,6 +51,9 @@ def main(arguments: list[str] | None = None) -> Any:
     except PpimError as error:
         click.echo(f"ppim: {error}", err=True)
         sys.exit(error.exit_code)
+    except MemoryError as error:
+        click.echo(f"ppim: {error or 'out of memory'}; give smaller caches, queues or batches", err=True)
+        sys.exit(InputError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("ppim: interrupted", err=True)
         sys.exit(INTERRUPTED)

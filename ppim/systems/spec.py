@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+# What a number may at most be: far beyond any machine, and small enough for the engine's tables and arithmetic.
+MOST_CYCLES = 1 << 16
+MOST_ENTRIES = 1 << 10
 MOST_ACCUMULATORS = 1 << 16
+MOST_BYTES = 1 << 32
+MOST_NUMBER = 1 << 30
+LEAST_GHZ, MOST_GHZ = 0.001, 1000
 Level = Literal["channel", "rank", "bankgroup", "bank"]
 
 
-def parameter(default: Any, unit: str, meaning: str) -> Any:
+def parameter(
+    default: Any, unit: str, meaning: str, *, least: float | None = None, most: float | None = None
+) -> Any:
     """A field with its default, its unit ("" for a name or a switch) and what it says of the system.
 
-    `ppim systems show` prints them. "cycles" are of the memory clock.
+    `ppim systems show` prints them. "cycles" are of the memory clock. A number lies in `least` to `most`.
     """
-    return field(default=default, metadata={"unit": unit, "meaning": meaning})
+    return field(default=default, metadata={"unit": unit, "meaning": meaning, "range": (least, most)})
 
 
 @dataclass(frozen=True)
-class MemorySpec:
+class Section:
+    """A record of parameters, each checked against its range."""
+
+    def __post_init__(self) -> None:
+        for parameter_field in dataclasses.fields(self):
+            least, most = parameter_field.metadata.get("range", (None, None))
+            value = getattr(self, parameter_field.name)
+            if least is not None and not least <= value <= most:  # NaN is in no range
+                raise ValueError(f"{parameter_field.name}: {value} is not in {least:,} to {most:,}")
+
+
+@dataclass(frozen=True)
+class MemorySpec(Section):
     """The memory of the system; `[memory]`."""
 
     device: str = parameter("hbm2-4gb", "", "memory device: a name of `ppim devices`, .toml or .ini")
@@ -29,37 +50,52 @@ class MemorySpec:
 
 
 @dataclass(frozen=True)
-class HostSpec:
+class HostSpec(Section):
     """Host that reads every row itself, through a last-level cache; `[host]`."""
 
-    llc_bytes: int = parameter(33_554_432, "bytes", "last-level cache; 0: none")
-    llc_ways: int = parameter(4, "lines", "lines of a set of that cache")
-    llc_line_bytes: int = parameter(64, "bytes", "line of that cache")
-    llc_bytes_per_cycle: int = parameter(256, "bytes/cycle", "most that the host takes through its cache")
-    requests_per_cycle: int = parameter(1, "requests/cycle", "accepted by the whole memory")
+    llc_bytes: int = parameter(33_554_432, "bytes", "last-level cache; 0: none", least=0, most=2 * MOST_BYTES)
+    llc_ways: int = parameter(4, "lines", "lines of a set of that cache", least=1, most=MOST_NUMBER)
+    llc_line_bytes: int = parameter(64, "bytes", "line of that cache", least=1, most=MOST_NUMBER)
+    llc_bytes_per_cycle: int = parameter(
+        256, "bytes/cycle", "most that the host takes through its cache", least=1, most=MOST_NUMBER
+    )
+    requests_per_cycle: int = parameter(
+        1, "requests/cycle", "accepted by the whole memory", least=1, most=MOST_CYCLES
+    )
 
     def __post_init__(self) -> None:
-        if self.llc_bytes_per_cycle < 1 or self.requests_per_cycle < 1:
-            raise ValueError("llc_bytes_per_cycle and requests_per_cycle are at least 1")
+        super().__post_init__()
         if self.llc_bytes and self.llc_bytes % (self.llc_ways * self.llc_line_bytes):
             raise ValueError("llc_bytes is not a whole number of sets (llc_ways x llc_line_bytes)")
 
 
 @dataclass(frozen=True)
-class PimSpec:
+class PimSpec(Section):
     """PIM units, their front end and queues; `[pim]`."""
 
     level: Level = parameter("bankgroup", "", "a unit for each channel, rank, bankgroup or bank")  # noqa: RUF009 - a field
     frontend: Literal["per-channel", "global"] = parameter(
         "per-channel", "", "streams of instructions: one a channel, or one for all with a slot every cycle"
     )
-    instruction_interval: int = parameter(8, "cycles", "between two slots of a channel (per-channel)")
-    host_latency: int = parameter(0, "cycles", "host's reaction at a barrier and from read-out to deliver")
-    unit_queue: int = parameter(
-        -1, "entries", "queue of a bank; 0: unlimited; -1: 16 per-channel, unlimited global"
+    instruction_interval: int = parameter(
+        8, "cycles", "between two slots of a channel (per-channel)", least=1, most=MOST_CYCLES
     )
-    unit_window: int = parameter(8, "entries", "oldest ones of a bank that selection sees")
-    unit_read_latency: int = parameter(-1, "cycles", "from READ to data in the unit; -1: RL + B")
+    host_latency: int = parameter(
+        0, "cycles", "host's reaction at a barrier and from read-out to deliver", least=0, most=MOST_CYCLES
+    )
+    unit_queue: int = parameter(
+        -1,
+        "entries",
+        "queue of a bank; 0: unlimited; -1: 16 per-channel, unlimited global",
+        least=-1,
+        most=MOST_ENTRIES,
+    )
+    unit_window: int = parameter(
+        8, "entries", "oldest ones of a bank that selection sees", least=1, most=MOST_ENTRIES
+    )
+    unit_read_latency: int = parameter(
+        -1, "cycles", "from READ to data in the unit; -1: RL + B", least=-1, most=MOST_CYCLES
+    )
     cross_unit_timing: Literal["physical", "faw-only", "none"] = parameter(
         "physical", "", "timing rules kept between units of a rank"
     )
@@ -78,17 +114,13 @@ class PimSpec:
     collect: Literal["host", "base-die", "tree"] = parameter(
         "host", "", "who adds up the partial sums of a bag: the host, the base die, or a tree over all units"
     )
-    collect_cycles: int = parameter(3, "cycles", "base die, or a level of the tree: to add a vector")
+    collect_cycles: int = parameter(
+        3, "cycles", "base die, or a level of the tree: to add a vector", least=0, most=MOST_CYCLES
+    )
 
     dedup: Literal["none", "turn"] = parameter(
         "none", "", "equal lookups that one unit owns: sent one by one, or once for a table's part of a batch"
     )
-
-    def __post_init__(self) -> None:
-        if self.instruction_interval < 1 or self.unit_window < 1 or self.host_latency < 0:
-            raise ValueError("instruction_interval and unit_window are at least 1, host_latency at least 0")
-        if self.collect_cycles < 0:
-            raise ValueError("collect_cycles is at least 0")
 
     @property
     def queue_entries(self) -> int:
@@ -99,59 +131,61 @@ class PimSpec:
 
 
 @dataclass(frozen=True)
-class PlacementSpec:
+class PlacementSpec(Section):
     """Where subtables lie; `[placement]`."""
 
     mapping: str = parameter("duplicate", "", "which units get a row: a name of `--mapping`")
-    placement_page: int = parameter(1, "rows", "of a subtable that stay together in a unit (hash)")
+    placement_page: int = parameter(
+        1, "rows", "of a subtable that stay together in a unit (hash)", least=1, most=MOST_BYTES
+    )
     placement_seed: int = parameter(0, "", "of the hash, or of the pages")
     placement: Literal["hash", "page"] = parameter(
         "hash", "", "of rows that are spread: hashed over units, or striped over them in random pages"
     )
-    page_bytes: int = parameter(4096, "bytes", "page of the random page allocation (page)")
-    stripe_bytes: int = parameter(64, "bytes", "of a page that lie in one unit, at least a row (page)")
+    page_bytes: int = parameter(
+        4096, "bytes", "page of the random page allocation (page)", least=1, most=MOST_BYTES
+    )
+    stripe_bytes: int = parameter(
+        64, "bytes", "of a page that lie in one unit, at least a row (page)", least=1, most=MOST_BYTES
+    )
     stripe_order: Literal["channel-unit", "unit-channel"] = parameter(
         "channel-unit",
         "",
         "address bits above a stripe, lowest first: the next stripe is in the next channel, or unit (page)",
     )
-    hot_fraction: float = parameter(0.05, "", "share that is copied into every unit (mapping hot)")
+    hot_fraction: float = parameter(
+        0.05, "", "share that is copied into every unit (mapping hot)", least=0, most=1
+    )
     hot_by: Literal["accesses", "entries"] = parameter(
         "accesses", "", "of what hot_fraction is a share: of the trace's accesses, or of all rows"
     )
     partial_sum_fraction: float = parameter(
-        0.0, "", "share of the trace's lookups whose whole vectors are kept, most frequent ones first"
+        0.0,
+        "",
+        "share of the trace's lookups whose whole vectors are kept, most frequent ones first",
+        least=0,
+        most=1,
     )
-
-    def __post_init__(self) -> None:
-        if self.placement_page < 1:
-            raise ValueError(f"placement_page: {self.placement_page} is not a number of rows; give 1 or more")
-        if self.page_bytes < 1 or self.stripe_bytes < 1:
-            raise ValueError("page_bytes and stripe_bytes are at least 1")
-        if not 0 <= self.hot_fraction <= 1:
-            raise ValueError(f"hot_fraction: {self.hot_fraction} is no share; give 0 to 1")
-        if not 0 <= self.partial_sum_fraction <= 1:
-            raise ValueError(f"partial_sum_fraction: {self.partial_sum_fraction} is no share; give 0 to 1")
 
 
 @dataclass(frozen=True)
-class CacheSpec:
+class CacheSpec(Section):
     """SRAM of a PIM unit; `[cache]`."""
 
     policy: Literal["scratchpad", "lru", "none"] = parameter(
         "scratchpad", "", "holds what was prefetched, or what was last used, or nothing"
     )
-    cache_bytes: int = parameter(40_960, "bytes", "SRAM of a unit")
-    cache_line_bytes: int = parameter(0, "bytes", "line; 0: one subtable row")
-    cache_ways: int = parameter(0, "lines", "of a set (lru); 0: fully associative")
-    cache_latency: int = parameter(1, "cycles", "of a hit")
+    cache_bytes: int = parameter(40_960, "bytes", "SRAM of a unit", least=0, most=MOST_NUMBER)
+    cache_line_bytes: int = parameter(0, "bytes", "line; 0: one subtable row", least=0, most=MOST_NUMBER)
+    cache_ways: int = parameter(0, "lines", "of a set (lru); 0: fully associative", least=0, most=MOST_NUMBER)
+    cache_latency: int = parameter(1, "cycles", "of a hit", least=0, most=MOST_CYCLES)
     cache_subtables: Literal["all", "shared"] = parameter(
         "all", "", "whose rows the cache holds (lru): all, or shared subtables only"
     )
 
 
 @dataclass(frozen=True)
-class PrefetchSpec:
+class PrefetchSpec(Section):
     """What is loaded into the scratchpads ahead of use; `[prefetch]`."""
 
     prefetch: Literal["none", "table", "next", "all", "used"] = parameter(
@@ -163,6 +197,7 @@ class PrefetchSpec:
     prefetch_used: bool = parameter(False, "", "only rows that the batch will touch (table, next)")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.prefetch_used and self.prefetch in ("none", "all"):
             raise ValueError(
                 f"prefetch_used chooses rows for a turn, but prefetch is {self.prefetch}; give table or next"
@@ -180,14 +215,24 @@ class PrefetchSpec:
 
 
 @dataclass(frozen=True)
-class ComputeSpec:
+class ComputeSpec(Section):
     """Arithmetic of a PIM unit; `[compute]`."""
 
-    macs: int = parameter(64, "lanes", "multiply-accumulates of a unit in each of its cycles")
-    mac_ghz: float = parameter(0.0, "GHz", "clock of the arithmetic; 0: the memory clock")
-    unit_buffer_bursts: int = parameter(0, "bursts", "operands that may wait for arithmetic; 0: unlimited")
+    macs: int = parameter(
+        64, "lanes", "multiply-accumulates of a unit in each of its cycles", least=1, most=MOST_NUMBER
+    )
+    mac_ghz: float = parameter(
+        0.0, "GHz", "clock of the arithmetic; 0: the memory clock", least=0, most=MOST_GHZ
+    )
+    unit_buffer_bursts: int = parameter(
+        0, "bursts", "operands that may wait for arithmetic; 0: unlimited", least=0, most=MOST_NUMBER
+    )
     unit_accumulators: int = parameter(
-        0, "bags", "that a unit may have open, from first demand to the end of the transfer; 0: unlimited"
+        0,
+        "bags",
+        "that a unit may have open, from first demand to the end of the transfer; 0: unlimited",
+        least=0,
+        most=MOST_ACCUMULATORS,
     )
     tt_reorder: bool = parameter(
         True, "", "TT-Rec: a bag's lookups by second-core row, each of which is read once"
@@ -195,24 +240,23 @@ class ComputeSpec:
     tt_reuse: bool = parameter(True, "", "TT-Rec: the product of equal first and second rows is made once")
 
     def __post_init__(self) -> None:
-        if not 0 <= self.unit_accumulators <= MOST_ACCUMULATORS:
+        super().__post_init__()
+        if 0 < self.mac_ghz < LEAST_GHZ:
             raise ValueError(
-                f"unit_accumulators: {self.unit_accumulators} is not in 0 to {MOST_ACCUMULATORS} (0: unlimited)"
+                f"mac_ghz: {self.mac_ghz} is less than {LEAST_GHZ}; 0 stands for the memory clock"
             )
 
 
 @dataclass(frozen=True)
-class TiersSpec:
+class TiersSpec(Section):
     """Which rows lie in the first memory of a system that has two; `[tiers]`."""
 
-    hot_fraction: float = parameter(0.952, "", "share that lies in the first memory, hottest rows first")
+    hot_fraction: float = parameter(
+        0.952, "", "share that lies in the first memory, hottest rows first", least=0, most=1
+    )
     hot_by: Literal["accesses", "capacity"] = parameter(
         "accesses", "", "of what hot_fraction is a share: of their accesses, or of the first memory's bytes"
     )
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.hot_fraction <= 1:
-            raise ValueError(f"hot_fraction: {self.hot_fraction} is no share; give 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -196,3 +196,35 @@ def test_origins_are_the_files_own(tmp_path: Path) -> None:
     assert found["level"].origin == ""
     assert found["mapping"].origin == DEFAULT
     assert found["mapping"].value == PlacementSpec().mapping
+
+
+NUMBERS = [
+    (name, f"{section}.{parameter.name}", *parameter.metadata["range"])
+    for name, sections in (("proactivepim", ("pim", "placement", "cache", "compute")), ("cpu", ("host",)))
+    for section in sections
+    for parameter in dataclasses.fields(getattr(load_system(name), section))
+    if parameter.metadata["range"][0] is not None
+]
+
+
+@pytest.mark.parametrize(("name", "key", "least", "most"), NUMBERS, ids=[key for _, key, _, _ in NUMBERS])
+def test_numbers_beyond_their_range_are_refused(name: str, key: str, least: float, most: float) -> None:
+    for value in (least - 1, most + 1, 1 << 63):
+        with pytest.raises(InputError, match=f"{key.split('.')[1]}: .* is not in {least}"):
+            load_system(name, {key: value})
+
+
+def test_every_number_of_a_system_but_the_seed_has_a_range() -> None:
+    without = {
+        field.name
+        for section in ("host", "pim", "placement", "cache", "compute", "tiers")
+        for field in dataclasses.fields(getattr(load_system("proactivepim"), section))
+        if type(field.default) in (int, float) and field.metadata["range"][0] is None
+    }
+    assert without == {"placement_seed"}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e-300])
+def test_a_clock_of_the_arithmetic_is_a_number_of_gigahertz(value: float) -> None:
+    with pytest.raises(InputError, match="mac_ghz"):
+        load_system("proactivepim", {"mac_ghz": value})
