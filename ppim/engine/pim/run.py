@@ -16,6 +16,7 @@ from ppim.engine.pim.limits import pass_barrier
 from ppim.engine.pim.queues import choose_queues, join, note_lane, renew_wishes
 from ppim.engine.pim.state import (
     BARRIER_TABLE,
+    COMPUTE_FREE,
     DONE,
     FREE_COUNT,
     GROW,
@@ -66,8 +67,9 @@ from ppim.program.state import (
 )
 from ppim.tables import bare
 
-# Events without a single READ or slot after which something is wrong: refreshes alone come one in tREFI.
-FRUITLESS_EVENTS = 1 << 16
+# Events without a single READ or slot after which something is wrong, unless arithmetic goes on: refreshes
+# alone come one in tREFI, and no latency is longer.
+FRUITLESS_EVENTS = 1 << 18
 
 
 @helper(forceinline=True)
@@ -200,6 +202,16 @@ def reason_to_stop(parameters, rings, state, first, stop, first_stream, stop_str
     return DONE if final else REFILL
 
 
+@helper
+def arithmetic_end(parameters, state, first, stop):
+    """When the last unit is done with what it can add up now: a full buffer may wait as long."""
+    end = 0
+    for channel in range(first, stop):
+        for unit in range(parameters.units):
+            end = max(end, state.unit[channel, unit, COMPUTE_FREE])
+    return end
+
+
 @helper(forceinline=True)
 def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_stream, final, until):
     """Run channels first..stop-1 with their streams from event to event, in one order of time."""
@@ -240,7 +252,9 @@ def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_s
         fruitless = fruitless + 1 if progress == seen else 0
         seen = progress
         if fruitless > FRUITLESS_EVENTS and until == NEVER:
-            return STUCK
+            if arithmetic_end(parameters, state, first, stop) <= cycle:
+                return STUCK
+            fruitless = 0
 
 
 @njit

@@ -154,3 +154,13 @@ for _name in dir(twin_cases):
 def test_an_empty_program_takes_no_time() -> None:
     result = run(ProgramBuilder())
     assert (result.cycles, commands(result)) == (0, [])
+
+
+def test_a_buffer_may_be_full_for_long() -> None:
+    """Nothing but arithmetic goes on for 400,000 cycles, in each of which the full buffer holds a READ back."""
+    case = one_turn()
+    case.lone_read(0, 0, 0, compute=400_000)
+    case.lone_read(0, 0, 1)
+    result = run(case, unit_buffer_bursts=1, instruction_interval=32)
+    # Complete at 32, arithmetic [32, 400032), then the READ of the second.
+    assert result.cycles == 400_032 + 16
