@@ -162,6 +162,27 @@ def prefetches(bench: Bench) -> str:
     return markdown(["prefetch", *header], rows)
 
 
+def tt_rec(bench: Bench) -> str:
+    """What TT-Rec's ratio depends on: bags, delivers, the front end, and what the base reuses of the second core."""
+    choices = {
+        "per channel": {},
+        "per channel, deliver in-order": {"deliver": "in-order"},
+        "as its authors simulate": AUTHORS,
+    }
+    rows = []
+    for pooling in (10, 80):
+        trace = bench.trace("tt-rec", BOTH["tt-rec"], pooling=pooling)
+        for front_end, settings in choices.items():
+            full = [bench.runs(trace, FULL, prefetch=schedule, **settings) for schedule in ("table", "used")]
+            row = [str(pooling), front_end]
+            for reuse in (True, False):
+                base = bench.runs(trace, BASE, tt_reorder=reuse, tt_reuse=reuse, **settings)
+                row += [f"{base.cycles:,.0f}", *(ratio(base, run) for run in full)]
+            rows.append(row)
+    header = ["pooling", "front end", "pim-base", "full over it", "with prefetch used"]
+    return markdown([*header, "pim-base without reuse", "full over it", "with prefetch used"], rows)
+
+
 def mappings(bench: Bench) -> str:
     """The base with every mapping, and how uneven the load of its units is."""
     choices = [("interleave", "hash"), ("interleave", "page"), ("duplicate", "hash"), ("duplicate", "page")]
@@ -226,6 +247,7 @@ MAKERS: dict[str, Callable[[Bench], str]] = {
     "time": time_split,
     "systems": systems,
     "prefetch": prefetches,
+    "tt-rec": tt_rec,
     "mapping": mappings,
     "instruction-interval": setting("instruction_interval", 1, 2, 4, 8, 16),
     "barrier": setting("barrier", "table", "batch", "none"),
