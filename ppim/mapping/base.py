@@ -10,6 +10,7 @@ import numpy as np
 
 from ppim.errors import InputError
 from ppim.jit import helper
+from ppim.mapping.index import NOT_THERE, find, make_index
 from ppim.registry import Registry
 from ppim.tables import bare
 from ppim.units import bytes_to_bursts, ceil_div
@@ -29,7 +30,7 @@ SLICED = (
     4  # row behind row, each split over all units: every unit has a slice of it at one unit-local address
 )
 
-NO_COPY = -1
+NO_COPY = NOT_THERE
 
 # Columns of `segments`: rows of a PACKED subtable that lie in one unit.
 SEGMENT_ROW = 0  # first of them; NO_MORE_ROWS behind a subtable's last segment
@@ -37,11 +38,6 @@ SEGMENT_UNIT = 1
 SEGMENT_ADDRESS = 2
 SEGMENT_COLUMNS = 3
 NO_MORE_ROWS = 1 << 62
-
-# Columns of `copies`: an open hash table of single rows that every unit has a copy of.
-COPY_ROW = 0  # number of the row among all rows of all subtables, or NO_COPY
-COPY_ADDRESS = 1
-COPY_COLUMNS = 2
 
 
 @dataclass(frozen=True)
@@ -100,8 +96,9 @@ class Placement(NamedTuple):
     first_row : ndarray
         Number of the subtable's row 0 among all rows of all subtables.
     segments : ndarray of int64, shape (n, SEGMENT_COLUMNS)
-    copies : ndarray of int64, shape (capacity, COPY_COLUMNS)
-        Rows that lie in every unit beside their own place.
+    copies : ndarray of int64, shape (capacity, INDEX_COLUMNS)
+        Addresses of rows that lie in every unit beside their own place, by their number among all rows of
+        all subtables (`index`).
     copy_mask : int
         Capacity less one, a power of two less one; 0 where there are no copies of single rows.
     """
@@ -160,6 +157,7 @@ def _mix(value: int) -> int:
 
 def blank_placement(meta: TraceMeta, geometry: UnitGeometry) -> Placement:
     """A placement of which only the rows' sizes and numbers are filled in."""
+    nothing = np.empty(0, dtype=np.int64)
     shape = (len(meta.tables), max(len(table.subtables) for table in meta.tables))
     columns = {name: np.zeros(shape, dtype=np.int64) for name in _PER_SUBTABLE}
     first_row = 0
@@ -171,7 +169,7 @@ def blank_placement(meta: TraceMeta, geometry: UnitGeometry) -> Placement:
     return Placement(
         **columns,
         segments=np.full((1, SEGMENT_COLUMNS), NO_MORE_ROWS, dtype=np.int64),
-        copies=np.full((1, COPY_COLUMNS), NO_COPY, dtype=np.int64),
+        copies=make_index(nothing, nothing),
         copy_mask=0,
         channels=geometry.channels,
         units=geometry.units,
@@ -316,9 +314,6 @@ def check_capacity(geometry: UnitGeometry, spread_bursts: int, copied_bursts: in
 _MULTIPLIER_1 = 0x3F58476D1CE4E5B9
 _MULTIPLIER_2 = 0x14D049BB133111EB
 _MULTIPLIER_3 = 0x1E3779B97F4A7C15
-_HASH_MULTIPLIER = (
-    0x9E3779B1  # 2^32 divided by the golden ratio (Knuth, The Art of Computer Programming, 6.4)
-)
 
 
 @helper(forceinline=True)
@@ -426,21 +421,4 @@ def find_copy(placement, table, subtable, row):
         return placement.base[table, subtable] + row * placement.row_bursts[table, subtable]
     if placement.copy_mask == 0:
         return NO_COPY
-    return _find_single_copy(placement, placement.first_row[table, subtable] + row)
-
-
-@helper
-def _find_single_copy(placement, number):
-    """The same of the `number`-th of all rows, if it is not in a DUPLICATED subtable."""
-    slot = hash_slot(number, placement.copy_mask)
-    while placement.copies[slot, COPY_ROW] != number:
-        if placement.copies[slot, COPY_ROW] == NO_COPY:
-            return NO_COPY
-        slot = (slot + 1) & placement.copy_mask
-    return placement.copies[slot, COPY_ADDRESS]
-
-
-@helper
-def hash_slot(number, mask):
-    """Where the search for a row in `copies` begins."""
-    return ((number * _HASH_MULTIPLIER) >> 15) & mask
+    return find(placement.copies, placement.copy_mask, placement.first_row[table, subtable] + row)

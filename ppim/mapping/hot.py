@@ -7,20 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ppim.jit import njit
 from ppim.mapping.base import (
-    COPY_ADDRESS,
-    COPY_COLUMNS,
-    COPY_ROW,
     MAPPINGS,
-    NO_COPY,
     CountAccesses,
     Footprint,
     Placement,
     UnitGeometry,
-    hash_slot,
     place_subtables,
 )
+from ppim.mapping.index import make_index
 from ppim.units import ceil_div
 
 if TYPE_CHECKING:
@@ -53,10 +48,8 @@ def place(
     if not hot.size:
         return placement, footprint
     first = geometry.unit_bursts - ceil_div(copied, geometry.bursts_per_row) * geometry.bursts_per_row
-    capacity = 1 << (2 * hot.size).bit_length()
-    copies = np.full((capacity, COPY_COLUMNS), NO_COPY, dtype=np.int64)
-    _fill(copies, hot, first + np.cumsum(sizes) - sizes)
-    return placement._replace(copies=copies, copy_mask=capacity - 1), footprint
+    copies = make_index(hot, first + np.cumsum(sizes) - sizes)
+    return placement._replace(copies=copies, copy_mask=len(copies) - 1), footprint
 
 
 def choose_hot_rows(profile: AccessProfile, spec: PlacementSpec) -> NDArray[np.int64]:
@@ -84,14 +77,3 @@ def _row_bursts(profile: AccessProfile, geometry: UnitGeometry) -> NDArray[np.in
     """Bursts of a row, for every subtable of all tables."""
     row_bytes = [part.bytes_per_row for table in profile.meta.tables for part in table.subtables]
     return -(-np.array(row_bytes, dtype=np.int64) // geometry.burst_bytes)
-
-
-@njit
-def _fill(copies, rows, addresses):  # type: ignore[no-untyped-def]
-    mask = copies.shape[0] - 1
-    for i in range(rows.size):
-        slot = hash_slot(rows[i], mask)
-        while copies[slot, COPY_ROW] != NO_COPY:
-            slot = (slot + 1) & mask
-        copies[slot, COPY_ROW] = rows[i]
-        copies[slot, COPY_ADDRESS] = addresses[i]

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.jit import helper, njit
-from ppim.mapping.base import hash_slot
 
 NOT_THERE = -1
+
+_MULTIPLIER = 0x9E3779B1  # 2^32 divided by the golden ratio (Knuth, The Art of Computer Programming, 6.4)
 
 # Columns of a table.
 KEY = 0
@@ -16,11 +17,17 @@ INDEX = 1
 INDEX_COLUMNS = 2
 
 
+@helper
+def _first_slot(key, mask):  # type: ignore[no-untyped-def]
+    """Where the search for a key begins."""
+    return ((key * _MULTIPLIER) >> 15) & mask
+
+
 @njit
 def _fill(table, keys, indices):  # type: ignore[no-untyped-def]
     mask = table.shape[0] - 1
     for i in range(keys.size):
-        slot = hash_slot(keys[i], mask)
+        slot = _first_slot(keys[i], mask)
         while table[slot, KEY] != NOT_THERE:
             slot = (slot + 1) & mask
         table[slot, KEY] = keys[i]
@@ -31,15 +38,15 @@ def make_index(keys: NDArray[np.int64], indices: NDArray[np.int64]) -> NDArray[n
     """A table of different keys >= 0, at most half full; shape (a power of two, INDEX_COLUMNS)."""
     capacity = 1 << (2 * len(keys)).bit_length()
     table = np.full((capacity, INDEX_COLUMNS), NOT_THERE, dtype=np.int64)
-    _fill(table, keys, indices)
+    if len(keys):
+        _fill(table, keys, indices)
     return table
 
 
 @helper
-def find(table, key):  # type: ignore[no-untyped-def]
-    """Index of a key, or NOT_THERE."""
-    mask = table.shape[0] - 1
-    slot = hash_slot(key, mask)
+def find(table, mask, key):  # type: ignore[no-untyped-def]
+    """Index of a key, or NOT_THERE; `mask` is the table's capacity less one."""
+    slot = _first_slot(key, mask)
     while table[slot, KEY] != key:
         if table[slot, KEY] == NOT_THERE:
             return NOT_THERE

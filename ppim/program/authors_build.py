@@ -15,6 +15,7 @@ from ppim.jit import helper, njit
 from ppim.program.authors import DELIVER_LINE, PREFETCH_LINE, READ_LINE, TRANSFER_LINE
 from ppim.program.authors_read import ITEM_ADDRESS, ITEM_BURSTS, ITEM_CHANNEL, ITEM_KIND, ITEM_UNIT
 from ppim.program.builder.emit import append
+from ppim.program.builder.sums import new_sum
 from ppim.program.instruction import (
     ALL,
     HIT,
@@ -30,10 +31,6 @@ from ppim.program.instruction import (
     SUM_BAG,
     SUM_CHANNEL,
     SUM_LOOKUPS,
-    SUM_PARENT,
-    SUM_READY,
-    SUM_SENT,
-    SUM_TURN,
     SUM_UNIT,
     TRANSFER,
 )
@@ -296,18 +293,7 @@ def open_sums(rings, layout, items, state, start, stop, turn, bag):
         for channel in range(layout.channels):
             if state.slots[channel * units + unit] != TOUCHED:
                 continue
-            number = rings.marks[NEXT_SUM]
-            rings.marks[NEXT_SUM] = number + 1
-            row = rings.sums[number & rings.sum_mask]
-            row[SUM_CHANNEL] = channel
-            row[SUM_UNIT] = unit
-            row[SUM_BAG] = bag
-            row[SUM_TURN] = turn
-            row[SUM_LOOKUPS] = 0
-            row[SUM_READY] = 0
-            row[SUM_SENT] = NONE
-            row[SUM_PARENT] = NONE
-            state.slots[channel * units + unit] = number
+            state.slots[channel * units + unit] = new_sum(rings, channel, unit, bag, turn)
 
 
 @helper(forceinline=True)

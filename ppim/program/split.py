@@ -82,7 +82,7 @@ def split_chunk(  # type: ignore[no-untyped-def]
             accesses = width[table]
             vector = NOT_THERE
             if has_kept and accesses > 1:
-                vector = find(kept, number)
+                vector = find(kept, kept.shape[0] - 1, number)
             if vector != NOT_THERE:
                 _copy(chunk, first, i, n, accesses)
                 for k in range(accesses):
@@ -96,7 +96,7 @@ def split_chunk(  # type: ignore[no-untyped-def]
             else:
                 large = tiered[table]
                 flat = first_row[first_subtable[table] + large] + np.int64(chunk.row[i + large])
-                place = find(hot, flat)
+                place = find(hot, hot.shape[0] - 1, flat)
                 if place == NOT_THERE:
                     _copy(chunk, second, i, m, accesses)
                     m += accesses

@@ -41,17 +41,11 @@ def free_accumulator(rings, recipe, state, channel, unit, ordinal, number, turn)
 
 
 @helper(forceinline=True)
-def open_sum(rings, recipe, state, channel, unit, bag, turn):
-    """Allocate the sum of a bag in a unit; its number."""
+def new_sum(rings, channel, unit, bag, turn):
+    """Write the row of an empty sum; its number."""
     number = rings.marks[NEXT_SUM]
     rings.marks[NEXT_SUM] = number + 1
-    index = channel * recipe.units_per_channel + unit
-    ordinal = state.opened[index]
-    state.opened[index] = ordinal + 1
-    if recipe.accumulators:
-        free_accumulator(rings, recipe, state, channel, unit, ordinal, number, turn)
     row = rings.sums[number & rings.sum_mask]
-    row[SUM_ORDINAL] = ordinal
     row[SUM_CHANNEL] = channel
     row[SUM_UNIT] = unit
     row[SUM_BAG] = bag
@@ -63,22 +57,28 @@ def open_sum(rings, recipe, state, channel, unit, bag, turn):
     return number
 
 
+@helper(forceinline=True)
+def open_sum(rings, recipe, state, channel, unit, bag, turn):
+    """Allocate the sum of a bag in a unit; its number."""
+    number = new_sum(rings, channel, unit, bag, turn)
+    index = channel * recipe.units_per_channel + unit
+    ordinal = state.opened[index]
+    state.opened[index] = ordinal + 1
+    if recipe.accumulators:
+        free_accumulator(rings, recipe, state, channel, unit, ordinal, number, turn)
+    rings.sums[number & rings.sum_mask, SUM_ORDINAL] = ordinal
+    return number
+
+
 @helper
 def open_collected(rings, recipe, bag, turn, n_sums):
     """Allocate the sum that a collector makes of a bag's partial sums, which follow it."""
-    number = rings.marks[NEXT_SUM]
-    rings.marks[NEXT_SUM] = number + 1
+    number = new_sum(rings, bag % recipe.channels, NONE, bag, turn)
     row = rings.sums[number & rings.sum_mask]
-    row[SUM_CHANNEL] = bag % recipe.channels
-    row[SUM_UNIT] = NONE
-    row[SUM_BAG] = bag
-    row[SUM_TURN] = turn
     row[SUM_LOOKUPS] = n_sums
-    row[SUM_READY] = 0
     row[SUM_SENT] = 0
     row[SUM_ORDER] = 0
     row[SUM_BURSTS] = recipe.vector_bursts
-    row[SUM_PARENT] = NONE
     row[SUM_ORDINAL] = 0
     rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1
 
