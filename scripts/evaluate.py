@@ -291,7 +291,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("dataset", type=Path, help="the first 192 or more lines of Criteo Kaggle's train.txt")
+    parser.add_argument("dataset", type=Path, help="the first 999 or more lines of Criteo Kaggle's train.txt")
     parser.add_argument("--page", type=Path, default=PAGE, help="the page to renew")
     parser.add_argument(
         "--only", nargs="+", choices=list(MAKERS), default=list(MAKERS), help="some tables only"

@@ -12,12 +12,14 @@ from ppim.datasets.base import ReadOptions, make_dataset, recognise
 from ppim.datasets.rows import FoldedRows
 from ppim.datasets.streams import fingerprint, read_head
 from ppim.engine.simulate import SimulationResult, simulate
+from ppim.errors import InputError
 from ppim.systems.load import load_system
 from ppim.trace.generate import Recipe, generate
 from ppim.trace.reader import TraceReader
 from ppim.trace.schema import PoolingMeta
 from ppim.weight_sharing.base import WeightSharing
 
+DATASET = "criteo-kaggle"
 BATCH = 4
 POOLING = 10
 VECTOR_BYTES = 128
@@ -83,14 +85,23 @@ class Bench:
     Parameters
     ----------
     dataset : Path
-        One-hot data whose tables have known numbers of rows, such as Criteo Kaggle.
+        The start of Criteo Kaggle's train.txt, 999 lines or more.
     folder : Path
         For traces.
+
+    Raises
+    ------
+    InputError
+        Another dataset.
     """
 
     def __init__(self, dataset: Path, folder: Path) -> None:
         self.dataset, self.folder = dataset, folder
         self.name = recognise(dataset, read_head(dataset))
+        if self.name != DATASET:
+            raise InputError(
+                f"{dataset}: is of {self.name}; give the start of {DATASET}, of which the page speaks"
+            )
         self._traces: dict[str, Path] = {}
         self._results: dict[str, Runs] = {}
 

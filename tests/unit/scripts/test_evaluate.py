@@ -50,6 +50,11 @@ def test_tables_replace_what_stands_between_their_marks(evaluate: ModuleType) ->
         evaluate.fill(page, {"pooling": ""})
 
 
+def test_another_dataset_is_refused(evaluate: ModuleType, shared: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"movielens.*criteo-kaggle"):
+        evaluate.Bench(shared / "data" / "movielens_100k_u.data.gz", tmp_path)
+
+
 @pytest.mark.parametrize("name", ["instructions", "collisions"])  # the quickest
 def test_the_page_has_the_numbers_of_this_code(
     evaluate: ModuleType, shared: Path, tmp_path: Path, name: str
