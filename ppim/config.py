@@ -72,6 +72,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
                 return _convert(option, value, where)
             except InputError:
                 continue
+        if tables:
+            raise InputError(f"{where}: a table is needed, not {value!r}")
         raise InputError(f"{where}: {value!r} is not {_name(hint)}")
     if origin is typing.Literal:
         if value not in typing.get_args(hint) or isinstance(value, bool):

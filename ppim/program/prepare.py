@@ -82,6 +82,7 @@ def prepare(
         A combination that makes no sense, or a placement that does not fit in the memory.
     """
     _check(system)
+    _check_refresh(device)
     geometry = UnitGeometry.of(device, system.pim.level)
     place = MAPPINGS.get(system.placement.mapping)
     placement, footprint = place(meta, geometry, system.placement, count_accesses)
@@ -222,6 +223,18 @@ def _check(system: SystemSpec) -> None:
         )
     if system.pim.consumer == "host":
         _check_host_consumer(system)
+
+
+def _check_refresh(device: Device) -> None:
+    """Between two refreshes of a bank there is time for something else."""
+    by_bank = device.controller.refresh_policy == "BANK_LEVEL_STAGGERED"
+    name = "tREFIb x banks" if by_bank else "tREFI"
+    between = device.timing.tREFIb * device.organization.banks if by_bank else device.timing.tREFI
+    if between <= device.timing.tRFC:
+        raise InputError(
+            f"device {device.name}: a bank is refreshed every {between} cycles ({name}), and tRFC = "
+            f"{device.timing.tRFC} leaves no time for anything else; give a longer interval"
+        )
 
 
 def _check_host_consumer(system: SystemSpec) -> None:

@@ -50,6 +50,10 @@ def load_system(name_or_path: str, overrides: Mapping[str, Any] | None = None) -
     table = {"name": path.stem, **config.read_toml(path)}
     for key, value in (overrides or {}).items():
         _override(table, key, value)
+    if "tiers" in table and DIMM not in table:
+        raise InputError(
+            f"{where}: tiers: divides rows between two memories; add a [dimm] table, or leave it out"
+        )
     _check_barriers(table, where)
     return config.build(SystemSpec, table, where)
 

@@ -271,6 +271,8 @@ def refused(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: object
         (["--set", "barrier"], ["barrier", "key=value"]),
         (["--set", "tFAV=16"], ["tFAV", "tFAW"]),
         (["--mapping", "interleave"], ["interleave", "--prefetch none"]),
+        (["--set", "tREFI=260"], ["refreshed every 260 cycles", "tRFC"]),
+        (["--system", "heam", "--set", "tCK=1e-6"], ["tCK", "1000 times apart"]),
     ],
 )
 def test_wrong_options_are_refused_in_one_line(
@@ -346,6 +348,37 @@ class TestBadTraces:
 def test_folder_of_the_output_must_exist(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     line = refused(capsys, tmp_path, "simulate", SAMPLE, "-o", tmp_path / "absent" / "stats.csv")
     assert "absent" in line
+
+
+@pytest.mark.parametrize("option", ["-o", "--units", "--summary", "--program"])
+def test_no_output_takes_the_place_of_the_trace_or_of_another(
+    option: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    trace = tmp_path / "trace.parquet"
+    shutil.copy(SAMPLE, trace)
+    (tmp_path / "folder").mkdir()
+    line = refused(capsys, tmp_path, "simulate", trace, option, tmp_path / "folder" / ".." / "trace.parquet")
+    assert "trace.parquet: is the trace too" in line
+    other = "--units" if option != "--units" else "--summary"
+    line = refused(capsys, tmp_path, "simulate", trace, option, tmp_path / "x", other, tmp_path / "x")
+    assert "x: is another output too" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[tiers]\nhot_fraction = 0.5\n", ["tiers", "[dimm]"]),
+        ("dimm = 3\n", ["dimm", "a table is needed"]),
+    ],
+)
+def test_a_second_memory_is_a_table(
+    text: str, words: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    system = tmp_path / "own.toml"
+    system.write_text(f'title = "a"\nsource = "b"\nkind = "pim"\n{text}')
+    line = refused(capsys, tmp_path, "simulate", SAMPLE, "--system", system)
+    for word in words:
+        assert word in line
 
 
 def test_failure_keeps_an_earlier_result(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 OTHER = TURN_GROUPS + GROUP_COLUMNS  # where a turn's completion in the other memory stands
 MAX_TERM = 1 << 31  # of a ratio of clocks, so that 64 bits suffice
+MOST_RATIO = 1000  # of two clocks
 
 
 @helper
@@ -100,12 +101,16 @@ def clock_ratio(first_ns: float, second_ns: float) -> tuple[int, int]:
     Raises
     ------
     InputError
-        Clocks with too many digits.
+        Clocks with too many digits, or too far apart.
     """
     ratio = Fraction(str(first_ns)) / Fraction(str(second_ns))
     if max(ratio.numerator, ratio.denominator) >= MAX_TERM:
         raise InputError(
             f"tCK: clocks of {first_ns} and {second_ns} ns have no simple ratio; give them fewer digits"
+        )
+    if not 1 / MOST_RATIO <= ratio <= MOST_RATIO:
+        raise InputError(
+            f"tCK: clocks of {first_ns} and {second_ns} ns are more than {MOST_RATIO} times apart; check them"
         )
     return ratio.numerator, ratio.denominator
 
