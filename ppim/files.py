@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ppim.errors import InputError
+
+
+def keep_inputs(inputs: Iterable[Path], *outputs: Path | None) -> None:
+    """Refuse an output that would take the place of an input or of another output; None is no output.
+
+    Raises
+    ------
+    InputError
+        Such an output.
+    """
+    taken = {path.resolve(): "an input" for path in inputs}
+    for path in outputs:
+        if path is None:
+            continue
+        if path.resolve() in taken:
+            raise InputError(f"{path}: is {taken[path.resolve()]} too; give each output a file of its own")
+        taken[path.resolve()] = "another output"
 
 
 @contextmanager

@@ -108,10 +108,11 @@ def command(dataset: tuple[str, ...], output: Path, **options: Any) -> None:
 
 
 def _generate(dataset: tuple[str, ...], output: Path, options: dict[str, Any]) -> None:
-    from ppim.files import atomic_path
+    from ppim.files import atomic_path, keep_inputs
     from ppim.jit import compile_notice
     from ppim.trace.generate import generate
 
+    keep_inputs([Path(part) for part in dataset], output)
     with atomic_path(output) as temporary, compile_notice("gen-trace"):
         name, paths = _dataset(dataset, options["dataset_name"])
         source, paths, dataset_options = _open(name, paths, options)

@@ -96,8 +96,10 @@ def command(
         ppim replay requests.trace --device HBM2_4Gb_x128.ini --command-trace commands
         ppim replay program.txt --system proactivepim-paper -o stats.csv
     """
+    from ppim.files import keep_inputs
     from ppim.requests.read import find_format
 
+    keep_inputs([requests], output)
     variant = find_format(requests, format_name)
     if variant is not None and variant.is_program:
         from ppim.stats.program_run import replay_program_file

@@ -10,7 +10,7 @@ from pathlib import Path
 from ppim.dram.load import load_device
 from ppim.engine.simulate import FIRST_MEMORY, SECOND_MEMORY, simulate
 from ppim.errors import InputError
-from ppim.files import atomic_path
+from ppim.files import atomic_path, keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.stats.command_trace import channel_names, command_files, write_all
@@ -32,15 +32,6 @@ def command_names(system: SystemSpec) -> list[list[str]]:
     ]
 
 
-def _check_outputs(trace: Path, outputs: list[Path]) -> None:
-    """No output takes the place of the trace or of another one."""
-    taken = {trace.resolve(): "the trace"}
-    for path in outputs:
-        if path.resolve() in taken and path != STDOUT:
-            raise InputError(f"{path}: is {taken[path.resolve()]} too; give each output a file of its own")
-        taken[path.resolve()] = "another output"
-
-
 def run_simulation(
     trace: Path,
     system: SystemSpec,
@@ -59,7 +50,9 @@ def run_simulation(
     InputError
         A trace, system or output that cannot be used.
     """
-    _check_outputs(trace, [path for path in (output, units, summary_path, program) if path is not None])
+    if STDOUT in (units, summary_path, program):
+        raise InputError("-: only the stats (-o) go to stdout; give the name of a file")
+    keep_inputs([trace], output, units, summary_path, program)
     with ExitStack() as stack:
         reader = stack.enter_context(TraceReader(trace))
         files = {

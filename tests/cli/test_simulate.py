@@ -271,6 +271,8 @@ def refused(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: object
         (["--set", "barrier"], ["barrier", "key=value"]),
         (["--set", "tFAV=16"], ["tFAV", "tFAW"]),
         (["--mapping", "interleave"], ["interleave", "--prefetch none"]),
+        (["--units", "-"], ["-:", "only the stats"]),
+        (["--summary", "-"], ["-:", "only the stats"]),
         (["--set", "tREFI=260"], ["refreshed every 260 cycles", "tRFC"]),
         (["--system", "heam", "--set", "tCK=1e-6"], ["tCK", "1000 times apart"]),
     ],
@@ -358,7 +360,7 @@ def test_no_output_takes_the_place_of_the_trace_or_of_another(
     shutil.copy(SAMPLE, trace)
     (tmp_path / "folder").mkdir()
     line = refused(capsys, tmp_path, "simulate", trace, option, tmp_path / "folder" / ".." / "trace.parquet")
-    assert "trace.parquet: is the trace too" in line
+    assert "trace.parquet: is an input too" in line
     other = "--units" if option != "--units" else "--summary"
     line = refused(capsys, tmp_path, "simulate", trace, option, tmp_path / "x", other, tmp_path / "x")
     assert "x: is another output too" in line

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ppim.errors import InputError
-from ppim.files import atomic_path
+from ppim.files import atomic_path, keep_inputs
 
 
 def names(folder: Path) -> list[str]:
@@ -78,3 +78,11 @@ def test_folder_without_permission(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot write there"), atomic_path(tmp_path / "x.csv"):
         pass
     tmp_path.chmod(0o700)
+
+
+def test_an_input_stays_what_it_is(tmp_path: Path) -> None:
+    keep_inputs([tmp_path / "in"], tmp_path / "out", None, tmp_path / "other")
+    with pytest.raises(InputError, match="in: is an input too"):
+        keep_inputs([tmp_path / "a", tmp_path / "in"], tmp_path / "b" / ".." / "in")
+    with pytest.raises(InputError, match="out: is another output too"):
+        keep_inputs([tmp_path / "in"], tmp_path / "out", tmp_path / "out")
