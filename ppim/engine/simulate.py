@@ -275,6 +275,8 @@ def pim_result(
 
 
 def _pim_warnings(prepared: Prepared, system: SystemSpec) -> list[str]:
+    if prepared.prefetched_bytes and system.cache.policy == "none":
+        return ["prefetch has no scratchpad to fill, since the cache's policy is none; set policy=scratchpad"]
     if prepared.prefetched_bytes > prepared.resident_bytes:
         held = f"the scratchpad of {system.cache.cache_bytes:,} bytes holds {prepared.resident_bytes:,}"
         return [

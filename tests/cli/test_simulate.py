@@ -402,3 +402,8 @@ def test_more_fields_than_the_dataset_has(capsys: pytest.CaptureFixture[str], tm
     )
     assert f"{data}:2" in line
     assert "40" in line
+
+
+def test_a_prefetch_without_scratchpad_is_warned_about(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("simulate", SAMPLE, "--system", "proactivepim-map", "--prefetch", "table") == 0
+    assert "no scratchpad to fill" in capsys.readouterr().err
