@@ -7,6 +7,7 @@ import numpy as np
 from ppim.jit import helper
 from ppim.program.builder.chunk import end_of_lookup
 from ppim.program.builder.lookups import count_kept_vector, emit_lookup
+from ppim.program.builder.recipe import SCRATCH_ADDRESSES, SCRATCH_LARGE
 
 
 @helper(forceinline=True)
@@ -68,7 +69,7 @@ def has_product(chunk, owners, start, run, place, width, step):
 
 
 @helper(forceinline=True)
-def emit_bag(rings, recipe, placement, state, chunk, owners, start, stop, turn):
+def emit_bag(rings, recipe, placement, state, chunk, owners, start, stop, total, turn):
     """Instructions of one bag; a second row is read once, a product made once (docs/model.md §1, §6)."""
     table = np.int64(chunk.table[start])
     width = recipe.reordered[table]
@@ -95,7 +96,22 @@ def emit_bag(rings, recipe, placement, state, chunk, owners, start, stop, turn):
         if recipe.has_kept and np.int64(chunk.subtable[first]) == recipe.kept_subtable[table]:
             stop_reading, compute = first + 1, recipe.kept_compute
             count_kept_vector(recipe, state, owner, after - stop_reading)
+        large = owners[SCRATCH_LARGE * total + first - start]
+        address = owners[SCRATCH_ADDRESSES * total + first - start]
         emit_lookup(
-            rings, recipe, placement, state, chunk, first, stop_reading, owner, turn, kept, sharers, compute
+            rings,
+            recipe,
+            placement,
+            state,
+            chunk,
+            first,
+            stop_reading,
+            owner,
+            large,
+            address,
+            turn,
+            kept,
+            sharers,
+            compute,
         )
         place += after - first

@@ -8,7 +8,7 @@ from ppim.jit import helper
 from ppim.program.builder.chunk import end_of_bag, end_of_lookup
 from ppim.program.builder.emit import append_hit
 from ppim.program.builder.lookups import count_kept_row, emit_access
-from ppim.program.builder.recipe import LOOKUPS
+from ppim.program.builder.recipe import BAG_PARTS, LOOKUPS
 from ppim.program.builder.sums import close_sums, open_sums
 from ppim.program.instruction import (
     LOOKUP_BURSTS,
@@ -21,11 +21,13 @@ from ppim.program.instruction import (
 )
 from ppim.program.state import NEXT_LOOKUP
 
-# Parts of the scratch of a turn whose equal lookups are sent once, each as long as the chunk; the first is a bag's.
-OWNERS = 1  # unit of a lookup, by the position of its first access in the turn; NONE once it is sent
-SUMS = 2
-EQUAL = 3  # next lookup with the same rows and owner, or NONE
-LAST_EQUAL = 4  # hash table of the last lookup of each kind; at most four times as many places as lookups
+# Parts of the scratch behind those of a bag, by position in the turn.
+OWNERS = BAG_PARTS  # unit of a lookup, by the position of its first access in the turn; NONE once it is sent
+SUMS = BAG_PARTS + 1
+EQUAL = BAG_PARTS + 2  # next lookup with the same rows and owner, or NONE
+LAST_EQUAL = (
+    BAG_PARTS + 3
+)  # hash table of the last lookup of each kind; at most four times as many places as lookups
 
 HASH_MULTIPLIER = (
     0x2545F4914F6CDD1D  # odd; Vigna, An experimental exploration of Marsaglia's xorshift generators
@@ -58,7 +60,7 @@ def open_turn(rings, recipe, placement, state, chunk, scratch, start, stop, tota
     position = start
     while position < stop:
         end = end_of_bag(chunk, position, stop)
-        n_touched = open_sums(rings, recipe, placement, state, chunk, scratch, position, end, turn)
+        n_touched = open_sums(rings, recipe, placement, state, chunk, scratch, position, end, total, turn)
         i = position
         while i < end:
             owner = scratch[i - position]
@@ -125,7 +127,9 @@ def emit_equal_lookups(rings, recipe, placement, state, chunk, scratch, start, f
     state.counts[channel, LOOKUPS] += 1 + sharers
     operands, kept_bursts = 0, 0
     for i in range(first, after):
-        brought, bursts = emit_access(rings, recipe, placement, state, chunk, i, owner, number, sharers, turn)
+        brought, bursts = emit_access(
+            rings, recipe, placement, state, chunk, i, owner, NONE, number, sharers, turn
+        )
         operands += brought
         kept_bursts += bursts
         for _ in range(sharers):

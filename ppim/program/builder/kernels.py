@@ -61,7 +61,7 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
     accesses : Accesses
         Whole turns. Accesses behind the first n are those of the turn after them, to be looked at only.
     scratch : ndarray of int64, shape (`scratch_size`,)
-        For owners of lookups, and behind them the order of lookups.
+        For owners of lookups, where their rows lie, and the order of lookups.
 
     Returns
     -------
@@ -81,8 +81,8 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
             position = stop
         while position < stop:
             end = end_of_bag(chunk, position, stop)
-            n_touched = open_sums(rings, recipe, placement, state, chunk, owners, position, end, turn)
-            emit_bag(rings, recipe, placement, state, chunk, owners, position, end, turn)
+            n_touched = open_sums(rings, recipe, placement, state, chunk, owners, position, end, total, turn)
+            emit_bag(rings, recipe, placement, state, chunk, owners, position, end, total, turn)
             close_sums(recipe, state, n_touched)
             position = end
         state.pending[PENDING_STOP_SUM] = rings.marks[NEXT_SUM]

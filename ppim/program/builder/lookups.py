@@ -33,10 +33,10 @@ from ppim.program.state import NEXT_LOOKUP, TURN_LEFT
 
 
 @helper(forceinline=True)
-def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, sharers, turn):
+def emit_access(rings, recipe, placement, state, chunk, i, owner, located, lookup, sharers, turn):
     """Serve one access; returns (operands, bursts kept in the unit) it brings by instruction.
 
-    So many `sharers`, the lookups behind this one, use the row too.
+    `located` is the row's address in the owner, or NONE if it is to be found. So many `sharers`, the lookups behind this one, use the row too.
     """
     table = np.int64(chunk.table[i])
     subtable = np.int64(chunk.subtable[i])
@@ -52,10 +52,11 @@ def emit_access(rings, recipe, placement, state, chunk, i, owner, lookup, sharer
             state.unit_accesses[owner] += 1
             return 0, 0
         counts[CACHE_MISSES] += 1
-    holder = owner
-    address = find_copy(placement, table, subtable, row)
-    if address == NO_COPY:
-        holder, address = locate_row(placement, table, subtable, row)
+    holder, address = owner, located
+    if located == NONE:
+        address = find_copy(placement, table, subtable, row)
+        if address == NO_COPY:
+            holder, address = locate_row(placement, table, subtable, row)
     channel = holder // recipe.units_per_channel
     unit = holder % recipe.units_per_channel
     state.unit_accesses[holder] += 1
@@ -97,8 +98,10 @@ def count_kept_vector(recipe, state, owner, accesses):
 
 
 @helper(forceinline=True)
-def emit_lookup(rings, recipe, placement, state, chunk, start, stop, owner, turn, kept, sharers, compute):
-    """Instructions of one lookup.
+def emit_lookup(
+    rings, recipe, placement, state, chunk, start, stop, owner, large, address, turn, kept, sharers, compute
+):
+    """Instructions of one lookup; the row of its access `large` lies at `address`, unless that is NONE.
 
     The unit's buffer holds the row of its second access where `kept` is 1; otherwise so many `sharers`, the
     lookups behind it, will use that row too.
@@ -114,7 +117,10 @@ def emit_lookup(rings, recipe, placement, state, chunk, start, stop, owner, turn
             count_kept_row(recipe, state, np.int64(chunk.table[i]), np.int64(chunk.subtable[i]), owner)
             continue
         users = sharers if is_second else 0
-        brought, bursts = emit_access(rings, recipe, placement, state, chunk, i, owner, number, users, turn)
+        located = address if i == large else np.int64(NONE)
+        brought, bursts = emit_access(
+            rings, recipe, placement, state, chunk, i, owner, located, number, users, turn
+        )
         operands += brought
         kept_bursts += bursts
     if operands == 0:

@@ -12,9 +12,10 @@ from ppim.program.instruction import NONE
 
 @helper(forceinline=True)
 def find_owner(recipe, placement, chunk, start, stop):
-    """Unit of the first row of a lookup that is not shared (or of its first row, if all are).
+    """(unit, access, address) of the first row of a lookup that is not shared (or of its first row, if all are).
 
-    NONE if every unit has a copy of that row: any of them can serve the lookup.
+    The unit is NONE if every unit has a copy of that row: any of them can serve the lookup. The address is
+    NONE in that case, and if every unit has a copy of its subtable.
     """
     table = np.int64(chunk.table[start])
     large = start
@@ -24,10 +25,11 @@ def find_owner(recipe, placement, chunk, start, stop):
         large = start
     subtable, row = np.int64(chunk.subtable[large]), np.int64(chunk.row[large])
     if placement.mode[table, subtable] == DUPLICATED:
-        return row % placement.units
+        return row % placement.units, large, np.int64(NONE)
     if placement.copy_mask and find_copy(placement, table, subtable, row) != NO_COPY:
-        return np.int64(NONE)
-    return locate_row(placement, table, subtable, row)[0]
+        return np.int64(NONE), large, np.int64(NONE)
+    unit, address = locate_row(placement, table, subtable, row)
+    return unit, large, address
 
 
 @helper
@@ -40,7 +42,7 @@ def balance_owners(recipe, placement, state, chunk, owners, start, stop):
     i = start
     while i < stop:
         after = end_of_lookup(chunk, i, stop)
-        owner = find_owner(recipe, placement, chunk, i, after)
+        owner, _, _ = find_owner(recipe, placement, chunk, i, after)
         owners[i - start] = owner
         if owner != NONE:
             state.turn_lookups[owner] += 1

@@ -36,8 +36,12 @@ PENDING_STOP_SUM = 2
 PENDING_BAGS = 3
 N_PENDING = 4
 
-# Parts of the scratch where equal lookups are sent once, each as long as the chunk (`equal`).
-SCRATCH_PARTS = 9
+# Parts of the scratch, each as long as the chunk; those of a bag come first, by position in it. In the first
+# are the units of lookups, each at its first access, and the order of lookups (`bags`); then
+SCRATCH_LARGE = 1  # the access that says which unit it is,
+SCRATCH_ADDRESSES = 2  # and where the row of that access lies in the unit, or NONE.
+BAG_PARTS = 3
+SCRATCH_PARTS = 11  # where equal lookups are sent once (`equal`)
 
 
 class Recipe(NamedTuple):
@@ -119,7 +123,7 @@ class Accesses(NamedTuple):
 
 def scratch_size(recipe: Recipe, n: int) -> int:
     """Length of the scratch of `build` for a chunk of n accesses."""
-    return n * SCRATCH_PARTS if recipe.dedup else n
+    return n * (SCRATCH_PARTS if recipe.dedup else BAG_PARTS)
 
 
 class BuildState(NamedTuple):

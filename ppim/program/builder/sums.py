@@ -8,6 +8,7 @@ from ppim.jit import helper
 from ppim.program.builder.chunk import end_of_lookup
 from ppim.program.builder.emit import append
 from ppim.program.builder.owners import balance_owners, find_owner
+from ppim.program.builder.recipe import SCRATCH_ADDRESSES, SCRATCH_LARGE
 from ppim.program.instruction import (
     NONE,
     SUM_BAG,
@@ -84,17 +85,21 @@ def open_collected(rings, recipe, bag, turn, n_sums):
 
 
 @helper(forceinline=True)
-def open_sums(rings, recipe, placement, state, chunk, owners, start, stop, turn):
+def open_sums(rings, recipe, placement, state, chunk, scratch, start, stop, total, turn):
     """Allocate the sums of the bag in start..stop-1, by unit of the channel, then channel."""
     n_touched = 0
     if placement.copy_mask:
-        balance_owners(recipe, placement, state, chunk, owners, start, stop)
+        balance_owners(recipe, placement, state, chunk, scratch, start, stop)
     i = start
     while i < stop:
         after = end_of_lookup(chunk, i, stop)
+        large, address = i, np.int64(NONE)
         if not placement.copy_mask:
-            owners[i - start] = find_owner(recipe, placement, chunk, i, after)
-        owner = owners[i - start]
+            scratch[i - start], large, address = find_owner(recipe, placement, chunk, i, after)
+        # The row that has been located will be read next.
+        scratch[SCRATCH_LARGE * total + i - start] = large
+        scratch[SCRATCH_ADDRESSES * total + i - start] = address
+        owner = scratch[i - start]
         if state.slot_of_unit[owner] == NONE:
             state.slot_of_unit[owner] = 0
             key = (owner % recipe.units_per_channel) * recipe.channels + owner // recipe.units_per_channel
