@@ -42,8 +42,8 @@ COLUMNS = {
     "stall_bank_cycles": "other cycles in which a bank's queue waits, or data that were read are on their way",
     "stall_issue_cycles": "other cycles in which an instruction's slot lasts or it is on its way to a unit",
     "idle_cycles": "all other cycles: at a barrier, or waiting for other channels or the host",
-    "unit_accesses_max": "accesses of the most loaded unit of the channel",
-    "unit_accesses_mean": "accesses per unit of the channel",
+    "unit_accesses_max": "accesses of the channel's most loaded unit, counted where the row lies, not where it is used",
+    "unit_accesses_mean": "the same per unit of the channel",
     "limit_cycles": "greatest of the lower bounds of `cycles` (the same in all channels)",
     "partial_sum_hits": "accesses saved by vectors of whole lookups that are kept",
 }

@@ -140,4 +140,10 @@ def load_overridden(
     named = {"placement.mapping": mapping, "prefetch.prefetch": prefetch, "memory.device": device}
     # The device comes first: a setting may name one of its parameters.
     chosen = {key: value for key, value in named.items() if value is not None}
-    return load_system(name_or_path, {**chosen, **overrides})
+    system = load_system(name_or_path, {**chosen, **overrides})
+    for option, value in (("mapping", mapping), ("prefetch", prefetch)):
+        if value is not None and system.kind == "host":
+            raise InputError(
+                f"system {system.name}: a host has no PIM units, so --{option} {value} has no meaning; leave it out"
+            )
+    return system

@@ -47,7 +47,7 @@ def test_a_users_file_with_two_memories(tmp_path: Path) -> None:
         ({"dimm.hot_fraction": 0.25}, lambda s: s.dimm.placement.hot_fraction == 0.25),
         ({"dimm.memory.device": "hbm2-8gb"}, lambda s: s.dimm.memory.device == "hbm2-8gb"),
     ],
-    ids=str,
+    ids=lambda part: str(part) if isinstance(part, dict) else "holds",
 )
 def test_settings_reach_both(tmp_path: Path, settings: dict[str, Any], value: Any) -> None:
     assert value(load_system(a_file(tmp_path, TWO), settings))
