@@ -20,7 +20,6 @@ from ppim.datasets.text import TextLayout, read_values
 _RANGE_EVENTS = 1 << 22
 _CHUNK_USERS = 1 << 12
 _USER, _ITEM, _TIME = 0, 1, 2
-_EVENT_BYTES = 24
 
 
 class HistorySource(Source):

@@ -361,14 +361,6 @@ def close_bank(b, lane, cycle):
 
 
 @helper(forceinline=True)
-def active_cycles_until(b, rank, end_cycle):
-    """Cycles before `end_cycle` in which the rank had an open bank, judged after each cycle's commands."""
-    if b.n_open[rank] > 0:
-        return b.active_cycles[rank] + end_cycle - b.active_since[rank]
-    return b.active_cycles[rank]
-
-
-@helper(forceinline=True)
 def _note_activate(b, lane, cycle):
     """Enter an ACTIVATE into its rank's history; the cycle from which the windows allow the next one."""
     rank = b.rank_of[lane]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from ppim.mapping.tiers import KEPT
 from ppim.program.builder import recipe as b
 from ppim.program.cache import EMPTY
 from ppim.program.instruction import NONE
-from ppim.units import bytes_to_bursts, ceil_div
+from ppim.units import bytes_to_bursts, ceil_div, ns_to_cycles
 from ppim.weight_sharing.base import WeightSharing, first_product_macs, lookup_macs
 
 if TYPE_CHECKING:
@@ -296,7 +295,7 @@ def compute_cycles(macs: int, compute: ComputeSpec, clock_ns: float) -> int:
     steps = ceil_div(macs, compute.macs)
     if compute.mac_ghz == 0:
         return steps
-    return math.ceil(steps / compute.mac_ghz / clock_ns - 1e-9)
+    return ns_to_cycles(steps / compute.mac_ghz, clock_ns)
 
 
 def _line_bytes(cache: CacheSpec, placement: Placement, geometry: UnitGeometry) -> np.ndarray:
