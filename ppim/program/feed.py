@@ -137,7 +137,7 @@ class ProgramFeed:
             if used + needed <= self.rings.instructions.shape[1]:
                 break
             self.grow()
-        flush_transfers(self.rings, recipe, self.prepared.placement, self.state)
+        flush_transfers(self.rings, recipe, self.state)
 
     @property
     def turns(self) -> int:

@@ -352,7 +352,7 @@ def make_build_state(prepared: Prepared) -> b.BuildState:
     sets, ways = prepared.recipe.cache_sets, prepared.recipe.cache_ways
     pending = np.zeros(b.N_PENDING, dtype=np.int64)
     pending[b.PENDING_TURN] = NONE
-    most_rows = int(prepared.recipe.resident.sum(axis=1).max()) if prepared.recipe.only_used else 0
+    most_rows = int(prepared.recipe.resident.sum(axis=1).max())
     return b.BuildState(
         pending=pending,
         slot_of_unit=np.full(geometry.units, NONE, dtype=np.int64),
@@ -363,7 +363,7 @@ def make_build_state(prepared: Prepared) -> b.BuildState:
         unit_accesses=np.zeros(geometry.units, dtype=np.int64),
         opened=np.zeros(geometry.units, dtype=np.int64),
         recent=np.zeros((geometry.units, prepared.recipe.accumulators), dtype=np.int64),
-        held=np.zeros((2, most_rows), dtype=np.int64),
+        held=np.zeros((2, most_rows if prepared.recipe.only_used else 0), dtype=np.int64),
         fetched=np.zeros((most_rows, b.FETCHED_COLUMNS), dtype=np.int64),
         # One set more than the cache has: its stamp is the clock of the unit's cache.
         cache_tags=np.full((geometry.units, sets + 1, ways), EMPTY, dtype=np.int64),

@@ -114,7 +114,7 @@ def _build_chunks(trace: SmallTrace, prepared: Prepared, chunks: list[TraceChunk
         n = len(chunk.row)
         scratch = np.empty(b.scratch_size(recipe, n), dtype=np.int64)
         assert build_turns(rings, recipe, placement, state, b.Accesses(*chunk, n=n), 0, scratch) == n
-    flush_transfers(rings, recipe, placement, state)
+    flush_transfers(rings, recipe, state)
     n_turns = rings.marks[NEXT_TURN]
     return WholeProgram(
         prepared=prepared,

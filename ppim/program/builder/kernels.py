@@ -13,7 +13,7 @@ from ppim.mapping.base import Placement, bare_placement
 from ppim.program.builder.bags import emit_bag
 from ppim.program.builder.chunk import end_of_bag, end_of_turn, is_empty_turn
 from ppim.program.builder.equal import emit_turn_once
-from ppim.program.builder.prefetches import count_resident, emit_rest_of_prefetches
+from ppim.program.builder.prefetches import emit_rest_of_prefetches, list_resident_rows
 from ppim.program.builder.recipe import (
     PENDING_STOP_SUM,
     PENDING_TURN,
@@ -34,12 +34,11 @@ from ppim.tables import bare
 
 
 @njit
-def flush_transfers(owned_rings, owned_recipe, owned_placement, owned_state):
+def flush_transfers(owned_rings, owned_recipe, owned_state):
     """End of the program: transfers of the last turn."""
-    rings, recipe = bare_rings(owned_rings), bare_recipe(owned_recipe)
-    placement, state = bare_placement(owned_placement), bare_build_state(owned_state)
+    rings, recipe, state = bare_rings(owned_rings), bare_recipe(owned_recipe), bare_build_state(owned_state)
     if state.pending[PENDING_TURN] != NONE:
-        emit_transfers(rings, recipe, placement, state, NONE, 0, 0)
+        emit_transfers(rings, recipe, state, NONE, 0)
 
 
 @njit
@@ -48,8 +47,8 @@ def prefetch_all(owned_rings, owned_recipe, owned_placement, owned_state):
     rings, recipe = bare_rings(owned_rings), bare_recipe(owned_recipe)
     placement, state = bare_placement(owned_placement), bare_build_state(owned_state)
     for table in range(recipe.tables):
-        n_rows = count_resident(recipe, table)
-        emit_rest_of_prefetches(rings, recipe, placement, state, 0, table, n_rows)
+        n_rows = list_resident_rows(recipe, placement, state, table)
+        emit_rest_of_prefetches(rings, recipe, state, 0, n_rows)
 
 
 @njit

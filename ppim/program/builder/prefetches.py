@@ -30,7 +30,15 @@ def held_index(recipe, table, subtable, row):
 
 
 @helper(forceinline=True)
-def choose_used_rows(recipe, placement, state, chunk, start, stop, turn):
+def list_row(placement, state, n_rows, table, subtable, row):
+    """Put a row at the end of the list of those to be prefetched."""
+    bursts = placement.row_bursts[table, subtable]
+    state.fetched[n_rows, FETCHED_ADDRESS] = placement.base[table, subtable] + row * bursts
+    state.fetched[n_rows, FETCHED_BURSTS] = bursts
+
+
+@helper(forceinline=True)
+def list_used_rows(recipe, placement, state, chunk, start, stop, turn):
     """List the rows that the turn at start..stop-1 touches, in ascending order, as far as they fit; their number."""
     table = np.int64(chunk.table[start])
     held = state.held[turn & 1]
@@ -41,26 +49,35 @@ def choose_used_rows(recipe, placement, state, chunk, start, stop, turn):
     n_rows = 0
     free = recipe.turn_bytes
     for subtable in range(recipe.subtables):
-        bursts = placement.row_bursts[table, subtable]
         for row in range(recipe.resident[table, subtable]):
             index = held_index(recipe, table, subtable, row)
             if held[index] == -(turn + 1) and recipe.line_bytes[table, subtable] <= free:
                 held[index] = turn + 1
                 free -= recipe.line_bytes[table, subtable]
-                state.fetched[n_rows, FETCHED_ADDRESS] = placement.base[table, subtable] + row * bursts
-                state.fetched[n_rows, FETCHED_BURSTS] = bursts
+                list_row(placement, state, n_rows, table, subtable, row)
                 n_rows += 1
     return n_rows
 
 
 @helper(forceinline=True)
-def choose_rows(recipe, placement, state, chunk, start, stop, turn):
-    """Rows to be prefetched for the turn at start..stop-1."""
+def list_resident_rows(recipe, placement, state, table):
+    """List all rows that a turn of `table` may prefetch; their number."""
+    n_rows = 0
+    for subtable in range(recipe.subtables):
+        for row in range(recipe.resident[table, subtable]):
+            list_row(placement, state, n_rows, table, subtable, row)
+            n_rows += 1
+    return n_rows
+
+
+@helper(forceinline=True)
+def list_rows(recipe, placement, state, chunk, start, stop, turn):
+    """List the rows to be prefetched for the turn at start..stop-1; their number."""
     if is_empty_turn(chunk, start):
         return 0
     if recipe.only_used:
-        return choose_used_rows(recipe, placement, state, chunk, start, stop, turn)
-    return count_resident(recipe, np.int64(chunk.table[start]))
+        return list_used_rows(recipe, placement, state, chunk, start, stop, turn)
+    return list_resident_rows(recipe, placement, state, np.int64(chunk.table[start]))
 
 
 @helper(forceinline=True)
@@ -72,30 +89,19 @@ def is_held(recipe, state, table, subtable, row, turn):
 
 
 @helper(forceinline=True)
-def append_prefetch(rings, recipe, placement, state, stream, turn, table, index):
-    """Emit the prefetch of the index-th row for a turn of `table`."""
-    if recipe.only_used:
-        address, bursts = state.fetched[index, FETCHED_ADDRESS], state.fetched[index, FETCHED_BURSTS]
-        channel = ALL if recipe.global_stream else stream
-        append(rings, stream, PREFETCH, channel, ALL, address, bursts, turn, NONE, NONE, 0)
-        return
-    for subtable in range(recipe.subtables):
-        rows = recipe.resident[table, subtable]
-        if index < rows:
-            bursts = placement.row_bursts[table, subtable]
-            address = placement.base[table, subtable] + index * bursts
-            channel = ALL if recipe.global_stream else stream
-            append(rings, stream, PREFETCH, channel, ALL, address, bursts, turn, NONE, NONE, 0)
-            return
-        index -= rows
+def append_prefetch(rings, recipe, state, stream, turn, index):
+    """Emit the prefetch of the index-th listed row for a turn."""
+    address, bursts = state.fetched[index, FETCHED_ADDRESS], state.fetched[index, FETCHED_BURSTS]
+    channel = ALL if recipe.global_stream else stream
+    append(rings, stream, PREFETCH, channel, ALL, address, bursts, turn, NONE, NONE, 0)
 
 
 @helper(forceinline=True)
-def emit_rest_of_prefetches(rings, recipe, placement, state, turn, table, n_rows):
-    """Prefetches that found no transfer to be merged with."""
+def emit_rest_of_prefetches(rings, recipe, state, turn, n_rows):
+    """Prefetches of listed rows that found no transfer to be merged with."""
     for stream in range(rings.n_streams):
         for index in range(state.prefetched[stream], n_rows):
-            append_prefetch(rings, recipe, placement, state, stream, turn, table, index)
+            append_prefetch(rings, recipe, state, stream, turn, index)
         state.prefetched[stream] = 0
 
 

@@ -149,7 +149,7 @@ class BuildState(NamedTuple):
         With `only_used`, for even and odd turns and each row that may be prefetched: number of the last
         turn (from 1) that has it in its scratchpads, or less that number if it was touched but did not fit.
     fetched : ndarray of int64, shape (rows, FETCHED_COLUMNS)
-        With `only_used`, the rows to be prefetched that are being emitted.
+        The rows to be prefetched that are being emitted.
     cache_tags, cache_stamps : ndarray of int64, shape (units, sets, ways)
     """
 

@@ -11,31 +11,16 @@ from ppim.program.state import TURN_CLOSED, TURN_LEFT
 
 
 @helper(forceinline=True)
-def append_transfer(
-    rings, recipe, placement, state, channel, unit, first_sum, n_sums, next_turn, next_table, n_rows
-):
+def append_transfer(rings, recipe, state, channel, unit, first_sum, n_sums, next_turn, n_rows):
     """Emit a transfer and, one to one, the next prefetch of the following turn in that stream."""
     stream = 0 if recipe.global_stream else channel
     turn = state.pending[PENDING_TURN]
-    append(
-        rings,
-        stream,
-        TRANSFER,
-        ALL if recipe.global_stream else channel,
-        unit,
-        0,
-        recipe.vector_bursts,
-        turn,
-        NONE,
-        first_sum,
-        n_sums,
-    )
+    bursts = recipe.vector_bursts
+    append(rings, stream, TRANSFER, channel, unit, 0, bursts, turn, NONE, first_sum, n_sums)
     # A transfer of several sums completes once for each; an empty one once.
     rings.turns[turn & rings.turn_mask, TURN_LEFT] += max(n_sums, 1)
     if state.prefetched[stream] < n_rows:
-        append_prefetch(
-            rings, recipe, placement, state, stream, next_turn, next_table, state.prefetched[stream]
-        )
+        append_prefetch(rings, recipe, state, stream, next_turn, state.prefetched[stream])
         state.prefetched[stream] += 1
 
 
@@ -48,12 +33,25 @@ def has_left(rings, recipe, state, number):
 
 
 @helper(forceinline=True)
-def emit_transfers(rings, recipe, placement, state, next_turn, next_table, n_rows):
-    """Transfers of the pending turn, merged one to one with `n_rows` prefetches of the next."""
+def emit_transfers_of_sums(rings, recipe, state, next_turn, n_rows):
+    """A transfer for each sum of the pending turn: they were opened in the order in which they leave."""
+    for number in range(state.pending[PENDING_FIRST_SUM], state.pending[PENDING_STOP_SUM]):
+        row = rings.sums[number & rings.sum_mask]
+        # The sum of a bag's collector leaves by itself.
+        if recipe.collect and row[SUM_UNIT] == NONE:
+            continue
+        if recipe.accumulators and has_left(rings, recipe, state, number):
+            continue
+        append_transfer(rings, recipe, state, row[SUM_CHANNEL], row[SUM_UNIT], number, 1, next_turn, n_rows)
+
+
+@helper
+def emit_transfers_of_units(rings, recipe, state, next_turn, n_rows):
+    """Transfers of the pending turn by bag and unit: of all channels at once, or of empty bags too."""
     sum_mask = rings.sum_mask
     position = state.pending[PENDING_FIRST_SUM]
     stop = state.pending[PENDING_STOP_SUM]
-    for bag in range(0 if recipe.host_consumes else state.pending[PENDING_BAGS]):
+    for bag in range(state.pending[PENDING_BAGS]):
         # The sum of a bag's collector stands before its partial sums, and leaves by itself.
         if recipe.collect and position < stop and rings.sums[position & sum_mask, SUM_BAG] == bag:
             position += 1
@@ -66,41 +64,23 @@ def emit_transfers(rings, recipe, placement, state, next_turn, next_table, n_row
             ):
                 position += 1
             if recipe.global_stream:
-                if position > first or recipe.transfer_all:
-                    append_transfer(
-                        rings,
-                        recipe,
-                        placement,
-                        state,
-                        ALL,
-                        unit,
-                        first,
-                        position - first,
-                        next_turn,
-                        next_table,
-                        n_rows,
-                    )
+                n_sums = position - first
+                if n_sums or recipe.transfer_all:
+                    append_transfer(rings, recipe, state, ALL, unit, first, n_sums, next_turn, n_rows)
                 continue
             for channel in range(recipe.channels):
                 has_sum = first < position and rings.sums[first & sum_mask, SUM_CHANNEL] == channel
-                if has_sum and recipe.accumulators and has_left(rings, recipe, state, first):
-                    first += 1
-                    continue
-                if has_sum or recipe.transfer_all:
-                    append_transfer(
-                        rings,
-                        recipe,
-                        placement,
-                        state,
-                        channel,
-                        unit,
-                        first,
-                        1 if has_sum else 0,
-                        next_turn,
-                        next_table,
-                        n_rows,
-                    )
-                if has_sum:
-                    first += 1
+                append_transfer(rings, recipe, state, channel, unit, first, int(has_sum), next_turn, n_rows)
+                first += has_sum
+
+
+@helper(forceinline=True)
+def emit_transfers(rings, recipe, state, next_turn, n_rows):
+    """Transfers of the pending turn, merged one to one with prefetches of the `n_rows` rows listed for the next."""
+    if not recipe.host_consumes:
+        if recipe.global_stream or recipe.transfer_all:
+            emit_transfers_of_units(rings, recipe, state, next_turn, n_rows)
+        else:
+            emit_transfers_of_sums(rings, recipe, state, next_turn, n_rows)
     rings.turns[state.pending[PENDING_TURN] & rings.turn_mask, TURN_CLOSED] = 1
     state.pending[PENDING_TURN] = NONE

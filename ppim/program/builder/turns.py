@@ -6,7 +6,7 @@ import numpy as np
 
 from ppim.jit import helper
 from ppim.program.builder.chunk import end_of_turn, is_empty_turn
-from ppim.program.builder.prefetches import choose_rows, emit_rest_of_prefetches, rows_to_prefetch
+from ppim.program.builder.prefetches import emit_rest_of_prefetches, list_rows, rows_to_prefetch
 from ppim.program.builder.recipe import (
     PENDING_BAGS,
     PENDING_FIRST_SUM,
@@ -65,18 +65,16 @@ def start_turn(rings, recipe, placement, state, chunk, start, stop, total, turn)
     fetched_turn, first, last = turn, start, stop
     if recipe.prefetch == PREFETCH_NEXT:
         if turn == 0:
-            table = np.int64(chunk.table[start])
-            n_rows = choose_rows(recipe, placement, state, chunk, start, stop, turn)
-            emit_rest_of_prefetches(rings, recipe, placement, state, turn, table, n_rows)
+            n_rows = list_rows(recipe, placement, state, chunk, start, stop, turn)
+            emit_rest_of_prefetches(rings, recipe, state, turn, n_rows)
         fetched_turn, first = turn + 1, stop
         last = end_of_turn(chunk, stop, total) if stop < total else stop
-    n_rows, table = 0, 0
+    n_rows = 0
     if first < last and (recipe.prefetch == PREFETCH_TABLE or recipe.prefetch == PREFETCH_NEXT):
-        n_rows = choose_rows(recipe, placement, state, chunk, first, last, fetched_turn)
-        table = np.int64(chunk.table[first])
+        n_rows = list_rows(recipe, placement, state, chunk, first, last, fetched_turn)
     if state.pending[PENDING_TURN] != NONE:
-        emit_transfers(rings, recipe, placement, state, fetched_turn, table, n_rows)
-    emit_rest_of_prefetches(rings, recipe, placement, state, fetched_turn, table, n_rows)
+        emit_transfers(rings, recipe, state, fetched_turn, n_rows)
+    emit_rest_of_prefetches(rings, recipe, state, fetched_turn, n_rows)
 
 
 @helper(forceinline=True)
