@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ppim import interrupt
 from ppim.errors import InputError
 
 
@@ -56,6 +57,7 @@ def atomic_path(final: Path) -> Iterator[Path]:
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
+        interrupt.check()
         temporary.replace(final)
     finally:
         temporary.unlink(missing_ok=True)

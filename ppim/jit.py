@@ -22,6 +22,8 @@ from typing import Any
 import numba
 from numba.core import event
 
+from ppim import interrupt
+
 PACKAGE = __name__.split(".")[0]
 PACKAGE_FOLDER = Path(__file__).parent
 _IMPORT = re.compile(
@@ -115,6 +117,7 @@ class _CompileListener(event.Listener):
         self.seconds = 0.0
 
     def on_start(self, event: Any) -> None:  # noqa: ARG002 - the signature is numba's
+        interrupt.check()
         if self.depth == 0:
             if self.seconds == 0.0:
                 sys.stderr.write(f"{self.label}: first run, compiling the kernels ...\n")

@@ -5,11 +5,20 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from ppim import interrupt
+
 
 def progress_bar(total: int | None, unit: str, description: str, **options: Any) -> Any:
     """A tqdm bar that shows only on a terminal (`unit` is what is counted, e.g. "row")."""
     from tqdm import tqdm
 
-    return tqdm(
+    class Bar(tqdm):
+        """Where progress is told, a Ctrl-C that was lost is found again."""
+
+        def update(self, n: float | None = 1) -> bool | None:
+            interrupt.check()
+            return super().update(n)
+
+    return Bar(
         total=total, unit=unit, desc=description, unit_scale=True, disable=not sys.stderr.isatty(), **options
     )

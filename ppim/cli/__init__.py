@@ -9,10 +9,8 @@ from typing import Any
 
 import click
 
-from ppim import __version__
+from ppim import __version__, interrupt
 from ppim.errors import InputError, PpimError
-
-INTERRUPTED = 130
 
 
 class LazyGroup(click.Group):
@@ -44,7 +42,8 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> Any:
     """Entry point: every error of the user's is one line on stderr and exit status 2."""
     try:
-        cli.main(args=arguments, prog_name="ppim", standalone_mode=False)
+        with interrupt.heeded():
+            cli.main(args=arguments, prog_name="ppim", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -56,4 +55,4 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.exit(InputError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("ppim: interrupted", err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(interrupt.INTERRUPTED)

@@ -29,7 +29,6 @@ DEFAULT_POOLING = 10
 MLPERF_POOLING: tuple[int, ...] = (
     3, 2, 1, 2, 6, 1, 1, 1, 1, 7, 3, 8, 1, 6, 9, 5, 1, 1, 1, 12, 100, 27, 10, 3, 1, 1,
 )  # fmt: skip
-TERMINATED = 143
 
 
 @click.command(short_help="Turn a dataset into a trace of subtable accesses.")
@@ -92,7 +91,6 @@ def command(dataset: tuple[str, ...], output: Path, **options: Any) -> None:
 
     The trace is a Parquet file that knows nothing of memory: one trace serves every system and device.
     """
-    _end_tidily_when_terminated()
     if output != STDOUT:
         _generate(dataset, output, options)
         return
@@ -335,13 +333,3 @@ def _processors() -> int:
     import os
 
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _end_tidily_when_terminated() -> None:
-    """Let SIGTERM unwind the stack, so that the unfinished file is removed."""
-    import signal
-    import sys
-    import threading
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))

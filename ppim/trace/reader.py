@@ -120,7 +120,7 @@ class TraceReader:
             ) from error
         if any(table.column(name).null_count for name in COLUMNS):
             raise InputError(f"{self.path}: row group {group} has empty values; make the trace again")
-        return TraceChunk(*(table.column(name).to_numpy() for name in COLUMNS))
+        return TraceChunk(*(_numbers(table.column(name)) for name in COLUMNS))
 
     def _describe(self, fault: Fault, chunk: TraceChunk, at: int, where: str) -> str:
         table, subtable = int(chunk.table[at]), int(chunk.subtable[at])
@@ -153,6 +153,11 @@ def read_ahead(chunks: Iterator[TraceChunk]) -> Iterator[TraceChunk]:
         while (chunk := coming.result()) is not None:
             coming = reader.submit(next, chunks, None)
             yield chunk
+
+
+def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """A column without empty values. pyarrow's own `to_numpy` imports pandas, which takes longer than a short run."""
+    return np.from_dlpack(column.chunk(0) if column.num_chunks == 1 else column.combine_chunks())
 
 
 def _open(path: Path) -> pq.ParquetFile:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from ppim.errors import InputError
 from ppim.trace.reader import TraceChunk, TraceReader, read_ahead
 from ppim.trace.schema import METADATA_KEY, PoolingMeta, SubtableMeta, TableMeta, TraceMeta
 from ppim.trace.writer import TraceWriter
+from tests.conftest import ROOT
 
 
 def qr_table(rows: int) -> TableMeta:
@@ -235,3 +238,13 @@ def test_metadata_that_is_not_json(tmp_path: Path) -> None:
     pq.write_table(pa.table({"batch": [1]}).replace_schema_metadata({METADATA_KEY: b"{"}), tmp_path / "t")
     with pytest.raises(InputError, match="not valid JSON"):
         TraceReader(tmp_path / "t")
+
+
+def test_a_trace_is_read_without_pandas() -> None:
+    """Its import takes longer than a short run."""
+    code = (
+        "import sys; from ppim.trace.reader import TraceReader\n"
+        "with TraceReader(sys.argv[1]) as reader: assert sum(len(x.row) for x in reader.chunks())\n"
+        "assert 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(ROOT / "traces" / "sample-qr.parquet")], check=True)
