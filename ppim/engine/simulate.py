@@ -159,6 +159,7 @@ def simulate(
         run.feed(chunk)
         batches = int(chunk.batch[-1]) + 1
         advance(len(chunk.row))
+        del chunk  # the next one can have its memory
     result = run.finish(batches)
     result.seconds = time.perf_counter() - start
     return result

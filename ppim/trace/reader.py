@@ -94,11 +94,13 @@ class TraceReader:
             fault, at = check_accesses(*chunk, *layout)
             if fault != Fault.NONE:
                 raise InputError(
-                    self._describe(Fault(fault), chunk, at, f"row group {group}, access {position + at}")
+                    self._describe(fault, chunk, at, f"row group {group}, access {position + at}")
                 )
             last_batch = int(chunk.batch[-1])
             position += chunk.batch.size
             yield chunk
+            # Whoever drops it too has the next one read into its memory, not into fresh pages.
+            del chunk
 
     def close(self) -> None:
         """Release the file."""
