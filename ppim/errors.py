@@ -19,12 +19,12 @@ class InputError(PpimError):
 
 
 class UnknownNameError(InputError):
-    """A name that is not among the known ones; the message offers near matches."""
+    """A name that is not among the known ones; the message offers near matches, else all (or where they are)."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], elsewhere: str = "") -> None:
         choices = sorted(known)
         near = difflib.get_close_matches(name, choices, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(choices)}"
+        hint = f"did you mean {' or '.join(near)}?" if near else elsewhere or f"known: {', '.join(choices)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
         self.kind = kind
         self.name = name

@@ -139,11 +139,14 @@ class Bench:
         """A system with some parameters changed, on a trace, with each placement of its rows."""
         key = repr((trace, system, sorted(settings.items())))
         if key not in self._results:
-            # A host's rows lie one behind the other.
-            seeds = SEEDS if load_system(system).kind == "pim" else SEEDS[:1]
-            self._results[key] = Runs(tuple(self._run(trace, system, settings, seed) for seed in seeds))
+            placements: list[dict[str, Any]] = [{"placement.placement_seed": seed} for seed in SEEDS]
+            if load_system(system).kind == "host":
+                placements = [{}]  # rows lie one behind the other
+            self._results[key] = Runs(
+                tuple(self._run(trace, system, {**settings, **placement}) for placement in placements)
+            )
         return self._results[key]
 
-    def _run(self, trace: Path, system: str, settings: dict[str, Any], seed: int) -> SimulationResult:
+    def _run(self, trace: Path, system: str, settings: dict[str, Any]) -> SimulationResult:
         with TraceReader(trace) as reader:
-            return simulate(reader, load_system(system, {**settings, "placement.placement_seed": seed}))
+            return simulate(reader, load_system(system, settings))

@@ -106,12 +106,8 @@ def command(
         from ppim.systems.load import load_overridden
 
         _refuse_plain_options(context, requests)
-        replay_program_file(
-            requests,
-            load_overridden(system_name or DEFAULT_SYSTEM, settings, device=device),
-            output,
-            trace_folder,
-        )
+        system, warnings = load_overridden(system_name or DEFAULT_SYSTEM, settings, device=device)
+        replay_program_file(requests, system, output, trace_folder, warnings)
         return
     if system_name is not None:
         raise InputError(f"--system: for PIM programs, but {requests} has plain requests; use --device")

@@ -96,7 +96,9 @@ def command(
     from ppim.stats.simulation_run import run_simulation
     from ppim.systems.load import load_overridden
 
-    system = load_overridden(system_name, settings, mapping=mapping, prefetch=prefetch, device=device)
+    system, warnings = load_overridden(
+        system_name, settings, mapping=mapping, prefetch=prefetch, device=device
+    )
     run_simulation(
         trace,
         system,
@@ -106,4 +108,5 @@ def command(
         threads=threads,
         program=program,
         trace_folder=trace_folder,
+        warnings=warnings,
     )

@@ -22,7 +22,7 @@ from ppim.program.builder import recipe as b
 from ppim.program.cache import EMPTY
 from ppim.program.instruction import NONE
 from ppim.units import bytes_to_bursts, ceil_div, ns_to_cycles
-from ppim.weight_sharing.base import WeightSharing, first_product_macs, lookup_macs
+from ppim.weight_sharing.base import ALGORITHMS, WeightSharing, first_product_macs, lookup_macs
 
 if TYPE_CHECKING:
     from ppim.dram.device import Device
@@ -81,6 +81,7 @@ def prepare(
         A combination that makes no sense, or a placement that does not fit in the memory.
     """
     _check(system)
+    _check_prefetched_names(meta, system)
     _check_refresh(device)
     geometry = UnitGeometry.of(device, system.pim.level)
     place = MAPPINGS.get(system.placement.mapping)
@@ -222,6 +223,22 @@ def _check(system: SystemSpec) -> None:
         )
     if system.pim.consumer == "host":
         _check_host_consumer(system)
+
+
+def _check_prefetched_names(meta: TraceMeta, system: SystemSpec) -> None:
+    """Systems name subtables of several algorithms; each name is of a shared subtable, of this trace or another."""
+    own = {part.name: part.shared for table in meta.tables for part in table.subtables}
+    own |= {part.name: True for table in meta.tables for part in table.subtables if part.shared}
+    of_algorithms = {
+        name for algorithm in ALGORITHMS.names() for name in ALGORITHMS.get(algorithm).shared_names
+    }
+    for name in system.prefetch.prefetch_subtables:
+        if not own.get(name, name in of_algorithms):
+            here = ", ".join(sorted(part for part, shared in own.items() if shared)) or "none"
+            raise InputError(
+                f"prefetch_subtables: {name!r} is no shared subtable, of which each unit has a copy to read; "
+                f"this trace has {here}; known: {', '.join(sorted(of_algorithms))}"
+            )
 
 
 def _check_refresh(device: Device) -> None:

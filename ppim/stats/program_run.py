@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -45,9 +45,15 @@ def _csv_file(path: Path) -> Iterator[TextIO]:
 
 
 def replay_program_file(
-    path: Path, system: SystemSpec, output: Path | None = None, trace_folder: Path | None = None
+    path: Path,
+    system: SystemSpec,
+    output: Path | None = None,
+    trace_folder: Path | None = None,
+    warnings: Sequence[str] = (),
 ) -> SimulationResult:
     """Replay a program file; write the stats CSV and commands that `ppim simulate` writes, and a summary to stderr.
+
+    `warnings` of how the run was chosen go with those of the run.
 
     Raises
     ------
@@ -65,6 +71,7 @@ def replay_program_file(
             bar = stack.enter_context(progress_bar(replay.survey.instructions, "instruction", path.name))
             result = replay.run(bar.update, commands)
         bar.close()
+        result.warnings[:0] = warnings
         if csv_stream is not None:
             write_csv(result, csv_stream)
     for line in _summary_lines(replay, result):

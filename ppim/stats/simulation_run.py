@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -42,8 +43,11 @@ def run_simulation(
     threads: int = 1,
     program: Path | None = None,
     trace_folder: Path | None = None,
+    warnings: Sequence[str] = (),
 ) -> None:
     """Simulate, then write what was asked for; nothing is written when anything fails.
+
+    `warnings` of how the run was chosen go with those of the run.
 
     Raises
     ------
@@ -74,6 +78,7 @@ def run_simulation(
                 reader, system, advance=bar.update, threads=threads, program=program_stream, commands=commands
             )
         bar.close()
+        result.warnings[:0] = warnings
         if output == STDOUT:
             write_csv(result, sys.stdout)
         elif output is not None:

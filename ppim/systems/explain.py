@@ -13,23 +13,9 @@ from typing import Any
 
 from ppim import config
 from ppim.errors import InputError
+from ppim.systems.effect import SECTIONS, acts, sections_of
 from ppim.systems.load import PRESET_FOLDER, load_system, system_names
 from ppim.systems.spec import SystemSpec
-
-SECTIONS = {
-    "host": ("memory", "host"),
-    "pim": ("memory", "pim", "placement", "cache", "prefetch", "compute"),
-}
-"""Kind of system -> the sections that act in it."""
-
-TWO_MEMORIES = ("tiers", "dimm.memory", "dimm.pim", "dimm.placement", "dimm.cache", "dimm.compute")
-"""What acts besides where a system has a second memory."""
-
-WITHOUT_EFFECT = {"dimm.pim": ("barrier",), "dimm.placement": ("partial_sum_fraction",)}
-"""Parameters of these sections that another section gives."""
-
-HOSTS_CACHE = ("llc_bytes",)
-"""What acts of a host that keeps the shared subtables of a second memory."""
 
 DEFAULT = "default"
 _KEY = re.compile(r'\s*"?([\w.]+)"?\s*=')
@@ -64,21 +50,6 @@ def is_system(target: str) -> bool:
         return config.read_toml(Path(target)).get("kind") in SECTIONS
     except InputError:
         return False
-
-
-def sections_of(system: SystemSpec) -> tuple[str, ...]:
-    """The sections that act in a system, by dotted name."""
-    sections = SECTIONS[system.kind]
-    if system.dimm is None:
-        return sections
-    return (*sections, *TWO_MEMORIES, *(["host"] if system.dimm.pim.consumer == "host" else []))
-
-
-def acts(system: SystemSpec, section: str, name: str) -> bool:
-    """Whether a parameter of a section that acts does so itself."""
-    if section == "host" and system.kind != "host":
-        return name in HOSTS_CACHE
-    return name not in WITHOUT_EFFECT.get(section, ())
 
 
 def explain_system(name_or_path: str) -> Iterator[Parameter]:

@@ -11,11 +11,11 @@ from typing import Any
 
 from ppim import config
 from ppim.errors import InputError, UnknownNameError
+from ppim.systems.effect import DIMM, refuse_what_cannot_act, settings_without_effect
 from ppim.systems.spec import DimmSpec, MemorySpec, SystemSpec
 
 PRESET_FOLDER = Path(__file__).parent / "presets"
 DEFAULT_SYSTEM = "proactivepim"
-DIMM = "dimm"  # table of the second memory
 # Sections of a device; their parameters are reached through `memory.overrides`.
 _DEVICE_SECTIONS = ("organization", "timing", "power", "controller")
 
@@ -39,8 +39,14 @@ def load_system(name_or_path: str, overrides: Mapping[str, Any] | None = None) -
     Raises
     ------
     InputError
-        Unknown name, key or value; the message says which and where.
+        Unknown name, key or value, or one that cannot act in a system of this kind; the message says which
+        and where.
     """
+    return _load(name_or_path, overrides or {})[0]
+
+
+def _load(name_or_path: str, overrides: Mapping[str, Any]) -> tuple[SystemSpec, list[str]]:
+    """The system, and the dotted names of its overrides."""
     if Path(name_or_path).suffix.lower() == ".toml":
         path, where = Path(name_or_path), name_or_path
     else:
@@ -48,14 +54,10 @@ def load_system(name_or_path: str, overrides: Mapping[str, Any] | None = None) -
             raise UnknownNameError("system", name_or_path, system_names())
         path, where = PRESET_FOLDER / f"{name_or_path}.toml", f"system {name_or_path}"
     table = {"name": path.stem, **config.read_toml(path)}
-    for key, value in (overrides or {}).items():
-        _override(table, key, value)
-    if "tiers" in table and DIMM not in table:
-        raise InputError(
-            f"{where}: tiers: divides rows between two memories; add a [dimm] table, or leave it out"
-        )
-    _check_barriers(table, where)
-    return config.build(SystemSpec, table, where)
+    names = [_override(table, key, value) for key, value in overrides.items()]
+    system = config.build(SystemSpec, table, where)
+    refuse_what_cannot_act(system, table, where)
+    return system, names
 
 
 @cache
@@ -69,37 +71,43 @@ def _parameters(record: type) -> dict[str, tuple[str, str]]:
     return known
 
 
-def _override(table: dict[str, Any], name: str, value: Any) -> None:
-    """Set a parameter in a system's table; names that begin with `dimm.` are those of its second memory."""
-    has_dimm = "dimm" in table
+def _override(table: dict[str, Any], name: str, value: Any) -> str:
+    """Set a parameter in a system's table and return its dotted name; `dimm.` begins those of its second memory."""
+    has_dimm = DIMM in table
     section, _, rest = name.partition(".")
-    if section in (DIMM, "tiers") and rest and not has_dimm:
+    if section in (DIMM, "tiers") and not has_dimm:
         raise InputError(
             f"{name}: the system has one memory; give a file with a [dimm] table, or leave it out"
         )
     if section == DIMM and isinstance(table[DIMM], dict):
-        _override_in(table[DIMM], rest, value, _parameters(DimmSpec), f"{DIMM}.")
-        return
+        return _override_in(table[DIMM], rest, value, _parameters(DimmSpec), f"{DIMM}.")
     known = _parameters(SystemSpec)
     if not has_dimm:
         known = {dotted: place for dotted, place in known.items() if place[0] != "tiers"}
-    _override_in(table, name, value, known)
+    return _override_in(table, name, value, known)
 
 
 def _override_in(
     table: dict[str, Any], name: str, value: Any, known: dict[str, tuple[str, str]], prefix: str = ""
-) -> None:
+) -> str:
     by_leaf: dict[str, list[tuple[str, str]]] = {}
     for section, leaf in known.values():
         by_leaf.setdefault(leaf, []).append((section, leaf))
     places = [known[name]] if name in known else by_leaf.get(name, [])
+    sections = {section for section, _ in known.values()}
+    if not places and (name in sections or not name):
+        table_name = f"{prefix}{name}".removesuffix(".")
+        example = next(dotted for dotted in known if not name or dotted.startswith(f"{name}."))
+        raise InputError(
+            f"{table_name}: is a table of parameters; set one of them, for example {prefix}{example}"
+        )
     if len(places) > 1:
         choices = " or ".join(f"{prefix}{section}.{leaf}" for section, leaf in places)
         raise InputError(f"{prefix}{name}: several parameters have that name; write {choices}")
     if places:
         section, leaf = places[0]
         table.setdefault(section, {})[leaf] = value
-        return
+        return f"{prefix}{section}.{leaf}"
     from ppim.dram.load import load_device
 
     memory = table.setdefault("memory", {})
@@ -114,17 +122,13 @@ def _override_in(
     section, _, leaf = name.rpartition(".")
     if leaf not in device_leaves or (section and section not in _DEVICE_SECTIONS):
         raise UnknownNameError(
-            "parameter", prefix + name, set(known if "." in name else by_leaf) | device_leaves
+            "parameter",
+            prefix + name,
+            set(known if "." in name else by_leaf) | device_leaves,
+            "`ppim systems show NAME` lists a system's, `ppim info DEVICE` a device's",
         )
     memory.setdefault("overrides", {})[name] = value
-
-
-def _check_barriers(table: dict[str, Any], where: str) -> None:
-    """The memories of a system have one barrier."""
-    dimm = table.get(DIMM)
-    pim = dimm.get("pim") if isinstance(dimm, dict) else None
-    if isinstance(pim, dict) and "barrier" in pim:
-        raise InputError(f"{where}: {DIMM}: pim: barrier: both memories wait at one; set it in [pim]")
+    return f"{prefix}memory.overrides"
 
 
 def load_overridden(
@@ -134,16 +138,15 @@ def load_overridden(
     mapping: str | None = None,
     prefetch: str | None = None,
     device: str | None = None,
-) -> SystemSpec:
-    """A system with the command line's options on top: named ones and `--set` items."""
-    overrides = config.parse_settings(settings)
+) -> tuple[SystemSpec, list[str]]:
+    """A system with the command line's options on top, and warnings of those that have no effect in it."""
     named = {"placement.mapping": mapping, "prefetch.prefetch": prefetch, "memory.device": device}
+    for option, value in (("mapping", mapping), ("prefetch", prefetch)):
+        if value is not None and (host := load_system(name_or_path)).kind == "host":
+            raise InputError(
+                f"system {host.name}: a host has no PIM units, so --{option} {value} has no meaning; leave it out"
+            )
     # The device comes first: a setting may name one of its parameters.
     chosen = {key: value for key, value in named.items() if value is not None}
-    system = load_system(name_or_path, {**chosen, **overrides})
-    for option, value in (("mapping", mapping), ("prefetch", prefetch)):
-        if value is not None and system.kind == "host":
-            raise InputError(
-                f"system {system.name}: a host has no PIM units, so --{option} {value} has no meaning; leave it out"
-            )
-    return system
+    system, names = _load(name_or_path, {**chosen, **config.parse_settings(settings)})
+    return system, settings_without_effect(system, names)

@@ -276,12 +276,6 @@ class DimmSpec:
     cache: CacheSpec = CacheSpec()
     compute: ComputeSpec = ComputeSpec()
 
-    def __post_init__(self) -> None:
-        if self.placement.partial_sum_fraction:
-            raise ValueError(
-                "placement.partial_sum_fraction: vectors are kept in the first memory; set it there"
-            )
-
 
 @dataclass(frozen=True)
 class SystemSpec:

@@ -101,6 +101,9 @@ class Algorithm(ABC):
     is_elementwise = True
     """Whether an element of a vector needs one element of each row, or numbers that are one a row (a scale)."""
 
+    shared_names: tuple[str, ...] = ()
+    """Every name that a shared subtable can have, whatever the options."""
+
     @abstractmethod
     def table(self, rows: int, table: int = 0) -> TableScheme:
         """The scheme of table number `table` with `rows` rows."""

@@ -110,6 +110,8 @@ class Kqr(Algorithm):
     operation: Literal["mult", "add", "concat"] = "mult"
     partition: Literal["mixed-radix", "chinese-remainder"] = "mixed-radix"
 
+    shared_names = tuple(f"d{k + 1}" for k in range(MAX_PARTS - 1))
+
     def __post_init__(self) -> None:
         check_vector_bytes(self.vector_bytes)
         if not 2 <= self.parts <= MAX_PARTS:

@@ -73,6 +73,8 @@ class Qr(Algorithm):
     operation: Literal["mult", "add", "concat"] = "mult"
     composition: Literal["lookup", "pooled"] = "lookup"
 
+    shared_names = ("r",)
+
     def __post_init__(self) -> None:
         check_vector_bytes(self.vector_bytes)
         if self.collisions < 1:

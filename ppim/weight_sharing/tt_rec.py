@@ -182,6 +182,7 @@ class TtRec(Algorithm):
     factorisation: Literal["balanced", "cube-root"] = "balanced"
 
     is_elementwise = False
+    shared_names = ("core1", "core2", "core3", "core4")  # the first and the last of 2, 3 or 4
 
     def __post_init__(self) -> None:
         check_vector_bytes(self.vector_bytes)

@@ -65,7 +65,7 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> tuple[SmallTrace, Path]:
 
 
 def system_of(name: str, settings: list[str]) -> tuple[SystemSpec, Device]:
-    system = load_overridden(name, tuple(settings))
+    system = load_overridden(name, tuple(settings))[0]
     return system, load_device(system.memory.device, system.memory.overrides)
 
 
@@ -154,7 +154,7 @@ def test_commands_of_two_memories(tmp_path: Path, name: str) -> None:
         f"{memory}-channel-{channel}.cmd" for memory, channel in zip(lines.memory, lines.channel, strict=True)
     }
     assert {path.name for path in (tmp_path / "c").iterdir()} == names
-    system = load_overridden(name, ())
+    system = load_overridden(name, ())[0]
     for memory, part in (("hbm", system), ("dimm", system.second)):
         device = load_device(part.memory.device, part.memory.overrides)
         found = [

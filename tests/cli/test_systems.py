@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ppim.cli import main
-from ppim.systems.explain import acts, sections_of
+from ppim.systems.effect import acts, sections_of
 from ppim.systems.load import PRESET_FOLDER, load_system, system_names
 from tests.conftest import ROOT
 

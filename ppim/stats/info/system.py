@@ -8,7 +8,8 @@ from itertools import groupby
 from ppim.dram.device import Device
 from ppim.dram.load import load_device
 from ppim.stats.info.base import KINDS, InfoKind
-from ppim.systems.explain import DEFAULT, SECTIONS, Parameter, explain_system, is_system, sections_of
+from ppim.systems.effect import SECTIONS, sections_of
+from ppim.systems.explain import DEFAULT, Parameter, explain_system, is_system
 from ppim.systems.load import load_system
 
 NAME_WIDTH = 22

@@ -193,7 +193,7 @@ PAPER = "proactivepim-paper"
 def replay(tmp_path: Path, text: str, *settings: str) -> ProgramReplay:
     path = tmp_path / "program.txt"
     path.write_text(text)
-    return ProgramReplay(path, load_overridden(PAPER, settings))
+    return ProgramReplay(path, load_overridden(PAPER, settings)[0])
 
 
 def at(channel: int, group: int, row: int = 0) -> int:
@@ -315,7 +315,7 @@ def test_systems_that_cannot_replay(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not say which block a prefetch is for"):
         replay(tmp_path, "HBM PR 0 2 \nHBM RD 0 2 \n", "prefetch=next")
     with pytest.raises(InputError, match="has no PIM units"):
-        ProgramReplay(tmp_path / "none", load_overridden("cpu", ()))
+        ProgramReplay(tmp_path / "none", load_overridden("cpu", ())[0])
 
 
 @pytest.mark.parametrize(
@@ -336,7 +336,7 @@ def test_what_a_file_does_not_have_is_not_replayed(tmp_path: Path, setting: str,
     ],
 )
 def test_what_the_format_cannot_say_is_not_written(setting: str, message: str) -> None:
-    system = load_overridden("pim-base", [setting])
+    system = load_overridden("pim-base", [setting])[0]
     device = load_device(system.memory.device)
     trace = small_trace("dense")
     prepared = prepare(trace.meta, device, system, lambda: access_profile(trace))

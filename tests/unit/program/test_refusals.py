@@ -10,6 +10,7 @@ from ppim.errors import InputError
 from ppim.program.prepare import Prepared, prepare
 from ppim.systems.spec import PlacementSpec, SystemSpec
 from ppim.trace.profile import access_profile
+from ppim.weight_sharing.base import ALGORITHMS
 from tests.reference.pim_programs import make_device, make_system
 from tests.reference.small_traces import small_trace
 
@@ -43,9 +44,25 @@ def prepared(algorithm: str = "qr", mapping: str = "duplicate", **parameters: An
         ({"mapping": "vertical", "prefetch": "table"}, "mapping vertical: .*--prefetch none"),
         ({"mapping": "vertical", "algorithm": "tt-rec"}, "mapping vertical: tt-rec multiplies matrices"),
         ({"mapping": "interleave", "prefetch": "table"}, "mapping interleave: .*--prefetch none"),
+        ({"prefetch_subtables": ("r", "R")}, "prefetch_subtables: 'R' .* this trace has r; known: .*core1"),
+        ({"prefetch_subtables": ("q",)}, "prefetch_subtables: 'q' is no shared subtable.* this trace has r"),
+        (
+            {"algorithm": "tt-rec", "prefetch_subtables": ("core2",)},
+            "prefetch_subtables: 'core2' .* this trace has core1, core3",
+        ),
+        ({"algorithm": "dense", "prefetch_subtables": ("dense",)}, "this trace has none; known: .*r"),
     ],
 )
 def test_settings_that_exclude_each_other(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message) as refused:
         prepared(**settings)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS.names())
+def test_a_system_may_name_subtables_of_other_algorithms(algorithm: str) -> None:
+    """The same file serves all of them."""
+    inner = {"tt-rec": {"core2"}, "kqr": {"d3"}}.get(algorithm, set())  # with 3 cores, 3 parts
+    names = {name for other in ALGORITHMS.names() for name in ALGORITHMS.get(other).shared_names} - inner
+    own = sorted(names)
+    assert prepared(algorithm, prefetch="table", prefetch_subtables=tuple(own)).recipe.tables

@@ -11,8 +11,9 @@ from ppim.dram.load import load_device
 from ppim.engine.simulate import simulate
 from ppim.errors import InputError, UnknownNameError
 from ppim.mapping.base import MAPPINGS
-from ppim.systems.explain import DEFAULT, SECTIONS, explain_system, read_comments
-from ppim.systems.load import PRESET_FOLDER, load_system, system_names
+from ppim.systems.effect import ONLY_WITH, SECTIONS, settings_without_effect
+from ppim.systems.explain import DEFAULT, explain_system, read_comments
+from ppim.systems.load import PRESET_FOLDER, load_overridden, load_system, system_names
 from ppim.systems.spec import PlacementSpec, SystemSpec
 from tests.reference.small_traces import SmallTrace, small_trace
 from tests.unit.simulate.accounts import check_run
@@ -154,6 +155,113 @@ def test_near_matches_of_unknown_names() -> None:
         load_system("recmnp")
     with pytest.raises(UnknownNameError, match="unknown mapping 'verticle'; did you mean vertical"):
         check_run(a_trace("dense"), load_system("pim-base", {"placement.mapping": "verticle"}))
+
+
+# What does not act.
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        ("cpu", {"pim.level": "bank"}, ["system cpu: pim.level", "a host has no PIM units", "leave it out"]),
+        ("cpu", {"cache_bytes": 0}, ["system cpu: cache.cache_bytes", "a host has no PIM units"]),
+        ("cpu", {"mapping": "table"}, ["system cpu: placement.mapping", "a host has no PIM units"]),
+        ("cpu", {"prefetch": "none"}, ["system cpu: prefetch.prefetch", "a host has no PIM units"]),
+        ("pim-base", {"llc_bytes": 0}, ["system pim-base: host.llc_bytes", "PIM units"]),
+        ("heam", {"llc_ways": 2}, ["system heam: host.llc_ways", "PIM units"]),
+        ("proactivepim", {"dimm": 3}, ["dimm: the system has one memory"]),
+        ("proactivepim", {"pim": 3}, ["pim: is a table", "for example pim.level"]),
+        ("heam", {"dimm": 3}, ["dimm: is a table", "for example dimm.memory.device"]),
+        ("heam", {"dimm.pim": 3}, ["dimm.pim: is a table", "for example dimm.pim.level"]),
+        ("proactivepim", {"xyz": 3}, ["unknown parameter 'xyz'; `ppim systems show NAME` lists"]),
+    ],
+    ids=str,
+)
+def test_settings_that_cannot_act_are_refused(
+    name: str, settings: dict[str, object], words: list[str]
+) -> None:
+    with pytest.raises(InputError) as refused:
+        load_system(name, settings)
+    assert all(word in str(refused.value) for word in words), refused.value
+    assert len(str(refused.value)) < 160
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "word"),
+    [
+        ("host", '[pim]\nlevel = "bank"', "pim.level"),
+        ("host", "[compute]\nmacs = 3", "compute.macs"),
+        ("host", "[tiers]\nhot_fraction = 0.5", "tiers.hot_fraction"),
+        ("pim", "[host]\nllc_bytes = 0", "host.llc_bytes"),
+        ("pim", "[dimm.pim]\n[host]\nllc_bytes = 0", "host.llc_bytes"),
+        ("pim", '[dimm.pim]\nconsumer = "host"\n[host]\nllc_ways = 2', "host.llc_ways"),
+    ],
+)
+def test_a_file_says_nothing_that_cannot_act(kind: str, text: str, word: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(f'title = "Mine"\nsource = "me"\nkind = "{kind}"\n{text}\n')
+    with pytest.raises(InputError, match=f"mine.toml: {word}: has no effect"):
+        load_system(str(file))
+
+
+def test_the_host_of_a_second_memory_has_a_cache() -> None:
+    assert load_system("heam", {"llc_bytes": 1 << 20}).host.llc_bytes == 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "needed"),
+    [
+        ("proactivepim-paper", "instruction_interval=4", "frontend=per-channel"),
+        ("proactivepim", "hot_fraction=0.5", "mapping=hot"),
+        ("proactivepim", "page_bytes=8192", "placement=page and mapping=interleave|duplicate|hot"),
+        ("trim-bg", "cache_bytes=4096", "policy=lru, or policy=scratchpad and prefetch=table|next|all|used"),
+        ("proactivepim", "cache_ways=4", "policy=lru"),
+        ("pim-base", 'prefetch_subtables=["r"]', "prefetch=table|next|all|used"),
+        ("heam", "dimm.macs=4", "consumer=unit"),
+    ],
+)
+def test_settings_that_another_puts_out_of_action_are_warned_of(name: str, setting: str, needed: str) -> None:
+    _, (warning,) = load_overridden(name, [setting])
+    leaf = setting.split("=")[0].split(".")[-1]
+    assert f"{leaf} has no effect here: it acts with {needed}" in warning
+
+
+@pytest.mark.parametrize("name", ONLY_WITH)
+def test_conditions_are_of_parameters_and_their_values(name: str) -> None:
+    """The other parameter can have the values; the default of some system that has them changes its results."""
+    section, leaf = name.split(".")
+    record = getattr(load_system("proactivepim"), section)
+    assert leaf in {parameter.name for parameter in dataclasses.fields(record)}
+    for condition in ONLY_WITH[name]:
+        system = load_system("proactivepim", {other: values[-1] for other, values in condition.items()})
+        assert settings_without_effect(system, [name]) == []
+
+
+def test_what_is_warned_of_has_no_effect() -> None:
+    """Nothing that a warning names changes a count."""
+    trace = a_trace("qr")
+    others = {
+        "placement.stripe_order": "unit-channel",
+        "placement.hot_by": "entries",
+        "cache.cache_subtables": "shared",
+    }
+    tried = 0
+    for name in ("proactivepim", "proactivepim-paper", "trim-bg", "pim-base"):
+        plain = simulate(trace, load_system(name))
+        for parameter in ONLY_WITH:
+            if parameter in ("placement.placement", "prefetch.prefetch_subtables"):
+                continue
+            value = others.get(parameter, 1)
+            system = load_system(name, {parameter: value})
+            if settings_without_effect(system, [parameter]):
+                tried += 1
+                changed = simulate(trace, system)
+                assert changed.cycles == plain.cycles, (name, parameter)
+                assert all((changed.counts[x] == plain.counts[x]).all() for x in plain.counts), (
+                    name,
+                    parameter,
+                )
+    assert tried > 30
 
 
 # Comments of a file.

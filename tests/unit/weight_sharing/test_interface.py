@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ppim.errors import UnknownNameError
+from ppim.errors import InputError, UnknownNameError
 from ppim.weight_sharing.base import ALGORITHMS, WeightSharing
 
 TABLES = (1, 2, 3, 27, 583, 100_003)
@@ -45,6 +45,17 @@ def test_parameters_make_the_same_sharing_again(name: str) -> None:
 def test_accesses_of_a_lookup_never_go_back_to_an_earlier_subtable(name: str) -> None:
     order = WeightSharing.from_parameters(name, {}).table(583).access_subtables
     assert list(order) == sorted(order)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS.names())
+@pytest.mark.parametrize("options", [{}, {"cores": 2}, {"cores": 4}, {"parts": 2}, {"parts": 8}], ids=str)
+def test_shared_subtables_have_names_that_the_algorithm_declares(name: str, options: dict[str, int]) -> None:
+    try:
+        sharing = WeightSharing.from_parameters(name, options)
+    except InputError:
+        return  # has no such option
+    shared = {part.name for part in sharing.table(583).subtables if part.shared}
+    assert shared <= set(sharing.algorithm.shared_names)
 
 
 def test_hash_folds_rows() -> None:

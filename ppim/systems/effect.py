@@ -1,0 +1,142 @@
+"""Which parameters act in a system: what a user sets and what cannot act is refused, or warned of.
+
+What the kind of system does not have is refused, in a file and as a setting alike. What the value of another
+parameter puts out of action may stand in a file, which others change, and is warned of as a setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
+from typing import Any
+
+from ppim.errors import InputError
+from ppim.systems.spec import SystemSpec
+
+SECTIONS = {
+    "host": ("memory", "host"),
+    "pim": ("memory", "pim", "placement", "cache", "prefetch", "compute"),
+}
+"""Kind of system -> the sections that act in it."""
+
+DIMM = "dimm"  # table of the second memory
+TWO_MEMORIES = ("tiers", *(f"{DIMM}.{part}" for part in ("memory", "pim", "placement", "cache", "compute")))
+"""What acts besides where a system has a second memory."""
+
+GIVEN_ELSEWHERE = {
+    "dimm.pim.barrier": "both memories wait at one; set it in [pim]",
+    "dimm.placement.partial_sum_fraction": "vectors are kept in the first memory; set it in [placement]",
+}
+"""Parameters of sections that act, but for these, and who has them."""
+
+HOSTS_CACHE = ("llc_bytes",)
+"""What acts of a host that keeps the shared subtables of a second memory."""
+
+Condition = dict[str, tuple[str, ...]]
+_SPREAD: Condition = {"placement.mapping": ("interleave", "duplicate", "hot")}
+_PAGES: Condition = {"placement.placement": ("page",), **_SPREAD}
+_PREFETCHES: Condition = {"prefetch.prefetch": ("table", "next", "all", "used")}
+_LRU: Condition = {"cache.policy": ("lru",)}
+_HOLDS: tuple[Condition, ...] = (_LRU, {"cache.policy": ("scratchpad",), **_PREFETCHES})
+_UNITS_ADD: Condition = {"pim.consumer": ("unit",)}
+ONLY_WITH: dict[str, tuple[Condition, ...]] = {
+    "pim.instruction_interval": ({"pim.frontend": ("per-channel",)},),
+    "pim.collect_cycles": ({"pim.collect": ("base-die", "tree")},),
+    "placement.placement": (_SPREAD,),
+    "placement.placement_seed": (_SPREAD,),
+    "placement.placement_page": ({"placement.placement": ("hash",), **_SPREAD},),
+    "placement.page_bytes": (_PAGES,),
+    "placement.stripe_bytes": (_PAGES,),
+    "placement.stripe_order": (_PAGES,),
+    "placement.hot_fraction": ({"placement.mapping": ("hot",)},),
+    "placement.hot_by": ({"placement.mapping": ("hot",)},),
+    "cache.cache_bytes": _HOLDS,
+    "cache.cache_line_bytes": _HOLDS,
+    "cache.cache_latency": _HOLDS,
+    "cache.cache_ways": (_LRU,),
+    "cache.cache_subtables": (_LRU,),
+    "prefetch.prefetch_subtables": (_PREFETCHES,),
+    "compute.macs": (_UNITS_ADD,),
+    "compute.mac_ghz": (_UNITS_ADD,),
+    "compute.unit_buffer_bursts": (_UNITS_ADD,),
+}
+"""Parameter -> what others must be, one of these sets of them, or it does not act."""
+
+
+def sections_of(system: SystemSpec) -> tuple[str, ...]:
+    """The sections that act in a system, by dotted name."""
+    sections = SECTIONS[system.kind]
+    if system.dimm is None:
+        return sections
+    return (*sections, *TWO_MEMORIES, *(["host"] if system.dimm.pim.consumer == "host" else []))
+
+
+def acts(system: SystemSpec, section: str, name: str) -> bool:
+    """Whether a parameter of a section that acts does so itself."""
+    if section == "host" and system.kind != "host":
+        return name in HOSTS_CACHE
+    return f"{section}.{name}" not in GIVEN_ELSEWHERE
+
+
+def refuse_what_cannot_act(system: SystemSpec, given: dict[str, Any], where: str) -> None:
+    """Refuse parameters that the kind of system does not have.
+
+    Parameters
+    ----------
+    system : SystemSpec
+    given : dict
+        What its file and settings give, as nested tables.
+    where : str
+        Begins the message.
+
+    Raises
+    ------
+    InputError
+        The first such parameter.
+    """
+    known = sections_of(system)
+    for section, name in _given_parameters(given):
+        dotted = f"{section}.{name}"
+        if dotted in GIVEN_ELSEWHERE:
+            raise InputError(f"{where}: {dotted}: {GIVEN_ELSEWHERE[dotted]}")
+        if section not in known or not acts(system, section, name):
+            raise InputError(f"{where}: {dotted}: {_why(system, section)}; leave it out")
+
+
+def _given_parameters(given: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(section, parameter) of all that nested tables give."""
+    tables = {name: table for name, table in given.items() if name != DIMM and isinstance(table, dict)}
+    tables |= {f"{DIMM}.{name}": table for name, table in given.get(DIMM, {}).items()}
+    for section, table in tables.items():
+        for name in table:
+            yield section, name
+
+
+def _why(system: SystemSpec, section: str) -> str:
+    if system.kind == "host":
+        return "has no effect, since a host has no PIM units"
+    if section == "host":
+        return "has no effect, since PIM units and not a host with a cache read the rows"
+    return "has no effect, since the system has one memory; add a [dimm] table"
+
+
+def settings_without_effect(system: SystemSpec, names: Iterable[str]) -> list[str]:
+    """Sentences on settings that the value of another parameter puts out of action; names are dotted."""
+    found = []
+    for name in names:
+        in_second = name.startswith(f"{DIMM}.")
+        parts = system.second if in_second else system
+        conditions = ONLY_WITH.get(name.removeprefix(f"{DIMM}."), ())
+        if conditions and not any(_holds(parts, condition) for condition in conditions):
+            needed = ", or ".join(map(_text, conditions))
+            found.append(f"{name} has no effect here: it acts with {needed}")
+    return found
+
+
+def _holds(system: SystemSpec, condition: Condition) -> bool:
+    return all(attrgetter(name)(system) in values for name, values in condition.items())
+
+
+def _text(condition: Condition) -> str:
+    parts = (f"{name.rpartition('.')[2]}={'|'.join(values)}" for name, values in condition.items())
+    return " and ".join(parts)
