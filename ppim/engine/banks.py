@@ -36,6 +36,7 @@ import numpy as np
 from numba import int32, int64
 from numpy.typing import NDArray
 
+from ppim.arrays import aligned_copy, aligned_full
 from ppim.dram.device import Device, Organization
 from ppim.dram.timing import COMMANDS, UNCONSTRAINED, distance_table
 from ppim.engine.codes import (
@@ -69,7 +70,6 @@ from ppim.engine.lanes import (
     where,
     whole_view,
 )
-from ppim.engine.memory import aligned_copy, aligned_full
 from ppim.jit import helper
 
 # Classes of later commands that have a vector each.

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ppim.program.state import Rings
     from ppim.systems.spec import SystemSpec
 
-CommandSink = Callable[[list[CommandStream]], object]
-"""Takes the next commands of one memory, by channel."""
+CommandSink = Callable[[int, list[CommandStream]], object]
+"""Takes the next commands of consecutive channels of one memory: the first one's number, and those of each."""
 
 KEPT_COMMANDS = 1 << 14  # of a channel, between two calls of the sink
 
@@ -47,12 +47,13 @@ class TracedPimEngine(PimEngine):
     def hand_on(self) -> bool:
         """Give the sink what is kept."""
         self.sink(
+            self.channels.start,
             [
                 command_stream(
                     self.device, np.column_stack((c.cycle, c.command, c.lane, c.row, c.column)).ravel()
                 )
                 for c in self.take_commands()
-            ]
+            ],
         )
         return True
 

@@ -146,7 +146,7 @@ class ProgramReplay:
             "accesses": lookups,  # a read is a lookup of its own
             "cache_hits": hits,
             "unit_accesses_max": unit_accesses.max(axis=1),
-            **engine_counts(self.engine, org.burst_bytes),
+            **engine_counts([self.engine], org.burst_bytes),
         }
         return SimulationResult(
             trace=self.path,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -14,17 +16,21 @@ from numpy.typing import NDArray
 from ppim.dram.load import load_device
 from ppim.engine.codes import ACTIVATE, PRECHARGE, READ, REFRESH, WRITE
 from ppim.engine.commands import CommandSink, make_pim_engine
+from ppim.engine.crew import Crew
 from ppim.engine.pim import account
 from ppim.engine.pim import state as s
+from ppim.engine.pim.board import give_up
 from ppim.engine.pim.engine import PimEngine
+from ppim.engine.pim.limits import limit_cycles
 from ppim.engine.pim.pair import PimPair, clock_ratio
+from ppim.engine.pim.parts import Part, channels_depend, divide
 from ppim.errors import InputError
 from ppim.mapping.base import UnitGeometry
 from ppim.mapping.tiers import Split, is_split, split_trace
 from ppim.program import llc
 from ppim.program.authors_write import ProgramWriter
 from ppim.program.builder import recipe as b
-from ppim.program.feed import FIRST_RING, ProgramFeed, feed_together, finish_together
+from ppim.program.feed import ProgramFeed, feed_together, finish_together
 from ppim.program.prepare import Prepared, prepare
 from ppim.program.split import SplitReader, split
 from ppim.program.state import SLOTS
@@ -126,8 +132,8 @@ def simulate(
     advance : callable
         Told the number of accesses each time some have been taken.
     threads : int
-        Threads of the PIM engine, at most; with more than one, the trace is read in another beside them.
-        The result is the same.
+        Most parts of the memory's channels that are simulated beside each other, where they meet only at
+        barriers; with more than one, the trace is read in another thread. The result is the same.
     program : binary file, optional
         Receives the program in the authors' text format.
     commands : sequence of callables, optional
@@ -139,35 +145,38 @@ def simulate(
         A trace, system and device that do not go together.
     """
     device = load_device(system.memory.device, system.memory.overrides)
-    run: _HostRun | _PimRun | _SplitRun
-    if system.kind == "host":
-        if program is not None:
-            raise InputError(f"system {system.name}: has no PIM units, so there is no program to write")
-        run = _HostRun(reader, system, device, *commands)
-    elif is_split(system):
-        if program is not None:
-            raise InputError(
-                f"system {system.name}: the format of programs has no second memory and no partial sums that are kept"
-            )
-        run = _SplitRun(reader, system, device, commands)
-    else:
-        run = _PimRun(reader, system, device, threads, program, *commands)
-    start = time.perf_counter()
-    batches = 0
-    chunks = reader.chunks()
-    for chunk in read_ahead(chunks) if threads > 1 else chunks:
-        run.feed(chunk)
-        batches = int(chunk.batch[-1]) + 1
-        advance(len(chunk.row))
-        del chunk  # the next one can have its memory
-    result = run.finish(batches)
-    result.seconds = time.perf_counter() - start
-    return result
+    with ExitStack() as stack:
+        run: _HostRun | _PimRun | _SplitRun
+        if system.kind == "host":
+            if program is not None:
+                raise InputError(f"system {system.name}: has no PIM units, so there is no program to write")
+            run = _HostRun(reader, system, device, *commands)
+        elif is_split(system):
+            if program is not None:
+                raise InputError(
+                    f"system {system.name}: the format of programs has no second memory and no partial sums that are kept"
+                )
+            run = _SplitRun(reader, system, device, commands)
+        else:
+            run = _PimRun(reader, system, device, threads, program, *commands)
+            stack.enter_context(run.crew)
+        start = time.perf_counter()
+        batches = 0
+        chunks = reader.chunks()
+        for chunk in read_ahead(chunks) if threads > 1 else chunks:
+            run.feed(chunk)
+            batches = int(chunk.batch[-1]) + 1
+            advance(len(chunk.row))
+            del chunk  # the next one can have its memory
+        result = run.finish(batches)
+        result.seconds = time.perf_counter() - start
+        return result
 
 
-def engine_counts(engine: PimEngine, burst_bytes: int) -> Counts:
-    """What the PIM engine counted, by column of the stats CSV."""
-    counted = engine.counters
+def engine_counts(engines: Sequence[PimEngine], burst_bytes: int) -> Counts:
+    """What the engines of a memory's parts counted, by column of the stats CSV."""
+    counted = np.concatenate([engine.counters for engine in engines])
+    classes = np.concatenate([engine.classes for engine in engines])
     reads, hits = counted[:, s.READS], counted[:, s.ROW_HITS]
     external = counted[:, s.READ_OUT_BURSTS] + counted[:, s.DELIVER_BURSTS] + counted[:, s.TRANSFER_BURSTS]
     return {
@@ -185,13 +194,44 @@ def engine_counts(engine: PimEngine, burst_bytes: int) -> Counts:
         "bytes_delivered": counted[:, s.DELIVER_BURSTS] * burst_bytes,
         "transfer_cycles": counted[:, s.TRANSFER_CYCLES],
         "compute_cycles": counted[:, s.COMPUTE_CYCLES],
-        **{name: engine.classes[:, column] for name, column in CYCLE_CLASSES.items()},
-        "limit_cycles": np.full(len(counted), max(engine.limits.values())),
+        **{name: classes[:, column] for name, column in CYCLE_CLASSES.items()},
+        "limit_cycles": np.full(len(counted), max(engine_limits(engines).values())),
     }
 
 
+def engine_limits(engines: Sequence[PimEngine]) -> dict[str, int]:
+    """After `finish`: lower bounds of a memory's cycles, by what sets them."""
+    return limit_cycles(
+        engines[0].parameters, [engine.rings for engine in engines], [engine.state for engine in engines]
+    )
+
+
+class _PartRun:
+    """Some channels' part of the program, built and run on their units, in step."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        device: Device,
+        part: Part,
+        max_row_bursts: int,
+        commands: CommandSink | None,
+    ) -> None:
+        self.program = ProgramFeed(prepared, part.channels)
+        self.engine = make_pim_engine(
+            device,
+            prepared.system,
+            self.program.rings,
+            sink=commands,
+            delivers_per_lookup=prepared.delivers_per_lookup,
+            max_row_bursts=max_row_bursts,
+            part=part,
+        )
+        self.program.begin(self.engine)
+
+
 class _PimRun:
-    """A program built from the trace and run on PIM units, in step."""
+    """A program built from the trace and run on PIM units; where channels meet only at barriers, on several threads."""
 
     def __init__(
         self,
@@ -203,51 +243,51 @@ class _PimRun:
         commands: CommandSink | None = None,
     ) -> None:
         self.reader, self.system, self.device = reader, system, device
-        self.prepared: Prepared = prepare(
-            reader.meta, device, system, count_accesses=lambda: access_profile(reader)
-        )
-        self.program = ProgramFeed(self.prepared, FIRST_RING * threads)
-        self.engine = make_pim_engine(
-            device,
-            self.prepared.system,
-            self.program.rings,
-            sink=commands,
-            delivers_per_lookup=self.prepared.delivers_per_lookup,
-            max_row_bursts=int(self.prepared.placement.row_bursts.max()),
-            threads=threads,
-        )
-        self.program.begin(self.engine)
-        self.writer = None if program is None else ProgramWriter(self.prepared, device, program)
+        prepared = prepare(reader.meta, device, system, count_accesses=lambda: access_profile(reader))
+        if channels_depend(prepared.system, prepared.delivers_per_lookup):
+            threads = 1
+        max_row_bursts = int(prepared.placement.row_bursts.max())
+        parts = divide(device.organization.channels, threads)
+        self.parts = [_PartRun(prepared, device, part, max_row_bursts, commands) for part in parts]
+        self.engines = [part.engine for part in self.parts]
+        self.crew = Crew(len(parts), partial(give_up, parts[0].board))
+        self.writer = None if program is None else ProgramWriter(prepared, device, program)
         # Loads or compiles the kernel, so that the time taken is that of the simulation.
-        self.engine.run(final=False)
+        self.engines[0].run(final=False)
 
     def feed(self, chunk: TraceChunk) -> None:
         """Build and run the turns of a chunk."""
-        self.program.feed(chunk)
+        self.crew.take([partial(part.program.feed, chunk) for part in self.parts])
         if self.writer is not None:
             self.writer.feed(chunk)
 
     def finish(self, batches: int) -> SimulationResult:
         """Send the last transfers, run to the end, collect."""
-        self.program.finish()
+        self.crew.take([part.program.finish for part in self.parts])
         if self.writer is not None:
             self.writer.finish()
-        self.engine.finish()
-        return pim_result(self.reader, self.system, self.device, self.program, self.engine, batches)
+        self.crew.wait()
+        cycles = max(engine.cycles for engine in self.engines)
+        for engine in self.engines:
+            engine.finish(cycles)
+        programs = [part.program for part in self.parts]
+        return pim_result(self.reader, self.system, self.device, programs, self.engines, batches, cycles)
 
 
 def pim_result(
     reader: TraceReader,
     system: SystemSpec,
     device: Device,
-    program: ProgramFeed,
-    engine: PimEngine,
+    programs: Sequence[ProgramFeed],
+    engines: Sequence[PimEngine],
     batches: int,
-    cycles: int | None = None,
+    cycles: int,
 ) -> SimulationResult:
-    """What one memory's units did; `cycles` is the run's length if another memory ended later."""
-    p, built = program.prepared, program.state.counts
-    unit_accesses = program.state.unit_accesses.reshape(p.recipe.channels, p.recipe.units_per_channel)
+    """What the units of one memory did, by the programs and engines of its parts, until `cycles`."""
+    prepared = programs[0].prepared
+    built = np.concatenate([program.state.counts for program in programs])
+    unit_accesses = np.concatenate([program.state.unit_accesses for program in programs])
+    unit_accesses = unit_accesses.reshape(prepared.geometry.channels, -1)
     counts = {
         "batches": np.full(len(built), batches),
         "lookups": built[:, b.LOOKUPS],
@@ -256,7 +296,7 @@ def pim_result(
         "cache_misses": built[:, b.CACHE_MISSES],
         "bytes_cache": built[:, b.BYTES_CACHE],
         "unit_accesses_max": unit_accesses.max(axis=1),
-        **engine_counts(engine, device.organization.burst_bytes),
+        **engine_counts(engines, device.organization.burst_bytes),
     }
     return SimulationResult(
         trace=reader.path,
@@ -264,14 +304,14 @@ def pim_result(
         system=system,
         device=device,
         memory="hbm" if device.is_hbm else "dimm",
-        cycles=engine.cycles if cycles is None else cycles,
+        cycles=cycles,
         batches=batches,
         counts=counts,
         unit_accesses=unit_accesses,
-        issue_slots=int(program.rings.stream[:, SLOTS].sum()),
-        limits=engine.limits,
-        footprint=p.footprint,
-        warnings=_pim_warnings(p, system),
+        issue_slots=sum(int(program.rings.stream[:, SLOTS].sum()) for program in programs),
+        limits=engine_limits(engines),
+        footprint=prepared.footprint,
+        warnings=_pim_warnings(prepared, system),
     )
 
 
@@ -332,7 +372,7 @@ class _SplitRun:
             if len(self.systems) == 1:
                 raise
             raise InputError(f"{MEMORIES[memory]}: {error}") from error
-        return ProgramFeed(prepared, FIRST_RING)
+        return ProgramFeed(prepared)
 
     def _make_engine(self, memory: int, is_tied: bool, sink: CommandSink | None) -> PimEngine:
         prepared = self.programs[memory].prepared
@@ -361,7 +401,7 @@ class _SplitRun:
         for system, device, program, engine, end in zip(
             self.systems, self.devices, self.programs, self.engines, cycles, strict=True
         ):
-            result = pim_result(self.reader, system, device, program, engine, batches, end)
+            result = pim_result(self.reader, system, device, [program], [engine], batches, end)
             if self.systems[0].placement.partial_sum_fraction > 0:
                 result.counts["partial_sum_hits"] = program.state.counts[:, b.PARTIAL_SUM_HITS]
             results.append(result)
@@ -419,13 +459,13 @@ class _HostRun:
             )
             self.replay.feed(self.requests[:n], np.zeros(n, dtype=np.bool_), self.cycles[:n])
             if self.commands is not None:
-                self.commands(self.replay.take_commands())
+                self.commands(0, self.replay.take_commands())
 
     def finish(self, batches: int) -> SimulationResult:
         """Drain the memory and collect."""
         host = self.replay.finish()
         if self.commands is not None and host.command_streams is not None:
-            self.commands(host.command_streams)
+            self.commands(0, host.command_streams)
         burst = self.device.organization.burst_bytes
         columns = host.column_commands
         counted = self.counted

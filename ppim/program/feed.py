@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -77,31 +77,39 @@ def start_of_last_turn(chunk: TraceChunk) -> int:
     return int(np.flatnonzero(changes)[-1]) + 1 if changes.any() else 0
 
 
+def _joined(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+    """One column behind the other; as a chunk's not to be written to, so that one kernel takes both."""
+    column = np.concatenate((first, second))
+    column.flags.writeable = False
+    return column
+
+
 class ProgramFeed:
     """Builds the program of a trace into rings that a consumer empties.
 
     Parameters
     ----------
     prepared : Prepared
-    ring : int
-        Rows of the rings at first.
+    channels : range, optional
+        Only the part of the program that is for these channels, which get no rows from others.
     """
 
-    def __init__(self, prepared: Prepared, ring: int = FIRST_RING) -> None:
+    def __init__(self, prepared: Prepared, channels: range | None = None) -> None:
         self.prepared = prepared
-        self.state = make_build_state(prepared)
-        streams = 1 if prepared.recipe.global_stream else prepared.recipe.channels
-        self.rings = make_rings(streams, ring, ring, ring, ring)
+        self.recipe = prepared.recipe if channels is None else b.recipe_for(prepared.recipe, channels)
+        self.state = make_build_state(self.recipe, prepared.placement)
+        streams = 1 if self.recipe.global_stream else self.recipe.channels
+        self.rings = make_rings(streams, FIRST_RING, FIRST_RING, FIRST_RING, FIRST_RING)
         self.waiting: TraceChunk | None = None
 
     def begin(self, consumer: Consumer) -> None:
         """Start the program with what comes before its first turn."""
         self.consumer = consumer
-        if self.prepared.recipe.prefetch == b.PREFETCH_ALL:
-            rows = int(self.prepared.recipe.resident.sum())
+        if self.recipe.prefetch == b.PREFETCH_ALL:
+            rows = int(self.recipe.resident.sum())
             while self.rings.instructions.shape[1] <= rows:
                 self.grow()
-            prefetch_all(self.rings, self.prepared.recipe, self.prepared.placement, self.state)
+            prefetch_all(self.rings, self.recipe, self.prepared.placement, self.state)
 
     def feed(self, chunk: TraceChunk) -> None:
         """Build the turns of a chunk and have them taken."""
@@ -109,11 +117,11 @@ class ProgramFeed:
 
     def stretch(self, chunk: TraceChunk) -> b.Accesses:
         """What can be built once a chunk is known."""
-        if self.prepared.recipe.prefetch != b.PREFETCH_NEXT:
+        if self.recipe.prefetch != b.PREFETCH_NEXT:
             return b.Accesses(*chunk, n=len(chunk.row))
         # The last turn waits until the one after it is known, whose rows are fetched before it.
         if self.waiting is not None:
-            chunk = type(chunk)(*(np.concatenate(pair) for pair in zip(self.waiting, chunk, strict=True)))
+            chunk = type(chunk)(*(_joined(*pair) for pair in zip(self.waiting, chunk, strict=True)))
         n = start_of_last_turn(chunk)
         self.waiting = type(chunk)(*(column[n:].copy() for column in chunk))
         return b.Accesses(*chunk, n=n)
@@ -129,7 +137,7 @@ class ProgramFeed:
 
     def end(self) -> None:
         """Emit the last turn's transfers."""
-        recipe = self.prepared.recipe
+        recipe = self.recipe
         while True:
             pending = self.state.pending[b.PENDING_BAGS] * recipe.units_per_channel
             needed = pending * (1 if recipe.global_stream else recipe.channels)
@@ -146,8 +154,9 @@ class ProgramFeed:
 
     def build(self, accesses: b.Accesses, position: int, scratch: NDArray[np.int64]) -> int:
         """Build turns from an access on while they fit; position of the first access that was not taken."""
-        p = self.prepared
-        return build_turns(self.rings, p.recipe, p.placement, self.state, accesses, position, scratch)
+        return build_turns(
+            self.rings, self.recipe, self.prepared.placement, self.state, accesses, position, scratch
+        )
 
     def grow(self) -> None:
         """A turn does not fit."""
@@ -161,7 +170,7 @@ def feed_together(feeds: Sequence[ProgramFeed], stretches: Sequence[b.Accesses],
     Each memory's stretch has the same turns, but for one at its end that may still wait.
     """
     scratch = [
-        np.empty(b.scratch_size(feed.prepared.recipe, len(stretch.row)), dtype=np.int64)
+        np.empty(b.scratch_size(feed.recipe, len(stretch.row)), dtype=np.int64)
         for feed, stretch in zip(feeds, stretches, strict=True)
     ]
     positions = [0] * len(feeds)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ppim.arrays import aligned_full, integers
 from ppim.errors import InputError
 from ppim.mapping.base import (
     DUPLICATED,
@@ -140,6 +141,7 @@ def prepare(
         vector_bursts=bytes_to_bursts(vector_bytes, geometry.burst_bytes * slices),
         channels=geometry.channels,
         units_per_channel=geometry.units_per_channel,
+        first_unit=0,
         global_stream=int(system.pim.frontend == "global"),
         prefetch=_PREFETCH[system.prefetch.schedule],
         only_used=int(system.prefetch.only_used),
@@ -362,29 +364,29 @@ def _turn_bytes(system: SystemSpec) -> int:
     return system.cache.cache_bytes // buffers
 
 
-def make_build_state(prepared: Prepared) -> b.BuildState:
+def make_build_state(recipe: b.Recipe, placement: Placement) -> b.BuildState:
     """An empty builder."""
-    geometry = prepared.geometry
-    streams = 1 if prepared.recipe.global_stream else geometry.channels
-    sets, ways = prepared.recipe.cache_sets, prepared.recipe.cache_ways
-    pending = np.zeros(b.N_PENDING, dtype=np.int64)
+    units = recipe.channels * recipe.units_per_channel
+    streams = 1 if recipe.global_stream else recipe.channels
+    sets, ways = recipe.cache_sets, recipe.cache_ways
+    pending = integers(b.N_PENDING)
     pending[b.PENDING_TURN] = NONE
-    most_rows = int(prepared.recipe.resident.sum(axis=1).max())
+    most_rows = int(recipe.resident.sum(axis=1).max())
     return b.BuildState(
         pending=pending,
-        slot_of_unit=np.full(geometry.units, NONE, dtype=np.int64),
-        touched=np.zeros(geometry.units, dtype=np.int64),
-        turn_lookups=np.zeros(geometry.units, dtype=np.int64),
-        prefetched=np.zeros(streams, dtype=np.int64),
-        counts=np.zeros((geometry.channels, b.N_BUILD_COUNTS), dtype=np.int64),
-        unit_accesses=np.zeros(geometry.units, dtype=np.int64),
-        opened=np.zeros(geometry.units, dtype=np.int64),
-        recent=np.zeros((geometry.units, prepared.recipe.accumulators), dtype=np.int64),
-        held=np.zeros((2, most_rows if prepared.recipe.only_used else 0), dtype=np.int64),
-        fetched=np.zeros((most_rows, b.FETCHED_COLUMNS), dtype=np.int64),
+        slot_of_unit=aligned_full((units,), NONE, np.int64),
+        touched=integers(units),
+        turn_lookups=integers(placement.units),
+        prefetched=integers(streams),
+        counts=integers(recipe.channels, b.N_BUILD_COUNTS),
+        unit_accesses=integers(units),
+        opened=integers(units),
+        recent=integers(units, recipe.accumulators),
+        held=integers(2, most_rows if recipe.only_used else 0),
+        fetched=integers(most_rows, b.FETCHED_COLUMNS),
         # One set more than the cache has: its stamp is the clock of the unit's cache.
-        cache_tags=np.full((geometry.units, sets + 1, ways), EMPTY, dtype=np.int64),
-        cache_stamps=np.zeros((geometry.units, sets + 1, ways), dtype=np.int64),
+        cache_tags=aligned_full((units, sets + 1, ways), EMPTY, np.int64),
+        cache_stamps=integers(units, sets + 1, ways),
     )
 
 

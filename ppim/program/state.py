@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppim.arrays import integers
 from ppim.jit import helper
 from ppim.program.instruction import INSTRUCTION_COLUMNS, LOOKUP_COLUMNS, SUM_COLUMNS
 from ppim.tables import bare, bare_rows
@@ -21,12 +22,11 @@ TURN_CLOSED = 1  # 1 once its transfers are in the streams
 TURN_BATCH = 2
 TURN_FIRST_LOOKUP = 3
 TURN_FIRST_SUM = 4
-TURN_GROUPS = 5  # from here on two columns for each group of channels, so that threads share none:
-TURN_DONE = 0  # how much of TURN_LEFT is complete
-TURN_END = 1  # when, memory cycles
-GROUP_COLUMNS = 2
-MAX_GROUPS = 8
-TURN_COLUMNS = TURN_GROUPS + MAX_GROUPS * GROUP_COLUMNS
+TURN_DONE = 5  # how much of TURN_LEFT is complete
+TURN_END = 6  # when, memory cycles
+TURN_TWIN_DONE = 7  # 1: the same turn of another memory is complete
+TURN_TWIN_END = 8  # when, in cycles of this memory
+TURN_COLUMNS = 9
 
 # Positions in `marks`; OLDEST_TURN and the releases are the engine's.
 NEXT_LOOKUP = 0
@@ -134,21 +134,21 @@ def make_rings(n_streams: int, instructions: int, lookups: int, sums: int, turns
     def capacity(least: int) -> int:
         return 1 << max(least - 1, 1).bit_length()
 
-    stream = np.zeros((n_streams, STREAM_COLUMNS), dtype=np.int64)
+    stream = integers(n_streams, STREAM_COLUMNS)
     stream[:, FRONT] = FRONT_EMPTY
     return as_rings(
-        instructions=np.zeros((n_streams, capacity(instructions), INSTRUCTION_COLUMNS), dtype=np.int64),
+        instructions=integers(n_streams, capacity(instructions), INSTRUCTION_COLUMNS),
         stream=stream,
-        lookups=np.zeros((capacity(lookups), LOOKUP_COLUMNS), dtype=np.int64),
-        sums=np.zeros((capacity(sums), SUM_COLUMNS), dtype=np.int64),
-        turns=np.zeros((capacity(turns), TURN_COLUMNS), dtype=np.int64),
-        marks=np.zeros(N_MARKS, dtype=np.int64),
+        lookups=integers(capacity(lookups), LOOKUP_COLUMNS),
+        sums=integers(capacity(sums), SUM_COLUMNS),
+        turns=integers(capacity(turns), TURN_COLUMNS),
+        marks=integers(N_MARKS),
     )
 
 
 def grow_ring(ring: np.ndarray, first: int, stop: int) -> np.ndarray:
     """A ring of twice the capacity with rows first..stop-1 at their new places."""
-    larger = np.zeros((2 * len(ring), *ring.shape[1:]), dtype=ring.dtype)
+    larger = integers(2 * len(ring), *ring.shape[1:])
     rows = np.arange(first, stop)
     larger[rows & (len(larger) - 1)] = ring[rows & (len(ring) - 1)]
     return larger

@@ -57,10 +57,10 @@ def command_files(folder: Path, names: Sequence[str]) -> Iterator[list[BinaryIO]
         raise
 
 
-def write_all(files: Sequence[BinaryIO], streams: Sequence[CommandStream]) -> None:
-    """Append the next commands of every channel to its file."""
-    for file, commands in zip(files, streams, strict=True):
-        write_commands(file, commands)
+def write_all(files: Sequence[BinaryIO], first: int, streams: Sequence[CommandStream]) -> None:
+    """Append the next commands of channels from `first` on to their files."""
+    for channel, commands in enumerate(streams, first):
+        write_commands(files[channel], commands)
 
 
 def write_commands(file: BinaryIO, commands: CommandStream) -> None:

@@ -94,10 +94,10 @@ def _run(
             n_requests += chunk.address.size
             n_beyond += places.count_beyond(chunk.address)
             if command_streams:
-                write_all(command_streams, run.take_commands())
+                write_all(command_streams, 0, run.take_commands())
             bar.update(chunk.address.size)
         result = run.finish()
-    write_all(command_streams, result.command_streams or [])
+    write_all(command_streams, 0, result.command_streams or [])
     figures = ReplayFigures(device, result.cycles, channel_counts(result))
     front = FrontEnd(
         path=str(trace.path),

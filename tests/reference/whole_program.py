@@ -100,7 +100,7 @@ def build_parts(
 
 def _build_chunks(trace: SmallTrace, prepared: Prepared, chunks: list[TraceChunk]) -> WholeProgram:
     recipe, placement = prepared.recipe, prepared.placement
-    state = make_build_state(prepared)
+    state = make_build_state(recipe, placement)
     accesses = len(trace.accesses.row)
     transfers = (len(trace.bags) + trace.meta.batch_size) * len(trace.schemes) * prepared.geometry.units
     prefetches = (len(trace.bags) + 1) * int(recipe.resident.sum())

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.arrays import aligned_full
 from ppim.dram.address import address_map
 from ppim.dram.device import Device
 from ppim.engine.banks import Banks, ChannelBanks, channel_banks, make_banks
 from ppim.engine.codes import NEVER
 from ppim.engine.lanes import LANES, row_view, whole_view
-from ppim.engine.memory import aligned_full
 from ppim.engine.refresh import INTERVAL, refresh_plan
 from ppim.jit import helper
 

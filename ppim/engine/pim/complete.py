@@ -10,7 +10,6 @@ from ppim.engine.pim.state import (
     ACCUMULATOR_FREE,
     ACCUMULATOR_SUM,
     ACTS_AFTER,
-    BARRIER_BATCH,
     BUFFER_BURSTS,
     BUFFER_COMPLETE,
     BUFFER_END,
@@ -18,7 +17,6 @@ from ppim.engine.pim.state import (
     COMPUTE_CYCLES,
     COMPUTE_FREE,
     FINISH,
-    GROUP,
     NEXT_EVENT,
     OPEN,
     TRANSFERS_WAITING,
@@ -44,20 +42,9 @@ from ppim.program.instruction import (
 from ppim.program.state import (
     FRONT,
     FRONT_ACCUMULATOR,
-    FRONT_BARRIER,
-    FRONT_READY,
-    GROUP_COLUMNS,
     NEXT_SLOT,
-    NEXT_TURN,
-    OLDEST_TURN,
-    RELEASE,
-    RELEASE_NEXT,
-    TURN_BATCH,
-    TURN_CLOSED,
     TURN_DONE,
     TURN_END,
-    TURN_GROUPS,
-    TURN_LEFT,
     WAKE,
 )
 
@@ -71,39 +58,6 @@ def finish_at(state, channel, cycle):
 
 
 @helper(forceinline=True)
-def release_turns(parameters, rings, n_groups):
-    """Advance over complete turns and wake the streams that waited for them; whether there were any."""
-    oldest = rings.marks[OLDEST_TURN]
-    while oldest < rings.marks[NEXT_TURN]:
-        turn = rings.turns[oldest & rings.turn_mask]
-        done, end = 0, 0
-        # Behind the groups of channels, the turn's completion in another memory.
-        for group in range(n_groups + parameters.tied):
-            column = TURN_GROUPS + group * GROUP_COLUMNS
-            done += turn[column + TURN_DONE]
-            end = max(end, turn[column + TURN_END])
-        if not turn[TURN_CLOSED] or done < turn[TURN_LEFT]:
-            break
-        rings.marks[RELEASE_NEXT] = max(rings.marks[RELEASE_NEXT], end)
-        oldest += 1
-        same_batch = (
-            oldest < rings.marks[NEXT_TURN]
-            and rings.turns[oldest & rings.turn_mask, TURN_BATCH] == turn[TURN_BATCH]
-        )
-        if parameters.barrier != BARRIER_BATCH or not same_batch:
-            rings.marks[RELEASE] = rings.marks[RELEASE_NEXT] + parameters.host_latency
-    if oldest == rings.marks[OLDEST_TURN]:
-        return False
-    rings.marks[OLDEST_TURN] = oldest
-    for stream in range(rings.n_streams):
-        if rings.stream[stream, FRONT] == FRONT_BARRIER:
-            rings.stream[stream, FRONT] = FRONT_READY
-            opens = max(rings.stream[stream, NEXT_SLOT], rings.marks[RELEASE])
-            rings.stream[stream, WAKE] = min(rings.stream[stream, WAKE], opens)
-    return True
-
-
-@helper(forceinline=True)
 def complete_one(rings, state, channel, turn, cycle):
     """One demand access, deliver, hit or transfer of a turn is complete at `cycle`.
 
@@ -112,9 +66,8 @@ def complete_one(rings, state, channel, turn, cycle):
     state.channel[channel, OPEN] -= 1
     finish_at(state, channel, cycle)
     row = rings.turns[turn & rings.turn_mask]
-    column = TURN_GROUPS + state.channel[channel, GROUP] * GROUP_COLUMNS
-    row[column + TURN_DONE] += 1
-    row[column + TURN_END] = max(row[column + TURN_END], cycle)
+    row[TURN_DONE] += 1
+    row[TURN_END] = max(row[TURN_END], cycle)
 
 
 @helper(forceinline=True)

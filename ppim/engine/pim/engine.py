@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.arrays import aligned_full, integers
 from ppim.dram.timing import distance_table
 from ppim.engine.banks import (
     ALL_LANES,
@@ -25,10 +25,10 @@ from ppim.engine.pim import state as s
 from ppim.engine.pim.apart.setup import bank_rules, can_run, make_apart
 from ppim.engine.pim.apart.state import Apart
 from ppim.engine.pim.heap import HEAP_COLUMNS
+from ppim.engine.pim.parts import GivenUp, Part, channels_depend, divide
 from ppim.engine.pim.run import run, settle_all
-from ppim.engine.pim.threads import GATE_SIZE
 from ppim.errors import InputError, PpimError
-from ppim.program.state import MAX_GROUPS, WAKE, Rings
+from ppim.program.state import WAKE, Rings
 
 if TYPE_CHECKING:
     from ppim.dram.device import Device
@@ -66,7 +66,7 @@ def units_of_channel(device: Device, level: str) -> int:
     ]
 
 
-def make_parameters(device: Device, system: SystemSpec, *, tied: bool = False) -> s.Parameters:
+def make_parameters(device: Device, system: SystemSpec, part: Part, *, tied: bool = False) -> s.Parameters:
     """Resolve device and system to the integers that kernels use."""
     org, timing, pim = device.organization, device.timing, system.pim
     if org.banks > MAX_LANES:
@@ -84,7 +84,9 @@ def make_parameters(device: Device, system: SystemSpec, *, tied: bool = False) -
     staggered = policy == "RANK_LEVEL_STAGGERED"
     is_global = pim.frontend == "global"
     return s.Parameters(
-        channels=org.channels,
+        channels=len(part.channels),
+        part=part.number,
+        parts=part.of,
         units=units,
         banks_per_unit=banks_per_unit,
         bank_mask=-1 if banks_per_unit == MAX_LANES else (1 << banks_per_unit) - 1,
@@ -195,13 +197,9 @@ def _moving_words(p: s.Parameters) -> int:
     return _power_of_two(max(account.LEAST_RING_CYCLES, 4 * ahead) // account.WORD_CYCLES + 1)
 
 
-def _integers(*shape: int) -> NDArray[np.int64]:
-    return np.zeros(shape, dtype=np.int64)
-
-
 def _no_sums(*shape: int) -> NDArray[np.int64]:
     """Accumulators that no sum has left."""
-    return np.full((*shape, s.ACCUMULATOR_COLUMNS), s.NO_SUM, dtype=np.int64)
+    return aligned_full((*shape, s.ACCUMULATOR_COLUMNS), s.NO_SUM, np.int64)
 
 
 def _free_list(entries: NDArray[np.int64], first: int) -> None:
@@ -211,14 +209,8 @@ def _free_list(entries: NDArray[np.int64], first: int) -> None:
     entries[:, n - 1, s.ENTRY_NEXT] = s.NO_ENTRY
 
 
-def _groups(channels: int, n_groups: int) -> NDArray[np.int64]:
-    """Group of each channel: equal runs of channels, as the kernel takes them."""
-    starts = np.arange(n_groups) * channels // n_groups
-    return np.searchsorted(starts, np.arange(channels), side="right") - 1
-
-
 def _widened(heaps: NDArray[np.int64], capacity: int) -> NDArray[np.int64]:
-    wider = _integers(heaps.shape[0], capacity, heaps.shape[2])
+    wider = integers(heaps.shape[0], capacity, heaps.shape[2])
     wider[:, : heaps.shape[1]] = heaps
     return wider
 
@@ -227,7 +219,7 @@ def _longer(
     rings: NDArray[np.int64], heads: NDArray[np.int64], tails: NDArray[np.int64], capacity: int
 ) -> NDArray[np.int64]:
     """A ring for each channel and unit with rows head..tail-1 at their new places."""
-    longer = _integers(*rings.shape[:2], capacity, rings.shape[3])
+    longer = integers(*rings.shape[:2], capacity, rings.shape[3])
     for channel, unit in np.ndindex(*heads.shape):
         live = np.arange(int(heads[channel, unit]), int(tails[channel, unit]))
         longer[channel, unit, live & (capacity - 1)] = rings[channel, unit, live & (rings.shape[2] - 1)]
@@ -250,8 +242,9 @@ class PimEngine:
         Bursts of the longest subtable row.
     keep_commands : int
         Commands per channel to keep between two `take_commands`; 0 keeps none.
-    threads : int
-        Threads to run channels on, at most; used where channels meet only at barriers. The result is the same.
+    part : Part, optional
+        Only these channels are run, of streams and counts that begin with the first of them; where channels
+        meet only at barriers. Each part's `run` waits for others, so each needs a thread.
     tied : bool
         Turns wait for those of another memory: run both with `PimPair`.
     """
@@ -265,10 +258,11 @@ class PimEngine:
         delivers_per_lookup: int,
         max_row_bursts: int,
         keep_commands: int = 0,
-        threads: int = 1,
+        part: Part | None = None,
         tied: bool = False,
     ) -> None:
-        self.parameters = p = make_parameters(device, system, tied=tied)
+        part = part or divide(device.organization.channels, 1)[0]
+        self.parameters = p = make_parameters(device, system, part, tied=tied)
         self.rings = rings
         distances = pim_distances(device, system)
         rules = bank_rules(p, distances)
@@ -282,11 +276,8 @@ class PimEngine:
         else:
             self.banks = make_banks(device, p.channels, distances, activate_windows=windows)
         self.delivers_per_lookup = delivers_per_lookup
-        collects = p.collect != s.COLLECT_HOST
-        self.together = bool(delivers_per_lookup or p.global_stream or p.accumulators or collects)
-        self.threads = 1 if self.together or tied else max(1, min(threads, p.channels, MAX_GROUPS))
-        self.gate = np.zeros(GATE_SIZE, dtype=np.int64)
-        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
+        self.together = channels_depend(system, delivers_per_lookup)
+        self.board, self.channels = part.board, part.channels
         runs = -(-max_row_bursts // p.bursts_per_row) + 1
         entries = -(-runs // p.banks_per_unit)
         if 0 < p.queue_entries < entries:
@@ -301,25 +292,25 @@ class PimEngine:
         kinds = 2 if p.phases == s.PHASES_NEXT else 1  # of queues in a bank
         pool = max(INITIAL_ENTRIES, kinds * p.lanes * p.queue_entries + 2 * p.units * runs)
         state = s.as_state(
-            channel=_integers(c, s.CHANNEL_COLUMNS),
-            lane=_integers(c, kinds * p.lanes, s.LANE_COLUMNS),
-            window=_integers(c, kinds * p.lanes, p.window, s.WINDOW_COLUMNS),
-            entries=_integers(c, pool, s.ENTRY_COLUMNS),
-            joins=_integers(c, _power_of_two(4 * p.units * runs), s.JOIN_COLUMNS),
-            unit=_integers(c, kinds * p.units, s.UNIT_COLUMNS),
-            phases=_integers(c, kinds * p.units, INITIAL_PHASES, s.PHASE_COLUMNS),
-            buffer=_integers(c, p.units, self._buffer_ring(p, rings), s.BUFFER_COLUMNS),
+            channel=integers(c, s.CHANNEL_COLUMNS),
+            lane=integers(c, kinds * p.lanes, s.LANE_COLUMNS),
+            window=integers(c, kinds * p.lanes, p.window, s.WINDOW_COLUMNS),
+            entries=integers(c, pool, s.ENTRY_COLUMNS),
+            joins=integers(c, _power_of_two(4 * p.units * runs), s.JOIN_COLUMNS),
+            unit=integers(c, kinds * p.units, s.UNIT_COLUMNS),
+            phases=integers(c, kinds * p.units, INITIAL_PHASES, s.PHASE_COLUMNS),
+            buffer=integers(c, p.units, self._buffer_ring(p, rings), s.BUFFER_COLUMNS),
             accumulators=_no_sums(c, p.units, p.accumulators),
-            transfers=_integers(c, len(rings.sums), HEAP_COLUMNS),
-            delivers=_integers(len(rings.stream), self._deliver_heap(rings), HEAP_COLUMNS),
-            account=_integers(c, account.ACCOUNT_COLUMNS),
-            moving=_integers(c, _moving_words(p)),
-            tally=_integers(
+            transfers=integers(c, len(rings.sums), HEAP_COLUMNS),
+            delivers=integers(len(rings.stream), self._deliver_heap(rings), HEAP_COLUMNS),
+            account=integers(c, account.ACCOUNT_COLUMNS),
+            moving=integers(c, _moving_words(p)),
+            tally=integers(
                 c, p.lanes + (p.lanes >> p.column_set_bits) + p.ranks + p.units, limits.TALLY_COLUMNS
             ),
-            peaks=_integers(c, limits.N_LIMITS),
-            bounds=_integers(limits.BOUNDS_SIZE),
-            log=_integers(c, keep_commands + s.LOG_MARGIN if keep_commands else 0, s.LOG_COLUMNS),
+            peaks=integers(c, limits.N_LIMITS),
+            bounds=integers(limits.BOUNDS_SIZE),
+            log=integers(c, keep_commands + s.LOG_MARGIN if keep_commands else 0, s.LOG_COLUMNS),
         )
         _free_list(state.entries, 0)
         state.lane[:, :, [s.TAIL_FIRST, s.TAIL_LAST]] = s.NO_ENTRY
@@ -337,7 +328,6 @@ class PimEngine:
         for column, value in initial.items():
             state.channel[:, column] = value
         rings.stream[:, WAKE] = NEVER
-        state.channel[:, s.GROUP] = _groups(c, self.threads)
         return state
 
     def _buffer_ring(self, p: s.Parameters, rings: Rings) -> int:
@@ -373,7 +363,7 @@ class PimEngine:
     @property
     def limits(self) -> dict[str, int]:
         """After `finish`: lower bounds of the run's cycles, by what sets them."""
-        return limits.limit_cycles(self.parameters, self.rings, self.state)
+        return limits.limit_cycles(self.parameters, [self.rings], [self.state])
 
     @property
     def cycles(self) -> int:
@@ -382,10 +372,22 @@ class PimEngine:
 
     def _run(self, *, final: bool, until: int) -> int:
         while True:
-            status = self._run_threads(final, until)
+            status = run(
+                self.parameters,
+                self.rings,
+                self.state,
+                self.banks,
+                self.apart,
+                self.board,
+                int(self.together),
+                int(final),
+                until,
+            )
             if status == s.GROW:
                 self.grow_pool()
                 continue
+            if status == s.GIVEN_UP:
+                raise GivenUp("another part of the run has failed")
             if status == s.STUCK:
                 raise PpimError(
                     "the engine stands still although instructions are incomplete: please report it"
@@ -421,28 +423,6 @@ class PimEngine:
         self.state.channel[:, s.LOG_COUNT] = 0
         return taken
 
-    def _run_threads(self, final: bool, until: int) -> int:
-        """One call of the kernel for each group of channels; the most urgent status."""
-        self.gate[:] = 0
-        arguments: tuple[Any, ...] = (
-            self.parameters,
-            self.rings,
-            self.state,
-            self.banks,
-            self.apart,
-            int(self.together),
-            int(final),
-            until,
-        )
-
-        def run_group(group: int) -> int:
-            return int(run(*arguments, group, self.threads, self.gate))
-
-        if self._pool is None:
-            return run_group(0)
-        others = [self._pool.submit(run_group, group) for group in range(1, self.threads)]
-        return max(run_group(0), *(other.result() for other in others))
-
     def _replace(self, **arrays: NDArray[np.int64]) -> None:
         """Continue with other arrays in place of some."""
         names = [name for name in s.PimState._fields if isinstance(getattr(self.state, name), np.ndarray)]
@@ -461,7 +441,7 @@ class PimEngine:
             return
         # The new entries go to the front of each free list.
         channels, old, columns = self.state.entries.shape
-        entries = _integers(channels, 2 * old, columns)
+        entries = integers(channels, 2 * old, columns)
         entries[:, :old] = self.state.entries
         _free_list(entries, old)
         entries[:, 2 * old - 1, s.ENTRY_NEXT] = self.state.channel[:, s.FREE_FIRST]
@@ -472,7 +452,7 @@ class PimEngine:
     def _double_moving(self) -> None:
         """Twice the ring of moving cycles, of which those not yet settled keep their bits."""
         channels, old = self.state.moving.shape
-        moving = _integers(channels, 2 * old)
+        moving = integers(channels, 2 * old)
         for channel, settled in enumerate(self.state.account[:, account.SETTLED] >> account.WORD_SHIFT):
             words = np.arange(settled, settled + old)
             moving[channel, words & (2 * old - 1)] = self.state.moving[channel, words & (old - 1)]

@@ -8,12 +8,14 @@ per unit; `peaks` has the greatest count of each kind since the last barrier; `b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.engine.pim.board import PEAKS, line_of
 from ppim.engine.pim.state import (
     ACTS_AFTER,
-    BARRIER_NONE,
     DELIVER_BURSTS,
     READ_OUT_BURSTS,
     TRANSFER_CYCLES,
@@ -21,7 +23,7 @@ from ppim.engine.pim.state import (
     PimState,
 )
 from ppim.jit import helper, njit
-from ppim.program.state import RELEASE, SLOTS, Rings
+from ppim.program.state import SLOTS, Rings
 
 # Kinds of bound, also columns of `peaks`.
 BANK = 0
@@ -40,9 +42,8 @@ TALLY_ALL = 2  # all of the run, prefetches included
 TALLY_COLUMNS = 3
 
 # Positions in `bounds` behind the kinds.
-BARRIERS = 6
-LAST_RELEASE = 7
-BOUNDS_SIZE = 8
+BARRIERS = 6  # that have opened
+BOUNDS_SIZE = 7
 
 ACTIVATES_PER_WINDOW = 4
 
@@ -109,23 +110,16 @@ def least_cycles(parameters, kind, count):
 
 
 @helper
-def add_barrier(parameters, state):
-    """Add the worst channel's bound of each kind, and begin to count anew."""
+def add_barrier(parameters, state, board, barrier):
+    """At a barrier that opens: add the worst channel's bound of each kind, and begin to count anew."""
     for kind in range(N_LIMITS):
         worst = 0
+        for part in range(parameters.parts):
+            worst = max(worst, board[line_of(part, barrier) + PEAKS + kind])
         for channel in range(parameters.channels):
-            worst = max(worst, state.peaks[channel, kind])
             state.peaks[channel, kind] = 0
         state.bounds[kind] += least_cycles(parameters, kind, worst)
-    state.bounds[BARRIERS] += 1
-
-
-@helper(forceinline=True)
-def pass_barrier(parameters, rings, state):
-    """After turns were completed: if that opened a barrier, what follows is counted apart."""
-    if parameters.barrier != BARRIER_NONE and rings.marks[RELEASE] != state.bounds[LAST_RELEASE]:
-        state.bounds[LAST_RELEASE] = rings.marks[RELEASE]
-        add_barrier(parameters, state)
+    state.bounds[BARRIERS] = barrier
 
 
 @njit
@@ -134,12 +128,16 @@ def bound(parameters: Parameters, kind: int, count: int) -> int:
     return least_cycles(parameters, kind, count)
 
 
-def limit_cycles(p: Parameters, rings: Rings, state: PimState) -> dict[str, int]:
-    """Lower bound of the run's cycles by what sets it, after the run; docs/model.md §10."""
+def limit_cycles(p: Parameters, rings: Sequence[Rings], states: Sequence[PimState]) -> dict[str, int]:
+    """Lower bound of the run's cycles by what sets it, after the run; docs/model.md §10.
+
+    `rings` and `states` are those of all its parts, which have passed the same barriers.
+    """
+    parts = list(zip(rings, states, strict=True))
     return {
         NAMES[kind]: max(
-            int(state.bounds[kind]) + bound(p, kind, int(state.peaks[:, kind].max())),
-            bound(p, kind, int(_whole_run(p, rings, state, kind).max())),
+            int(states[0].bounds[kind]) + bound(p, kind, max(int(x.peaks[:, kind].max()) for x in states)),
+            bound(p, kind, max(int(_whole_run(p, *part, kind).max()) for part in parts)),
         )
         for kind in range(N_LIMITS)
     }

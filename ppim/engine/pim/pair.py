@@ -15,23 +15,21 @@ import numpy as np
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.engine.pim.run import run
-from ppim.engine.pim.threads import GATE_SIZE
 from ppim.errors import InputError, PpimError
 from ppim.jit import helper, njit
 from ppim.program.state import (
-    GROUP_COLUMNS,
     NEXT_TURN,
     TURN_CLOSED,
     TURN_DONE,
     TURN_END,
-    TURN_GROUPS,
     TURN_LEFT,
+    TURN_TWIN_DONE,
+    TURN_TWIN_END,
 )
 
 if TYPE_CHECKING:
     from ppim.engine.pim.engine import PimEngine
 
-OTHER = TURN_GROUPS + GROUP_COLUMNS  # where a turn's completion in the other memory stands
 MAX_TERM = 1 << 31  # of a ratio of clocks, so that 64 bits suffice
 MOST_RATIO = 1000  # of two clocks
 
@@ -50,30 +48,29 @@ def tell(rings, other, told, numerator, denominator):
     while told < last:
         turn = rings.turns[told & rings.turn_mask]
         # The other memory's part of the turn is one of those left.
-        if not turn[TURN_CLOSED] or turn[TURN_GROUPS + TURN_DONE] < turn[TURN_LEFT] - 1:
+        if not turn[TURN_CLOSED] or turn[TURN_DONE] < turn[TURN_LEFT] - 1:
             break
         twin = other.turns[told & other.turn_mask]
-        twin[OTHER + TURN_DONE] = 1
-        twin[OTHER + TURN_END] = convert(turn[TURN_GROUPS + TURN_END], numerator, denominator)
+        twin[TURN_TWIN_DONE] = 1
+        twin[TURN_TWIN_END] = convert(turn[TURN_END], numerator, denominator)
         told += 1
     return told
 
 
 @njit
-def run_pair(first, second, final, ratio, told, gate):
+def run_pair(first, second, final, ratio, told):
     """Run two memories as far as they go.
 
     Parameters
     ----------
     first, second : tuple
-        Parameters, rings, state, banks, state of the fast engine and `together` of `run`.
+        Parameters, rings, state, banks, state of the fast engine, board and `together` of `run`.
     final : int
         1: nothing will be added to the streams.
     ratio : tuple of int
         Numerator and denominator of the first clock's cycle over the second's.
     told : ndarray of int64, shape (2,)
         Turns of each memory that the other was told of.
-    gate : ndarray of int64, shape (GATE_SIZE,)
 
     Returns
     -------
@@ -81,8 +78,8 @@ def run_pair(first, second, final, ratio, told, gate):
         What it ended with, and the memory that it is about (GROW, LOG_FULL).
     """
     while True:
-        one = run(*first, final, NEVER, 0, 1, gate)
-        two = run(*second, final, NEVER, 0, 1, gate)
+        one = run(*first, final, NEVER)
+        two = run(*second, final, NEVER)
         before = told[0] + told[1]
         told[0] = tell(first[1], second[1], told[0], ratio[0], ratio[1])
         told[1] = tell(second[1], first[1], told[1], ratio[1], ratio[0])
@@ -131,7 +128,6 @@ class PimPair:
         self.ratio = ratio
         self.is_tied = bool(engines[0].parameters.tied)
         self._told = np.zeros(2, dtype=np.int64)
-        self._gate = np.zeros(GATE_SIZE, dtype=np.int64)
 
     def run(self, *, final: bool) -> int:
         """Run as far as the rings' programs go; DONE, REFILL or LOG_FULL.
@@ -151,11 +147,12 @@ class PimPair:
                     engine.state,
                     engine.banks,
                     engine.apart,
+                    engine.board,
                     int(engine.together),
                 )
                 for engine in self.engines
             ]
-            status, memory = run_pair(*parts, int(final), self.ratio, self._told, self._gate)
+            status, memory = run_pair(*parts, int(final), self.ratio, self._told)
             if status == s.GROW:
                 self.engines[memory].grow_pool()
                 continue

@@ -7,18 +7,20 @@ from ppim.engine.codes import NEVER
 from ppim.engine.pim.account import note_waits, ring_is_short, settle
 from ppim.engine.pim.apart.run import run_channel
 from ppim.engine.pim.apart.state import channel_of
+from ppim.engine.pim.barrier import NOTHING, WAITS, release_turns
+from ppim.engine.pim.board import wait_for_others
 from ppim.engine.pim.bus import start_ready_transfers
-from ppim.engine.pim.complete import release_turns
 from ppim.engine.pim.frontend import step_front
 from ppim.engine.pim.heap import READY
 from ppim.engine.pim.issue import issue_units, open_gate, serve_refresh
-from ppim.engine.pim.limits import pass_barrier
+from ppim.engine.pim.limits import BARRIERS
 from ppim.engine.pim.queues import choose_queues, join, note_lane, renew_wishes
 from ppim.engine.pim.state import (
     BARRIER_TABLE,
     COMPUTE_FREE,
     DONE,
     FREE_COUNT,
+    GIVEN_UP,
     GROW,
     JOIN_CYCLE,
     JOIN_ENTRY,
@@ -42,7 +44,6 @@ from ppim.engine.pim.state import (
     TRANSFERS_WAITING,
     bare_state,
 )
-from ppim.engine.pim.threads import GATE_RELEASED, leave_gate, meet
 from ppim.jit import helper, njit
 from ppim.program.instruction import TURN
 from ppim.program.state import (
@@ -50,7 +51,6 @@ from ppim.program.state import (
     FRONT_BARRIER,
     FRONT_EMPTY,
     FRONT_READY,
-    GROUP_COLUMNS,
     HEAD,
     NEXT_SLOT,
     NEXT_TURN,
@@ -60,8 +60,8 @@ from ppim.program.state import (
     TURN_BATCH,
     TURN_CLOSED,
     TURN_DONE,
-    TURN_GROUPS,
     TURN_LEFT,
+    TURN_TWIN_DONE,
     WAKE,
     bare_rings,
 )
@@ -167,8 +167,7 @@ def lacks_other(rings):
     if oldest == rings.marks[NEXT_TURN]:
         return False
     turn = rings.turns[oldest & rings.turn_mask]
-    other = TURN_GROUPS + GROUP_COLUMNS + TURN_DONE
-    return turn[TURN_CLOSED] and turn[TURN_GROUPS + TURN_DONE] == turn[TURN_LEFT] - 1 and not turn[other]
+    return turn[TURN_CLOSED] and turn[TURN_DONE] == turn[TURN_LEFT] - 1 and not turn[TURN_TWIN_DONE]
 
 
 @helper(forceinline=True)
@@ -213,7 +212,7 @@ def arithmetic_end(parameters, state, first, stop):
 
 
 @helper(forceinline=True)
-def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_stream, final, until):
+def run_group(parameters, rings, state, banks, board, first, stop, first_stream, stop_stream, final, until):
     """Run channels first..stop-1 with their streams from event to event, in one order of time."""
     fruitless, seen = 0, 0
     while True:
@@ -247,8 +246,7 @@ def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_s
                 return GROW
             progress += rings.stream[stream, SLOTS]
         if stop_stream - first_stream > 1 or stop - first > 1:
-            release_turns(parameters, rings, 1)
-            pass_barrier(parameters, rings, state)
+            release_turns(parameters, rings, state, board)
         fruitless = fruitless + 1 if progress == seen else 0
         seen = progress
         if fruitless > FRUITLESS_EVENTS and until == NEVER:
@@ -257,28 +255,60 @@ def run_group(parameters, rings, state, banks, first, stop, first_stream, stop_s
             fruitless = 0
 
 
+@helper(forceinline=True)
+def look_again(rings):
+    """Streams that had nothing to send may have got something."""
+    for stream in range(rings.n_streams):
+        row = rings.stream[stream]
+        if row[FRONT] == FRONT_EMPTY and row[HEAD] < row[TAIL]:
+            row[FRONT] = FRONT_READY
+            row[WAKE] = min(row[WAKE], row[NEXT_SLOT])
+
+
+@helper(forceinline=True)
+def run_all(parameters, rings, state, banks, apart, board, together, final, until):
+    """Run every channel as far as it goes without the others; REFILL if one needs more program, or why it stopped."""
+    size = parameters.channels if together else 1
+    status = DONE
+    for first in range(0, parameters.channels, size):
+        stopped = DONE
+        # Of these two one is compiled: for None the compiler leaves a branch out.
+        if banks is not None:
+            first_stream = 0 if together else first
+            stop_stream = rings.n_streams if together else first + 1
+            stopped = run_group(
+                parameters,
+                rings,
+                state,
+                banks,
+                board,
+                first,
+                first + size,
+                first_stream,
+                stop_stream,
+                final,
+                until,
+            )
+        if apart is not None:
+            stopped = run_channel(parameters, rings, state, channel_of(apart, first), final, until)
+        if stopped >= GROW:
+            return stopped
+        status = max(status, stopped)
+    return status
+
+
 @njit
-def run(
-    parameters,
-    owned_rings,
-    owned_state,
-    banks,
-    owned_apart,
-    together,
-    final,
-    until,
-    group,
-    n_groups,
-    owned_gate,
-):
+def run(parameters, owned_rings, owned_state, banks, apart, owned_board, together, final, until):
     """Run the program in the rings as far as it goes.
 
     Parameters
     ----------
     banks : Banks, or None
-    owned_apart : Apart, or None
+    apart : Apart, or None
         State of the engine that runs: the general one's banks, or the fast one's own (`apart`). Two
         kernels are compiled from this function, one for each; what the other needs is left out.
+    owned_board : ndarray of int64
+        Where this part of the run and others tell each other of barriers (`board`).
     together : int
         1: channels depend on each other within a turn (read-outs, or one stream for all); 0: each runs
         alone up to its barrier, round after round.
@@ -286,69 +316,28 @@ def run(
         1: nothing will be added to the streams.
     until : int
         NEVER; or, when all is complete, the cycle up to which refreshes go on.
-    group, n_groups : int
-        This call runs the group-th of `n_groups` equal parts of the channels, beside a call for each other
-        part in another thread (`together` is 0 then).
-    owned_gate : ndarray of int64, shape (GATE_SIZE,)
-        Where the threads meet.
 
     Returns
     -------
     int
-        DONE, REFILL, GROW, LOG_FULL or STUCK.
+        DONE, REFILL, GROW, LOG_FULL, STUCK or GIVEN_UP.
     """
-    rings, state, gate = bare_rings(owned_rings), bare_state(owned_state), bare(owned_gate)
-    first_channel = group * parameters.channels // n_groups
-    stop_channel = (group + 1) * parameters.channels // n_groups
-    n_streams = rings.n_streams
-    if group == 0:
-        release_turns(parameters, rings, n_groups)
-        pass_barrier(parameters, rings, state)
-        for stream in range(n_streams):
-            row = rings.stream[stream]
-            if row[FRONT] == FRONT_EMPTY and row[HEAD] < row[TAIL]:
-                row[FRONT] = FRONT_READY
-                row[WAKE] = min(row[WAKE], row[NEXT_SLOT])
-    if not meet(gate, n_groups):
-        return REFILL
-    size = parameters.channels if together else 1
+    rings, state, board = bare_rings(owned_rings), bare_state(owned_state), bare(owned_board)
+    release_turns(parameters, rings, state, board)
+    look_again(rings)
     while True:
-        status = DONE
-        for first in range(first_channel, stop_channel, size):
-            stopped = DONE
-            # Of these two one is compiled: for None the compiler leaves a branch out.
-            if banks is not None:
-                first_stream = 0 if together else first
-                stop_stream = n_streams if together else first + 1
-                stopped = run_group(
-                    parameters,
-                    rings,
-                    state,
-                    banks,
-                    first,
-                    first + size,
-                    first_stream,
-                    stop_stream,
-                    final,
-                    until,
-                )
-            if owned_apart is not None:
-                stopped = run_channel(parameters, rings, state, channel_of(owned_apart, first), final, until)
-            if stopped >= GROW:
-                leave_gate(gate)
-                return stopped
-            status = max(status, stopped)
-        if not meet(gate, n_groups):
-            return REFILL
-        if group == 0:
-            gate[GATE_RELEASED] = release_turns(parameters, rings, n_groups)
-            pass_barrier(parameters, rings, state)
-        if not meet(gate, n_groups):
-            return REFILL
-        if not gate[GATE_RELEASED]:
+        status = run_all(parameters, rings, state, banks, apart, board, together, final, until)
+        if status >= GROW:
+            return status
+        found = release_turns(parameters, rings, state, board)
+        if found == NOTHING:
             break
+        if found == WAITS:
+            if not wait_for_others(owned_board, parameters.parts, state.bounds[BARRIERS] + 1):
+                return GIVEN_UP
+            release_turns(parameters, rings, state, board)
     waiting = 0
-    for stream in range(n_streams):
+    for stream in range(rings.n_streams):
         waiting += rings.stream[stream, FRONT] == FRONT_BARRIER
     return STUCK if status == DONE and waiting > 0 and final and until == NEVER else status
 

@@ -100,8 +100,7 @@ JOIN_HEAD = 32
 JOIN_TAIL = 33
 LAST_ACTIVATOR = 34  # unit
 LOG_COUNT = 35
-GROUP = 36  # of channels that one thread runs
-CHANNEL_COLUMNS = 37
+CHANNEL_COLUMNS = 36
 
 # Columns of `lane`.
 WINDOW_COUNT = 0
@@ -157,6 +156,7 @@ REFILL = 1  # a stream has run out of instructions
 GROW = 2  # the pool of entries is full
 LOG_FULL = 3  # the commands kept have to be taken
 STUCK = 4  # nothing can happen any more, yet not all is complete: a fault of the engine
+GIVEN_UP = 5  # another part of the run has failed
 
 # Columns of the log.
 LOG_CYCLE = 0
@@ -171,7 +171,9 @@ LOG_MARGIN = 256  # commands that one cycle of a channel can add at most
 class Parameters(NamedTuple):
     """Everything constant in a run, as integers; cycles of the memory clock."""
 
-    channels: int
+    channels: int  # of this part of the memory
+    part: int  # which one it is
+    parts: int  # that run beside each other and meet at barriers
     units: int  # of a channel
     banks_per_unit: int
     bank_mask: int  # as many low bits as a unit has banks

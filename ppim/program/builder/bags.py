@@ -8,6 +8,7 @@ from ppim.jit import helper
 from ppim.program.builder.chunk import end_of_lookup
 from ppim.program.builder.lookups import count_kept_vector, emit_lookup
 from ppim.program.builder.recipe import SCRATCH_ADDRESSES, SCRATCH_LARGE
+from ppim.program.instruction import NONE
 
 
 @helper(forceinline=True)
@@ -91,7 +92,10 @@ def emit_bag(rings, recipe, placement, state, chunk, owners, start, stop, total,
                 kept = 1
             elif width > 0:
                 sharers = count_sharers(chunk, owners, start, stop, place, width)
+        place += after - first
         owner = owners[first - start]
+        if owner == NONE:
+            continue
         stop_reading = after
         if recipe.has_kept and np.int64(chunk.subtable[first]) == recipe.kept_subtable[table]:
             stop_reading, compute = first + 1, recipe.kept_compute
@@ -114,4 +118,3 @@ def emit_bag(rings, recipe, placement, state, chunk, owners, start, stop, total,
             sharers,
             compute,
         )
-        place += after - first

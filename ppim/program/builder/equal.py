@@ -22,7 +22,7 @@ from ppim.program.instruction import (
 from ppim.program.state import NEXT_LOOKUP
 
 # Parts of the scratch behind those of a bag, by position in the turn.
-OWNERS = BAG_PARTS  # unit of a lookup, by the position of its first access in the turn; NONE once it is sent
+OWNERS = BAG_PARTS  # unit of a lookup, by the position of its first access in the turn; NONE: not to be sent
 SUMS = BAG_PARTS + 1
 EQUAL = BAG_PARTS + 2  # next lookup with the same rows and owner, or NONE
 LAST_EQUAL = (
@@ -65,7 +65,8 @@ def open_turn(rings, recipe, placement, state, chunk, scratch, start, stop, tota
         while i < end:
             owner = scratch[i - position]
             scratch[OWNERS * total + i - start] = owner
-            scratch[SUMS * total + i - start] = state.slot_of_unit[owner]
+            if owner != NONE:
+                scratch[SUMS * total + i - start] = state.slot_of_unit[owner]
             scratch[EQUAL * total + i - start] = NONE
             n_lookups += 1
             i = end_of_lookup(chunk, i, end)
@@ -85,6 +86,8 @@ def chain_equal_lookups(chunk, scratch, start, stop, total, n_lookups):
     width = end_of_lookup(chunk, start, stop) - start
     for i in range(start, stop, width):
         owner = scratch[OWNERS * total + i - start]
+        if owner == NONE:
+            continue
         slot = hash_lookup(chunk, i, i + width, owner) & (size - 1)
         while True:
             last = scratch[LAST_EQUAL * total + slot]

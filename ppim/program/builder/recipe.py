@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppim.jit import helper
+from ppim.program.instruction import NONE
 from ppim.tables import bare
 
 # When the rows of a prefetched subtable enter the scratchpad.
@@ -81,8 +82,9 @@ class Recipe(NamedTuple):
     compute_reused: np.ndarray
     reordered: np.ndarray
     vector_bursts: int
-    channels: int
+    channels: int  # that the program is for
     units_per_channel: int
+    first_unit: int  # of all the memory's, the first one that the program is for
     global_stream: int  # 1: one stream for all channels
     prefetch: int
     only_used: int  # 1: only rows that the turn touches are prefetched
@@ -90,7 +92,7 @@ class Recipe(NamedTuple):
     turn_bytes: int
     transfer_all: int
     host_consumes: int  # 1: every row is read out to the host, units add nothing
-    slices: int  # units that each row is split over; 0: rows are whole
+    slices: int  # of the program's units, which each have a part of every row; 0: rows are whole
     in_order: int  # 1: a deliver is an instruction, behind its read-out
     accumulators: int  # bags that a unit may have open; 0: unlimited
     collect: int  # 1: a collector adds up the partial sums of a bag
@@ -135,7 +137,7 @@ class BuildState(NamedTuple):
     slot_of_unit : ndarray of int64, shape (units,)
         Sum of the current bag in each unit, or NONE.
     touched : ndarray of int64, shape (units,)
-    turn_lookups : ndarray of int64, shape (units,)
+    turn_lookups : ndarray of int64, shape (units of the memory,)
         Lookups of the turn that each unit owns so far, where owners are balanced.
     prefetched : ndarray of int64, shape (streams,)
         Rows of the next turn already emitted, while transfers and prefetches are merged.
@@ -168,6 +170,23 @@ class BuildState(NamedTuple):
     cache_stamps: np.ndarray
 
 
+def recipe_for(recipe: Recipe, channels: range) -> Recipe:
+    """The recipe of the part of the program that is for some channels, next to each other."""
+    units = recipe.units_per_channel
+    return recipe._replace(
+        channels=len(channels),
+        first_unit=channels.start * units,
+        slices=len(channels) * units if recipe.slices else 0,
+    )
+
+
+@helper(forceinline=True)
+def own_unit(recipe, unit):
+    """Number of a unit of the memory among those that the program is for, or NONE."""
+    own = unit - recipe.first_unit
+    return own if 0 <= own < recipe.channels * recipe.units_per_channel else NONE
+
+
 @helper(forceinline=True)
 def bare_recipe(recipe):
     """The same recipe as bare tables, for use inside a kernel."""
@@ -181,6 +200,7 @@ def bare_recipe(recipe):
         recipe.vector_bursts,
         recipe.channels,
         recipe.units_per_channel,
+        recipe.first_unit,
         recipe.global_stream,
         recipe.prefetch,
         recipe.only_used,

@@ -7,7 +7,14 @@ import numpy as np
 from ppim.jit import helper
 from ppim.program.builder.chunk import end_of_lookup
 from ppim.program.builder.emit import append
-from ppim.program.builder.recipe import ACCESSES, BYTES_CACHE, CACHE_HITS, CACHE_MISSES, LOOKUPS
+from ppim.program.builder.recipe import (
+    ACCESSES,
+    BYTES_CACHE,
+    CACHE_HITS,
+    CACHE_MISSES,
+    LOOKUPS,
+    own_unit,
+)
 from ppim.program.builder.sums import open_sum
 from ppim.program.cache import probe
 from ppim.program.instruction import (
@@ -48,12 +55,15 @@ def emit_split_lookup(rings, recipe, placement, state, chunk, start, stop, turn,
     table = np.int64(chunk.table[start])
     first = rings.marks[NEXT_LOOKUP]
     rings.marks[NEXT_LOOKUP] = first + recipe.slices
-    # No channel has more of it than another: it counts in each in turn.
-    channel = first // recipe.slices % recipe.channels
-    state.counts[channel, LOOKUPS] += 1
+    # No channel has more of it than another: it counts in each of the memory's in turn.
+    channel = first // recipe.slices % placement.channels
+    own = own_unit(recipe, channel * recipe.units_per_channel)
+    counted = int(own != NONE)
+    channel = own // recipe.units_per_channel if counted else 0
+    state.counts[channel, LOOKUPS] += counted
     bursts = 0
     for i in range(start, stop):
-        bursts += emit_split_access(rings, recipe, placement, state, chunk, i, channel, first, turn)
+        bursts += emit_split_access(rings, recipe, placement, state, chunk, i, channel, counted, first, turn)
     for index in range(recipe.slices):
         channel, unit = index // recipe.units_per_channel, index % recipe.units_per_channel
         number = first_sum + unit * recipe.channels + channel
@@ -67,28 +77,28 @@ def emit_split_lookup(rings, recipe, placement, state, chunk, start, stop, turn,
 
 
 @helper
-def emit_split_access(rings, recipe, placement, state, chunk, i, channel, first, turn):
+def emit_split_access(rings, recipe, placement, state, chunk, i, channel, counted, first, turn):
     """One access that all units serve, each with its slice; returns the bursts that each keeps.
 
-    Lookups from `first` on, one a unit, use it. It counts in `channel`.
+    Lookups from `first` on, one a unit, use it. It counts in `channel` if `counted` is 1.
     """
     table = np.int64(chunk.table[i])
     subtable = np.int64(chunk.subtable[i])
     bursts = placement.row_bursts[table, subtable]
     address = placement.base[table, subtable] + np.int64(chunk.row[i]) * bursts
     counts = state.counts[channel]
-    counts[ACCESSES] += 1
+    counts[ACCESSES] += counted
     for unit in range(recipe.slices):
         state.unit_accesses[unit] += 1
     kind = READ
     if recipe.lru and recipe.cached[table, subtable]:
         # The caches of all units hold the same rows: one stands for them all.
         if probe(recipe, state.cache_tags[0], state.cache_stamps[0], address, bursts):
-            counts[CACHE_HITS] += 1
-            counts[BYTES_CACHE] += recipe.row_bytes[table, subtable]
+            counts[CACHE_HITS] += counted
+            counts[BYTES_CACHE] += recipe.row_bytes[table, subtable] * counted
             kind = HIT
         else:
-            counts[CACHE_MISSES] += 1
+            counts[CACHE_MISSES] += counted
     for stream in range(rings.n_streams):
         reached = ALL if recipe.global_stream else stream
         lookup = first + stream * recipe.units_per_channel

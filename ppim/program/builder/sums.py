@@ -8,7 +8,7 @@ from ppim.jit import helper
 from ppim.program.builder.chunk import end_of_lookup
 from ppim.program.builder.emit import append
 from ppim.program.builder.owners import balance_owners, find_owner
-from ppim.program.builder.recipe import SCRATCH_ADDRESSES, SCRATCH_LARGE
+from ppim.program.builder.recipe import SCRATCH_ADDRESSES, SCRATCH_LARGE, own_unit
 from ppim.program.instruction import (
     NONE,
     SUM_BAG,
@@ -86,7 +86,10 @@ def open_collected(rings, recipe, bag, turn, n_sums):
 
 @helper(forceinline=True)
 def open_sums(rings, recipe, placement, state, chunk, scratch, start, stop, total, turn):
-    """Allocate the sums of the bag in start..stop-1, by unit of the channel, then channel."""
+    """Allocate the sums of the bag in start..stop-1, by unit of the channel, then channel; how many.
+
+    The scratch receives the owner of each lookup, or NONE if it is not among the program's units.
+    """
     n_touched = 0
     if placement.copy_mask:
         balance_owners(recipe, placement, state, chunk, scratch, start, stop)
@@ -99,8 +102,9 @@ def open_sums(rings, recipe, placement, state, chunk, scratch, start, stop, tota
         # The row that has been located will be read next.
         scratch[SCRATCH_LARGE * total + i - start] = large
         scratch[SCRATCH_ADDRESSES * total + i - start] = address
-        owner = scratch[i - start]
-        if state.slot_of_unit[owner] == NONE:
+        owner = own_unit(recipe, scratch[i - start])
+        scratch[i - start] = owner
+        if owner != NONE and state.slot_of_unit[owner] == NONE:
             state.slot_of_unit[owner] = 0
             key = (owner % recipe.units_per_channel) * recipe.channels + owner // recipe.units_per_channel
             place = n_touched

@@ -26,9 +26,9 @@ from ppim.program.state import (
     TURN_BATCH,
     TURN_CLOSED,
     TURN_COLUMNS,
+    TURN_DONE,
     TURN_FIRST_LOOKUP,
     TURN_FIRST_SUM,
-    TURN_GROUPS,
     TURN_LEFT,
 )
 
@@ -94,7 +94,7 @@ def begin_turn(rings, recipe, placement, state, chunk, position, stop, total):
     row = rings.turns[turn & rings.turn_mask]
     row[TURN_LEFT] = recipe.tied
     row[TURN_CLOSED] = 0
-    for column in range(TURN_GROUPS, TURN_COLUMNS):
+    for column in range(TURN_DONE, TURN_COLUMNS):
         row[column] = 0
     row[TURN_BATCH] = batch
     row[TURN_FIRST_LOOKUP] = rings.marks[NEXT_LOOKUP]

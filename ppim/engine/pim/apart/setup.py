@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.arrays import integers
 from ppim.dram.timing import UNCONSTRAINED
 from ppim.engine.codes import ACTIVATE, NEVER, NO_ROW, PRECHARGE, READ, REFRESH
-from ppim.engine.memory import aligned_full
 from ppim.engine.pim.apart import cycles
 from ppim.engine.pim.apart import state as s
 from ppim.engine.pim.state import COLLECT_HOST, PHASES_NEXT, Parameters
@@ -89,9 +89,6 @@ def _ring(least: int) -> int:
 
 def make_apart(p: Parameters, rules: dict[str, int]) -> s.Apart:
     """Closed banks, empty queues, nothing sent."""
-
-    def integers(*shape: int) -> NDArray[np.int64]:
-        return aligned_full(shape, 0, np.int64)
 
     queue = _ring(p.queue_entries)
     joins = _ring(p.banks_per_unit * p.queue_entries)

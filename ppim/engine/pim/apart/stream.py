@@ -35,7 +35,6 @@ from ppim.engine.pim.limits import INSTRUCTION
 from ppim.engine.pim.state import (
     ACTS_AFTER,
     DONE,
-    GROUP,
     INSTRUCTIONS,
     OPEN,
     REFILL,
@@ -69,13 +68,11 @@ from ppim.program.state import (
     FRONT_BARRIER,
     FRONT_EMPTY,
     FRONT_READY,
-    GROUP_COLUMNS,
     HEAD,
     NEXT_SLOT,
     SLOTS,
     TAIL,
     TURN_DONE,
-    TURN_GROUPS,
 )
 
 GOES_ON = -1  # the units have to come nearer first
@@ -155,16 +152,15 @@ def send_reads(p, rings, state, a, instruction, cycle):
         served = users + stop - first - 1
         state.channel[a.number, OPEN] += served * runs
         if runs > 1:
-            expect_more(rings, state, a, instruction, served, runs - 1)
+            expect_more(rings, instruction, served, runs - 1)
 
 
 @helper
-def expect_more(rings, state, a, instruction, served, more):
+def expect_more(rings, instruction, served, more):
     """A READ of several runs completes once for each of them: so much is not done yet for its turn."""
     for lookup in range(instruction[LOOKUP], instruction[LOOKUP] + served):
         rings.lookups[lookup & rings.lookup_mask, LOOKUP_OPERANDS] += more
-    column = TURN_GROUPS + state.channel[a.number, GROUP] * GROUP_COLUMNS + TURN_DONE
-    rings.turns[instruction[TURN] & rings.turn_mask, column] -= served * more
+    rings.turns[instruction[TURN] & rings.turn_mask, TURN_DONE] -= served * more
 
 
 @helper(forceinline=True)

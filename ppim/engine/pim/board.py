@@ -1,0 +1,113 @@
+"""Where the parts of a run tell each other that they have reached a barrier: counters, without a lock.
+
+Each thread runs some of the channels, a part, with rings and state of its own; parts meet in nothing but
+barriers. A part writes on its own line of the board, which the others read. A turn takes a few microseconds,
+less than waking a thread through the operating system; so threads spin, and give their processor away when
+another needs it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from ppim.arrays import aligned_full
+from ppim.jit import helper
+from ppim.tables import Table, bare
+
+# A line of the board: what one part says of one barrier.
+REACHED = 0  # number of the barrier, counted from 1; written last
+END = 1  # cycle of the last completion that the barrier waits for
+PEAKS = 2  # most work of each kind since the barrier before it (`limits`)
+LINE = 8  # a cache line
+
+# A part has two lines and uses them in turn: it cannot reach a barrier before all have read what it said of
+# the last but one.
+LINES_OF_PART = 2
+
+SPINS_BEFORE_YIELD = 2000
+
+if numba.config.DISABLE_JIT:
+
+    def store_atomically(table: Any, index: int, value: int) -> None:
+        """Write an element that other threads read, after all that was written before it."""
+        table[index] = value
+
+    def load_atomically(table: Any, index: int) -> int:
+        """Read an element that another thread writes."""
+        return int(table[index])
+
+    def yield_processor() -> int:
+        """Let another thread run."""
+        return 0
+
+else:
+    yield_processor = types.ExternalFunction("sched_yield", types.int32())
+
+    def _place(builder: Any, table: Any, index: Any) -> Any:
+        return builder.gep(builder.extract_value(table, 0), [index])
+
+    @intrinsic
+    def store_atomically(_context, table, index, value):  # noqa: ARG001 - typed by numba
+        """Write an element of a one-dimensional table of int64 that other threads read, after all before it."""
+        if not isinstance(table, Table) or table.ndim != 1:
+            return None
+
+        def codegen(context, builder, _signature, args):
+            builder.store_atomic(args[2], _place(builder, args[0], args[1]), "release", 8)
+            return context.get_dummy_value()
+
+        return types.none(table, types.intp, types.int64), codegen
+
+    @intrinsic
+    def load_atomically(_context, table, index):  # noqa: ARG001 - typed by numba
+        """Read an element of a one-dimensional table of int64 that another thread writes."""
+        if not isinstance(table, Table) or table.ndim != 1:
+            return None
+
+        def codegen(_context, builder, _signature, args):
+            return builder.load_atomic(_place(builder, args[0], args[1]), "acquire", 8)
+
+        return types.int64(table, types.intp), codegen
+
+
+def make_board(parts: int) -> NDArray[np.int64]:
+    """An empty board for so many parts; its last line says whether the run is given up."""
+    return aligned_full(((parts * LINES_OF_PART + 1) * LINE,), 0, np.int64)
+
+
+def give_up(board: NDArray[np.int64]) -> None:
+    """Let no part wait for others any more."""
+    board[-LINE] = 1
+
+
+@helper(forceinline=True)
+def line_of(part, barrier):
+    """Where a part writes of a barrier."""
+    return (part * LINES_OF_PART + (barrier & 1)) * LINE
+
+
+@helper(forceinline=True)
+def has_reached(board, part, barrier):
+    """Whether a part has reached a barrier."""
+    return load_atomically(board, line_of(part, barrier) + REACHED) >= barrier
+
+
+@helper
+def wait_for_others(owned_board, parts, barrier):
+    """Wait until all parts have reached a barrier; False if the run is given up."""
+    board = bare(owned_board)
+    for part in range(parts):
+        spins = 0
+        while not has_reached(board, part, barrier):
+            if load_atomically(board, parts * LINES_OF_PART * LINE) != 0:
+                return False
+            spins += 1
+            if spins > SPINS_BEFORE_YIELD:
+                yield_processor()
+    return True
