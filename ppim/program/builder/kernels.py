@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ppim.jit import njit
+from ppim.jit import helper, njit
 from ppim.mapping.base import Placement, bare_placement
 from ppim.program.builder.bags import emit_bag
 from ppim.program.builder.chunk import end_of_bag, end_of_turn, is_empty_turn
@@ -33,6 +33,19 @@ from ppim.program.state import NEXT_SUM, Rings, bare_rings
 from ppim.tables import bare
 
 
+# Accesses that are built at once: enough to make a call worth it, few enough to stay in a core's cache.
+BLOCK_ACCESSES = 1 << 12
+
+
+@helper(forceinline=True)
+def end_of_block(position, n):
+    """Where building pauses, of a chunk of n accesses.
+
+    The same for all parts of a run, so that each builds while the others do, and waits for none of them.
+    """
+    return min(n, (position // BLOCK_ACCESSES + 1) * BLOCK_ACCESSES)
+
+
 @njit
 def flush_transfers(owned_rings, owned_recipe, owned_state):
     """End of the program: transfers of the last turn."""
@@ -53,7 +66,7 @@ def prefetch_all(owned_rings, owned_recipe, owned_placement, owned_state):
 
 @njit
 def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, position, scratch):
-    """Append whole turns from chunk position `position` on while they fit.
+    """Append whole turns from chunk position `position` on, to the end of a block or while they fit.
 
     Parameters
     ----------
@@ -71,7 +84,8 @@ def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, pos
     placement, state = bare_placement(owned_placement), bare_build_state(owned_state)
     chunk, owners = bare_accesses(accesses), bare(scratch)
     n, total = chunk.n, accesses.row.size
-    while position < n:
+    goal = end_of_block(position, n)
+    while position < goal:
         stop = end_of_turn(chunk, position, n)
         if not begin_turn(rings, recipe, placement, state, chunk, position, stop, total):
             return position
@@ -98,7 +112,8 @@ def build_joint(owned_rings, owned_recipe, owned_placement, owned_state, accesse
     placement, state = bare_placement(owned_placement), bare_build_state(owned_state)
     chunk, places = bare_accesses(accesses), bare(scratch)
     n, total = chunk.n, accesses.row.size
-    while position < n:
+    goal = end_of_block(position, n)
+    while position < goal:
         stop = end_of_turn(chunk, position, n)
         if not begin_turn(rings, recipe, placement, state, chunk, position, stop, total):
             return position
