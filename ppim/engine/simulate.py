@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ppim.dram.load import load_device
 from ppim.engine.codes import ACTIVATE, PRECHARGE, READ, REFRESH, WRITE
-from ppim.engine.commands import CommandSink, make_pim_engine
+from ppim.engine.commands import CommandSink
 from ppim.engine.crew import Crew
 from ppim.engine.pim import account
 from ppim.engine.pim import state as s
@@ -23,7 +23,8 @@ from ppim.engine.pim.board import give_up
 from ppim.engine.pim.engine import PimEngine
 from ppim.engine.pim.limits import limit_cycles
 from ppim.engine.pim.pair import PimPair, clock_ratio
-from ppim.engine.pim.parts import Part, channels_depend, divide
+from ppim.engine.pim.parts import channels_depend, divide
+from ppim.engine.program_run import ProgramRun
 from ppim.errors import InputError
 from ppim.mapping.base import UnitGeometry
 from ppim.mapping.tiers import Split, is_split, split_trace
@@ -206,30 +207,6 @@ def engine_limits(engines: Sequence[PimEngine]) -> dict[str, int]:
     )
 
 
-class _PartRun:
-    """Some channels' part of the program, built and run on their units, in step."""
-
-    def __init__(
-        self,
-        prepared: Prepared,
-        device: Device,
-        part: Part,
-        max_row_bursts: int,
-        commands: CommandSink | None,
-    ) -> None:
-        self.program = ProgramFeed(prepared, part.channels)
-        self.engine = make_pim_engine(
-            device,
-            prepared.system,
-            self.program.rings,
-            sink=commands,
-            delivers_per_lookup=prepared.delivers_per_lookup,
-            max_row_bursts=max_row_bursts,
-            part=part,
-        )
-        self.program.begin(self.engine)
-
-
 class _PimRun:
     """A program built from the trace and run on PIM units; where channels meet only at barriers, on several threads."""
 
@@ -246,9 +223,8 @@ class _PimRun:
         prepared = prepare(reader.meta, device, system, count_accesses=lambda: access_profile(reader))
         if channels_depend(prepared.system, prepared.delivers_per_lookup):
             threads = 1
-        max_row_bursts = int(prepared.placement.row_bursts.max())
         parts = divide(device.organization.channels, threads)
-        self.parts = [_PartRun(prepared, device, part, max_row_bursts, commands) for part in parts]
+        self.parts = [ProgramRun(prepared, device, part=part, commands=commands) for part in parts]
         self.engines = [part.engine for part in self.parts]
         self.crew = Crew(len(parts), partial(give_up, parts[0].board))
         self.writer = None if program is None else ProgramWriter(prepared, device, program)
@@ -257,13 +233,13 @@ class _PimRun:
 
     def feed(self, chunk: TraceChunk) -> None:
         """Build and run the turns of a chunk."""
-        self.crew.take([partial(part.program.feed, chunk) for part in self.parts])
+        self.crew.take([partial(part.feed, chunk) for part in self.parts])
         if self.writer is not None:
             self.writer.feed(chunk)
 
     def finish(self, batches: int) -> SimulationResult:
         """Send the last transfers, run to the end, collect."""
-        self.crew.take([part.program.finish for part in self.parts])
+        self.crew.take([part.finish for part in self.parts])
         if self.writer is not None:
             self.writer.finish()
         self.crew.wait()
@@ -345,22 +321,24 @@ class _SplitRun:
         self.systems, self.devices = systems, devices
         self.split = split_trace(reader, system, UnitGeometry.of(device, system.pim.level))
         is_tied = len(systems) > 1 and system.pim.barrier != "none"
-        self.programs = [self._make_program(memory, is_tied) for memory in range(len(systems))]
         sinks: Sequence[CommandSink | None] = commands or [None] * len(systems)
-        self.engines = [self._make_engine(memory, is_tied, sink) for memory, sink in enumerate(sinks)]
-        self.runner: PimEngine | PimPair = self.engines[0]
+        self.runs = [
+            ProgramRun(self._prepare(memory, is_tied), devices[memory], tied=is_tied, commands=sink)
+            for memory, sink in enumerate(sinks)
+        ]
+        self.programs = [run.program for run in self.runs]
+        self.engines = [run.engine for run in self.runs]
+        self.pair: PimPair | None = None
         if len(systems) > 1:
-            first, second_engine = self.engines
             ratio = clock_ratio(devices[0].timing.tCK, devices[1].timing.tCK)
-            self.runner = PimPair((first, second_engine), ratio)
-        for program, engine in zip(self.programs, self.engines, strict=True):
-            program.begin(engine)
-        self.runner.run(final=False)
+            self.pair = PimPair((self.engines[0], self.engines[1]), ratio)
+        # Loads or compiles the kernel, so that the time taken is that of the simulation.
+        (self.pair or self.engines[0]).run(final=False)
 
-    def _make_program(self, memory: int, is_tied: bool) -> ProgramFeed:
+    def _prepare(self, memory: int, is_tied: bool) -> Prepared:
         system = self.systems[memory]
         try:
-            prepared = prepare(
+            return prepare(
                 self.split.metas[memory],
                 self.devices[memory],
                 system,
@@ -372,31 +350,26 @@ class _SplitRun:
             if len(self.systems) == 1:
                 raise
             raise InputError(f"{MEMORIES[memory]}: {error}") from error
-        return ProgramFeed(prepared)
-
-    def _make_engine(self, memory: int, is_tied: bool, sink: CommandSink | None) -> PimEngine:
-        prepared = self.programs[memory].prepared
-        return make_pim_engine(
-            self.devices[memory],
-            prepared.system,
-            self.programs[memory].rings,
-            sink=sink,
-            delivers_per_lookup=prepared.delivers_per_lookup,
-            max_row_bursts=int(prepared.placement.row_bursts.max()),
-            tied=is_tied,
-        )
 
     def feed(self, chunk: TraceChunk) -> None:
         """Divide a chunk, then build and run each memory's part in step."""
         parts = split(chunk, self.split)
+        if self.pair is None:
+            self.runs[0].feed(parts[0])
+            return
         stretches = [program.stretch(part) for program, part in zip(self.programs, parts, strict=True)]
-        feed_together(self.programs, stretches, self.runner)
+        feed_together(self.programs, stretches, self.pair)
 
     def finish(self, batches: int) -> SimulationResult:
         """Send the last transfers, run to the end, collect."""
-        finish_together(self.programs, self.runner)
-        self.runner.finish()
-        cycles = self.runner.cycles if isinstance(self.runner, PimPair) else (self.runner.cycles,)
+        if self.pair is None:
+            self.runs[0].finish()
+            self.engines[0].finish()
+            cycles: tuple[int, ...] = (self.engines[0].cycles,)
+        else:
+            finish_together(self.programs, self.pair)
+            self.pair.finish()
+            cycles = self.pair.cycles
         results = []
         for system, device, program, engine, end in zip(
             self.systems, self.devices, self.programs, self.engines, cycles, strict=True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -77,11 +77,12 @@ def start_of_last_turn(chunk: TraceChunk) -> int:
     return int(np.flatnonzero(changes)[-1]) + 1 if changes.any() else 0
 
 
-def _joined(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
-    """One column behind the other; as a chunk's not to be written to, so that one kernel takes both."""
-    column = np.concatenate((first, second))
-    column.flags.writeable = False
-    return column
+def as_accesses(chunk: TraceChunk, n: int) -> b.Accesses:
+    """The first n accesses of a chunk; none of its columns may be written to, so that one kernel takes them all."""
+    views = type(chunk)(*(column.view() for column in chunk))
+    for column in views:
+        column.flags.writeable = False
+    return b.Accesses(*views, n=n)
 
 
 class ProgramFeed:
@@ -118,13 +119,13 @@ class ProgramFeed:
     def stretch(self, chunk: TraceChunk) -> b.Accesses:
         """What can be built once a chunk is known."""
         if self.recipe.prefetch != b.PREFETCH_NEXT:
-            return b.Accesses(*chunk, n=len(chunk.row))
+            return as_accesses(chunk, len(chunk.row))
         # The last turn waits until the one after it is known, whose rows are fetched before it.
         if self.waiting is not None:
-            chunk = type(chunk)(*(_joined(*pair) for pair in zip(self.waiting, chunk, strict=True)))
+            chunk = type(chunk)(*(np.concatenate(pair) for pair in zip(self.waiting, chunk, strict=True)))
         n = start_of_last_turn(chunk)
         self.waiting = type(chunk)(*(column[n:].copy() for column in chunk))
-        return b.Accesses(*chunk, n=n)
+        return as_accesses(chunk, n)
 
     def finish(self) -> None:
         """Send the last transfers and have everything taken."""
@@ -133,7 +134,7 @@ class ProgramFeed:
     def rest(self) -> b.Accesses | None:
         """The turn that has waited for another to come."""
         chunk, self.waiting = self.waiting, None
-        return None if chunk is None else b.Accesses(*chunk, n=len(chunk.row))
+        return None if chunk is None else as_accesses(chunk, len(chunk.row))
 
     def end(self) -> None:
         """Emit the last turn's transfers."""

@@ -50,6 +50,7 @@ class Prepared:
     prefetched_bytes: int  # that the prefetched subtables have, whether they fit or not
     delivers_per_lookup: int  # most rows of a lookup that can lie under other units than its owner
     system: SystemSpec  # as it acts: where nothing is prefetched, prefetch is none
+    has_wide_rows: bool  # the trace's rows are 64-bit numbers
 
 
 def prepare(
@@ -176,6 +177,7 @@ def prepare(
         prefetched_bytes=int(wanted_bytes.sum() if is_all else wanted_bytes.max()),
         delivers_per_lookup=_delivers_per_lookup(meta, placement),
         system=system,
+        has_wide_rows=meta.wide_rows,
     )
 
 

@@ -35,6 +35,11 @@ class TraceChunk(NamedTuple):
     """uint32, or uint64 where a subtable has more than 2^32 rows."""
 
 
+def no_accesses(wide_rows: bool) -> TraceChunk:
+    """A chunk without accesses, of the types that a trace's columns have."""
+    return TraceChunk(*(np.zeros(0, dtype=field.type.to_pandas_dtype()) for field in arrow_schema(wide_rows)))
+
+
 class TraceReader:
     """A trace file: metadata at once, accesses as a stream with bounded memory.
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ppim.arrays import aligned_full
 from ppim.jit import helper
-from ppim.tables import Table, bare
+from ppim.tables import Table
 
 # A line of the board: what one part says of one barrier.
 REACHED = 0  # number of the barrier, counted from 1; written last
@@ -99,9 +99,8 @@ def has_reached(board, part, barrier):
 
 
 @helper
-def wait_for_others(owned_board, parts, barrier):
+def wait_for_others(board, parts, barrier):
     """Wait until all parts have reached a barrier; False if the run is given up."""
-    board = bare(owned_board)
     for part in range(parts):
         spins = 0
         while not has_reached(board, part, barrier):

@@ -26,7 +26,7 @@ from ppim.engine.pim.apart.setup import bank_rules, can_run, make_apart
 from ppim.engine.pim.apart.state import Apart
 from ppim.engine.pim.heap import HEAP_COLUMNS
 from ppim.engine.pim.parts import GivenUp, Part, channels_depend, divide
-from ppim.engine.pim.run import run, settle_all
+from ppim.engine.pim.run import Engine, run, settle_all
 from ppim.errors import InputError, PpimError
 from ppim.program.state import WAKE, Rings
 
@@ -351,9 +351,14 @@ class PimEngine:
         """After DONE: go on with refreshes to the end of the run, or to cycle `cycles`; DONE or LOG_FULL."""
         end = self.cycles if cycles is None else cycles
         status = self._run(final=True, until=end)
-        if status == s.DONE and self.apart is None:
-            settle_all(self.parameters, self.state, end)
+        if status == s.DONE:
+            self.settle(end)
         return status
+
+    def settle(self, end: int) -> None:
+        """After DONE: count the cycles up to the end of the run in classes."""
+        if self.apart is None:
+            settle_all(self.parameters, self.state, end)
 
     @property
     def classes(self) -> NDArray[np.int64]:
@@ -370,19 +375,26 @@ class PimEngine:
         """After DONE: length of the run in memory cycles."""
         return int(self.counters[:, s.FINISH].max())
 
+    @property
+    def arguments(self) -> Engine:
+        """All of it, for a kernel."""
+        return Engine(
+            self.parameters,
+            self.rings,
+            self.state,
+            self.banks,
+            self.apart,
+            self.board,
+            int(self.together),
+        )
+
+    def call(self, final: bool, until: int) -> int:
+        """One call of the kernel; its status."""
+        return int(run(self.arguments, int(final), until))
+
     def _run(self, *, final: bool, until: int) -> int:
         while True:
-            status = run(
-                self.parameters,
-                self.rings,
-                self.state,
-                self.banks,
-                self.apart,
-                self.board,
-                int(self.together),
-                int(final),
-                until,
-            )
+            status = self.call(final, until)
             if status == s.GROW:
                 self.grow_pool()
                 continue
@@ -392,7 +404,7 @@ class PimEngine:
                 raise PpimError(
                     "the engine stands still although instructions are incomplete: please report it"
                 )
-            return int(status)
+            return status
 
     @property
     def counters(self) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
-from ppim.engine.pim.run import run
+from ppim.engine.pim.run import run_rings
 from ppim.errors import InputError, PpimError
 from ppim.jit import helper, njit
 from ppim.program.state import (
@@ -25,6 +25,7 @@ from ppim.program.state import (
     TURN_LEFT,
     TURN_TWIN_DONE,
     TURN_TWIN_END,
+    bare_rings,
 )
 
 if TYPE_CHECKING:
@@ -58,15 +59,16 @@ def tell(rings, other, told, numerator, denominator):
 
 
 @njit
-def run_pair(first, second, final, ratio, told):
+def run_pair(first, second, final, until, ratio, told):
     """Run two memories as far as they go.
 
     Parameters
     ----------
-    first, second : tuple
-        Parameters, rings, state, banks, state of the fast engine, board and `together` of `run`.
+    first, second : Engine
     final : int
         1: nothing will be added to the streams.
+    until : tuple of int
+        Of each memory; see `run_rings`.
     ratio : tuple of int
         Numerator and denominator of the first clock's cycle over the second's.
     told : ndarray of int64, shape (2,)
@@ -78,11 +80,11 @@ def run_pair(first, second, final, ratio, told):
         What it ended with, and the memory that it is about (GROW, LOG_FULL).
     """
     while True:
-        one = run(*first, final, NEVER)
-        two = run(*second, final, NEVER)
+        one = run_rings(first, final, until[0])
+        two = run_rings(second, final, until[1])
         before = told[0] + told[1]
-        told[0] = tell(first[1], second[1], told[0], ratio[0], ratio[1])
-        told[1] = tell(second[1], first[1], told[1], ratio[1], ratio[0])
+        told[0] = tell(bare_rings(first.rings), bare_rings(second.rings), told[0], ratio[0], ratio[1])
+        told[1] = tell(bare_rings(second.rings), bare_rings(first.rings), told[1], ratio[1], ratio[0])
         if one == s.GROW or one == s.LOG_FULL:
             return one, 0
         if two == s.GROW or two == s.LOG_FULL:
@@ -126,7 +128,6 @@ class PimPair:
     def __init__(self, engines: tuple[PimEngine, PimEngine], ratio: tuple[int, int]) -> None:
         self.engines = engines
         self.ratio = ratio
-        self.is_tied = bool(engines[0].parameters.tied)
         self._told = np.zeros(2, dtype=np.int64)
 
     def run(self, *, final: bool) -> int:
@@ -137,22 +138,12 @@ class PimPair:
         PpimError
             If nothing can happen any more although not all is complete (a fault of the engine).
         """
-        if not self.is_tied:
-            return max(engine.run(final=final) for engine in self.engines)
+        return self._run(final=final, until=(NEVER, NEVER))
+
+    def _run(self, *, final: bool, until: tuple[int, int]) -> int:
         while True:
-            parts = [
-                (
-                    engine.parameters,
-                    engine.rings,
-                    engine.state,
-                    engine.banks,
-                    engine.apart,
-                    engine.board,
-                    int(engine.together),
-                )
-                for engine in self.engines
-            ]
-            status, memory = run_pair(*parts, int(final), self.ratio, self._told)
+            first, second = (engine.arguments for engine in self.engines)
+            status, memory = run_pair(first, second, int(final), until, self.ratio, self._told)
             if status == s.GROW:
                 self.engines[memory].grow_pool()
                 continue
@@ -176,4 +167,8 @@ class PimPair:
 
     def finish(self) -> int:
         """After DONE: go on with refreshes to the end of the run in both; DONE or LOG_FULL."""
-        return max(engine.finish(cycles) for engine, cycles in zip(self.engines, self.cycles, strict=True))
+        ends = self.cycles
+        status = self._run(final=True, until=ends)
+        for engine, end in zip(self.engines, ends, strict=True):
+            engine.settle(end)
+        return status

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from ppim.engine.banks import channel_banks
+from typing import NamedTuple
+
+import numpy as np
+
+from ppim.engine.banks import Banks, channel_banks
 from ppim.engine.codes import NEVER
 from ppim.engine.pim.account import note_waits, ring_is_short, settle
 from ppim.engine.pim.apart.run import run_channel
-from ppim.engine.pim.apart.state import channel_of
+from ppim.engine.pim.apart.state import Apart, channel_of
 from ppim.engine.pim.barrier import NOTHING, WAITS, release_turns
 from ppim.engine.pim.board import wait_for_others
 from ppim.engine.pim.bus import start_ready_transfers
@@ -42,6 +46,8 @@ from ppim.engine.pim.state import (
     STALE,
     STUCK,
     TRANSFERS_WAITING,
+    Parameters,
+    PimState,
     bare_state,
 )
 from ppim.jit import helper, njit
@@ -63,6 +69,7 @@ from ppim.program.state import (
     TURN_LEFT,
     TURN_TWIN_DONE,
     WAKE,
+    Rings,
     bare_rings,
 )
 from ppim.tables import bare
@@ -255,6 +262,31 @@ def run_group(parameters, rings, state, banks, board, first, stop, first_stream,
             fruitless = 0
 
 
+class Engine(NamedTuple):
+    """All that a kernel needs to run a part's channels.
+
+    Attributes
+    ----------
+    banks : Banks, or None
+    apart : Apart, or None
+        State of the engine that runs: the general one's banks, or the fast one's own (`apart`). What the
+        other needs is not compiled.
+    board : ndarray of int64
+        Where the parts tell each other of barriers (`board`).
+    together : int
+        1: channels depend on each other within a turn (read-outs, or one stream for all); 0: each runs
+        alone up to its barrier, round after round.
+    """
+
+    parameters: Parameters
+    rings: Rings
+    state: PimState
+    banks: Banks | None
+    apart: Apart | None
+    board: np.ndarray
+    together: int
+
+
 @helper(forceinline=True)
 def look_again(rings):
     """Streams that had nothing to send may have got something."""
@@ -297,21 +329,22 @@ def run_all(parameters, rings, state, banks, apart, board, together, final, unti
     return status
 
 
-@njit
-def run(parameters, owned_rings, owned_state, banks, apart, owned_board, together, final, until):
+@helper(forceinline=True)
+def end_status(rings, status, final, until):
+    """What a call ends with when no turn is released any more: STUCK if streams wait for one although all is sent."""
+    waiting = 0
+    for stream in range(rings.n_streams):
+        waiting += rings.stream[stream, FRONT] == FRONT_BARRIER
+    return STUCK if status == DONE and waiting > 0 and final and until == NEVER else status
+
+
+@helper
+def run_rings(engine, final, until):
     """Run the program in the rings as far as it goes.
 
     Parameters
     ----------
-    banks : Banks, or None
-    apart : Apart, or None
-        State of the engine that runs: the general one's banks, or the fast one's own (`apart`). Two
-        kernels are compiled from this function, one for each; what the other needs is left out.
-    owned_board : ndarray of int64
-        Where this part of the run and others tell each other of barriers (`board`).
-    together : int
-        1: channels depend on each other within a turn (read-outs, or one stream for all); 0: each runs
-        alone up to its barrier, round after round.
+    engine : Engine
     final : int
         1: nothing will be added to the streams.
     until : int
@@ -322,24 +355,27 @@ def run(parameters, owned_rings, owned_state, banks, apart, owned_board, togethe
     int
         DONE, REFILL, GROW, LOG_FULL, STUCK or GIVEN_UP.
     """
-    rings, state, board = bare_rings(owned_rings), bare_state(owned_state), bare(owned_board)
+    parameters, banks, apart = engine.parameters, engine.banks, engine.apart
+    rings, state, board = bare_rings(engine.rings), bare_state(engine.state), bare(engine.board)
     release_turns(parameters, rings, state, board)
-    look_again(rings)
     while True:
-        status = run_all(parameters, rings, state, banks, apart, board, together, final, until)
+        look_again(rings)
+        status = run_all(parameters, rings, state, banks, apart, board, engine.together, final, until)
         if status >= GROW:
             return status
         found = release_turns(parameters, rings, state, board)
         if found == NOTHING:
-            break
+            return end_status(rings, status, final, until)
         if found == WAITS:
-            if not wait_for_others(owned_board, parameters.parts, state.bounds[BARRIERS] + 1):
+            if not wait_for_others(board, parameters.parts, state.bounds[BARRIERS] + 1):
                 return GIVEN_UP
             release_turns(parameters, rings, state, board)
-    waiting = 0
-    for stream in range(rings.n_streams):
-        waiting += rings.stream[stream, FRONT] == FRONT_BARRIER
-    return STUCK if status == DONE and waiting > 0 and final and until == NEVER else status
+
+
+@njit
+def run(engine, final, until):
+    """`run_rings` for Python."""
+    return run_rings(engine, final, until)
 
 
 @njit

@@ -157,6 +157,7 @@ GROW = 2  # the pool of entries is full
 LOG_FULL = 3  # the commands kept have to be taken
 STUCK = 4  # nothing can happen any more, yet not all is complete: a fault of the engine
 GIVEN_UP = 5  # another part of the run has failed
+NO_ROOM = 6  # the rings are too small for the next turn
 
 # Columns of the log.
 LOG_CYCLE = 0

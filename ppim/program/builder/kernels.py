@@ -33,19 +33,6 @@ from ppim.program.state import NEXT_SUM, Rings, bare_rings
 from ppim.tables import bare
 
 
-# Accesses that are built at once: enough to make a call worth it, few enough to stay in a core's cache.
-BLOCK_ACCESSES = 1 << 12
-
-
-@helper(forceinline=True)
-def end_of_block(position, n):
-    """Where building pauses, of a chunk of n accesses.
-
-    The same for all parts of a run, so that each builds while the others do, and waits for none of them.
-    """
-    return min(n, (position // BLOCK_ACCESSES + 1) * BLOCK_ACCESSES)
-
-
 @njit
 def flush_transfers(owned_rings, owned_recipe, owned_state):
     """End of the program: transfers of the last turn."""
@@ -64,71 +51,65 @@ def prefetch_all(owned_rings, owned_recipe, owned_placement, owned_state):
         emit_rest_of_prefetches(rings, recipe, state, 0, n_rows)
 
 
-@njit
-def build(owned_rings, owned_recipe, owned_placement, owned_state, accesses, position, scratch):
-    """Append whole turns from chunk position `position` on, to the end of a block or while they fit.
+@helper
+def append_turns(joint, rings, recipe, placement, state, chunk, scratch, position, goal, total):
+    """Append whole turns from chunk position `position` on, until `goal` is reached or one does not fit.
 
     Parameters
     ----------
-    accesses : Accesses
-        Whole turns. Accesses behind the first n are those of the turn after them, to be looked at only.
-    scratch : ndarray of int64, shape (`scratch_size`,)
+    joint : int, or None
+        1: an instruction serves lookups of several units or bags, since rows are split, or sent once. The
+        compiler leaves out what is not needed.
+    scratch : Table of int64, of `scratch_size` places
         For owners of lookups, where their rows lie, and the order of lookups.
+    total : int
+        Accesses of the chunk. Those behind its first n are of the turn after them, to be looked at only.
 
     Returns
     -------
     int
         Position of the first access that was not taken.
     """
-    rings, recipe = bare_rings(owned_rings), bare_recipe(owned_recipe)
-    placement, state = bare_placement(owned_placement), bare_build_state(owned_state)
-    chunk, owners = bare_accesses(accesses), bare(scratch)
-    n, total = chunk.n, accesses.row.size
-    goal = end_of_block(position, n)
     while position < goal:
-        stop = end_of_turn(chunk, position, n)
+        stop = end_of_turn(chunk, position, chunk.n)
         if not begin_turn(rings, recipe, placement, state, chunk, position, stop, total):
             return position
         turn = state.pending[PENDING_TURN]
         if is_empty_turn(chunk, position):
             position = stop
-        while position < stop:
-            end = end_of_bag(chunk, position, stop)
-            n_touched = open_sums(rings, recipe, placement, state, chunk, owners, position, end, total, turn)
-            emit_bag(rings, recipe, placement, state, chunk, owners, position, end, total, turn)
-            close_sums(recipe, state, n_touched)
-            position = end
+        if joint is None:
+            while position < stop:
+                end = end_of_bag(chunk, position, stop)
+                n_touched = open_sums(
+                    rings, recipe, placement, state, chunk, scratch, position, end, total, turn
+                )
+                emit_bag(rings, recipe, placement, state, chunk, scratch, position, end, total, turn)
+                close_sums(recipe, state, n_touched)
+                position = end
+        if joint is not None:
+            if recipe.dedup and position < stop:
+                emit_turn_once(rings, recipe, placement, state, chunk, scratch, position, stop, total, turn)
+                position = stop
+            while position < stop:
+                end = end_of_bag(chunk, position, stop)
+                emit_split_bag(rings, recipe, placement, state, chunk, position, end, turn)
+                position = end
         state.pending[PENDING_STOP_SUM] = rings.marks[NEXT_SUM]
     return position
+
+
+def is_joint(recipe: Recipe) -> int | None:
+    """1 where an instruction serves lookups of several units or bags, else None (see `append_turns`)."""
+    return 1 if recipe.slices or recipe.dedup else None
 
 
 @njit
-def build_joint(owned_rings, owned_recipe, owned_placement, owned_state, accesses, position, scratch):
-    """`build` where an instruction serves lookups of several units or bags: rows are split, or sent once.
-
-    A kernel of its own, so that systems without either do not wait for its compilation.
-    """
+def build(joint, owned_rings, owned_recipe, owned_placement, owned_state, accesses, position, scratch):
+    """`append_turns` for Python, to the end of the accesses."""
     rings, recipe = bare_rings(owned_rings), bare_recipe(owned_recipe)
     placement, state = bare_placement(owned_placement), bare_build_state(owned_state)
-    chunk, places = bare_accesses(accesses), bare(scratch)
-    n, total = chunk.n, accesses.row.size
-    goal = end_of_block(position, n)
-    while position < goal:
-        stop = end_of_turn(chunk, position, n)
-        if not begin_turn(rings, recipe, placement, state, chunk, position, stop, total):
-            return position
-        turn = state.pending[PENDING_TURN]
-        if is_empty_turn(chunk, position):
-            position = stop
-        elif recipe.dedup:
-            emit_turn_once(rings, recipe, placement, state, chunk, places, position, stop, total, turn)
-            position = stop
-        while position < stop:
-            end = end_of_bag(chunk, position, stop)
-            emit_split_bag(rings, recipe, placement, state, chunk, position, end, turn)
-            position = end
-        state.pending[PENDING_STOP_SUM] = rings.marks[NEXT_SUM]
-    return position
+    chunk, n, total = bare_accesses(accesses), accesses.n, accesses.row.size
+    return append_turns(joint, rings, recipe, placement, state, chunk, bare(scratch), position, n, total)
 
 
 def build_turns(
@@ -140,6 +121,5 @@ def build_turns(
     position: int,
     scratch: np.ndarray,
 ) -> int:
-    """Append whole turns while they fit; position of the first access that was not taken (see `build`)."""
-    kernel = build_joint if recipe.slices or recipe.dedup else build
-    return int(kernel(rings, recipe, placement, state, accesses, position, scratch))
+    """Append whole turns while they fit; position of the first access that was not taken."""
+    return int(build(is_joint(recipe), rings, recipe, placement, state, accesses, position, scratch))

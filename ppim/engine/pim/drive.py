@@ -1,0 +1,105 @@
+"""One kernel that builds a part's program and runs it, so that neither waits for the other."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ppim.engine.pim.barrier import RELEASED, WAITS, release_turns
+from ppim.engine.pim.board import wait_for_others
+from ppim.engine.pim.limits import BARRIERS
+from ppim.engine.pim.run import end_status, look_again, run_all
+from ppim.engine.pim.state import GIVEN_UP, GROW, NO_ROOM, bare_state
+from ppim.jit import helper, njit
+from ppim.mapping.base import Placement, bare_placement
+from ppim.program.builder.kernels import append_turns
+from ppim.program.builder.recipe import (
+    Accesses,
+    BuildState,
+    Recipe,
+    bare_accesses,
+    bare_build_state,
+    bare_recipe,
+)
+from ppim.program.state import bare_rings
+from ppim.tables import bare
+
+# Accesses that are built at once: enough to make it worth it, few enough to stay in a core's cache.
+BLOCK_ACCESSES = 1 << 11
+
+
+class Builder(NamedTuple):
+    """All that a kernel needs to build a part's program.
+
+    Attributes
+    ----------
+    joint : int, or None
+        Which builder is compiled (`append_turns`).
+    accesses : Accesses
+        What is to be built next.
+    scratch : ndarray of int64, shape (`scratch_size`,)
+    """
+
+    joint: int | None
+    recipe: Recipe
+    placement: Placement
+    state: BuildState
+    accesses: Accesses
+    scratch: np.ndarray
+
+
+@helper(forceinline=True)
+def build_to(builder, rings, position, goal):
+    """Append whole turns from `position` on until `goal` is reached or one does not fit; how far it came."""
+    recipe, placement = bare_recipe(builder.recipe), bare_placement(builder.placement)
+    state, chunk = bare_build_state(builder.state), bare_accesses(builder.accesses)
+    total = builder.accesses.row.size
+    return append_turns(
+        builder.joint, rings, recipe, placement, state, chunk, bare(builder.scratch), position, goal, total
+    )
+
+
+@njit
+def build_and_run(engine, builder, position, final, until):
+    """Build and run accesses from `position` on.
+
+    Where a part waits for others at a barrier, it builds ahead. What is built when does not change what is
+    simulated: no channel goes beyond what it surely knows.
+
+    Parameters
+    ----------
+    engine : Engine
+    builder : Builder
+    final, until : int
+        As of `run_rings`.
+
+    Returns
+    -------
+    tuple of int
+        A status of `run_rings`, or NO_ROOM if the rings are too small for a turn; and the first access that
+        is not built.
+    """
+    parameters, banks, apart = engine.parameters, engine.banks, engine.apart
+    rings, state, board = bare_rings(engine.rings), bare_state(engine.state), bare(engine.board)
+    n = builder.accesses.n
+    while True:
+        look_again(rings)
+        status = run_all(parameters, rings, state, banks, apart, board, engine.together, final, until)
+        if status >= GROW:
+            return status, position
+        found = release_turns(parameters, rings, state, board)
+        while found == WAITS:
+            after = build_to(builder, rings, position, min(n, position + 1))
+            if after == position and not wait_for_others(board, parameters.parts, state.bounds[BARRIERS] + 1):
+                return GIVEN_UP, position
+            position = after
+            found = release_turns(parameters, rings, state, board)
+        if found == RELEASED:
+            continue
+        if position == n:
+            return end_status(rings, status, final, until), position
+        after = build_to(builder, rings, position, min(n, position + BLOCK_ACCESSES))
+        if after == position:
+            return NO_ROOM, position
+        position = after

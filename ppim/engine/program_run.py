@@ -1,0 +1,100 @@
+"""A program built from a trace and run by one engine, a chunk at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ppim.engine.commands import CommandSink, make_pim_engine
+from ppim.engine.pim.drive import Builder, build_and_run
+from ppim.engine.pim.state import NO_ROOM
+from ppim.program.builder.kernels import is_joint
+from ppim.program.builder.recipe import scratch_size
+from ppim.program.feed import ProgramFeed, as_accesses
+from ppim.trace.reader import no_accesses
+
+if TYPE_CHECKING:
+    from ppim.dram.device import Device
+    from ppim.engine.pim.parts import Part
+    from ppim.program.builder.recipe import Accesses
+    from ppim.program.prepare import Prepared
+    from ppim.trace.reader import TraceChunk
+
+
+class ProgramRun:
+    """The program for a memory's channels, or a part of them, and the engine that runs it.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    device : Device
+    part : Part, optional
+    tied : bool
+        As of `PimEngine`. The programs of tied memories are built and run by others (`feed_together`, `PimPair`).
+    commands : callable, optional
+        Given all DRAM commands.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        device: Device,
+        *,
+        part: Part | None = None,
+        tied: bool = False,
+        commands: CommandSink | None = None,
+    ) -> None:
+        self.prepared = prepared
+        self.program = ProgramFeed(prepared, None if part is None else part.channels)
+        self.engine = make_pim_engine(
+            device,
+            prepared.system,
+            self.program.rings,
+            sink=commands,
+            delivers_per_lookup=prepared.delivers_per_lookup,
+            max_row_bursts=int(prepared.placement.row_bursts.max()),
+            part=part,
+            tied=tied,
+        )
+        self.engine.call = self._build_and_run  # type: ignore[method-assign]
+        self._nothing = as_accesses(no_accesses(prepared.has_wide_rows), 0)
+        self._take(self._nothing)
+        self.program.begin(self.engine)
+
+    def feed(self, chunk: TraceChunk) -> None:
+        """Build and run the turns of a chunk."""
+        self._take(self.program.stretch(chunk))
+        self.engine.run(final=False)
+
+    def finish(self) -> None:
+        """Build and run what is left, with the last transfers."""
+        rest = self.program.rest()
+        if rest is not None:
+            self._take(rest)
+            self.engine.run(final=False)
+        self._take(self._nothing)
+        self.program.end()
+        self.engine.run(final=True)
+
+    def _take(self, accesses: Accesses) -> None:
+        self._accesses, self._position = accesses, 0
+        self._scratch = np.empty(scratch_size(self.program.recipe, len(accesses.row)), dtype=np.int64)
+
+    def _build_and_run(self, final: bool, until: int) -> int:
+        program = self.program
+        while True:
+            builder = Builder(
+                is_joint(program.recipe),
+                program.recipe,
+                program.prepared.placement,
+                program.state,
+                self._accesses,
+                self._scratch,
+            )
+            status, self._position = build_and_run(
+                self.engine.arguments, builder, self._position, int(final), until
+            )
+            if status != NO_ROOM:
+                return int(status)
+            program.grow()
