@@ -9,11 +9,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ppim.engine import simulate as simulate_module
 from ppim.engine.pim.engine import PimEngine
 from ppim.engine.simulate import simulate
 from ppim.errors import InputError
 from ppim.mapping.tiers import is_split
+from ppim.program import feed as feed_module
 from ppim.program.state import Rings
 from ppim.systems.load import load_system, system_names
 from ppim.systems.spec import SystemSpec
@@ -242,7 +242,11 @@ def test_random_systems(
 
 STREAMED = [
     ("pim-base", "qr", "interleave", "none", {}),
+    ("proactivepim", "qr", "duplicate", "table", {}),
+    ("proactivepim", "qr", "duplicate", "table", {"barrier": "batch", "host_latency": 20}),
     ("proactivepim", "tt-rec", "duplicate", "table", {}),
+    ("trim-bg", "dense", "hot", "none", {}),
+    ("fafnir", "dense", "interleave", "none", {"collect": "host"}),
     ("proactivepim", "tt-rec", "duplicate", "next", {"cache_bytes": 2048}),
     ("proactivepim", "qr", "duplicate", "next", {"prefetch_used": True, "barrier": "none"}),
     ("proactivepim", "qr", "duplicate", "all", {"barrier": "batch", "unit_buffer_bursts": 4, "macs": 1}),
@@ -259,7 +263,7 @@ STREAMED = [
 
 
 @pytest.mark.parametrize(("name", "algorithm", "mapping", "prefetch", "settings"), STREAMED)
-def test_neither_rings_nor_chunks_change_a_run(
+def test_neither_rings_nor_chunks_nor_threads_change_a_run(
     name: str,
     algorithm: str,
     mapping: str,
@@ -271,10 +275,10 @@ def test_neither_rings_nor_chunks_change_a_run(
     system = a_system(name, mapping, prefetch, "hbm2-4gb", **settings)
     found = set()
     for ring in (2, 64, 1 << 15):
-        for batches_per_chunk in (1, 3, 1000):
-            monkeypatch.setattr(simulate_module, "FIRST_RING", ring)
+        for batches_per_chunk, threads in ((1, 1), (3, 1), (1000, 1), (1, 2), (3, 3), (1000, 9)):
+            monkeypatch.setattr(feed_module, "FIRST_RING", ring)
             trace = a_trace(algorithm, samples=60, batches_per_chunk=batches_per_chunk, pooling=(0, 9))
-            found.add(csv_of(simulate(trace, system)))
+            found.add(csv_of(simulate(trace, system, threads=threads)))
     assert len(found) == 1
 
 
@@ -287,7 +291,7 @@ def test_channels_without_work_do_not_need_the_whole_program(
     trace = small_trace("qr", {"collisions": 4, "vector_bytes": 64}, rows=(400, 300), samples=400)
     expected = csv_of(simulate(trace, system))
     sizes = []
-    monkeypatch.setattr(simulate_module, "FIRST_RING", 64)
+    monkeypatch.setattr(feed_module, "FIRST_RING", 64)
     monkeypatch.setattr(PimEngine, "resize", note_size(PimEngine.resize, sizes))
     assert csv_of(simulate(trace, system)) == expected
     assert max(sizes, default=64) <= 512

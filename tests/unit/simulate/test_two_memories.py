@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppim.engine import simulate as simulate_module
 from ppim.engine.simulate import SimulationResult, simulate
 from ppim.errors import InputError
+from ppim.program import feed as feed_module
 from ppim.systems.load import load_system
 from ppim.systems.spec import SystemSpec
 from tests.reference.small_traces import SmallTrace, small_trace
@@ -122,7 +122,7 @@ def test_neither_rings_nor_chunks_change_a_run(
     found = set()
     for ring in (2, 64, 1 << 15):
         for batches_per_chunk in (1, 3, 1000):
-            monkeypatch.setattr(simulate_module, "FIRST_RING", ring)
+            monkeypatch.setattr(feed_module, "FIRST_RING", ring)
             trace = a_trace(algorithm, samples=60, batches_per_chunk=batches_per_chunk, pooling=(0, 9))
             found.add(csv_of(simulate(trace, system)))
     assert len(found) == 1

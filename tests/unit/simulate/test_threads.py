@@ -1,0 +1,134 @@
+"""Runs on several threads: what fails ends all of them, with its own message."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ppim.engine.crew import Crew
+from ppim.engine.pim.board import give_up
+from ppim.engine.pim.parts import GivenUp, divide
+from ppim.engine.program_run import ProgramRun
+from ppim.engine.simulate import simulate
+from ppim.errors import InputError, PpimError
+from ppim.systems.load import load_system
+from tests.reference.small_traces import SmallTrace, small_trace
+
+
+@pytest.mark.parametrize(("channels", "parts"), [(8, 1), (8, 2), (8, 3), (8, 8), (8, 99), (1, 4)])
+def test_parts_are_all_channels_in_order(channels: int, parts: int) -> None:
+    found = divide(channels, parts)
+    assert len(found) == min(channels, parts)
+    assert [channel for part in found for channel in part.channels] == list(range(channels))
+    sizes = [len(part.channels) for part in found]
+    assert max(sizes) - min(sizes) <= 1
+    assert [(part.number, part.of) for part in found] == [(n, len(found)) for n in range(len(found))]
+
+
+def a_trace() -> SmallTrace:
+    return small_trace(
+        "qr", {"collisions": 4, "vector_bytes": 128}, samples=60, batches_per_chunk=3, pooling=(1, 9)
+    )
+
+
+class BrokenTrace(SmallTrace):
+    """Ends in the middle with the message of a damaged file."""
+
+    def chunks(self) -> Iterator[Any]:
+        yield from list(super().chunks())[:3]
+        raise InputError("trace: row group 3 is damaged")
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_a_damaged_trace_ends_all_threads(threads: int) -> None:
+    trace = a_trace()
+    before = threading.active_count()
+    with pytest.raises(InputError, match="row group 3"):
+        simulate(
+            BrokenTrace(trace.meta, trace.schemes, trace.bags, 3),
+            load_system("proactivepim"),
+            threads=threads,
+        )
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("failing", [0, 2])
+def test_a_fault_in_one_part_ends_those_that_wait_for_it(
+    failing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other parts stand at a barrier that the failing one never reaches."""
+    monkeypatch.setattr(ProgramRun, "feed", fail_in(ProgramRun.feed, failing))
+    trace = a_trace()
+    with pytest.raises(PpimError, match="no more memory"):
+        simulate(trace, load_system("proactivepim"), threads=3)
+
+
+def fail_in(feed: Callable[..., None], part: int) -> Callable[..., None]:
+    def feed_or_fail(run: ProgramRun, chunk: Any) -> None:
+        if run.engine.parameters.part == part:
+            raise PpimError("no more memory")
+        feed(run, chunk)
+
+    return feed_or_fail
+
+
+def test_the_cause_comes_before_what_it_made_others_do() -> None:
+    board = divide(2, 2)[0].board
+    reached = threading.Event()
+
+    def wait() -> None:
+        assert reached.wait(10)
+        while not board[-8]:
+            pass
+        raise GivenUp("another part of the run has failed")
+
+    def fail() -> None:
+        reached.set()
+        raise ValueError("the cause")
+
+    def run() -> None:
+        with Crew(2, lambda: give_up(board)) as crew:
+            crew.take([wait, fail])
+            crew.wait()
+
+    with pytest.raises(ValueError, match="the cause"):
+        run()
+
+
+def test_jobs_of_a_part_are_done_in_order_beside_those_of_others() -> None:
+    done: list[list[int]] = [[], []]
+    both = threading.Barrier(2, timeout=10)
+
+    def job(part: int, number: int) -> Callable[[], None]:
+        def do() -> None:
+            both.wait()
+            done[part].append(number)
+
+        return do
+
+    with Crew(2, lambda: None) as crew:
+        for number in range(20):
+            crew.take([job(0, number), job(1, number)])
+        crew.wait()
+    assert done == [list(range(20))] * 2
+
+
+def test_one_part_needs_no_thread() -> None:
+    done = []
+    with Crew(1, lambda: None) as crew:
+        crew.take([lambda: done.append(threading.current_thread())])
+    assert done == [threading.main_thread()]
+
+
+def test_a_board_has_a_cache_line_for_every_word_of_a_part() -> None:
+    parts = divide(8, 3)
+    board = parts[0].board
+    assert all(part.board is board for part in parts)
+    assert board.ctypes.data % 64 == 0
+    assert board.dtype == np.int64
+    give_up(board)
+    assert np.flatnonzero(board).tolist() == [6 * 8]
