@@ -66,6 +66,7 @@ class ProgramRun:
         """Build and run the turns of a chunk."""
         self._take(self.program.stretch(chunk))
         self.engine.run(final=False)
+        self._take(self._nothing)  # the chunk's memory can be used for another
 
     def finish(self) -> None:
         """Build and run what is left, with the last transfers."""
@@ -73,7 +74,7 @@ class ProgramRun:
         if rest is not None:
             self._take(rest)
             self.engine.run(final=False)
-        self._take(self._nothing)
+            self._take(self._nothing)
         self.program.end()
         self.engine.run(final=True)
 
