@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ppim.program.state import Rings
     from ppim.systems.spec import SystemSpec
 
-CommandSink = Callable[[int, list[CommandStream]], object]
-"""Takes the next commands of consecutive channels of one memory: the first one's number, and those of each."""
+CommandSink = Callable[[Sequence[int], list[CommandStream]], object]
+"""Takes the next commands of some channels of one memory: their numbers, and the commands of each."""
 
 KEPT_COMMANDS = 1 << 14  # of a channel, between two calls of the sink
 
@@ -47,7 +47,7 @@ class TracedPimEngine(PimEngine):
     def hand_on(self) -> bool:
         """Give the sink what is kept."""
         self.sink(
-            self.channels.start,
+            self.channels,
             [
                 command_stream(
                     self.device, np.column_stack((c.cycle, c.command, c.lane, c.row, c.column)).ravel()

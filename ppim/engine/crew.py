@@ -26,7 +26,7 @@ class Crew:
     """
 
     def __init__(self, parts: int, give_up: Job) -> None:
-        self.give_up = give_up
+        self.parts, self.give_up = parts, give_up
         self.threads = [ThreadPoolExecutor(1) for _ in range(parts)] if parts > 1 else []
         self.under_way: deque[list[Future[object]]] = deque()
 

@@ -31,12 +31,12 @@ from ppim.mapping.tiers import Split, is_split, split_trace
 from ppim.program import llc
 from ppim.program.authors_write import ProgramWriter
 from ppim.program.builder import recipe as b
-from ppim.program.feed import ProgramFeed, feed_together, finish_together
+from ppim.program.feed import feed_together, finish_together
 from ppim.program.prepare import Prepared, prepare
 from ppim.program.split import SplitReader, split
 from ppim.program.state import SLOTS
 from ppim.trace.profile import access_profile
-from ppim.trace.reader import read_ahead
+from ppim.trace.reader import first_batches, read_ahead
 from ppim.units import ceil_div
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ CYCLE_CLASSES = {
 """Column of the stats CSV -> class of cycles; they add up to `cycles` in each channel."""
 
 ACCESSES_PER_LLC_CALL = 1 << 16
+REHEARSED_ACCESSES = 1 << 15
+"""Of whole batches, from which the loads of channels are judged; a few milliseconds."""
+
 MEMORIES = FIRST_MEMORY, SECOND_MEMORY = "hbm", "dimm"  # of a system with two
 
 
@@ -174,10 +177,16 @@ def simulate(
         return result
 
 
+def by_channel(engines: Sequence[PimEngine], counts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Rows of all channels in order, from those of each part's channels."""
+    channels = [channel for engine in engines for channel in engine.channels]
+    return np.concatenate(counts)[np.argsort(channels)]
+
+
 def engine_counts(engines: Sequence[PimEngine], burst_bytes: int) -> Counts:
     """What the engines of a memory's parts counted, by column of the stats CSV."""
-    counted = np.concatenate([engine.counters for engine in engines])
-    classes = np.concatenate([engine.classes for engine in engines])
+    counted = by_channel(engines, [engine.counters for engine in engines])
+    classes = by_channel(engines, [engine.classes for engine in engines])
     reads, hits = counted[:, s.READS], counted[:, s.ROW_HITS]
     external = counted[:, s.READ_OUT_BURSTS] + counted[:, s.DELIVER_BURSTS] + counted[:, s.TRANSFER_BURSTS]
     return {
@@ -221,49 +230,65 @@ class _PimRun:
     ) -> None:
         self.reader, self.system, self.device = reader, system, device
         prepared = prepare(reader.meta, device, system, count_accesses=lambda: access_profile(reader))
-        if channels_depend(prepared.system, prepared.delivers_per_lookup):
-            threads = 1
-        parts = divide(device.organization.channels, threads)
-        self.parts = [ProgramRun(prepared, device, part=part, commands=commands) for part in parts]
-        self.engines = [part.engine for part in self.parts]
-        self.crew = Crew(len(parts), partial(give_up, parts[0].board))
+        depend = channels_depend(prepared.system, prepared.delivers_per_lookup)
+        threads = 1 if depend else min(threads, device.organization.channels)
+        self.prepared, self.commands = prepared, commands
+        self.parts = [ProgramRun(prepared, device, commands=commands if threads == 1 else None)]
+        self.crew = Crew(threads, lambda: give_up(self.parts[0].engine.board))
+        self.is_divided = threads == 1
         self.writer = None if program is None else ProgramWriter(prepared, device, program)
         # Loads or compiles the kernel, so that the time taken is that of the simulation.
-        self.engines[0].run(final=False)
+        self.parts[0].engine.run(final=False)
+
+    def _divide(self, chunk: TraceChunk) -> None:
+        """Have as many parts as threads, of about the same load: as of the first batches, which are tried out."""
+        self.parts[0].feed(first_batches(chunk, REHEARSED_ACCESSES))
+        loads = self.parts[0].engine.counters[:, s.INSTRUCTIONS].tolist()
+        self.parts = [
+            ProgramRun(self.prepared, self.device, part=part, commands=self.commands)
+            for part in divide(loads, self.crew.parts)
+        ]
+        self.is_divided = True
 
     def feed(self, chunk: TraceChunk) -> None:
         """Build and run the turns of a chunk."""
+        if not self.is_divided:
+            self._divide(chunk)
         self.crew.take([partial(part.feed, chunk) for part in self.parts])
         if self.writer is not None:
             self.writer.feed(chunk)
 
     def finish(self, batches: int) -> SimulationResult:
         """Send the last transfers, run to the end, collect."""
-        self.crew.take([part.finish for part in self.parts])
+        if self.is_divided:
+            self.crew.take([part.finish for part in self.parts])
+        else:
+            self.parts[0].finish()  # of a trace without accesses
         if self.writer is not None:
             self.writer.finish()
         self.crew.wait()
-        cycles = max(engine.cycles for engine in self.engines)
-        for engine in self.engines:
-            engine.finish(cycles)
-        programs = [part.program for part in self.parts]
-        return pim_result(self.reader, self.system, self.device, programs, self.engines, batches, cycles)
+        cycles = max(part.engine.cycles for part in self.parts)
+        for part in self.parts:
+            part.engine.finish(cycles)
+        return pim_result(self.reader, self.system, self.device, self.parts, batches, cycles)
 
 
 def pim_result(
     reader: TraceReader,
     system: SystemSpec,
     device: Device,
-    programs: Sequence[ProgramFeed],
-    engines: Sequence[PimEngine],
+    parts: Sequence[ProgramRun],
     batches: int,
     cycles: int,
 ) -> SimulationResult:
-    """What the units of one memory did, by the programs and engines of its parts, until `cycles`."""
-    prepared = programs[0].prepared
-    built = np.concatenate([program.state.counts for program in programs])
-    unit_accesses = np.concatenate([program.state.unit_accesses for program in programs])
-    unit_accesses = unit_accesses.reshape(prepared.geometry.channels, -1)
+    """What the units of one memory did until `cycles`, in the parts of its run."""
+    prepared = parts[0].prepared
+    engines = [part.engine for part in parts]
+    built = by_channel(engines, [part.program.state.counts for part in parts])
+    units = prepared.geometry.units_per_channel
+    unit_accesses = by_channel(
+        engines, [part.program.state.unit_accesses.reshape(-1, units) for part in parts]
+    )
     counts = {
         "batches": np.full(len(built), batches),
         "lookups": built[:, b.LOOKUPS],
@@ -284,7 +309,7 @@ def pim_result(
         batches=batches,
         counts=counts,
         unit_accesses=unit_accesses,
-        issue_slots=sum(int(program.rings.stream[:, SLOTS].sum()) for program in programs),
+        issue_slots=sum(int(part.program.rings.stream[:, SLOTS].sum()) for part in parts),
         limits=engine_limits(engines),
         footprint=prepared.footprint,
         warnings=_pim_warnings(prepared, system),
@@ -371,12 +396,10 @@ class _SplitRun:
             self.pair.finish()
             cycles = self.pair.cycles
         results = []
-        for system, device, program, engine, end in zip(
-            self.systems, self.devices, self.programs, self.engines, cycles, strict=True
-        ):
-            result = pim_result(self.reader, system, device, [program], [engine], batches, end)
+        for system, device, run, end in zip(self.systems, self.devices, self.runs, cycles, strict=True):
+            result = pim_result(self.reader, system, device, [run], batches, end)
             if self.systems[0].placement.partial_sum_fraction > 0:
-                result.counts["partial_sum_hits"] = program.state.counts[:, b.PARTIAL_SUM_HITS]
+                result.counts["partial_sum_hits"] = run.program.state.counts[:, b.PARTIAL_SUM_HITS]
             results.append(result)
         first = results[0]
         first.split = self.split
@@ -401,6 +424,7 @@ class _HostRun:
         from ppim.engine.host import HostReplay
 
         self.commands = commands
+        self.channels = range(device.organization.channels)
         self.replay = HostReplay(
             device,
             inject=system.host.requests_per_cycle,
@@ -432,13 +456,13 @@ class _HostRun:
             )
             self.replay.feed(self.requests[:n], np.zeros(n, dtype=np.bool_), self.cycles[:n])
             if self.commands is not None:
-                self.commands(0, self.replay.take_commands())
+                self.commands(self.channels, self.replay.take_commands())
 
     def finish(self, batches: int) -> SimulationResult:
         """Drain the memory and collect."""
         host = self.replay.finish()
         if self.commands is not None and host.command_streams is not None:
-            self.commands(0, host.command_streams)
+            self.commands(self.channels, host.command_streams)
         burst = self.device.organization.burst_bytes
         columns = host.column_commands
         counted = self.counted

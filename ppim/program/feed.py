@@ -91,11 +91,11 @@ class ProgramFeed:
     Parameters
     ----------
     prepared : Prepared
-    channels : range, optional
+    channels : sequence of int, optional
         Only the part of the program that is for these channels, which get no rows from others.
     """
 
-    def __init__(self, prepared: Prepared, channels: range | None = None) -> None:
+    def __init__(self, prepared: Prepared, channels: Sequence[int] | None = None) -> None:
         self.prepared = prepared
         self.recipe = prepared.recipe if channels is None else b.recipe_for(prepared.recipe, channels)
         self.state = make_build_state(self.recipe, prepared.placement)

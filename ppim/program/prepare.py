@@ -142,7 +142,7 @@ def prepare(
         vector_bursts=bytes_to_bursts(vector_bytes, geometry.burst_bytes * slices),
         channels=geometry.channels,
         units_per_channel=geometry.units_per_channel,
-        first_unit=0,
+        own_unit=np.arange(geometry.units),
         global_stream=int(system.pim.frontend == "global"),
         prefetch=_PREFETCH[system.prefetch.schedule],
         only_used=int(system.prefetch.only_used),

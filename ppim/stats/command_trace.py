@@ -57,9 +57,9 @@ def command_files(folder: Path, names: Sequence[str]) -> Iterator[list[BinaryIO]
         raise
 
 
-def write_all(files: Sequence[BinaryIO], first: int, streams: Sequence[CommandStream]) -> None:
-    """Append the next commands of channels from `first` on to their files."""
-    for channel, commands in enumerate(streams, first):
+def write_all(files: Sequence[BinaryIO], channels: Sequence[int], streams: Sequence[CommandStream]) -> None:
+    """Append the next commands of these channels to their files."""
+    for channel, commands in zip(channels, streams, strict=True):
         write_commands(files[channel], commands)
 
 

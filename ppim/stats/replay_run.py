@@ -86,6 +86,7 @@ def _run(
         command_trace=bool(command_streams),
     )
     places = address_map(device)
+    channels = range(device.organization.channels)
     n_requests, n_beyond = 0, 0
     with compile_notice("ppim replay"), progress_bar(None, "request", trace.path.name) as bar:
         for chunk in trace.chunks:
@@ -94,10 +95,11 @@ def _run(
             n_requests += chunk.address.size
             n_beyond += places.count_beyond(chunk.address)
             if command_streams:
-                write_all(command_streams, 0, run.take_commands())
+                write_all(command_streams, channels, run.take_commands())
             bar.update(chunk.address.size)
         result = run.finish()
-    write_all(command_streams, 0, result.command_streams or [])
+    if command_streams:
+        write_all(command_streams, channels, result.command_streams or [])
     figures = ReplayFigures(device, result.cycles, channel_counts(result))
     front = FrontEnd(
         path=str(trace.path),

@@ -40,6 +40,16 @@ def no_accesses(wide_rows: bool) -> TraceChunk:
     return TraceChunk(*(np.zeros(0, dtype=field.type.to_pandas_dtype()) for field in arrow_schema(wide_rows)))
 
 
+def first_batches(chunk: TraceChunk, accesses: int) -> TraceChunk:
+    """The first batches of a chunk, with so many accesses or, but for the first one, less."""
+    if len(chunk.batch) <= accesses:
+        return chunk
+    n = int(np.searchsorted(chunk.batch, chunk.batch[accesses]))
+    if n == 0:
+        n = int(np.searchsorted(chunk.batch, chunk.batch[0], side="right"))
+    return TraceChunk(*(column[:n] for column in chunk))
+
+
 class TraceReader:
     """A trace file: metadata at once, accesses as a stream with bounded memory.
 

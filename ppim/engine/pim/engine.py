@@ -25,7 +25,7 @@ from ppim.engine.pim import state as s
 from ppim.engine.pim.apart.setup import bank_rules, can_run, make_apart
 from ppim.engine.pim.apart.state import Apart
 from ppim.engine.pim.heap import HEAP_COLUMNS
-from ppim.engine.pim.parts import GivenUp, Part, channels_depend, divide
+from ppim.engine.pim.parts import GivenUp, Part, channels_depend, whole
 from ppim.engine.pim.run import Engine, run, settle_all
 from ppim.errors import InputError, PpimError
 from ppim.program.state import WAKE, Rings
@@ -261,7 +261,7 @@ class PimEngine:
         part: Part | None = None,
         tied: bool = False,
     ) -> None:
-        part = part or divide(device.organization.channels, 1)[0]
+        part = part or whole(device.organization.channels)
         self.parameters = p = make_parameters(device, system, part, tied=tied)
         self.rings = rings
         distances = pim_distances(device, system)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,29 +22,46 @@ class GivenUp(PpimError):
 
 @dataclass(frozen=True)
 class Part:
-    """Consecutive channels of a memory.
+    """Some of a memory's channels.
 
     Attributes
     ----------
-    channels : range
+    channels : tuple of int
+        Ascending.
     number, of : int
         Which of how many parts it is.
     board : ndarray of int64
         Shared by all parts of a run (`board.make_board`).
     """
 
-    channels: range
+    channels: tuple[int, ...]
     number: int
     of: int
     board: NDArray[np.int64]
 
 
-def divide(channels: int, parts: int) -> list[Part]:
-    """So many parts, or one a channel if there are fewer, of about as many channels each."""
-    n = min(parts, channels)
+def divide(loads: Sequence[int], parts: int) -> list[Part]:
+    """So many parts of about the same load, or one a channel if there are fewer of those.
+
+    Parameters
+    ----------
+    loads : sequence of int
+        Work of each channel, in any unit. The largest ones are dealt out first, each to the part that has least.
+    """
+    n = min(parts, len(loads))
+    members: list[list[int]] = [[] for _ in range(n)]
+    totals = [0] * n
+    for channel in sorted(range(len(loads)), key=lambda channel: -loads[channel]):
+        least = min(range(n), key=lambda part: (totals[part], len(members[part])))
+        members[least].append(channel)
+        totals[least] += loads[channel]
     board = make_board(n)
-    starts = [number * channels // n for number in range(n + 1)]
-    return [Part(range(starts[number], starts[number + 1]), number, n, board) for number in range(n)]
+    return [Part(tuple(sorted(channels)), number, n, board) for number, channels in enumerate(members)]
+
+
+def whole(channels: int) -> Part:
+    """All channels."""
+    return divide([1] * channels, 1)[0]
 
 
 def channels_depend(system: SystemSpec, delivers_per_lookup: int) -> bool:

@@ -57,7 +57,7 @@ def emit_access(rings, recipe, placement, state, chunk, i, owner, located, looku
         address = find_copy(placement, table, subtable, row)
         if address == NO_COPY:
             holder, address = locate_row(placement, table, subtable, row)
-            holder -= recipe.first_unit
+            holder = recipe.own_unit[holder]
     channel = holder // recipe.units_per_channel
     unit = holder % recipe.units_per_channel
     state.unit_accesses[holder] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -66,6 +67,8 @@ class Recipe(NamedTuple):
         Accesses of a lookup where a bag's lookups are ordered by their second row; else 0.
     vector_bursts : int
         Bursts of one vector of partial sums.
+    own_unit : ndarray of int64, shape (units of the memory,)
+        Number of a unit among those that the program is for, or NONE.
     cached : ndarray of int64, shape (tables, subtables)
         With `lru`, 1 where a subtable's rows go through the cache.
     kept_subtable : ndarray of int64, shape (tables,)
@@ -84,7 +87,7 @@ class Recipe(NamedTuple):
     vector_bursts: int
     channels: int  # that the program is for
     units_per_channel: int
-    first_unit: int  # of all the memory's, the first one that the program is for
+    own_unit: np.ndarray
     global_stream: int  # 1: one stream for all channels
     prefetch: int
     only_used: int  # 1: only rows that the turn touches are prefetched
@@ -170,21 +173,14 @@ class BuildState(NamedTuple):
     cache_stamps: np.ndarray
 
 
-def recipe_for(recipe: Recipe, channels: range) -> Recipe:
-    """The recipe of the part of the program that is for some channels, next to each other."""
-    units = recipe.units_per_channel
+def recipe_for(recipe: Recipe, channels: Sequence[int]) -> Recipe:
+    """The recipe of the part of the program that is for some channels, which get new numbers in this order."""
+    n = recipe.units_per_channel
+    own_unit = np.full_like(recipe.own_unit, NONE)
+    own_unit[[channel * n + unit for channel in channels for unit in range(n)]] = np.arange(len(channels) * n)
     return recipe._replace(
-        channels=len(channels),
-        first_unit=channels.start * units,
-        slices=len(channels) * units if recipe.slices else 0,
+        channels=len(channels), own_unit=own_unit, slices=len(channels) * n if recipe.slices else 0
     )
-
-
-@helper(forceinline=True)
-def own_unit(recipe, unit):
-    """Number of a unit of the memory among those that the program is for, or NONE."""
-    own = unit - recipe.first_unit
-    return own if 0 <= own < recipe.channels * recipe.units_per_channel else NONE
 
 
 @helper(forceinline=True)
@@ -200,7 +196,7 @@ def bare_recipe(recipe):
         recipe.vector_bursts,
         recipe.channels,
         recipe.units_per_channel,
-        recipe.first_unit,
+        bare(recipe.own_unit),
         recipe.global_stream,
         recipe.prefetch,
         recipe.only_used,

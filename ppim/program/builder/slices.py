@@ -13,7 +13,6 @@ from ppim.program.builder.recipe import (
     CACHE_HITS,
     CACHE_MISSES,
     LOOKUPS,
-    own_unit,
 )
 from ppim.program.builder.sums import open_sum
 from ppim.program.cache import probe
@@ -57,7 +56,7 @@ def emit_split_lookup(rings, recipe, placement, state, chunk, start, stop, turn,
     rings.marks[NEXT_LOOKUP] = first + recipe.slices
     # No channel has more of it than another: it counts in each of the memory's in turn.
     channel = first // recipe.slices % placement.channels
-    own = own_unit(recipe, channel * recipe.units_per_channel)
+    own = recipe.own_unit[channel * recipe.units_per_channel]
     counted = int(own != NONE)
     channel = own // recipe.units_per_channel if counted else 0
     state.counts[channel, LOOKUPS] += counted

@@ -8,7 +8,7 @@ from ppim.jit import helper
 from ppim.program.builder.chunk import end_of_lookup
 from ppim.program.builder.emit import append
 from ppim.program.builder.owners import balance_owners, find_owner
-from ppim.program.builder.recipe import SCRATCH_ADDRESSES, SCRATCH_LARGE, own_unit
+from ppim.program.builder.recipe import SCRATCH_ADDRESSES, SCRATCH_LARGE
 from ppim.program.instruction import (
     NONE,
     SUM_BAG,
@@ -102,7 +102,7 @@ def open_sums(rings, recipe, placement, state, chunk, scratch, start, stop, tota
         # The row that has been located will be read next.
         scratch[SCRATCH_LARGE * total + i - start] = large
         scratch[SCRATCH_ADDRESSES * total + i - start] = address
-        owner = own_unit(recipe, scratch[i - start])
+        owner = recipe.own_unit[scratch[i - start]]
         scratch[i - start] = owner
         if owner != NONE and state.slot_of_unit[owner] == NONE:
             state.slot_of_unit[owner] = 0

@@ -20,13 +20,19 @@ from tests.reference.small_traces import SmallTrace, small_trace
 
 
 @pytest.mark.parametrize(("channels", "parts"), [(8, 1), (8, 2), (8, 3), (8, 8), (8, 99), (1, 4)])
-def test_parts_are_all_channels_in_order(channels: int, parts: int) -> None:
-    found = divide(channels, parts)
+def test_every_channel_is_in_one_part(channels: int, parts: int) -> None:
+    found = divide([5] * channels, parts)
     assert len(found) == min(channels, parts)
-    assert [channel for part in found for channel in part.channels] == list(range(channels))
+    assert sorted(channel for part in found for channel in part.channels) == list(range(channels))
     sizes = [len(part.channels) for part in found]
     assert max(sizes) - min(sizes) <= 1
     assert [(part.number, part.of) for part in found] == [(n, len(found)) for n in range(len(found))]
+
+
+def test_parts_have_about_the_same_load() -> None:
+    assert [part.channels for part in divide([9, 1, 1, 1, 8, 4, 0, 0], 3)] == [(0,), (4,), (1, 2, 3, 5, 6, 7)]
+    # Channels without work are dealt out, too.
+    assert [part.channels for part in divide([0, 0, 0, 0], 2)] == [(0, 2), (1, 3)]
 
 
 def a_trace() -> SmallTrace:
@@ -77,7 +83,7 @@ def fail_in(feed: Callable[..., None], part: int) -> Callable[..., None]:
 
 
 def test_the_cause_comes_before_what_it_made_others_do() -> None:
-    board = divide(2, 2)[0].board
+    board = divide([1, 1], 2)[0].board
     reached = threading.Event()
 
     def wait() -> None:
@@ -125,7 +131,7 @@ def test_one_part_needs_no_thread() -> None:
 
 
 def test_a_board_has_a_cache_line_for_every_word_of_a_part() -> None:
-    parts = divide(8, 3)
+    parts = divide([1] * 8, 3)
     board = parts[0].board
     assert all(part.board is board for part in parts)
     assert board.ctypes.data % 64 == 0
