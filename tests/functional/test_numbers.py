@@ -103,7 +103,7 @@ def a_system(placement: str, frontend: str) -> SystemSpec:
     )
     system = make_system(
         frontend=frontend,
-        prefetch_subtables=("r", "core1", "core2") if frontend == "global" else ("r", "core1"),
+        prefetch_subtables=("r", "core1", "core3") if frontend == "global" else ("r", "core1"),
         **choice,
     )
     return SystemSpec(**{**vars(system), "placement": spec})
