@@ -225,14 +225,20 @@ def generate(
     samples = batches = lookups = 0
     with TraceWriter(output, meta) as writer, _Pipeline(writer, threads) as pipeline:
         for group in builder.groups(source, pipeline.limit):
-            pipeline.submit(builder.encode, group, batches)
+            found = builder.n_lookups(group)
+            if found:  # bags may all be empty
+                pipeline.submit(builder.encode, group, batches)
             samples += group.n_samples
             batches += builder.n_batches(group)
-            lookups += builder.n_lookups(group)
+            lookups += found
             on_progress(source)
         pipeline.drain()
         if not samples:
             raise InputError(f"{describe['dataset']}: no samples to read; give a dataset that is not empty")
+        if not lookups:
+            raise InputError(
+                f"{describe['dataset']}: all bags of the {samples:,} samples are empty; give a dataset with lookups"
+            )
         return writer.close(samples=samples, batches=batches, lookups=lookups)
 
 

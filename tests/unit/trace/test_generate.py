@@ -148,6 +148,29 @@ def test_empty_dataset(tmp_path: Path) -> None:
         )
 
 
+def test_groups_of_empty_bags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches without any lookup have their numbers, and nothing in the file."""
+    monkeypatch.setattr(module, "ROW_GROUP_ACCESSES", 2)
+    nothing: list[list[int]] = [[], [], []]
+    bags = [nothing, [[1], [2], []], nothing, nothing, nothing, nothing, [[], [5], []], nothing]
+    recipe = Recipe((0, 1, 2), FoldedRows(ROWS), PoolingMeta("dataset"), batch_size=2, seed=0)
+    sharing = WeightSharing.from_parameters("qr", {})
+    chunks = make(tmp_path / "t", ListSource(bags, 3, False), sharing, recipe)
+    assert flat(chunks) == twin(bags, sharing, recipe)
+    assert {access[0] for access in flat(chunks)} == {0, 3}
+
+
+def test_nothing_but_empty_bags(tmp_path: Path) -> None:
+    recipe = Recipe((0, 1, 2), FoldedRows(ROWS), PoolingMeta("dataset"), batch_size=2, seed=0)
+    with pytest.raises(InputError, match="all bags of the 3 samples are empty"):
+        make(
+            tmp_path / "t",
+            ListSource([[[], [], []]] * 3, 2, False),
+            WeightSharing.from_parameters("qr", {}),
+            recipe,
+        )
+
+
 def test_a_batch_too_large_to_hold(tmp_path: Path) -> None:
     recipe = Recipe((0,), FoldedRows(ROWS[:1]), PoolingMeta("pareto", (1000,)), 10**7, 0)
     with pytest.raises(InputError, match="--batch-size"):
