@@ -13,13 +13,14 @@ from __future__ import annotations
 import numba
 from numba.core import types
 
+from ppim.bits import count_trailing_zeros
+
 LANES = 16
 LANE_SHIFT = 4
 
 if numba.config.DISABLE_JIT:
     from ppim.engine.lanes_plain import (
         at_most,
-        count_trailing_zeros,
         equal,
         load,
         lower,
@@ -158,15 +159,6 @@ else:
             return _to_mask(builder, builder.icmp_signed("==", args[0], args[1]))
 
         return types.int64(block, block), codegen
-
-    @intrinsic
-    def count_trailing_zeros(_context, mask):
-        """Index of the lowest set bit of a non-zero int64."""
-
-        def codegen(_context, builder, _signature, args):
-            return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
-
-        return types.int64(types.int64), codegen
 
     @intrinsic
     def population(_context, mask):

@@ -50,11 +50,6 @@ def equal(left: Block, right: Block) -> np.int64:
     return _mask(left == right)
 
 
-def count_trailing_zeros(mask: int) -> int:
-    lowest = int(mask) & -int(mask)
-    return lowest.bit_length() - 1
-
-
 def population(mask: int) -> int:
     return (int(mask) & ((1 << 64) - 1)).bit_count()
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ppim.engine.commands import CommandSink, make_pim_engine
 from ppim.engine.pim.drive import Builder, build_and_run
 from ppim.engine.pim.state import NO_ROOM
 from ppim.program.builder.kernels import is_joint
-from ppim.program.builder.recipe import scratch_size
+from ppim.program.builder.recipe import make_scratch
 from ppim.program.feed import ProgramFeed, as_accesses
 from ppim.trace.reader import no_accesses
 
@@ -80,7 +78,7 @@ class ProgramRun:
 
     def _take(self, accesses: Accesses) -> None:
         self._accesses, self._position = accesses, 0
-        self._scratch = np.empty(scratch_size(self.program.recipe, len(accesses.row)), dtype=np.int64)
+        self._scratch = make_scratch(self.program.recipe, len(accesses.row))
 
     def _build_and_run(self, final: bool, until: int) -> int:
         program = self.program

@@ -341,52 +341,76 @@ def bare_placement(placement):
 
 
 @helper(forceinline=True)
-def permute(value, slots, bits, key):
-    """A seeded bijection of 0..slots-1 that looks random.
+def permute_once(value, bits, key):
+    """A seeded bijection of `bits`-bit numbers that looks random.
 
-    Multiplications by odd numbers, additions and shifted exclusive-ors are bijections of `bits`-bit
-    numbers; images outside 0..slots-1 are sent through again (cycle walking: Black and Rogaway,
-    Ciphers with arbitrary finite domains, 2002).
+    Multiplications by odd numbers, additions and shifted exclusive-ors are bijections.
     """
     mask = (1 << bits) - 1
     shift = (bits + 1) >> 1
+    value = (value + key) & mask
+    value = (value * _MULTIPLIER_1) & mask
+    value ^= value >> shift
+    value = (value + (key >> 21)) & mask
+    value = (value * _MULTIPLIER_2) & mask
+    value ^= value >> shift
+    value = (value + (key >> 42)) & mask
+    value = (value * _MULTIPLIER_3) & mask
+    value ^= value >> shift
+    return value
+
+
+@helper(forceinline=True)
+def permute(value, slots, bits, key):
+    """A seeded bijection of 0..slots-1 that looks random.
+
+    Images outside 0..slots-1 are sent through again (cycle walking: Black and Rogaway, Ciphers with arbitrary
+    finite domains, 2002).
+    """
     while True:
-        value = (value + key) & mask
-        value = (value * _MULTIPLIER_1) & mask
-        value ^= value >> shift
-        value = (value + (key >> 21)) & mask
-        value = (value * _MULTIPLIER_2) & mask
-        value ^= value >> shift
-        value = (value + (key >> 42)) & mask
-        value = (value * _MULTIPLIER_3) & mask
-        value ^= value >> shift
+        value = permute_once(value, bits, key)
         if value < slots:
             return value
 
 
 @helper(forceinline=True)
+def is_permuted(placement, table, subtable):
+    """Whether a subtable's rows lie where the image of their page says."""
+    mode = placement.mode[table, subtable]
+    return mode in (SPREAD, STRIPED)
+
+
+@helper(forceinline=True)
+def page_of_row(placement, table, subtable, row):
+    """Page of a row, to be permuted."""
+    page_rows = placement.page_rows[table, subtable]
+    return placement.first_page[table, subtable] + (row if page_rows == 1 else row // page_rows)
+
+
+@helper(forceinline=True)
+def locate_on_page(placement, table, subtable, row, image):
+    """(unit over all channels, unit-local address in bursts) of a row whose page has an image."""
+    page_rows = placement.page_rows[table, subtable]
+    offset = 0 if page_rows == 1 else row % page_rows
+    if placement.mode[table, subtable] == STRIPED:
+        return _locate_striped(placement, table, subtable, image * page_rows + offset)
+    place = image // placement.units
+    address = (place * page_rows + offset) * placement.row_bursts[table, subtable]
+    return image % placement.units, placement.base[table, subtable] + address
+
+
+@helper(forceinline=True)
 def locate_row(placement, table, subtable, row):
     """(unit over all channels, unit-local address in bursts) of a row's own place; not DUPLICATED."""
-    mode = placement.mode[table, subtable]
-    if mode == PACKED:
-        return _locate_packed(placement, table, subtable, row)
-    page_rows = placement.page_rows[table, subtable]
-    page = row if page_rows == 1 else row // page_rows
+    if placement.mode[table, subtable] == PACKED:
+        return locate_packed(placement, table, subtable, row)
     image = permute(
-        placement.first_page[table, subtable] + page,
+        page_of_row(placement, table, subtable, row),
         placement.slots[table, subtable],
         placement.bits[table, subtable],
         placement.key[table, subtable],
     )
-    if mode == STRIPED:
-        return _locate_striped(placement, table, subtable, image * page_rows + row - page * page_rows)
-    unit = image % placement.units
-    place = image // placement.units
-    address = (
-        placement.base[table, subtable]
-        + (place * page_rows + (row - page * page_rows)) * placement.row_bursts[table, subtable]
-    )
-    return unit, address
+    return locate_on_page(placement, table, subtable, row, image)
 
 
 @helper
@@ -405,7 +429,7 @@ def _locate_striped(placement, table, subtable, position):
 
 
 @helper
-def _locate_packed(placement, table, subtable, row):
+def locate_packed(placement, table, subtable, row):
     """Place of a row in its subtable's segments."""
     segment = placement.first_segment[table, subtable]
     while placement.segments[segment + 1, SEGMENT_ROW] <= row:

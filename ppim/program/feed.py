@@ -171,8 +171,7 @@ def feed_together(feeds: Sequence[ProgramFeed], stretches: Sequence[b.Accesses],
     Each memory's stretch has the same turns, but for one at its end that may still wait.
     """
     scratch = [
-        np.empty(b.scratch_size(feed.recipe, len(stretch.row)), dtype=np.int64)
-        for feed, stretch in zip(feeds, stretches, strict=True)
+        b.make_scratch(feed.recipe, len(stretch.row)) for feed, stretch in zip(feeds, stretches, strict=True)
     ]
     positions = [0] * len(feeds)
     while True:

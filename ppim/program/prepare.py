@@ -138,7 +138,8 @@ def prepare(
         resident=resident,
         compute=np.array(compute, dtype=np.int64),
         compute_reused=np.array(compute_reused, dtype=np.int64),
-        reordered=np.where((first_product > 0) & system.compute.tt_reorder, accesses, 0).astype(np.int64),
+        accesses=np.array(accesses, dtype=np.int64),
+        reordered=((first_product > 0) & system.compute.tt_reorder).astype(np.int64),
         vector_bursts=bytes_to_bursts(vector_bytes, geometry.burst_bytes * slices),
         channels=geometry.channels,
         units_per_channel=geometry.units_per_channel,
@@ -377,7 +378,7 @@ def make_build_state(recipe: b.Recipe, placement: Placement) -> b.BuildState:
     return b.BuildState(
         pending=pending,
         slot_of_unit=aligned_full((units,), NONE, np.int64),
-        touched=integers(units),
+        touched=integers(ceil_div(units, b.WORD_BITS)),
         turn_lookups=integers(placement.units),
         prefetched=integers(streams),
         counts=integers(recipe.channels, b.N_BUILD_COUNTS),

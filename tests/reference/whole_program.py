@@ -112,7 +112,7 @@ def _build_chunks(trace: SmallTrace, prepared: Prepared, chunks: list[TraceChunk
         prefetch_all(rings, recipe, placement, state)
     for chunk in chunks:
         n = len(chunk.row)
-        scratch = np.empty(b.scratch_size(recipe, n), dtype=np.int64)
+        scratch = b.make_scratch(recipe, n)
         assert build_turns(rings, recipe, placement, state, b.Accesses(*chunk, n=n), 0, scratch) == n
     flush_transfers(rings, recipe, state)
     n_turns = rings.marks[NEXT_TURN]

@@ -38,7 +38,7 @@ class Builder(NamedTuple):
         Which builder is compiled (`append_turns`).
     accesses : Accesses
         What is to be built next.
-    scratch : ndarray of int64, shape (`scratch_size`,)
+    scratch : ndarray of int64, of `make_scratch`
     """
 
     joint: int | None

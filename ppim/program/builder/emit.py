@@ -45,16 +45,14 @@ def append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, fi
 @helper
 def append_deliver(rings, recipe, owner, bursts, turn, lookup, sharers):
     """Write the deliver of the read-out that was written last, to its lookup's owner."""
-    channel, unit = owner // recipe.units_per_channel, owner % recipe.units_per_channel
-    stream = 0 if recipe.global_stream else channel
+    stream = 0 if recipe.global_stream else owner.channel
     order = rings.marks[NEXT_READ_OUT] - 1
-    append(rings, stream, DELIVER, channel, unit, 0, bursts, turn, lookup, order, sharers)
+    append(rings, stream, DELIVER, owner.channel, owner.unit, 0, bursts, turn, lookup, order, sharers)
 
 
 @helper(forceinline=True)
 def append_hit(rings, recipe, owner, turn, lookup, sharers):
     """All rows of a lookup lie in its unit, which still has to be told to add them."""
-    channel, unit = owner // recipe.units_per_channel, owner % recipe.units_per_channel
-    stream = 0 if recipe.global_stream else channel
-    append(rings, stream, HIT, channel, unit, 0, 0, turn, lookup, NONE, sharers)
+    stream = 0 if recipe.global_stream else owner.channel
+    append(rings, stream, HIT, owner.channel, owner.unit, 0, 0, turn, lookup, NONE, sharers)
     rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1 + sharers

@@ -11,8 +11,9 @@ import numpy as np
 from ppim.jit import helper, njit
 from ppim.mapping.base import Placement, bare_placement
 from ppim.program.builder.bags import emit_bag
-from ppim.program.builder.chunk import end_of_bag, end_of_turn, is_empty_turn
+from ppim.program.builder.chunk import Turn, end_of_bag, end_of_turn, is_empty_turn
 from ppim.program.builder.equal import emit_turn_once
+from ppim.program.builder.owners import find_owners
 from ppim.program.builder.prefetches import emit_rest_of_prefetches, list_resident_rows
 from ppim.program.builder.recipe import (
     PENDING_STOP_SUM,
@@ -25,7 +26,7 @@ from ppim.program.builder.recipe import (
     bare_recipe,
 )
 from ppim.program.builder.slices import emit_split_bag
-from ppim.program.builder.sums import close_sums, open_sums
+from ppim.program.builder.sums import open_sums
 from ppim.program.builder.transfers import emit_transfers
 from ppim.program.builder.turns import begin_turn
 from ppim.program.instruction import NONE
@@ -60,7 +61,7 @@ def append_turns(joint, rings, recipe, placement, state, chunk, scratch, positio
     joint : int, or None
         1: an instruction serves lookups of several units or bags, since rows are split, or sent once. The
         compiler leaves out what is not needed.
-    scratch : Table of int64, of `scratch_size` places
+    scratch : Table of int64, of `make_scratch`
         For owners of lookups, where their rows lie, and the order of lookups.
     total : int
         Accesses of the chunk. Those behind its first n are of the turn after them, to be looked at only.
@@ -71,31 +72,45 @@ def append_turns(joint, rings, recipe, placement, state, chunk, scratch, positio
         Position of the first access that was not taken.
     """
     while position < goal:
-        stop = end_of_turn(chunk, position, chunk.n)
+        stop = end_of_turn(recipe, chunk, position, chunk.n)
         if not begin_turn(rings, recipe, placement, state, chunk, position, stop, total):
             return position
-        turn = state.pending[PENDING_TURN]
-        if is_empty_turn(chunk, position):
-            position = stop
+        table = np.int64(chunk.table[position])
+        width = recipe.accesses[table]
+        lookups = 0 if is_empty_turn(chunk, position) else (stop - position) // width
+        turn = Turn(state.pending[PENDING_TURN], table, position, width, lookups)
         if joint is None:
-            while position < stop:
-                end = end_of_bag(chunk, position, stop)
-                n_touched = open_sums(
-                    rings, recipe, placement, state, chunk, scratch, position, end, total, turn
-                )
-                emit_bag(rings, recipe, placement, state, chunk, scratch, position, end, total, turn)
-                close_sums(recipe, state, n_touched)
-                position = end
+            emit_turn(rings, recipe, placement, state, chunk, scratch, turn)
         if joint is not None:
-            if recipe.dedup and position < stop:
-                emit_turn_once(rings, recipe, placement, state, chunk, scratch, position, stop, total, turn)
-                position = stop
-            while position < stop:
-                end = end_of_bag(chunk, position, stop)
-                emit_split_bag(rings, recipe, placement, state, chunk, position, end, turn)
-                position = end
+            emit_joint_turn(rings, recipe, placement, state, chunk, scratch, turn)
         state.pending[PENDING_STOP_SUM] = rings.marks[NEXT_SUM]
+        position = stop
     return position
+
+
+@helper(forceinline=True)
+def emit_turn(rings, recipe, placement, state, chunk, scratch, turn):
+    """Instructions of a turn, each for one lookup."""
+    find_owners(recipe, placement, chunk, scratch, turn)
+    first = 0
+    while first < turn.lookups:
+        end = end_of_bag(chunk, turn, first)
+        open_sums(rings, recipe, placement, state, chunk, scratch, turn, first, end)
+        emit_bag(rings, recipe, placement, state, chunk, scratch, turn, first, end)
+        first = end
+
+
+@helper(forceinline=True)
+def emit_joint_turn(rings, recipe, placement, state, chunk, scratch, turn):
+    """Instructions of a turn that serve lookups of several units or bags."""
+    if recipe.dedup:
+        emit_turn_once(rings, recipe, placement, state, chunk, scratch, turn)
+        return
+    first = 0
+    while first < turn.lookups:
+        end = end_of_bag(chunk, turn, first)
+        emit_split_bag(rings, recipe, placement, state, chunk, turn, first, end)
+        first = end
 
 
 def is_joint(recipe: Recipe) -> int | None:

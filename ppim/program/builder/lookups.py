@@ -15,6 +15,8 @@ from ppim.program.builder.recipe import (
     CACHE_MISSES,
     LOOKUPS,
     PARTIAL_SUM_HITS,
+    SCRATCH_ADDRESS,
+    SCRATCH_LARGE,
 )
 from ppim.program.cache import probe
 from ppim.program.instruction import (
@@ -33,101 +35,107 @@ from ppim.program.state import NEXT_LOOKUP, TURN_LEFT
 
 
 @helper(forceinline=True)
-def emit_access(rings, recipe, placement, state, chunk, i, owner, located, lookup, sharers, turn):
-    """Serve one access; returns (operands, bursts kept in the unit) it brings by instruction.
+def emit_access(rings, recipe, placement, state, chunk, turn, i, owner, located, lookup, sharers):
+    """Serve access i; returns (operands, bursts kept in the unit) it brings by instruction.
 
-    `located` is the row's address in the owner, or NONE if it is to be found. So many `sharers`, the lookups behind this one, use the row too.
+    `located` is the row's address in the owner, or NONE if it is to be found. So many `sharers`, the lookups
+    behind this one, use the row too.
     """
-    table = np.int64(chunk.table[i])
-    subtable = np.int64(chunk.subtable[i])
-    row = np.int64(chunk.row[i])
-    owner_channel = owner // recipe.units_per_channel
-    counts = state.counts[owner_channel]
+    table, subtable, row = turn.table, np.int64(chunk.subtable[i]), np.int64(chunk.row[i])
+    counts = state.counts[owner.channel]
     bursts = placement.row_bursts[table, subtable]
     if recipe.resident[table, subtable] > 0:
-        if is_held(recipe, state, table, subtable, row, turn):
-            counts[ACCESSES] += 1
-            counts[CACHE_HITS] += 1
-            counts[BYTES_CACHE] += recipe.row_bytes[table, subtable]
-            state.unit_accesses[owner] += 1
+        if is_held(recipe, state, table, subtable, row, turn.number):
+            count_kept_row(recipe, state, table, subtable, owner, 1)
             return 0, 0
         counts[CACHE_MISSES] += 1
-    holder, address = owner, located
+    index, channel, unit, address = owner.number, owner.channel, owner.unit, located
     if located == NONE:
         address = find_copy(placement, table, subtable, row)
         if address == NO_COPY:
             holder, address = locate_row(placement, table, subtable, row)
-            holder = recipe.own_unit[holder]
-    channel = holder // recipe.units_per_channel
-    unit = holder % recipe.units_per_channel
-    state.unit_accesses[holder] += 1
-    state.counts[channel if recipe.host_consumes else owner_channel, ACCESSES] += 1
+            index = recipe.own_unit[holder]
+            channel, unit = index // recipe.units_per_channel, index % recipe.units_per_channel
+    state.unit_accesses[index] += 1
+    state.counts[channel if recipe.host_consumes else owner.channel, ACCESSES] += 1
     stream = 0 if recipe.global_stream else channel
-    kind = READ if holder == owner and not recipe.host_consumes else READ_OUT
+    kind = READ if index == owner.number and not recipe.host_consumes else READ_OUT
     if recipe.lru and kind == READ and recipe.cached[table, subtable]:
-        if probe(recipe, state.cache_tags[owner], state.cache_stamps[owner], address, bursts):
+        if probe(recipe, state.cache_tags[index], state.cache_stamps[index], address, bursts):
             counts[CACHE_HITS] += 1
             counts[BYTES_CACHE] += recipe.row_bytes[table, subtable]
             kind = HIT
         else:
             counts[CACHE_MISSES] += 1
-    append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, NONE, sharers)
+    append(rings, stream, kind, channel, unit, address, bursts, turn.number, lookup, NONE, sharers)
     if recipe.in_order and kind == READ_OUT:
-        append_deliver(rings, recipe, owner, bursts, turn, lookup, sharers)
+        append_deliver(rings, recipe, owner, bursts, turn.number, lookup, sharers)
     # What the host reads out is one operand: complete when delivered, or in the host if that adds it.
-    rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1 + sharers
+    rings.turns[turn.number & rings.turn_mask, TURN_LEFT] += 1 + sharers
     return 1, 0 if recipe.host_consumes else bursts
 
 
 @helper(forceinline=True)
-def count_kept_row(recipe, state, table, subtable, owner):
-    """An access whose row the unit's buffer still holds for the lookup before it."""
-    counts = state.counts[owner // recipe.units_per_channel]
-    counts[ACCESSES] += 1
-    counts[CACHE_HITS] += 1
-    counts[BYTES_CACHE] += recipe.row_bytes[table, subtable]
-    state.unit_accesses[owner] += 1
+def count_kept_row(recipe, state, table, subtable, owner, accesses):
+    """Accesses to a row that the unit has: in its scratchpad, or in its buffer for the lookup before."""
+    counts = state.counts[owner.channel]
+    counts[ACCESSES] += accesses
+    counts[CACHE_HITS] += accesses
+    counts[BYTES_CACHE] += recipe.row_bytes[table, subtable] * accesses
+    state.unit_accesses[owner.number] += accesses
 
 
 @helper
-def count_kept_vector(recipe, state, owner, accesses):
+def count_kept_vector(state, owner, accesses):
     """The accesses that a lookup does not make, since its vector is kept."""
-    counts = state.counts[owner // recipe.units_per_channel]
+    counts = state.counts[owner.channel]
     counts[ACCESSES] += accesses
     counts[PARTIAL_SUM_HITS] += accesses
-    state.unit_accesses[owner] += accesses
+    state.unit_accesses[owner.number] += accesses
 
 
 @helper(forceinline=True)
 def emit_lookup(
-    rings, recipe, placement, state, chunk, start, stop, owner, large, address, turn, kept, sharers, compute
+    rings,
+    recipe,
+    placement,
+    state,
+    chunk,
+    scratch,
+    turn,
+    k,
+    accesses,
+    owner,
+    slot,
+    kept,
+    sharers,
+    compute,
 ):
-    """Instructions of one lookup; the row of its access `large` lies at `address`, unless that is NONE.
+    """Instructions of the first `accesses` of a turn's k-th lookup, which adds to the sum `slot`.
 
     The unit's buffer holds the row of its second access where `kept` is 1; otherwise so many `sharers`, the
     lookups behind it, will use that row too.
     """
     number = rings.marks[NEXT_LOOKUP]
     rings.marks[NEXT_LOOKUP] = number + 1
-    owner_channel = owner // recipe.units_per_channel
-    state.counts[owner_channel, LOOKUPS] += 1
+    state.counts[owner.channel, LOOKUPS] += 1
     operands, kept_bursts = 0, 0
-    for i in range(start, stop):
+    start = turn.start + k * turn.width
+    for i in range(start, start + accesses):
         is_second = i == start + 1
         if kept and is_second:
-            count_kept_row(recipe, state, np.int64(chunk.table[i]), np.int64(chunk.subtable[i]), owner)
+            count_kept_row(recipe, state, turn.table, np.int64(chunk.subtable[i]), owner, 1)
             continue
         users = sharers if is_second else 0
-        located = address if i == large else np.int64(NONE)
+        located = scratch[SCRATCH_ADDRESS, k] if i == scratch[SCRATCH_LARGE, k] else np.int64(NONE)
         brought, bursts = emit_access(
-            rings, recipe, placement, state, chunk, i, owner, located, number, users, turn
+            rings, recipe, placement, state, chunk, turn, i, owner, located, number, users
         )
         operands += brought
         kept_bursts += bursts
     if operands == 0:
-        append_hit(rings, recipe, owner, turn, number, 0)
+        append_hit(rings, recipe, owner, turn.number, number, 0)
         operands = 1
-    slot = state.slot_of_unit[owner]
     row = rings.lookups[number & rings.lookup_mask]
     row[LOOKUP_SUM] = slot
     row[LOOKUP_OPERANDS] = operands + kept

@@ -1,60 +1,118 @@
-"""Which PIM unit a lookup belongs to (docs/model.md §1, §8)."""
+"""Which PIM unit a lookup belongs to, and where its row lies there (docs/model.md §1, §8)."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ppim.jit import helper
-from ppim.mapping.base import DUPLICATED, NO_COPY, find_copy, locate_row
-from ppim.program.builder.chunk import end_of_lookup
+from ppim.mapping.base import (
+    DUPLICATED,
+    NO_COPY,
+    find_copy,
+    is_permuted,
+    locate_on_page,
+    locate_row,
+    page_of_row,
+    permute_once,
+)
+from ppim.program.builder.recipe import SCRATCH_ADDRESS, SCRATCH_LARGE, SCRATCH_ORDER, SCRATCH_OWNER
 from ppim.program.instruction import NONE
+
+TO_BE_LOCATED = -2  # instead of an owner
 
 
 @helper(forceinline=True)
-def find_owner(recipe, placement, chunk, start, stop):
-    """(unit, access, address) of the first row of a lookup that is not shared (or of its first row, if all are).
-
-    The unit is NONE if every unit has a copy of that row: any of them can serve the lookup. The address is
-    NONE in that case, and if every unit has a copy of its subtable.
-    """
-    table = np.int64(chunk.table[start])
+def large_access(recipe, chunk, table, start, stop):
+    """The first access of a lookup whose subtable is not shared (its first one, if all are)."""
     large = start
     while large < stop and recipe.shared[table, np.int64(chunk.subtable[large])]:
         large += 1
-    if large == stop:
-        large = start
-    subtable, row = np.int64(chunk.subtable[large]), np.int64(chunk.row[large])
+    return start if large == stop else large
+
+
+@helper(forceinline=True)
+def begin_to_locate(placement, table, subtable, row, usual):
+    """(unit, address) of a row; (TO_BE_LOCATED, page) where pages of the `usual` subtable are permuted.
+
+    The unit is NONE if every unit has a copy of the row: any of them can serve the lookup.
+    """
     if placement.mode[table, subtable] == DUPLICATED:
-        return row % placement.units, large, np.int64(NONE)
-    if placement.copy_mask and find_copy(placement, table, subtable, row) != NO_COPY:
-        return np.int64(NONE), large, np.int64(NONE)
-    unit, address = locate_row(placement, table, subtable, row)
-    return unit, large, address
+        return row % placement.units, find_copy(placement, table, subtable, row)
+    if placement.copy_mask:
+        copy = find_copy(placement, table, subtable, row)
+        if copy != NO_COPY:
+            return np.int64(NONE), copy
+    if subtable == usual and is_permuted(placement, table, subtable):
+        return np.int64(TO_BE_LOCATED), page_of_row(placement, table, subtable, row)
+    return locate_row(placement, table, subtable, row)
+
+
+@helper(forceinline=True)
+def permute_pages(scratch, n, slots, bits, key):
+    """Send the pages of the first n lookups of the order to their images, in place of addresses.
+
+    All go through the bijection once, then those again whose images are outside, so that none waits for
+    the steps of another.
+    """
+    while n > 0:
+        n_left = 0
+        for place in range(n):
+            k = scratch[SCRATCH_ORDER, place]
+            image = permute_once(scratch[SCRATCH_ADDRESS, k], bits, key)
+            scratch[SCRATCH_ADDRESS, k] = image
+            scratch[SCRATCH_ORDER, n_left] = k
+            n_left += image >= slots
+        n = n_left
+
+
+@helper(forceinline=True)
+def find_owners(recipe, placement, chunk, scratch, turn):
+    """Write owner, large access and address of each lookup of a turn to the scratch.
+
+    An owner is a unit of the whole memory, or NONE if any unit can be it.
+    """
+    table = turn.table
+    usual = np.int64(chunk.subtable[large_access(recipe, chunk, table, turn.start, turn.start + turn.width)])
+    n = 0
+    for k in range(turn.lookups):
+        start = turn.start + k * turn.width
+        large = large_access(recipe, chunk, table, start, start + turn.width)
+        subtable, row = np.int64(chunk.subtable[large]), np.int64(chunk.row[large])
+        owner, address = begin_to_locate(placement, table, subtable, row, usual)
+        scratch[SCRATCH_OWNER, k] = owner
+        scratch[SCRATCH_LARGE, k] = large
+        scratch[SCRATCH_ADDRESS, k] = address
+        scratch[SCRATCH_ORDER, n] = k
+        n += owner == TO_BE_LOCATED
+    if n == 0:
+        return
+    slots, bits = placement.slots[table, usual], placement.bits[table, usual]
+    permute_pages(scratch, n, slots, bits, placement.key[table, usual])
+    for k in range(turn.lookups):
+        if scratch[SCRATCH_OWNER, k] == TO_BE_LOCATED:
+            row = np.int64(chunk.row[scratch[SCRATCH_LARGE, k]])
+            unit, address = locate_on_page(placement, table, usual, row, scratch[SCRATCH_ADDRESS, k])
+            scratch[SCRATCH_OWNER, k] = unit
+            scratch[SCRATCH_ADDRESS, k] = address
 
 
 @helper
-def balance_owners(recipe, placement, state, chunk, owners, start, stop):
-    """Owners of a bag's lookups where rows have copies: those without a choice first.
+def balance_owners(recipe, placement, state, scratch, first, stop):
+    """Owners of a bag's lookups first..stop-1 of the turn where rows have copies: those without a choice first.
 
     Then, in trace order, each lookup whose large row lies in every unit goes to the unit that has the
     fewest lookups of the turn so far; of these the first unit of every channel comes first, then the second.
     """
-    i = start
-    while i < stop:
-        after = end_of_lookup(chunk, i, stop)
-        owner, _, _ = find_owner(recipe, placement, chunk, i, after)
-        owners[i - start] = owner
+    for k in range(first, stop):
+        owner = scratch[SCRATCH_OWNER, k]
         if owner != NONE:
             state.turn_lookups[owner] += 1
-        i = after
-    i = start
-    while i < stop:
-        if owners[i - start] == NONE:
+    for k in range(first, stop):
+        if scratch[SCRATCH_OWNER, k] == NONE:
             owner = 0
             for unit in range(recipe.units_per_channel):
                 for other in range(unit, placement.units, recipe.units_per_channel):
                     if state.turn_lookups[other] < state.turn_lookups[owner]:
                         owner = other
-            owners[i - start] = owner
+            scratch[SCRATCH_OWNER, k] = owner
             state.turn_lookups[owner] += 1
-        i = end_of_lookup(chunk, i, stop)

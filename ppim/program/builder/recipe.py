@@ -38,12 +38,16 @@ PENDING_STOP_SUM = 2
 PENDING_BAGS = 3
 N_PENDING = 4
 
-# Parts of the scratch, each as long as the chunk; those of a bag come first, by position in it. In the first
-# are the units of lookups, each at its first access, and the order of lookups (`bags`); then
+# Bits of a word of `touched`, a power of two.
+WORD_BITS = 32
+
+# Rows of the scratch, by number of a lookup in its turn:
+SCRATCH_OWNER = 0  # its unit, or NONE where that is not to serve it,
 SCRATCH_LARGE = 1  # the access that says which unit it is,
-SCRATCH_ADDRESSES = 2  # and where the row of that access lies in the unit, or NONE.
-BAG_PARTS = 3
-SCRATCH_PARTS = 11  # where equal lookups are sent once (`equal`)
+SCRATCH_ADDRESS = 2  # and where the row of that access lies in the unit;
+SCRATCH_ORDER = 3  # numbers of lookups in another order.
+TURN_ROWS = 4
+SCRATCH_ROWS = 10  # where equal lookups are sent once (`equal`)
 
 
 class Recipe(NamedTuple):
@@ -63,8 +67,10 @@ class Recipe(NamedTuple):
         Memory cycles of a lookup's arithmetic.
     compute_reused : ndarray of int64, shape (tables,)
         The same where a lookup before it has made the product of equal first and second rows.
+    accesses : ndarray of int64, shape (tables,)
+        Accesses of a lookup.
     reordered : ndarray of int64, shape (tables,)
-        Accesses of a lookup where a bag's lookups are ordered by their second row; else 0.
+        1 where a bag's lookups are ordered by their second row.
     vector_bursts : int
         Bursts of one vector of partial sums.
     own_unit : ndarray of int64, shape (units of the memory,)
@@ -83,6 +89,7 @@ class Recipe(NamedTuple):
     resident: np.ndarray
     compute: np.ndarray
     compute_reused: np.ndarray
+    accesses: np.ndarray
     reordered: np.ndarray
     vector_bursts: int
     channels: int  # that the program is for
@@ -126,9 +133,9 @@ class Accesses(NamedTuple):
     n: int
 
 
-def scratch_size(recipe: Recipe, n: int) -> int:
-    """Length of the scratch of `build` for a chunk of n accesses."""
-    return n * (SCRATCH_PARTS if recipe.dedup else BAG_PARTS)
+def make_scratch(recipe: Recipe, n: int) -> np.ndarray:
+    """Scratch of `build` for a chunk of n accesses."""
+    return np.empty((SCRATCH_ROWS if recipe.dedup else TURN_ROWS, n), dtype=np.int64)
 
 
 class BuildState(NamedTuple):
@@ -139,7 +146,8 @@ class BuildState(NamedTuple):
     pending : ndarray of int64, shape (N_PENDING,)
     slot_of_unit : ndarray of int64, shape (units,)
         Sum of the current bag in each unit, or NONE.
-    touched : ndarray of int64, shape (units,)
+    touched : ndarray of int64, shape (words,)
+        A bit for each unit that owns a lookup of the current bag, WORD_BITS in a word.
     turn_lookups : ndarray of int64, shape (units of the memory,)
         Lookups of the turn that each unit owns so far, where owners are balanced.
     prefetched : ndarray of int64, shape (streams,)
@@ -192,6 +200,7 @@ def bare_recipe(recipe):
         bare(recipe.resident),
         bare(recipe.compute),
         bare(recipe.compute_reused),
+        bare(recipe.accesses),
         bare(recipe.reordered),
         recipe.vector_bursts,
         recipe.channels,

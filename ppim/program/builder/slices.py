@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.jit import helper
-from ppim.program.builder.chunk import end_of_lookup
+from ppim.program.builder.chunk import sample_of
 from ppim.program.builder.emit import append
 from ppim.program.builder.recipe import (
     ACCESSES,
@@ -32,7 +32,7 @@ from ppim.program.state import NEXT_LOOKUP, NEXT_SUM, TURN_LEFT
 
 
 @helper
-def emit_split_bag(rings, recipe, placement, state, chunk, start, stop, turn):
+def emit_split_bag(rings, recipe, placement, state, chunk, turn, first, stop):
     """Instructions of one bag whose rows are split over all units: every unit executes each of them.
 
     A lookup of the trace is one of every unit, a bag has a sum in every unit.
@@ -40,18 +40,14 @@ def emit_split_bag(rings, recipe, placement, state, chunk, start, stop, turn):
     first_sum = rings.marks[NEXT_SUM]
     for unit in range(recipe.units_per_channel):
         for channel in range(recipe.channels):
-            open_sum(rings, recipe, state, channel, unit, np.int64(chunk.sample[start]), turn)
-    i = start
-    while i < stop:
-        after = end_of_lookup(chunk, i, stop)
-        emit_split_lookup(rings, recipe, placement, state, chunk, i, after, turn, first_sum)
-        i = after
+            open_sum(rings, recipe, state, channel, unit, sample_of(chunk, turn, first), turn.number)
+    for k in range(first, stop):
+        emit_split_lookup(rings, recipe, placement, state, chunk, turn, k, first_sum)
 
 
 @helper
-def emit_split_lookup(rings, recipe, placement, state, chunk, start, stop, turn, first_sum):
-    """Instructions of one lookup that all units execute, and what each of them adds to its sum."""
-    table = np.int64(chunk.table[start])
+def emit_split_lookup(rings, recipe, placement, state, chunk, turn, k, first_sum):
+    """Instructions of a turn's k-th lookup that all units execute, and what each of them adds to its sum."""
     first = rings.marks[NEXT_LOOKUP]
     rings.marks[NEXT_LOOKUP] = first + recipe.slices
     # No channel has more of it than another: it counts in each of the memory's in turn.
@@ -61,28 +57,28 @@ def emit_split_lookup(rings, recipe, placement, state, chunk, start, stop, turn,
     channel = own // recipe.units_per_channel if counted else 0
     state.counts[channel, LOOKUPS] += counted
     bursts = 0
-    for i in range(start, stop):
-        bursts += emit_split_access(rings, recipe, placement, state, chunk, i, channel, counted, first, turn)
+    start = turn.start + k * turn.width
+    for i in range(start, start + turn.width):
+        bursts += emit_split_access(rings, recipe, placement, state, chunk, turn, i, channel, counted, first)
     for index in range(recipe.slices):
         channel, unit = index // recipe.units_per_channel, index % recipe.units_per_channel
         number = first_sum + unit * recipe.channels + channel
         row = rings.lookups[(first + index) & rings.lookup_mask]
         row[LOOKUP_SUM] = number
-        row[LOOKUP_OPERANDS] = stop - start
-        row[LOOKUP_COMPUTE] = recipe.compute[table]
+        row[LOOKUP_OPERANDS] = turn.width
+        row[LOOKUP_COMPUTE] = recipe.compute[turn.table]
         row[LOOKUP_READY] = 0
         row[LOOKUP_BURSTS] = bursts
         rings.sums[number & rings.sum_mask, SUM_LOOKUPS] += 1
 
 
 @helper
-def emit_split_access(rings, recipe, placement, state, chunk, i, channel, counted, first, turn):
+def emit_split_access(rings, recipe, placement, state, chunk, turn, i, channel, counted, first):
     """One access that all units serve, each with its slice; returns the bursts that each keeps.
 
     Lookups from `first` on, one a unit, use it. It counts in `channel` if `counted` is 1.
     """
-    table = np.int64(chunk.table[i])
-    subtable = np.int64(chunk.subtable[i])
+    table, subtable = turn.table, np.int64(chunk.subtable[i])
     bursts = placement.row_bursts[table, subtable]
     address = placement.base[table, subtable] + np.int64(chunk.row[i]) * bursts
     counts = state.counts[channel]
@@ -101,6 +97,6 @@ def emit_split_access(rings, recipe, placement, state, chunk, i, channel, counte
     for stream in range(rings.n_streams):
         reached = ALL if recipe.global_stream else stream
         lookup = first + stream * recipe.units_per_channel
-        append(rings, stream, kind, reached, ALL, address, bursts, turn, lookup, NONE, 0)
-    rings.turns[turn & rings.turn_mask, TURN_LEFT] += recipe.slices
+        append(rings, stream, kind, reached, ALL, address, bursts, turn.number, lookup, NONE, 0)
+    rings.turns[turn.number & rings.turn_mask, TURN_LEFT] += recipe.slices
     return bursts

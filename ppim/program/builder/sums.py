@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
+from ppim.bits import count_trailing_zeros
 from ppim.jit import helper
-from ppim.program.builder.chunk import end_of_lookup
+from ppim.program.builder.chunk import sample_of
 from ppim.program.builder.emit import append
-from ppim.program.builder.owners import balance_owners, find_owner
-from ppim.program.builder.recipe import SCRATCH_ADDRESSES, SCRATCH_LARGE
+from ppim.program.builder.owners import balance_owners
+from ppim.program.builder.recipe import SCRATCH_OWNER, WORD_BITS
 from ppim.program.instruction import (
     NONE,
     SUM_BAG,
@@ -25,6 +26,14 @@ from ppim.program.instruction import (
     TRANSFER,
 )
 from ppim.program.state import NEXT_SUM, TURN_FIRST_SUM, TURN_LEFT
+
+
+class Owner(NamedTuple):
+    """The unit that a lookup belongs to."""
+
+    number: int  # among the program's units
+    channel: int
+    unit: int  # of the channel
 
 
 @helper
@@ -72,64 +81,58 @@ def open_sum(rings, recipe, state, channel, unit, bag, turn):
 
 
 @helper
-def open_collected(rings, recipe, bag, turn, n_sums):
-    """Allocate the sum that a collector makes of a bag's partial sums, which follow it."""
+def open_collected(rings, recipe, bag, turn):
+    """Allocate the sum that a collector makes of a bag's partial sums, none so far; its number."""
     number = new_sum(rings, bag % recipe.channels, NONE, bag, turn)
     row = rings.sums[number & rings.sum_mask]
-    row[SUM_LOOKUPS] = n_sums
     row[SUM_SENT] = 0
     row[SUM_ORDER] = 0
     row[SUM_BURSTS] = recipe.vector_bursts
     row[SUM_ORDINAL] = 0
     rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1
+    return number
 
 
 @helper(forceinline=True)
-def open_sums(rings, recipe, placement, state, chunk, scratch, start, stop, total, turn):
-    """Allocate the sums of the bag in start..stop-1, by unit of the channel, then channel; how many.
+def note_owners(recipe, state, scratch, first, stop):
+    """Mark the units that own a lookup of first..stop-1 in `touched`.
 
-    The scratch receives the owner of each lookup, or NONE if it is not among the program's units.
+    Owners in the scratch become numbers of the program's units, or NONE where they are not among these.
     """
-    n_touched = 0
-    if placement.copy_mask:
-        balance_owners(recipe, placement, state, chunk, scratch, start, stop)
-    i = start
-    while i < stop:
-        after = end_of_lookup(chunk, i, stop)
-        large, address = i, np.int64(NONE)
-        if not placement.copy_mask:
-            scratch[i - start], large, address = find_owner(recipe, placement, chunk, i, after)
-        # The row that has been located will be read next.
-        scratch[SCRATCH_LARGE * total + i - start] = large
-        scratch[SCRATCH_ADDRESSES * total + i - start] = address
-        owner = recipe.own_unit[scratch[i - start]]
-        scratch[i - start] = owner
-        if owner != NONE and state.slot_of_unit[owner] == NONE:
-            state.slot_of_unit[owner] = 0
-            key = (owner % recipe.units_per_channel) * recipe.channels + owner // recipe.units_per_channel
-            place = n_touched
-            while place > 0 and state.touched[place - 1] > key:
-                state.touched[place] = state.touched[place - 1]
-                place -= 1
-            state.touched[place] = key
-            n_touched += 1
-        i = after
-    if recipe.collect:
-        open_collected(rings, recipe, np.int64(chunk.sample[start]), turn, n_touched)
-    for index in range(n_touched):
-        unit = state.touched[index] // recipe.channels
-        channel = state.touched[index] % recipe.channels
-        number = open_sum(rings, recipe, state, channel, unit, np.int64(chunk.sample[start]), turn)
-        if recipe.collect:
-            rings.sums[number & rings.sum_mask, SUM_PARENT] = number - 1 - index
-        state.slot_of_unit[channel * recipe.units_per_channel + unit] = number
-    return n_touched
+    for k in range(first, stop):
+        owner = recipe.own_unit[scratch[SCRATCH_OWNER, k]]
+        scratch[SCRATCH_OWNER, k] = owner
+        if owner != NONE:
+            channel, unit = owner // recipe.units_per_channel, owner % recipe.units_per_channel
+            place = unit * recipe.channels + channel
+            state.touched[place // WORD_BITS] |= 1 << (place % WORD_BITS)
 
 
 @helper(forceinline=True)
-def close_sums(recipe, state, n_touched):
-    """Forget the bag's sums."""
-    for index in range(n_touched):
-        unit = state.touched[index] // recipe.channels
-        channel = state.touched[index] % recipe.channels
-        state.slot_of_unit[channel * recipe.units_per_channel + unit] = NONE
+def open_sums(rings, recipe, placement, state, chunk, scratch, turn, first, stop):
+    """Allocate the sums of the bag of lookups first..stop-1, by unit of the channel, then channel."""
+    if placement.copy_mask:
+        balance_owners(recipe, placement, state, scratch, first, stop)
+    note_owners(recipe, state, scratch, first, stop)
+    bag = sample_of(chunk, turn, first)
+    collected = open_collected(rings, recipe, bag, turn.number) if recipe.collect else NONE
+    for word in range(-(-recipe.channels * recipe.units_per_channel // WORD_BITS)):
+        touched = state.touched[word]
+        state.touched[word] = 0
+        while touched != 0:
+            place = word * WORD_BITS + count_trailing_zeros(touched)
+            touched &= touched - 1
+            unit, channel = place // recipe.channels, place % recipe.channels
+            number = open_sum(rings, recipe, state, channel, unit, bag, turn.number)
+            if recipe.collect:
+                rings.sums[number & rings.sum_mask, SUM_PARENT] = collected
+                rings.sums[collected & rings.sum_mask, SUM_LOOKUPS] += 1
+            state.slot_of_unit[channel * recipe.units_per_channel + unit] = number
+
+
+@helper(forceinline=True)
+def owner_of_sum(rings, recipe, number):
+    """The unit that a sum is in."""
+    row = rings.sums[number & rings.sum_mask]
+    channel, unit = row[SUM_CHANNEL], row[SUM_UNIT]
+    return Owner(channel * recipe.units_per_channel + unit, channel, unit)

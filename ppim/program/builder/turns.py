@@ -68,7 +68,7 @@ def start_turn(rings, recipe, placement, state, chunk, start, stop, total, turn)
             n_rows = list_rows(recipe, placement, state, chunk, start, stop, turn)
             emit_rest_of_prefetches(rings, recipe, state, turn, n_rows)
         fetched_turn, first = turn + 1, stop
-        last = end_of_turn(chunk, stop, total) if stop < total else stop
+        last = end_of_turn(recipe, chunk, stop, total) if stop < total else stop
     n_rows = 0
     if first < last and (recipe.prefetch == PREFETCH_TABLE or recipe.prefetch == PREFETCH_NEXT):
         n_rows = list_rows(recipe, placement, state, chunk, first, last, fetched_turn)

@@ -1,0 +1,26 @@
+"""Bits of whole numbers, inside kernels."""
+
+from __future__ import annotations
+
+import numba
+from numba.core import types
+
+if numba.config.DISABLE_JIT:
+
+    def count_trailing_zeros(mask: int) -> int:
+        """Index of the lowest set bit of a non-zero int64."""
+        lowest = int(mask) & -int(mask)
+        return lowest.bit_length() - 1
+
+else:
+    from llvmlite import ir
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def count_trailing_zeros(_context, mask):  # type: ignore[no-untyped-def]  # noqa: ARG001 - a type
+        """Index of the lowest set bit of a non-zero int64."""
+
+        def codegen(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
+            return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+        return types.int64(types.int64), codegen
