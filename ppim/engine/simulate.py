@@ -287,7 +287,7 @@ def pim_result(
     built = by_channel(engines, [part.program.state.counts for part in parts])
     units = prepared.geometry.units_per_channel
     unit_accesses = by_channel(
-        engines, [part.program.state.unit_accesses.reshape(-1, units) for part in parts]
+        engines, [part.program.state.unit_accesses.reshape(units, -1).T for part in parts]
     )
     counts = {
         "batches": np.full(len(built), batches),

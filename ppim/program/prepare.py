@@ -143,7 +143,7 @@ def prepare(
         vector_bursts=bytes_to_bursts(vector_bytes, geometry.burst_bytes * slices),
         channels=geometry.channels,
         units_per_channel=geometry.units_per_channel,
-        own_unit=np.arange(geometry.units),
+        own_unit=b.own_units(geometry.units, geometry.units_per_channel, range(geometry.channels)),
         global_stream=int(system.pim.frontend == "global"),
         prefetch=_PREFETCH[system.prefetch.schedule],
         only_used=int(system.prefetch.only_used),

@@ -124,7 +124,7 @@ def _build_chunks(trace: SmallTrace, prepared: Prepared, chunks: list[TraceChunk
         turn_batch=rings.turns[:n_turns, TURN_BATCH].copy(),
         turn_left=rings.turns[:n_turns, TURN_LEFT].copy(),
         counts=state.counts,
-        unit_accesses=state.unit_accesses,
+        unit_accesses=state.unit_accesses.reshape(recipe.units_per_channel, -1).T.ravel(),
         rings=rings,
     )
 

@@ -55,7 +55,7 @@ def emit_access(rings, recipe, placement, state, chunk, turn, i, owner, located,
         if address == NO_COPY:
             holder, address = locate_row(placement, table, subtable, row)
             index = recipe.own_unit[holder]
-            channel, unit = index // recipe.units_per_channel, index % recipe.units_per_channel
+            channel, unit = index % recipe.channels, index // recipe.channels
     state.unit_accesses[index] += 1
     state.counts[channel if recipe.host_consumes else owner.channel, ACCESSES] += 1
     stream = 0 if recipe.global_stream else channel

@@ -12,7 +12,6 @@ from ppim.mapping.base import (
     is_permuted,
     locate_on_page,
     locate_row,
-    page_of_row,
     permute_once,
 )
 from ppim.program.builder.recipe import SCRATCH_ADDRESS, SCRATCH_LARGE, SCRATCH_ORDER, SCRATCH_OWNER
@@ -31,19 +30,14 @@ def large_access(recipe, chunk, table, start, stop):
 
 
 @helper(forceinline=True)
-def begin_to_locate(placement, table, subtable, row, usual):
-    """(unit, address) of a row; (TO_BE_LOCATED, page) where pages of the `usual` subtable are permuted.
-
-    The unit is NONE if every unit has a copy of the row: any of them can serve the lookup.
-    """
+def find_at_once(placement, table, subtable, row):
+    """(unit, address) of a row; the unit is NONE if all have a copy: any of them can serve the lookup."""
     if placement.mode[table, subtable] == DUPLICATED:
         return row % placement.units, find_copy(placement, table, subtable, row)
     if placement.copy_mask:
         copy = find_copy(placement, table, subtable, row)
         if copy != NO_COPY:
             return np.int64(NONE), copy
-    if subtable == usual and is_permuted(placement, table, subtable):
-        return np.int64(TO_BE_LOCATED), page_of_row(placement, table, subtable, row)
     return locate_row(placement, table, subtable, row)
 
 
@@ -73,17 +67,23 @@ def find_owners(recipe, placement, chunk, scratch, turn):
     """
     table = turn.table
     usual = np.int64(chunk.subtable[large_access(recipe, chunk, table, turn.start, turn.start + turn.width)])
+    go_together = is_permuted(placement, table, usual) and placement.copy_mask == 0
+    first_page, page_rows = placement.first_page[table, usual], placement.page_rows[table, usual]
     n = 0
     for k in range(turn.lookups):
         start = turn.start + k * turn.width
         large = large_access(recipe, chunk, table, start, start + turn.width)
         subtable, row = np.int64(chunk.subtable[large]), np.int64(chunk.row[large])
-        owner, address = begin_to_locate(placement, table, subtable, row, usual)
-        scratch[SCRATCH_OWNER, k] = owner
         scratch[SCRATCH_LARGE, k] = large
-        scratch[SCRATCH_ADDRESS, k] = address
-        scratch[SCRATCH_ORDER, n] = k
-        n += owner == TO_BE_LOCATED
+        if go_together and subtable == usual:
+            scratch[SCRATCH_OWNER, k] = TO_BE_LOCATED
+            scratch[SCRATCH_ADDRESS, k] = first_page + (row if page_rows == 1 else row // page_rows)
+            scratch[SCRATCH_ORDER, n] = k
+            n += 1
+        else:
+            unit, address = find_at_once(placement, table, subtable, row)
+            scratch[SCRATCH_OWNER, k] = unit
+            scratch[SCRATCH_ADDRESS, k] = address
     if n == 0:
         return
     slots, bits = placement.slots[table, usual], placement.bits[table, usual]

@@ -74,7 +74,8 @@ class Recipe(NamedTuple):
     vector_bursts : int
         Bursts of one vector of partial sums.
     own_unit : ndarray of int64, shape (units of the memory,)
-        Number of a unit among those that the program is for, or NONE.
+        Number of a unit among those that the program is for, in the order in which their sums leave: the first
+        of every channel, then the second (`number_of_unit`); NONE for other units.
     cached : ndarray of int64, shape (tables, subtables)
         With `lru`, 1 where a subtable's rows go through the cache.
     kept_subtable : ndarray of int64, shape (tables,)
@@ -184,11 +185,23 @@ class BuildState(NamedTuple):
 def recipe_for(recipe: Recipe, channels: Sequence[int]) -> Recipe:
     """The recipe of the part of the program that is for some channels, which get new numbers in this order."""
     n = recipe.units_per_channel
-    own_unit = np.full_like(recipe.own_unit, NONE)
-    own_unit[[channel * n + unit for channel in channels for unit in range(n)]] = np.arange(len(channels) * n)
+    own_unit = own_units(recipe.own_unit.size, n, channels)
     return recipe._replace(
         channels=len(channels), own_unit=own_unit, slices=len(channels) * n if recipe.slices else 0
     )
+
+
+def own_units(units: int, units_per_channel: int, channels: Sequence[int]) -> np.ndarray:
+    """`own_unit` of a recipe for some channels of a memory of so many units."""
+    own_unit = np.full((units // units_per_channel, units_per_channel), NONE, dtype=np.int64)
+    own_unit[list(channels)] = np.arange(len(channels) * units_per_channel).reshape(units_per_channel, -1).T
+    return own_unit.ravel()
+
+
+@helper(forceinline=True)
+def number_of_unit(recipe, channel, unit):
+    """Number of a channel's unit among those that the program is for."""
+    return unit * recipe.channels + channel
 
 
 @helper(forceinline=True)

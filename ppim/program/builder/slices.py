@@ -52,9 +52,11 @@ def emit_split_lookup(rings, recipe, placement, state, chunk, turn, k, first_sum
     rings.marks[NEXT_LOOKUP] = first + recipe.slices
     # No channel has more of it than another: it counts in each of the memory's in turn.
     channel = first // recipe.slices % placement.channels
-    own = recipe.own_unit[channel * recipe.units_per_channel]
+    own = recipe.own_unit[
+        channel * recipe.units_per_channel
+    ]  # the number of a channel's first unit is the channel's
     counted = int(own != NONE)
-    channel = own // recipe.units_per_channel if counted else 0
+    channel = own if counted else 0
     state.counts[channel, LOOKUPS] += counted
     bursts = 0
     start = turn.start + k * turn.width

@@ -9,7 +9,7 @@ from ppim.jit import helper
 from ppim.program.builder.chunk import sample_of
 from ppim.program.builder.emit import append
 from ppim.program.builder.owners import balance_owners
-from ppim.program.builder.recipe import SCRATCH_OWNER, WORD_BITS
+from ppim.program.builder.recipe import SCRATCH_OWNER, WORD_BITS, number_of_unit
 from ppim.program.instruction import (
     NONE,
     SUM_BAG,
@@ -42,7 +42,7 @@ def free_accumulator(rings, recipe, state, channel, unit, ordinal, number, turn)
 
     Sums of turns before it have their transfers in the program already.
     """
-    recent = state.recent[channel * recipe.units_per_channel + unit]
+    recent = state.recent[number_of_unit(recipe, channel, unit)]
     older = recent[ordinal % recipe.accumulators]
     recent[ordinal % recipe.accumulators] = number
     if ordinal >= recipe.accumulators and older >= rings.turns[turn & rings.turn_mask, TURN_FIRST_SUM]:
@@ -71,9 +71,9 @@ def new_sum(rings, channel, unit, bag, turn):
 def open_sum(rings, recipe, state, channel, unit, bag, turn):
     """Allocate the sum of a bag in a unit; its number."""
     number = new_sum(rings, channel, unit, bag, turn)
-    index = channel * recipe.units_per_channel + unit
-    ordinal = state.opened[index]
-    state.opened[index] = ordinal + 1
+    own = number_of_unit(recipe, channel, unit)
+    ordinal = state.opened[own]
+    state.opened[own] = ordinal + 1
     if recipe.accumulators:
         free_accumulator(rings, recipe, state, channel, unit, ordinal, number, turn)
     rings.sums[number & rings.sum_mask, SUM_ORDINAL] = ordinal
@@ -103,9 +103,7 @@ def note_owners(recipe, state, scratch, first, stop):
         owner = recipe.own_unit[scratch[SCRATCH_OWNER, k]]
         scratch[SCRATCH_OWNER, k] = owner
         if owner != NONE:
-            channel, unit = owner // recipe.units_per_channel, owner % recipe.units_per_channel
-            place = unit * recipe.channels + channel
-            state.touched[place // WORD_BITS] |= 1 << (place % WORD_BITS)
+            state.touched[owner // WORD_BITS] |= 1 << (owner % WORD_BITS)
 
 
 @helper(forceinline=True)
@@ -120,14 +118,14 @@ def open_sums(rings, recipe, placement, state, chunk, scratch, turn, first, stop
         touched = state.touched[word]
         state.touched[word] = 0
         while touched != 0:
-            place = word * WORD_BITS + count_trailing_zeros(touched)
+            owner = word * WORD_BITS + count_trailing_zeros(touched)
             touched &= touched - 1
-            unit, channel = place // recipe.channels, place % recipe.channels
+            channel, unit = owner % recipe.channels, owner // recipe.channels
             number = open_sum(rings, recipe, state, channel, unit, bag, turn.number)
             if recipe.collect:
                 rings.sums[number & rings.sum_mask, SUM_PARENT] = collected
                 rings.sums[collected & rings.sum_mask, SUM_LOOKUPS] += 1
-            state.slot_of_unit[channel * recipe.units_per_channel + unit] = number
+            state.slot_of_unit[owner] = number
 
 
 @helper(forceinline=True)
@@ -135,4 +133,4 @@ def owner_of_sum(rings, recipe, number):
     """The unit that a sum is in."""
     row = rings.sums[number & rings.sum_mask]
     channel, unit = row[SUM_CHANNEL], row[SUM_UNIT]
-    return Owner(channel * recipe.units_per_channel + unit, channel, unit)
+    return Owner(number_of_unit(recipe, channel, unit), channel, unit)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from ppim.jit import helper
 from ppim.program.builder.emit import append
 from ppim.program.builder.prefetches import append_prefetch
-from ppim.program.builder.recipe import PENDING_BAGS, PENDING_FIRST_SUM, PENDING_STOP_SUM, PENDING_TURN
+from ppim.program.builder.recipe import (
+    PENDING_BAGS,
+    PENDING_FIRST_SUM,
+    PENDING_STOP_SUM,
+    PENDING_TURN,
+    number_of_unit,
+)
 from ppim.program.instruction import ALL, NONE, SUM_BAG, SUM_CHANNEL, SUM_ORDINAL, SUM_UNIT, TRANSFER
 from ppim.program.state import TURN_CLOSED, TURN_LEFT
 
@@ -28,8 +34,8 @@ def append_transfer(rings, recipe, state, channel, unit, first_sum, n_sums, next
 def has_left(rings, recipe, state, number):
     """Whether a sum's transfer stands before the first instruction of a sum that needed its accumulator."""
     row = rings.sums[number & rings.sum_mask]
-    unit = row[SUM_CHANNEL] * recipe.units_per_channel + row[SUM_UNIT]
-    return row[SUM_ORDINAL] + recipe.accumulators < state.opened[unit]
+    own = number_of_unit(recipe, row[SUM_CHANNEL], row[SUM_UNIT])
+    return row[SUM_ORDINAL] + recipe.accumulators < state.opened[own]
 
 
 @helper(forceinline=True)
