@@ -117,7 +117,9 @@ def _override(sections: dict[str, Any], dotted: str, value: Any) -> None:
     by_leaf = {leaf: (section, leaf) for section, leaf in known.values()}
     place = known.get(dotted) or by_leaf.get(dotted)
     if place is None:
-        raise UnknownNameError("device parameter", dotted, known if "." in dotted else by_leaf)
+        raise UnknownNameError(
+            "device parameter", dotted, known if "." in dotted else by_leaf, "`ppim info DEVICE` lists them"
+        )
     section, leaf = place
     sections[section][leaf] = value
     if leaf == "burst_length":

@@ -134,8 +134,10 @@ def filter_accesses(
         ):
             row[LOOKUPS] += 1
         missed = 0
-        # A miss fetches its line burst by burst; a line may be longer or shorter than a burst.
+        # A miss fetches its line burst by burst. A line may be shorter than a burst or end inside one: the next line
+        # of the row is then in a burst that this access has fetched.
         address = start
+        fetched = np.int64(0)  # end of what it has fetched
         while address < start + size:
             line = address // line_bytes
             stop = min((line + 1) * line_bytes, start + size)
@@ -144,12 +146,13 @@ def filter_accesses(
                 address = stop
                 continue
             missed += 1
-            fetch = (line * line_bytes) // burst * burst
+            fetch = max((line * line_bytes) // burst * burst, fetched)
             while fetch < (line + 1) * line_bytes:
                 requests[n] = fetch
                 cycles[n] = taken[0] // bytes_per_cycle
                 n += 1
                 fetch += burst
+            fetched = fetch
             address = stop
         taken[0] += size
         if missed == 0:

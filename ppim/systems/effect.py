@@ -100,7 +100,7 @@ def refuse_what_cannot_act(system: SystemSpec, given: dict[str, Any], where: str
         if dotted in GIVEN_ELSEWHERE:
             raise InputError(f"{where}: {dotted}: {GIVEN_ELSEWHERE[dotted]}")
         if section not in known or not acts(system, section, name):
-            raise InputError(f"{where}: {dotted}: {_why(system, section)}; leave it out")
+            raise InputError(f"{where}: {dotted}: {_why(system, section)}")
 
 
 def _given_parameters(given: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -114,10 +114,10 @@ def _given_parameters(given: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _why(system: SystemSpec, section: str) -> str:
     if system.kind == "host":
-        return "has no effect, since a host has no PIM units"
+        return "has no effect, since a host has no PIM units; leave it out"
     if section == "host":
-        return "has no effect, since PIM units and not a host with a cache read the rows"
-    return "has no effect, since the system has one memory; add a [dimm] table"
+        return "has no effect, since PIM units and not a host with a cache read the rows; leave it out"
+    return "has no effect, since the system has one memory; add a [dimm] table, or leave it out"
 
 
 def settings_without_effect(system: SystemSpec, names: Iterable[str]) -> list[str]:
