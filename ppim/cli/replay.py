@@ -106,7 +106,9 @@ def command(
         from ppim.systems.load import load_overridden
 
         _refuse_plain_options(context, requests)
-        system, warnings = load_overridden(system_name or DEFAULT_SYSTEM, settings, device=device)
+        system, warnings = load_overridden(
+            system_name or DEFAULT_SYSTEM, settings, device=device, for_program=True
+        )
         replay_program_file(requests, system, output, trace_folder, warnings)
         return
     if system_name is not None:

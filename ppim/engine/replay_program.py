@@ -48,6 +48,10 @@ class ProgramReplay:
     def __init__(self, path: Path, system: SystemSpec) -> None:
         if system.kind != "pim":
             raise InputError(f"system {system.name}: has no PIM units; a PIM program needs some")
+        if system.dimm is not None:
+            raise InputError(
+                f"system {system.name}: the authors' format has no second memory; use a system without [dimm]"
+            )
         if system.pim.barrier == "batch":
             raise InputError(
                 f"system {system.name}: barrier batch, but the authors' format does not say where a batch ends; "

@@ -63,6 +63,16 @@ ONLY_WITH: dict[str, tuple[Condition, ...]] = {
 """Parameter -> what others must be, one of these sets of them, or it does not act."""
 
 
+ACT_ON_PROGRAMS = ("memory", "pim", "compute")
+"""Sections that act where a program is replayed: where rows lie and what caches hold, its instructions say."""
+
+ACT_ON_TRACES = ("pim.dedup", "compute.tt_reorder", "compute.tt_reuse")
+"""Parameters of those sections that a program has been made with."""
+
+ALSO_ON_PROGRAMS = ("cache.cache_latency", "prefetch.prefetch")
+"""Parameters of other sections that act as well."""
+
+
 def sections_of(system: SystemSpec) -> tuple[str, ...]:
     """The sections that act in a system, by dotted name."""
     sections = SECTIONS[system.kind]
@@ -131,6 +141,16 @@ def settings_without_effect(system: SystemSpec, names: Iterable[str]) -> list[st
             needed = ", or ".join(map(_text, conditions))
             found.append(f"{name} has no effect here: it acts with {needed}")
     return found
+
+
+def settings_that_a_program_decides(names: Iterable[str]) -> list[str]:
+    """Sentences on settings that do not act where a program is replayed; names are dotted."""
+    return [
+        f"{name} has no effect here: the program was made with its own"
+        for name in names
+        if name not in ALSO_ON_PROGRAMS
+        and (name in ACT_ON_TRACES or name.partition(".")[0] not in ACT_ON_PROGRAMS)
+    ]
 
 
 def _holds(system: SystemSpec, condition: Condition) -> bool:

@@ -11,7 +11,13 @@ from typing import Any
 
 from ppim import config
 from ppim.errors import InputError, UnknownNameError
-from ppim.systems.effect import DIMM, refuse_what_cannot_act, settings_without_effect
+from ppim.systems.effect import (
+    ACT_ON_PROGRAMS,
+    DIMM,
+    refuse_what_cannot_act,
+    settings_that_a_program_decides,
+    settings_without_effect,
+)
 from ppim.systems.spec import DimmSpec, MemorySpec, SystemSpec
 
 PRESET_FOLDER = Path(__file__).parent / "presets"
@@ -138,8 +144,12 @@ def load_overridden(
     mapping: str | None = None,
     prefetch: str | None = None,
     device: str | None = None,
+    for_program: bool = False,
 ) -> tuple[SystemSpec, list[str]]:
-    """A system with the command line's options on top, and warnings of those that have no effect in it."""
+    """A system with the command line's options on top, and warnings of those that have no effect in it.
+
+    `for_program`: it is to replay a program.
+    """
     named = {"placement.mapping": mapping, "prefetch.prefetch": prefetch, "memory.device": device}
     for option, value in (("mapping", mapping), ("prefetch", prefetch)):
         if value is not None and (host := load_system(name_or_path)).kind == "host":
@@ -149,4 +159,8 @@ def load_overridden(
     # The device comes first: a setting may name one of its parameters.
     chosen = {key: value for key, value in named.items() if value is not None}
     system, names = _load(name_or_path, {**chosen, **config.parse_settings(settings)})
+    if for_program:
+        decided = settings_that_a_program_decides(names)
+        units = [name for name in names if name.partition(".")[0] in ACT_ON_PROGRAMS]
+        return system, [*decided, *settings_without_effect(system, units)]
     return system, settings_without_effect(system, names)

@@ -316,6 +316,42 @@ def test_systems_that_cannot_replay(tmp_path: Path) -> None:
         replay(tmp_path, "HBM PR 0 2 \nHBM RD 0 2 \n", "prefetch=next")
     with pytest.raises(InputError, match="has no PIM units"):
         ProgramReplay(tmp_path / "none", load_overridden("cpu", ())[0])
+    two = load_overridden("heam", ["collect=host"])[0]
+    with pytest.raises(InputError, match="heam: the authors' format has no second memory"):
+        ProgramReplay(tmp_path / "none", two)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "mapping=table",
+        "placement_seed=4",
+        "cache_bytes=64",
+        'prefetch_subtables=["r"]',
+        "dedup=turn",
+        "tt_reuse=false",
+    ],
+)
+def test_settings_that_a_program_decides_are_warned_of_and_change_nothing(
+    tmp_path: Path, setting: str
+) -> None:
+    program = "HBM PR 0 2 \nHBM RD 0 2 \nHBM TR 0 2 \nHBM RD 4096 2 \nHBM TR 0 2 \n"
+    system, warnings = load_overridden(PAPER, [setting], for_program=True)
+    (warning,) = warnings
+    assert f"{setting.split('=')[0]} has no effect here: the program" in warning
+    path = tmp_path / "program"
+    plain = replay(tmp_path, program).run()
+    path.write_text(program)
+    changed = ProgramReplay(path, system).run()
+    assert changed.cycles == plain.cycles
+    assert all((changed.counts[name] == plain.counts[name]).all() for name in plain.counts)
+
+
+def test_settings_that_act_on_a_program_are_not_warned_of() -> None:
+    for setting in ("barrier=table", "cache_latency=9", "prefetch=all", "tRCDRD=20", "macs=3"):
+        assert load_overridden(PAPER, [setting], for_program=True)[1] == []
+    (warning,) = load_overridden(PAPER, ["instruction_interval=3"], for_program=True)[1]
+    assert "frontend=per-channel" in warning
 
 
 @pytest.mark.parametrize(
