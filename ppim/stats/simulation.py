@@ -10,6 +10,8 @@ from typing import Any, TextIO
 
 from ppim import __version__
 from ppim.engine.simulate import SimulationResult
+from ppim.systems.effect import spreads
+from ppim.systems.spec import PlacementSpec
 
 IDENTITY = ("run", "trace", "algorithm", "system", "mapping", "prefetch", "device", "memory", "channel")
 COLUMNS = {
@@ -147,11 +149,20 @@ def totals(memories: Sequence[SimulationResult]) -> dict[str, int]:
     return {name: sum(memory.total(name) for memory in memories) for name in names}
 
 
+def _pages(placement: PlacementSpec) -> dict[str, Any]:
+    """How rows are spread over units; nothing where the mapping spreads none."""
+    if not spreads(placement):
+        return {}
+    if placement.placement == "page":
+        return {"placement": "page", "placement_page_bytes": placement.page_bytes}
+    return {"placement": "hash", "placement_page_rows": placement.placement_page}
+
+
 def _placement(result: SimulationResult) -> dict[str, Any]:
     assert result.footprint is not None
     return {
         "mapping": result.system.placement.mapping,
-        "placement_page_rows": result.system.placement.placement_page,
+        **_pages(result.system.placement),
         "spread_bytes": result.footprint.spread_bytes,
         "duplicated_bytes": result.footprint.duplicated_bytes,
         "capacity_bytes": result.footprint.capacity_bytes,
@@ -216,6 +227,15 @@ def summary_lines(result: SimulationResult) -> Iterator[str]:
         yield f"  simulated in {result.seconds:.2f} s, {accesses / result.seconds / 1e6:.2f} million accesses/s"
 
 
+def _spread(placement: PlacementSpec) -> str:
+    """How rows are spread over units, in brackets; nothing where the mapping spreads none."""
+    if not spreads(placement):
+        return ""
+    if placement.placement == "page":
+        return f" (random pages of {placement.page_bytes:,} bytes)"
+    return f" (pages of {placement.placement_page} row{'s' if placement.placement_page > 1 else ''})"
+
+
 def _memory_lines(result: SimulationResult) -> Iterator[str]:
     """What one memory did."""
     system, total = result.system, result.total
@@ -231,9 +251,8 @@ def _memory_lines(result: SimulationResult) -> Iterator[str]:
         f"external bus {total('bytes_external'):,} bytes"
     )
     if result.footprint is not None:
-        page = system.placement.placement_page
         yield (
-            f"  mapping {system.placement.mapping} (pages of {page} row{'s' if page > 1 else ''}), "
+            f"  mapping {system.placement.mapping}{_spread(system.placement)}, "
             f"prefetch {system.prefetch.prefetch}; copies take {result.footprint.duplicated_bytes:,} bytes, "
             f"{result.footprint.duplicated_percent:.2g} % of the memory; "
             f"{system.pim.frontend} front end, barrier {system.pim.barrier}, transfer {system.pim.transfer}"

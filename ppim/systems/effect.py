@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any
 
 from ppim.errors import InputError
-from ppim.systems.spec import SystemSpec
+from ppim.systems.spec import PlacementSpec, SystemSpec
 
 SECTIONS = {
     "host": ("memory", "host"),
@@ -33,7 +33,8 @@ HOSTS_CACHE = ("llc_bytes",)
 """What acts of a host that keeps the shared subtables of a second memory."""
 
 Condition = dict[str, tuple[str, ...]]
-_SPREAD: Condition = {"placement.mapping": ("interleave", "duplicate", "hot")}
+_SPREADING = ("interleave", "duplicate", "hot")
+_SPREAD: Condition = {"placement.mapping": _SPREADING}
 _PAGES: Condition = {"placement.placement": ("page",), **_SPREAD}
 _PREFETCHES: Condition = {"prefetch.prefetch": ("table", "next", "all", "used")}
 _LRU: Condition = {"cache.policy": ("lru",)}
@@ -128,6 +129,11 @@ def _why(system: SystemSpec, section: str) -> str:
     if section == "host":
         return "has no effect, since PIM units and not a host with a cache read the rows; leave it out"
     return "has no effect, since the system has one memory; add a [dimm] table, or leave it out"
+
+
+def spreads(placement: PlacementSpec) -> bool:
+    """Whether the mapping spreads rows over units, by hash or in random pages."""
+    return placement.mapping in _SPREADING
 
 
 def settings_without_effect(system: SystemSpec, names: Iterable[str]) -> list[str]:

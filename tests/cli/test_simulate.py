@@ -184,6 +184,34 @@ def test_settings_reach_system_and_device(results: Any, tmp_path: Path) -> None:
     assert pd.read_csv(out)["cycles"][0] > usual
 
 
+@pytest.mark.parametrize(
+    ("options", "said", "pages"),
+    [
+        ([], "mapping interleave (pages of 1 row), ", {"placement": "hash", "placement_page_rows": 1}),
+        (["placement_page=8"], "(pages of 8 rows), ", {"placement": "hash", "placement_page_rows": 8}),
+        (
+            ["placement.placement=page"],
+            "(random pages of 4,096 bytes), ",
+            {"placement": "page", "placement_page_bytes": 4096},
+        ),
+        (["mapping=table"], "mapping table, ", {}),
+    ],
+)
+def test_the_placement_is_said(
+    options: list[str],
+    said: str,
+    pages: dict[str, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = [word for option in options for word in ("--set", option)]
+    assert run("simulate", SAMPLE, "--system", "pim-base", *settings, "--summary", tmp_path / "s.json") == 0
+    assert said in capsys.readouterr().err
+    placement = json.loads((tmp_path / "s.json").read_text())["placement"]
+    found = {name: value for name, value in placement.items() if name.startswith("placement")}
+    assert found == pages
+
+
 def test_prefetch_serves_the_shared_rows_from_the_scratchpad(results: Any) -> None:
     total = pd.read_csv(results("proactivepim") / "stats.csv").sum(numeric_only=True)
     assert total["cache_hits"] == total["accesses"] / 2  # every lookup has one row of q and one of r
