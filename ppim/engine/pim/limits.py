@@ -68,9 +68,9 @@ def tally(parameters, state, channel, kind, index, amount, is_demand):
     row = state.tally[channel, rows_before(parameters, kind) + index]
     row[TALLY_ALL] += amount
     if is_demand:
-        if row[TALLY_BARRIER] != state.bounds[BARRIERS]:
-            row[TALLY_BARRIER] = state.bounds[BARRIERS]
-            row[TALLY_SINCE] = 0
+        # A branch could not be foreseen.
+        row[TALLY_SINCE] *= row[TALLY_BARRIER] == state.bounds[BARRIERS]
+        row[TALLY_BARRIER] = state.bounds[BARRIERS]
         row[TALLY_SINCE] += amount
         state.peaks[channel, kind] = max(state.peaks[channel, kind], row[TALLY_SINCE])
 

@@ -7,6 +7,9 @@ What lasts long (the bus, slots, waiting entries) is kept as a stretch and paint
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ppim.engine.lanes import population
 from ppim.engine.pim.account import (
     BUSY,
@@ -34,8 +37,6 @@ from ppim.engine.pim.apart.state import (
     SENDS,
     SETTLED,
     UNDER_WAY,
-    UNDER_WAY_END,
-    UNDER_WAY_FROM,
     USED_END,
     USED_FROM,
     WAITING_FROM,
@@ -59,12 +60,19 @@ def ring_words(p: Parameters) -> int:
     return 1 << (least // WORD_CYCLES).bit_length()
 
 
-def arrival_pattern(p: Parameters) -> int:
-    """Bits of a READ: its command, and its data moving in before they arrive."""
-    if p.unit_read_latency >= WORD_CYCLES:
-        return 0
+def read_patterns(p: Parameters, read_to_read: int) -> NDArray[np.int64]:
+    """Bits of the cycles in which n READs one behind the other move something, from the first one's; by n.
+
+    A READ does so with its command, and with its data moving in before they arrive. 0: too long for a word.
+    """
     first = max(0, p.unit_read_latency - p.burst_cycles)
-    return 1 | (1 << p.unit_read_latency) - (1 << first)
+    one = 1 | (1 << p.unit_read_latency) - (1 << first)
+    patterns = np.zeros(p.bursts_per_row + 1, dtype=np.int64)
+    for n in range(1, p.bursts_per_row + 1):
+        if (n - 1) * read_to_read + p.unit_read_latency > WORD_CYCLES:
+            break
+        patterns[n] = patterns[n - 1] | one << (n - 1) * read_to_read
+    return patterns
 
 
 @helper
@@ -104,16 +112,14 @@ def paint_command(a, cycle):
 
 
 @helper(forceinline=True)
-def paint_reads(p, a, first, reads):
-    """READs one behind the other from cycle `first` on, and their data moving into the unit."""
-    step = a.read_to_read
-    if a.arrival_pattern == 0 or (reads - 1) * step + p.unit_read_latency > WORD_CYCLES:
+def paint_reads(p, a, first, reads, arrival):
+    """READs one behind the other from cycle `first` on: their data are on their way until `arrival`, then move in."""
+    pattern = a.read_patterns[reads]
+    if pattern:
+        paint_two(a, MOVES, first, pattern)
+        paint_two(a, UNDER_WAY, first, (1 << arrival - first) - 1)
+    else:
         paint_long_reads(p, a, first, reads)
-        return
-    pattern = a.arrival_pattern
-    for _ in range(1, reads):
-        pattern |= pattern << step
-    paint_two(a, MOVES, first, pattern)
 
 
 @helper
@@ -124,16 +130,7 @@ def paint_long_reads(p, a, first, reads):
         arrival = cycle + p.unit_read_latency
         paint_command(a, cycle)
         paint(a, MOVES, max(cycle, arrival - p.burst_cycles), arrival)
-
-
-@helper(forceinline=True)
-def note_under_way(a, unit, first, stop):
-    """Data are on their way to a unit in cycles first..stop-1."""
-    row = a.unit[unit]
-    if first > row[UNDER_WAY_END]:
-        paint(a, UNDER_WAY, row[UNDER_WAY_FROM], row[UNDER_WAY_END])
-        row[UNDER_WAY_FROM] = first
-    row[UNDER_WAY_END] = max(row[UNDER_WAY_END], stop)
+        paint(a, UNDER_WAY, cycle, arrival)
 
 
 @helper(forceinline=True)
@@ -174,7 +171,6 @@ def paint_stretches(p, state, a, stop):
         paint(a, COMPUTES, item[SIZE], min(item[READY], stop))
     for unit in range(p.units):
         item = a.unit[unit]
-        paint(a, UNDER_WAY, item[UNDER_WAY_FROM], min(item[UNDER_WAY_END], stop))
         if item[ACTIVE]:
             paint(a, WAITS, item[WAITING_FROM], stop)
 

@@ -38,7 +38,12 @@ USED_FROM = 18  # the bus moves data
 USED_END = 19
 RESERVED_FROM = 20  # the bus is reserved
 RESERVED_END = 21
-APART_COLUMNS = 22
+# ... its list of prefetches (`fetches`),
+FETCHES = 22  # added so far
+ONE_ROW_FROM = 23  # place from which on all are in one row
+# ... and places that every queue is known to have.
+ROOM = 24
+APART_COLUMNS = 25
 
 WINDOW_ACTIVATES = 4
 ALL_CHANNELS = -1
@@ -55,9 +60,8 @@ PHASE = 7  # of the entries that are seen
 FIRST = 8  # ring of entries that have not been seen yet
 LAST = 9
 WAITING_FROM = 10  # some entry has been seen all the time since
-UNDER_WAY_FROM = 11  # stretch of cycles in which data are on their way
-UNDER_WAY_END = 12
-COMPUTE_FREE = 13  # end of the arithmetic appended so far
+COMPUTE_FREE = 11  # end of the arithmetic appended so far
+FETCHED = 12  # prefetches of the channel that it has read, or taken into its queues
 UNIT_COLUMNS = 16  # a multiple of a cache line
 
 # Columns of `bank`.
@@ -86,6 +90,16 @@ JOIN_CYCLE = 1  # from which selection sees it
 JOIN_PHASE = 2
 JOIN_COLUMNS = 4
 
+# Columns of a prefetch on the channel's list.
+FETCH_BANK = 0  # of each unit
+FETCH_ROW = 1
+FETCH_COLUMN = 2
+FETCH_BURSTS = 3
+FETCH_PHASE = 4
+FETCH_JOINS = 5  # cycle from which selection sees it
+FETCH_LENGTH = 6  # cycles from its first READ to its last
+FETCH_COLUMNS = 8  # a cache line
+
 # Kinds of bits (`cycles`).
 MOVES = 0  # a command, data into a unit or on the bus
 REFRESHES = 1  # a refresh holds the units, or has not ended
@@ -110,8 +124,12 @@ class Apart(NamedTuple):
     entries : ndarray, shape (channels, lanes, ring, ENTRY_COLUMNS)
     joins : ndarray, shape (channels, units, ring, JOIN_COLUMNS)
         Entries that have not been seen yet, in program order.
+    fetches : ndarray, shape (channels, ring, FETCH_COLUMNS)
+        Prefetches that some unit has still to read or to take into its queues, in program order.
     bits : ndarray, shape (channels, words, N_KINDS)
         Ring of words, one bit a cycle and kind (`cycles`).
+    read_patterns : ndarray, shape (bursts_per_row + 1,)
+        By number of READs, the bits that they set (`cycles`).
     """
 
     number: int  # of the channel, in its part (`channel_of`)
@@ -121,14 +139,14 @@ class Apart(NamedTuple):
     may_refresh: np.ndarray
     entries: np.ndarray
     joins: np.ndarray
+    fetches: np.ndarray
     bits: np.ndarray
+    read_patterns: np.ndarray
     entry_mask: int
     join_mask: int
+    fetch_mask: int
     word_mask: int
     span: int  # cycles that may be simulated before they are settled
-    arrival_pattern: (
-        int  # bits of the cycles in which a READ moves something, from its own; 0: too long for a word
-    )
     activate_to_activate: int  # of a bank
     activate_to_unit: int  # of another bank of the unit
     activate_to_rank: int  # of another unit
@@ -154,12 +172,14 @@ def channel_of(apart, channel):
         bare(apart.may_refresh)[channel],
         bare_rows(apart.entries, ENTRY_COLUMNS)[channel],
         bare_rows(apart.joins, JOIN_COLUMNS)[channel],
+        bare_rows(apart.fetches, FETCH_COLUMNS)[channel],
         bare_rows(apart.bits, N_KINDS)[channel],
+        bare(apart.read_patterns),
         apart.entry_mask,
         apart.join_mask,
+        apart.fetch_mask,
         apart.word_mask,
         apart.span,
-        apart.arrival_pattern,
         apart.activate_to_activate,
         apart.activate_to_unit,
         apart.activate_to_rank,

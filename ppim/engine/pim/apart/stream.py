@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from ppim.engine.codes import NEVER
 from ppim.engine.pim.apart.complete import operand_arrives, queue_transfer
-from ppim.engine.pim.apart.cycles import note_slot, note_under_way
+from ppim.engine.pim.apart.cycles import note_slot, paint
+from ppim.engine.pim.apart.fetches import add_fetch, enter_fetches, fetches_left
+from ppim.engine.pim.apart.queues import enter
 from ppim.engine.pim.apart.state import (
-    ENTRY_BURSTS,
-    ENTRY_COLUMN,
-    ENTRY_LENGTH,
-    ENTRY_LOOKUP,
-    ENTRY_ROW,
-    ENTRY_USERS,
+    FETCHES,
     HOLDING,
     HORIZON,
-    JOIN_BANK,
-    JOIN_CYCLE,
-    JOIN_PHASE,
-    LAST,
     NEXT,
     REFRESH_LOOK,
+    ROOM,
     SETTLED,
+    UNDER_WAY,
 )
 from ppim.engine.pim.apart.state import (
     HEAD as QUEUE_HEAD,
@@ -51,8 +46,8 @@ from ppim.program.instruction import (
     LOOKUP,
     LOOKUP_OPERANDS,
     N_SUMS,
-    NONE,
     PREFETCH,
+    READ,
     SHARERS,
     SUM,
     SUM_BURSTS,
@@ -88,15 +83,34 @@ def units_of(p, instruction):
 
 
 @helper(forceinline=True)
-def has_room(p, a, instruction):
-    """Whether every run finds a place; units that lag behind can only have more of it."""
+def places_of_run(p, run):
+    """Entries that an instruction has in a bank at most, up to the run-th: runs come to a bank again."""
+    return 1 + (run >> p.bank_bits)
+
+
+@helper
+def count_room(p, a):
+    """Places that every queue has, those taken that a unit has still to fetch."""
+    most = 0
+    for number in range(p.units):
+        longest = 0
+        for lane in range(number << p.bank_bits, (number + 1) << p.bank_bits):
+            bank = a.bank[lane]
+            longest = max(longest, bank[QUEUE_TAIL] - bank[QUEUE_HEAD])
+        most = max(most, longest + fetches_left(a, a.unit[number]))
+    return p.queue_entries - most
+
+
+@helper
+def runs_fit(p, a, instruction):
+    """Whether every run finds a place in its own bank."""
     address = instruction[ADDRESS]
     first, stop = units_of(p, instruction)
     for run in range(count_runs(p, address, instruction[BURSTS])):
-        # Runs beyond the unit's banks come to a bank a second time.
-        most = p.queue_entries - 1 - (run >> p.bank_bits)
+        most = p.queue_entries - places_of_run(p, run)
         lane, _ = lane_of_run(p, first, address, run)
-        for _ in range(first, stop):
+        for number in range(first, stop):
+            enter_fetches(p, a, number, a.channel[FETCHES])
             bank = a.bank[lane]
             if bank[QUEUE_TAIL] - bank[QUEUE_HEAD] > most:
                 return False
@@ -105,54 +119,60 @@ def has_room(p, a, instruction):
 
 
 @helper(forceinline=True)
-def enter(p, a, unit, lane, row, column, bursts, lookup, users, phase, joins):
-    """One run goes to the queue of its bank."""
-    bank = a.bank[lane]
-    tail = bank[QUEUE_TAIL]
-    bank[QUEUE_TAIL] = tail + 1
-    entry = a.entries[lane, tail & a.entry_mask]
-    entry[ENTRY_ROW] = row
-    entry[ENTRY_COLUMN] = column
-    entry[ENTRY_BURSTS] = bursts
-    entry[ENTRY_LENGTH] = bursts
-    entry[ENTRY_LOOKUP] = lookup
-    entry[ENTRY_USERS] = users
-    item = a.unit[unit]
-    last = item[LAST]
-    item[LAST] = last + 1
-    item[NEXT] = min(item[NEXT], joins)
-    unseen = a.joins[unit, last & a.join_mask]
-    unseen[JOIN_BANK] = lane & (p.banks_per_unit - 1)
-    unseen[JOIN_CYCLE] = joins
-    unseen[JOIN_PHASE] = phase
+def has_room(p, a, instruction):
+    """Whether every run finds a place; units that lag behind can only have more of it."""
+    row = a.channel
+    needed = places_of_run(p, count_runs(p, instruction[ADDRESS], instruction[BURSTS]) - 1)
+    row[ROOM] -= needed
+    if row[ROOM] >= 0:
+        return True
+    row[ROOM] = count_room(p, a) - needed
+    return row[ROOM] >= 0 or runs_fit(p, a, instruction)
+
+
+@helper(forceinline=True)
+def send_prefetch(p, a, instruction, cycle):
+    """PREFETCH: its runs, for all units."""
+    address, left = instruction[ADDRESS], instruction[BURSTS]
+    phase = phase_of(p, PREFETCH, instruction[TURN])
+    column = address & (p.bursts_per_row - 1)
+    run = 0
+    while left > 0:
+        bursts = min(left, p.bursts_per_row - column)
+        bank, row = lane_of_run(p, 0, address, run)
+        add_fetch(p, a, bank, row, column, bursts, phase, cycle + ACTS_AFTER)
+        left -= bursts
+        column = 0
+        run += 1
 
 
 @helper(forceinline=True)
 def send_reads(p, rings, state, a, instruction, cycle):
-    """READ or PREFETCH: its runs in its units; each run of a READ is an operand of its own."""
+    """READ: its runs in its units, each run an operand of its own."""
     address, left = instruction[ADDRESS], instruction[BURSTS]
-    phase = phase_of(p, instruction[KIND], instruction[TURN])
-    lookup, users = instruction[LOOKUP], instruction[SHARERS] + 1
-    joins = cycle + ACTS_AFTER
+    phase = phase_of(p, READ, instruction[TURN])
+    users = instruction[SHARERS] + 1
     first, stop = units_of(p, instruction)
     column = address & (p.bursts_per_row - 1)
-    runs = count_runs(p, address, left)
-    for run in range(runs):
+    run = 0
+    while left > 0:
         bursts = min(left, p.bursts_per_row - column)
         lane, row = lane_of_run(p, first, address, run)
-        user = lookup
+        # A READ that all units execute serves one lookup in each.
+        lookup = instruction[LOOKUP]
         for unit in range(first, stop):
-            enter(p, a, unit, lane, row, column, bursts, user, users, phase, joins)
+            if fetches_left(a, a.unit[unit]):
+                enter_fetches(p, a, unit, a.channel[FETCHES])
+            enter(p, a, unit, lane, row, column, bursts, lookup, users, phase, cycle + ACTS_AFTER)
             lane += p.banks_per_unit
-            # A READ that all units execute serves one lookup in each.
-            user += lookup != NONE
+            lookup += 1
         left -= bursts
         column = 0
-    if lookup != NONE:
-        served = users + stop - first - 1
-        state.channel[a.number, OPEN] += served * runs
-        if runs > 1:
-            expect_more(rings, instruction, served, runs - 1)
+        run += 1
+    served = users + stop - first - 1
+    state.channel[a.number, OPEN] += served * run
+    if run > 1:
+        expect_more(rings, instruction, served, run - 1)
 
 
 @helper
@@ -187,7 +207,7 @@ def send_hit(p, rings, state, a, instruction, cycle):
     state.channel[a.number, OPEN] += users + stop - first - 1
     arrival = cycle + ACTS_AFTER + p.cache_latency
     for unit in range(first, stop):
-        note_under_way(a, unit, cycle, arrival)
+        paint(a, UNDER_WAY, cycle, arrival)
         lookup = instruction[LOOKUP] + unit - first
         for user in range(lookup, lookup + users):
             operand_arrives(p, rings, state, a, unit, user, cycle, arrival)
@@ -283,5 +303,8 @@ def act_stream(p, rings, state, a, final):
                     cycle = next_change(p, state, a)
                     stream[NEXT_SLOT] = cycle
                 return GOES_ON, cycle
-            send_reads(p, rings, state, a, instruction, cycle)
+            if kind == PREFETCH:
+                send_prefetch(p, a, instruction, cycle)
+            else:
+                send_reads(p, rings, state, a, instruction, cycle)
         use_slot(p, rings, state, a, instruction, cycle)

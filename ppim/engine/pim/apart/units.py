@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from ppim.engine.codes import ACTIVATE, NEVER, NO_ROW, PRECHARGE, READ, REFRESH
+from ppim.engine.codes import ACTIVATE, NEVER, NO_ROW, PRECHARGE, REFRESH
 from ppim.engine.lanes import count_trailing_zeros
 from ppim.engine.pim.apart.complete import operand_arrives
 from ppim.engine.pim.apart.cycles import (
-    note_under_way,
     paint,
     paint_command,
     paint_reads,
 )
+from ppim.engine.pim.apart.fetches import (
+    enter_fetches,
+    enter_first_fetches,
+    fetches_left,
+    next_fetch,
+    read_fetches,
+    wait_behind,
+)
+from ppim.engine.pim.apart.queues import leave, log_reads, see
 from ppim.engine.pim.apart.state import (
     ACTIVATE_FROM,
     ACTIVATED_AT,
@@ -19,11 +27,13 @@ from ppim.engine.pim.apart.state import (
     ACTIVE,
     ENTRY_BURSTS,
     ENTRY_COLUMN,
-    ENTRY_COLUMNS,
     ENTRY_LENGTH,
     ENTRY_LOOKUP,
     ENTRY_ROW,
     ENTRY_USERS,
+    FETCH_JOINS,
+    FETCH_PHASE,
+    FETCHES,
     FIRST,
     FREE,
     GATE,
@@ -31,7 +41,6 @@ from ppim.engine.pim.apart.state import (
     HELD_FROM,
     HOLDING,
     HORIZON,
-    JOIN_BANK,
     JOIN_CYCLE,
     JOIN_PHASE,
     LAST,
@@ -50,7 +59,6 @@ from ppim.engine.pim.apart.state import (
     RELEASED,
     ROW,
     SEEN,
-    TAIL,
     WAITING_FROM,
     WAITS,
     WINDOW,
@@ -77,6 +85,8 @@ from ppim.program.instruction import NONE
 # What a bank offers, where it is not the place of the entry to be read.
 OFFERS_ACTIVATE = -1
 OFFERS_PRECHARGE = -2
+
+UNIT_BITS = 6  # no channel has more units
 
 
 @helper(forceinline=True)
@@ -107,12 +117,10 @@ def offer(p, a, unit, lane, free):
 
 @helper(forceinline=True)
 def best_offer(p, a, unit, first_lane):
-    """(cycle, what, lane) of the unit's next command as far as its entries are seen; NEVER if none is."""
+    """(cycle, what, lane) of the next command of a unit with entries that are seen."""
     mask = unit[ACTIVE]
     free = unit[FREE]
     if mask & (mask - 1) == 0:
-        if mask == 0:
-            return NEVER, 0, first_lane
         lane = first_lane + count_trailing_zeros(mask)
         at, what = offer(p, a, unit, lane, free)
         return at, what, lane
@@ -130,37 +138,29 @@ def best_offer(p, a, unit, first_lane):
 
 
 @helper(forceinline=True)
-def see_next(p, a, unit, first_lane, until):
-    """Let selection see the unit's next entry if it joins by `until` and its phase permits.
-
-    Returns whether it does, and the cycle from which it would (NEVER if its phase does not permit).
-    """
+def first_join(p, a, unit, number, last):
+    """Cycle from which selection sees the first entry of an idle unit; NEVER if there is none."""
     if unit[FIRST] == unit[LAST]:
-        return False, NEVER
-    entry = a.joins[first_lane >> p.bank_bits, unit[FIRST] & a.join_mask]
-    if unit[ACTIVE] and entry[JOIN_PHASE] != unit[PHASE]:
-        return False, NEVER
-    joins = entry[JOIN_CYCLE]
-    if joins > until:
-        return False, joins
-    see(a, unit, first_lane, entry)
-    return True, joins
+        if fetches_left(a, unit) == 0:
+            return NEVER
+        joins = next_fetch(a, unit)[FETCH_JOINS]
+        if joins > last:
+            return joins
+        enter_first_fetches(p, a, number)
+    return a.joins[number, unit[FIRST] & a.join_mask, JOIN_CYCLE]
 
 
 @helper(forceinline=True)
-def see(a, unit, first_lane, entry):
-    """Selection sees the unit's next entry."""
-    joins, bank = entry[JOIN_CYCLE], entry[JOIN_BANK]
-    if unit[ACTIVE] == 0:
-        unit[PHASE] = entry[JOIN_PHASE]
-        unit[WAITING_FROM] = max(unit[WAITING_FROM], joins)
-    unit[ACTIVE] |= 1 << bank
-    unit[FREE] = max(unit[FREE], joins)  # nothing else comes before
-    a.bank[first_lane + bank, SEEN] += 1
-    unit[FIRST] += 1
+def next_join(p, a, unit, number):
+    """Cycle from which selection sees the unit's next entry; NEVER: there is none, or its phase does not permit."""
     if unit[FIRST] == unit[LAST]:
-        unit[FIRST] = 0
-        unit[LAST] = 0
+        if fetches_left(a, unit) == 0 or next_fetch(a, unit)[FETCH_PHASE] != unit[PHASE]:
+            return NEVER
+        if wait_behind(a, unit, number << p.bank_bits):
+            return NEVER
+        enter_fetches(p, a, number, a.channel[FETCHES])
+    entry = a.joins[number, unit[FIRST] & a.join_mask]
+    return entry[JOIN_CYCLE] if entry[JOIN_PHASE] == unit[PHASE] else NEVER
 
 
 @helper
@@ -168,33 +168,23 @@ def see_while_held(p, a, last):
     """Selection sees what joins while a refresh holds the units."""
     for number in range(p.units):
         unit = a.unit[number]
-        while see_next(p, a, unit, number << p.bank_bits, last)[0]:
-            pass
+        if unit[ACTIVE] == 0 and first_join(p, a, unit, number, last) <= last:
+            see(p, a, unit, number)
+        while unit[ACTIVE] and next_join(p, a, unit, number) <= last:
+            see(p, a, unit, number)
 
 
 @helper(forceinline=True)
-def leave(a, lane, bank, place):
-    """Take an entry out of its queue; those before it move up."""
-    while place > 0:
-        for column in range(ENTRY_COLUMNS):
-            a.entries[lane, (bank[HEAD] + place) & a.entry_mask, column] = a.entries[
-                lane, (bank[HEAD] + place - 1) & a.entry_mask, column
-            ]
-        place -= 1
-    bank[HEAD] += 1
-    bank[SEEN] -= 1
-    if bank[HEAD] == bank[TAIL]:
-        # Begin anew: the first places are in the nearest cache.
-        bank[HEAD] = 0
-        bank[TAIL] = 0
-
-
-@helper
-def log_reads(state, a, lane, entry, first, reads):
-    """Note READs of one entry from cycle `first` on."""
-    row, column = a.bank[lane, ROW], entry[ENTRY_COLUMN]
-    for number in range(reads):
-        keep_log(state, a.number, first + number * a.read_to_read, READ, lane, row, column + number)
+def wake(p, state, a, unit, number, last):
+    """Let selection see the first entry of an idle unit, once it has fetched what it can; False: none by `last`."""
+    if unit[FIRST] == unit[LAST]:
+        read_fetches(p, state, a, number, last)
+    joins = first_join(p, a, unit, number, last)
+    if joins > last:
+        unit[NEXT] = joins
+        return False
+    see(p, a, unit, number)
+    return True
 
 
 @helper(forceinline=True)
@@ -202,13 +192,13 @@ def read_bursts(p, state, a, unit, lane, entry, first, last):
     """READ an entry's bursts from cycle `first` on, up to `last` or the entry's end; cycle of the last one."""
     bank = a.bank[lane]
     step, left = a.read_to_read, entry[ENTRY_BURSTS]
-    at, reads = first, 1
-    while reads < left and at + step <= last:
-        at += step
-        reads += 1
-    paint_reads(p, a, first, reads)
+    reads, at = left, first + (left - 1) * step
+    if at > last:
+        reads = (last - first) // step + 1
+        at = first + (reads - 1) * step
+    paint_reads(p, a, first, reads, at + p.unit_read_latency)
     if state.log_capacity > 0:
-        log_reads(state, a, lane, entry, first, reads)
+        log_reads(state, a, lane, entry[ENTRY_COLUMN], reads, first)
     counters = state.channel[a.number]
     counters[READS_COUNTED] += reads
     counters[ROW_HITS] += reads - (bank[READS] == 0)
@@ -218,7 +208,7 @@ def read_bursts(p, state, a, unit, lane, entry, first, last):
     bank[MAY_PRECHARGE] = max(bank[MAY_PRECHARGE], at + a.read_to_precharge)
     unit[READ_FROM] = at + step
     unit[FREE] = at + 1
-    note_under_way(a, lane >> p.bank_bits, first, at + p.unit_read_latency)
+    unit[LAST_BANK] = lane & (p.banks_per_unit - 1)
     return at
 
 
@@ -246,49 +236,12 @@ def finish_entry(p, rings, state, a, unit, lane, place, at):
 
 
 @helper(forceinline=True)
-def next_in_row(p, a, unit, lane, last):
-    """(first, last) cycle in which a unit may go on in the row that it reads; its next entry is seen then.
-
-    (NEVER, 0) where anything else may come between.
-    """
-    number = lane >> p.bank_bits
-    bank = a.bank[lane]
-    bank_in_unit = lane & (p.banks_per_unit - 1)
-    seen, queued = bank[SEEN], bank[TAIL] - bank[HEAD]
-    if queued == 0 or unit[ACTIVE] & ~(1 << bank_in_unit):
-        return NEVER, 0
-    if a.entries[lane, bank[HEAD] & a.entry_mask, ENTRY_ROW] != bank[ROW]:
-        return NEVER, 0
-    start, stop, unseen = unit[READ_FROM], last, unit[FIRST]
-    entry = a.joins[number, unseen & a.join_mask]
-    if seen == 0:
-        if entry[JOIN_BANK] != bank_in_unit:
-            return NEVER, 0
-        start = max(start, entry[JOIN_CYCLE])
-        unseen += 1
-    if unit[LAST] - unit[FIRST] != queued - seen and unseen < unit[LAST]:
-        # Another bank's entry may be behind.
-        stop = min(last, a.joins[number, unseen & a.join_mask, JOIN_CYCLE] - 1)
-    if start > stop:
-        return NEVER, 0
-    if seen == 0:
-        see(a, unit, number << p.bank_bits, entry)
-    return start, stop
-
-
-@helper(forceinline=True)
-def read_on(p, rings, state, a, unit, lane, place, first, stop, last):
-    """READ an entry from cycle `first` on, up to `stop`; and what follows it in the same row, up to `last`."""
-    bank = a.bank[lane]
-    unit[LAST_BANK] = lane & (p.banks_per_unit - 1)
-    while first <= stop:
-        entry = a.entries[lane, (bank[HEAD] + place) & a.entry_mask]
-        at = read_bursts(p, state, a, unit, lane, entry, first, stop)
-        if entry[ENTRY_BURSTS] > 0:
-            return
+def read_entry(p, rings, state, a, unit, lane, place, first, last):
+    """READ an entry from cycle `first` on, up to `last`."""
+    entry = a.entries[lane, (a.bank[lane, HEAD] + place) & a.entry_mask]
+    at = read_bursts(p, state, a, unit, lane, entry, first, last)
+    if entry[ENTRY_BURSTS] == 0:
         finish_entry(p, rings, state, a, unit, lane, place, at)
-        place = 0
-        first, stop = next_in_row(p, a, unit, lane, last)
 
 
 @helper(forceinline=True)
@@ -349,42 +302,42 @@ def run_unit(p, rings, state, a, number, last):
     """
     unit = a.unit[number]
     first_lane = number << p.bank_bits
-    while True:
-        at, what, lane = best_offer(p, a, unit, first_lane)
-        seen, joins = see_next(p, a, unit, first_lane, min(at, last))
-        if seen:
-            continue
-        if at > last or what == OFFERS_ACTIVATE:
-            unit[NEXT] = min(at, joins)
-            unit[NEXT_LANE] = lane
-            return
-        if what == OFFERS_PRECHARGE:
-            precharge(state, a, unit, lane, at)
-            unit[LAST_BANK] = lane - first_lane
-        else:
-            alone = unit[ACTIVE] & (unit[ACTIVE] - 1) == 0
-            stop = min(last, joins - 1) if alone else at
-            read_on(p, rings, state, a, unit, lane, what, at, stop, last)
+    while unit[ACTIVE] or wake(p, state, a, unit, number, last):
+        joins = next_join(p, a, unit, number)
+        while unit[ACTIVE]:
+            at, what, lane = best_offer(p, a, unit, first_lane)
+            if joins <= min(at, last):
+                see(p, a, unit, number)
+                break
+            if at > last or what == OFFERS_ACTIVATE:
+                unit[NEXT] = min(at, joins)
+                unit[NEXT_LANE] = lane
+                return
+            if what == OFFERS_PRECHARGE:
+                precharge(state, a, unit, lane, at)
+                unit[LAST_BANK] = lane - first_lane
+            else:
+                alone = unit[ACTIVE] & (unit[ACTIVE] - 1) == 0
+                stop = min(last, joins - 1) if alone else at
+                read_entry(p, rings, state, a, unit, lane, what, at, stop)
 
 
 @helper(forceinline=True)
-def next_to_activate(p, a, pending):
-    """Of the `pending` units the one that activates next: the earliest; of one cycle, the first in turn (§3)."""
+def next_to_activate(p, a, last):
+    """Unit that activates next: the earliest of those that stopped by `last`; of one cycle, the first in turn (§3).
+
+    Cycle and turn are compared as one number, without branches: which unit it is cannot be foreseen.
+    """
     row = a.channel
-    best, best_unit, best_turn = NEVER, 0, 0
-    while pending:
-        number = count_trailing_zeros(pending)
-        pending &= pending - 1
-        at = a.unit[number, NEXT]
-        if at > best:
-            continue
-        before = row[ACTIVATED_LAST] if at > row[ACTIVATED_AT] else row[ACTIVATED_BEFORE]
-        turn = number - before - 1
-        if turn < 0:
-            turn += p.units
-        if at < best or turn < best_turn:
-            best, best_unit, best_turn = at, number, turn
-    return best_unit
+    before, step = row[ACTIVATED_BEFORE], row[ACTIVATED_LAST] - row[ACTIVATED_BEFORE]
+    others = p.units - 1
+    best = NEVER
+    for number in range(p.units):
+        at = min(a.unit[number, NEXT], last + 1)
+        turn = (number - 1 - before - step * (at > row[ACTIVATED_AT])) & others
+        best = min(best, at << UNIT_BITS | turn)
+    at, turn = best >> UNIT_BITS, best & others
+    return (turn + 1 + before + step * (at > row[ACTIVATED_AT])) & others
 
 
 @helper(forceinline=True)
@@ -403,7 +356,7 @@ def issue_units(p, rings, state, a, last):
             pending |= (a.unit[number, NEXT] <= last) << number
         if pending == 0:
             return
-        number = next_to_activate(p, a, pending)
+        number = next_to_activate(p, a, last)
         activate(p, state, a, number, a.unit[number, NEXT])
         stale, others = 1 << number, pending & ~(1 << number)
         while others:
