@@ -171,4 +171,5 @@ class PimPair:
         status = self._run(final=True, until=ends)
         for engine, end in zip(self.engines, ends, strict=True):
             engine.settle(end)
+            engine.hand_on()
         return status
