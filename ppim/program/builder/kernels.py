@@ -79,38 +79,25 @@ def append_turns(joint, rings, recipe, placement, state, chunk, scratch, positio
         width = recipe.accesses[table]
         lookups = 0 if is_empty_turn(chunk, position) else (stop - position) // width
         turn = Turn(state.pending[PENDING_TURN], table, position, width, lookups)
+        first = 0
         if joint is None:
-            emit_turn(rings, recipe, placement, state, chunk, scratch, turn)
+            find_owners(recipe, placement, chunk, scratch, turn)
+            while first < turn.lookups:
+                end = end_of_bag(chunk, turn, first)
+                open_sums(rings, recipe, placement, state, chunk, scratch, turn, first, end)
+                emit_bag(rings, recipe, placement, state, chunk, scratch, turn, first, end)
+                first = end
         if joint is not None:
-            emit_joint_turn(rings, recipe, placement, state, chunk, scratch, turn)
+            if recipe.dedup:
+                emit_turn_once(rings, recipe, placement, state, chunk, scratch, turn)
+                first = turn.lookups
+            while first < turn.lookups:
+                end = end_of_bag(chunk, turn, first)
+                emit_split_bag(rings, recipe, placement, state, chunk, turn, first, end)
+                first = end
         state.pending[PENDING_STOP_SUM] = rings.marks[NEXT_SUM]
         position = stop
     return position
-
-
-@helper(forceinline=True)
-def emit_turn(rings, recipe, placement, state, chunk, scratch, turn):
-    """Instructions of a turn, each for one lookup."""
-    find_owners(recipe, placement, chunk, scratch, turn)
-    first = 0
-    while first < turn.lookups:
-        end = end_of_bag(chunk, turn, first)
-        open_sums(rings, recipe, placement, state, chunk, scratch, turn, first, end)
-        emit_bag(rings, recipe, placement, state, chunk, scratch, turn, first, end)
-        first = end
-
-
-@helper(forceinline=True)
-def emit_joint_turn(rings, recipe, placement, state, chunk, scratch, turn):
-    """Instructions of a turn that serve lookups of several units or bags."""
-    if recipe.dedup:
-        emit_turn_once(rings, recipe, placement, state, chunk, scratch, turn)
-        return
-    first = 0
-    while first < turn.lookups:
-        end = end_of_bag(chunk, turn, first)
-        emit_split_bag(rings, recipe, placement, state, chunk, turn, first, end)
-        first = end
 
 
 def is_joint(recipe: Recipe) -> int | None:
