@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -137,7 +137,7 @@ def simulate(
         Told the number of accesses each time some have been taken.
     threads : int
         Most parts of the memory's channels that are simulated beside each other, where they meet only at
-        barriers; with more than one, the trace is read in another thread. The result is the same.
+        barriers; with more than one, the trace is read on several threads, too. The result is the same.
     program : binary file, optional
         Receives the program in the authors' text format.
     commands : sequence of callables, optional
@@ -166,8 +166,7 @@ def simulate(
             stack.enter_context(run.crew)
         start = time.perf_counter()
         batches = 0
-        chunks = reader.chunks()
-        for chunk in read_ahead(chunks) if threads > 1 else chunks:
+        for chunk in _chunks(reader, threads, run):
             run.feed(chunk)
             batches = int(chunk.batch[-1]) + 1
             advance(len(chunk.row))
@@ -175,6 +174,15 @@ def simulate(
         result = run.finish(batches)
         result.seconds = time.perf_counter() - start
         return result
+
+
+def _chunks(reader: TraceReader, threads: int, run: _HostRun | _PimRun | _SplitRun) -> Iterator[TraceChunk]:
+    """The trace as it suits a run: beside it, or between its steps if those need all threads at once."""
+    if threads == 1:
+        return reader.chunks()
+    if isinstance(run, _PimRun) and run.crew.parts > 1:
+        return reader.chunks(run.crew.parts)
+    return read_ahead(reader.chunks())
 
 
 def by_channel(engines: Sequence[PimEngine], counts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -254,19 +262,18 @@ class _PimRun:
         """Build and run the turns of a chunk."""
         if not self.is_divided:
             self._divide(chunk)
-        self.crew.take([partial(part.feed, chunk) for part in self.parts])
+        self.crew.do([partial(part.feed, chunk) for part in self.parts])
         if self.writer is not None:
             self.writer.feed(chunk)
 
     def finish(self, batches: int) -> SimulationResult:
         """Send the last transfers, run to the end, collect."""
         if self.is_divided:
-            self.crew.take([part.finish for part in self.parts])
+            self.crew.do([part.finish for part in self.parts])
         else:
             self.parts[0].finish()  # of a trace without accesses
         if self.writer is not None:
             self.writer.finish()
-        self.crew.wait()
         cycles = max(part.engine.cycles for part in self.parts)
         for part in self.parts:
             part.engine.finish(cycles)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -16,6 +18,8 @@ from ppim.trace.check import Fault, check_accesses
 from ppim.trace.schema import COLUMNS, METADATA_KEY, TraceMeta, arrow_schema
 
 _MAGIC = b"PAR1"
+MOST_AT_ONCE = 4
+"""Chunks that may be in memory at a time."""
 
 
 class TraceChunk(NamedTuple):
@@ -86,19 +90,22 @@ class TraceReader:
         """Chunks that `chunks` yields (row groups of the file)."""
         return int(self._file.num_row_groups)
 
-    def chunks(self) -> Iterator[TraceChunk]:
+    def chunks(self, threads: int = 1) -> Iterator[TraceChunk]:
         """Yield the accesses in file order; every chunk ends at a batch boundary.
+
+        Parameters
+        ----------
+        threads : int
+            As many chunks are read at once, but no more than `MOST_AT_ONCE`; then none, until they are taken.
 
         Raises
         ------
         InputError
             On the first access that is out of order or outside its table, and where the file is damaged.
         """
-        layout = _layout(self.meta)
         last_batch = -1
         position = 0
-        for group in range(self.n_chunks):
-            chunk = self._decode(group)
+        for group, (chunk, fault, at) in enumerate(self._read(threads)):
             if not chunk.batch.size:
                 continue
             if int(chunk.batch[0]) <= last_batch:
@@ -106,7 +113,6 @@ class TraceReader:
                     f"{self.path}: row group {group} begins with batch {chunk.batch[0]} after batch "
                     f"{last_batch}; batches must be in order and no row group may split one"
                 )
-            fault, at = check_accesses(*chunk, *layout)
             if fault != Fault.NONE:
                 raise InputError(
                     self._describe(fault, chunk, at, f"row group {group}, access {position + at}")
@@ -127,9 +133,30 @@ class TraceReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _decode(self, group: int) -> TraceChunk:
+    def _read(self, threads: int) -> Iterator[tuple[TraceChunk, Fault, int]]:
+        """Each row group with its first fault."""
+        layout = _layout(self.meta)
+
+        def read(file: pq.ParquetFile, group: int) -> tuple[TraceChunk, Fault, int]:
+            chunk = self._decode(file, group)
+            return chunk, *check_accesses(*chunk, *layout)
+
+        at_once = min(threads, MOST_AT_ONCE)
+        if at_once == 1:
+            yield from (read(self._file, group) for group in range(self.n_chunks))
+            return
+        with ExitStack() as stack:
+            pool = stack.enter_context(ThreadPoolExecutor(at_once))
+            files = [stack.enter_context(_open(self.path)) for _ in range(at_once)]
+            for first in range(0, self.n_chunks, at_once):
+                groups = range(first, min(first + at_once, self.n_chunks))
+                found = deque(pool.map(read, files, groups))
+                while found:
+                    yield found.popleft()
+
+    def _decode(self, file: pq.ParquetFile, group: int) -> TraceChunk:
         try:
-            table = self._file.read_row_group(group, columns=list(COLUMNS), use_threads=False)
+            table = file.read_row_group(group, columns=list(COLUMNS), use_threads=False)
         except (pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(

@@ -49,7 +49,7 @@ class SmallTrace:
         columns = np.array(rows, dtype=np.int64).reshape(-1, len(COLUMN_TYPES)).T
         return TraceChunk(*(column.astype(kind) for column, kind in zip(columns, COLUMN_TYPES, strict=True)))
 
-    def chunks(self) -> Iterator[TraceChunk]:
+    def chunks(self, threads: int = 1) -> Iterator[TraceChunk]:  # noqa: ARG002 - nothing is to be read
         """The accesses, cut behind every `batches_per_chunk` batches."""
         batch = self.accesses.batch
         for first in range(0, int(batch.max(initial=0)) + 1, self.batches_per_chunk):

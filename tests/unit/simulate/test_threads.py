@@ -44,8 +44,8 @@ def a_trace() -> SmallTrace:
 class BrokenTrace(SmallTrace):
     """Ends in the middle with the message of a damaged file."""
 
-    def chunks(self) -> Iterator[Any]:
-        yield from list(super().chunks())[:3]
+    def chunks(self, threads: int = 1) -> Iterator[Any]:
+        yield from list(super().chunks(threads))[:3]
         raise InputError("trace: row group 3 is damaged")
 
 
@@ -98,35 +98,34 @@ def test_the_cause_comes_before_what_it_made_others_do() -> None:
 
     def run() -> None:
         with Crew(2, lambda: give_up(board)) as crew:
-            crew.take([wait, fail])
-            crew.wait()
+            crew.do([wait, fail])
 
     with pytest.raises(ValueError, match="the cause"):
         run()
 
 
-def test_jobs_of_a_part_are_done_in_order_beside_those_of_others() -> None:
-    done: list[list[int]] = [[], []]
-    both = threading.Barrier(2, timeout=10)
+def test_jobs_are_done_at_the_same_time() -> None:
+    done: list[list[int]] = [[], [], []]
+    all_at_it = threading.Barrier(3, timeout=10)
 
     def job(part: int, number: int) -> Callable[[], None]:
         def do() -> None:
-            both.wait()
+            all_at_it.wait()
             done[part].append(number)
 
         return do
 
-    with Crew(2, lambda: None) as crew:
+    with Crew(3, lambda: None) as crew:
         for number in range(20):
-            crew.take([job(0, number), job(1, number)])
-        crew.wait()
-    assert done == [list(range(20))] * 2
+            crew.do([job(part, number) for part in range(3)])
+            assert [len(numbers) for numbers in done] == [number + 1] * 3
+    assert done == [list(range(20))] * 3
 
 
-def test_one_part_needs_no_thread() -> None:
+def test_one_part_needs_no_other_thread() -> None:
     done = []
     with Crew(1, lambda: None) as crew:
-        crew.take([lambda: done.append(threading.current_thread())])
+        crew.do([lambda: done.append(threading.current_thread())])
     assert done == [threading.main_thread()]
 
 

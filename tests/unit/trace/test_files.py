@@ -85,11 +85,32 @@ def test_accesses_come_back(tmp_path: Path) -> None:
 def test_reading_ahead_brings_the_same_chunks(tmp_path: Path) -> None:
     path = write(tmp_path / "t.parquet", [qr_chunk(3 * k, 3) for k in range(5)])
     with TraceReader(path) as one, TraceReader(path) as other:
-        plain, ahead = list(one.chunks()), list(read_ahead(other.chunks()))
-    assert len(plain) == len(ahead)
-    for left, right in zip(plain, ahead, strict=True):
-        for column, same in zip(left, right, strict=True):
+        assert_same_chunks(list(one.chunks()), list(read_ahead(other.chunks())))
+
+
+def assert_same_chunks(left: list[TraceChunk], right: list[TraceChunk]) -> None:
+    assert len(left) == len(right)
+    for chunk, other in zip(left, right, strict=True):
+        for column, same in zip(chunk, other, strict=True):
             np.testing.assert_array_equal(column, same)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 99])
+def test_several_threads_read_the_same_chunks(tmp_path: Path, threads: int) -> None:
+    path = write(tmp_path / "t.parquet", [qr_chunk(3 * k, 3) for k in range(5)])
+    with TraceReader(path) as one, TraceReader(path) as other:
+        assert_same_chunks(list(one.chunks()), list(other.chunks(threads)))
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_several_threads_tell_of_the_first_fault(tmp_path: Path, threads: int) -> None:
+    wrong = changed(qr_chunk(6, 1), "row", 0, 2**31)
+    path = write(tmp_path / "t.parquet", [qr_chunk(3, 2), qr_chunk(5, 1), wrong, qr_chunk(0, 1)])
+    with TraceReader(path) as reader:
+        chunks = reader.chunks(threads)
+        assert [next(chunks).batch[0], next(chunks).batch[0]] == [3, 5]
+        with pytest.raises(InputError, match="row group 2, access 24: row 2147483648"):
+            next(chunks)
 
 
 def test_reading_ahead_tells_of_the_first_fault(tmp_path: Path) -> None:
