@@ -12,7 +12,9 @@ Job = Callable[[], object]
 
 
 class Crew:
-    """As many threads as a run has parts, this one among them.
+    """A thread for each part of a run; none if there is one part, whose jobs are done at once.
+
+    This thread only waits, so that it heeds Ctrl-C.
 
     Parameters
     ----------
@@ -23,14 +25,14 @@ class Crew:
 
     def __init__(self, parts: int, give_up: Job) -> None:
         self.parts, self.give_up = parts, give_up
-        self.others = ThreadPoolExecutor(parts - 1) if parts > 1 else None
+        self.threads = ThreadPoolExecutor(parts) if parts > 1 else None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.others is not None:
-            self.others.shutdown()
+        if self.threads is not None:
+            self.threads.shutdown()
 
     def do(self, jobs: Sequence[Job]) -> None:
         """One job for each part; returns when all are done.
@@ -40,11 +42,15 @@ class Crew:
         BaseException
             What one of them has raised.
         """
-        if self.others is None:
+        if self.threads is None:
             jobs[0]()
             return
-        under_way = [self.others.submit(self._try, job) for job in jobs[1:]]
-        raised = [self._try(jobs[0]), *(future.result() for future in under_way)]
+        under_way = [self.threads.submit(self._try, job) for job in jobs]
+        try:
+            raised = [future.result() for future in under_way]
+        except BaseException:
+            self.give_up()
+            raise
         # The cause comes before what it has made others do.
         raised.sort(key=lambda error: isinstance(error, GivenUp))
         for error in raised:

@@ -56,6 +56,7 @@ class ProgramRun:
             tied=tied,
         )
         self.engine.call = self._build_and_run  # type: ignore[method-assign]
+        self._job = 0
         self._nothing = as_accesses(no_accesses(prepared.has_wide_rows), 0)
         self._take(self._nothing)
         self.program.begin(self.engine)
@@ -78,6 +79,7 @@ class ProgramRun:
 
     def _take(self, accesses: Accesses) -> None:
         self._accesses, self._position = accesses, 0
+        self._job += 1
         self._scratch = make_scratch(self.program.recipe, len(accesses.row))
 
     def _build_and_run(self, final: bool, until: int) -> int:
@@ -92,7 +94,7 @@ class ProgramRun:
                 self._scratch,
             )
             status, self._position = build_and_run(
-                self.engine.arguments, builder, self._position, int(final), until
+                self.engine.arguments, builder, self._position, self._job, int(final), until
             )
             if status != NO_ROOM:
                 return int(status)

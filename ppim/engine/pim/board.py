@@ -26,9 +26,15 @@ END = 1  # cycle of the last completion that the barrier waits for
 PEAKS = 2  # most work of each kind since the barrier before it (`limits`)
 LINE = 8  # a cache line
 
-# A part has two lines and uses them in turn: it cannot reach a barrier before all have read what it said of
-# the last but one.
-LINES_OF_PART = 2
+# A part has two such lines and uses them in turn: it cannot reach a barrier before all have read what it said
+# of the last but one. On a third one stands which of its jobs it has left, since it needs more program.
+JOB_LEFT = 2
+LINES_OF_PART = 3
+
+# What `wait_for_others` has found.
+ALL_REACHED = 0
+ONE_LEFT = 1  # its job without reaching the barrier
+ALL_GIVEN_UP = 2
 
 SPINS_BEFORE_YIELD = 2000
 
@@ -93,20 +99,38 @@ def line_of(part, barrier):
 
 
 @helper(forceinline=True)
+def leave_job(board, part, job):
+    """Say that a part has done a job as far as it can, after all that it has said of barriers."""
+    store_atomically(board, (part * LINES_OF_PART + JOB_LEFT) * LINE, job)
+
+
+@helper(forceinline=True)
 def has_reached(board, part, barrier):
     """Whether a part has reached a barrier."""
     return load_atomically(board, line_of(part, barrier) + REACHED) >= barrier
 
 
+@helper(forceinline=True)
+def has_left(board, part, job):
+    """Whether a part has left a job."""
+    return load_atomically(board, (part * LINES_OF_PART + JOB_LEFT) * LINE) >= job
+
+
 @helper
-def wait_for_others(board, parts, barrier):
-    """Wait until all parts have reached a barrier; False if the run is given up."""
+def wait_for_others(board, parts, barrier, job):
+    """Wait until all parts have reached a barrier: ALL_REACHED, ONE_LEFT or ALL_GIVEN_UP.
+
+    A part that has left this job may reach the barrier in the next one only.
+    """
     for part in range(parts):
         spins = 0
         while not has_reached(board, part, barrier):
             if load_atomically(board, parts * LINES_OF_PART * LINE) != 0:
-                return False
+                return ALL_GIVEN_UP
+            # It may have reached the barrier just before it left.
+            if has_left(board, part, job) and not has_reached(board, part, barrier):
+                return ONE_LEFT
             spins += 1
             if spins > SPINS_BEFORE_YIELD:
                 yield_processor()
-    return True
+    return ALL_REACHED

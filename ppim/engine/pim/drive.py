@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ppim.engine.pim.barrier import RELEASED, WAITS, release_turns
-from ppim.engine.pim.board import wait_for_others
+from ppim.engine.pim.board import ALL_GIVEN_UP, ONE_LEFT, leave_job, wait_for_others
 from ppim.engine.pim.limits import BARRIERS
 from ppim.engine.pim.run import end_status, look_again, run_all
-from ppim.engine.pim.state import GIVEN_UP, GROW, NO_ROOM, bare_state
+from ppim.engine.pim.state import GIVEN_UP, GROW, NO_ROOM, REFILL, bare_state
 from ppim.jit import helper, njit
 from ppim.mapping.base import Placement, bare_placement
 from ppim.program.builder.kernels import append_turns
@@ -61,7 +61,7 @@ def build_to(builder, rings, position, goal):
 
 
 @njit
-def build_and_run(engine, builder, position, final, until):
+def build_and_run(engine, builder, position, job, final, until):
     """Build and run accesses from `position` on.
 
     Where a part waits for others at a barrier, it builds ahead. What is built when does not change what is
@@ -71,13 +71,15 @@ def build_and_run(engine, builder, position, final, until):
     ----------
     engine : Engine
     builder : Builder
+    job : int
+        Number of these accesses among all that this part has been given, the same in all parts.
     final, until : int
         As of `run_rings`.
 
     Returns
     -------
     tuple of int
-        A status of `run_rings`, or NO_ROOM if the rings are too small for a turn; and the first access that
+        A status of `run_rings`, NO_ROOM if the rings are too small, or GIVEN_UP; and the first access that
         is not built.
     """
     parameters, banks, apart = engine.parameters, engine.banks, engine.apart
@@ -91,13 +93,22 @@ def build_and_run(engine, builder, position, final, until):
         found = release_turns(parameters, rings, state, board)
         while found == WAITS:
             after = build_to(builder, rings, position, min(n, position + 1))
-            if after == position and not wait_for_others(board, parameters.parts, state.bounds[BARRIERS] + 1):
-                return GIVEN_UP, position
+            if after == position:
+                waited = wait_for_others(board, parameters.parts, state.bounds[BARRIERS] + 1, job)
+                if waited == ALL_GIVEN_UP:
+                    return GIVEN_UP, position
+                if waited == ONE_LEFT:
+                    if position < n:
+                        return NO_ROOM, position
+                    leave_job(board, parameters.part, job)
+                    return REFILL, position
             position = after
             found = release_turns(parameters, rings, state, board)
         if found == RELEASED:
             continue
         if position == n:
+            if not final:
+                leave_job(board, parameters.part, job)
             return end_status(rings, status, final, until), position
         after = build_to(builder, rings, position, min(n, position + BLOCK_ACCESSES))
         if after == position:

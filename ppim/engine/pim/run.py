@@ -11,20 +11,17 @@ from ppim.engine.codes import NEVER
 from ppim.engine.pim.account import note_waits, ring_is_short, settle
 from ppim.engine.pim.apart.run import run_channel
 from ppim.engine.pim.apart.state import Apart, channel_of
-from ppim.engine.pim.barrier import NOTHING, WAITS, release_turns
-from ppim.engine.pim.board import wait_for_others
+from ppim.engine.pim.barrier import RELEASED, release_turns
 from ppim.engine.pim.bus import start_ready_transfers
 from ppim.engine.pim.frontend import step_front
 from ppim.engine.pim.heap import READY
 from ppim.engine.pim.issue import issue_units, open_gate, serve_refresh
-from ppim.engine.pim.limits import BARRIERS
 from ppim.engine.pim.queues import choose_queues, join, note_lane, renew_wishes
 from ppim.engine.pim.state import (
     BARRIER_TABLE,
     COMPUTE_FREE,
     DONE,
     FREE_COUNT,
-    GIVEN_UP,
     GROW,
     JOIN_CYCLE,
     JOIN_ENTRY,
@@ -340,7 +337,7 @@ def end_status(rings, status, final, until):
 
 @helper
 def run_rings(engine, final, until):
-    """Run the program in the rings as far as it goes.
+    """Run the program in the rings, of all channels, as far as it goes.
 
     Parameters
     ----------
@@ -353,7 +350,7 @@ def run_rings(engine, final, until):
     Returns
     -------
     int
-        DONE, REFILL, GROW, LOG_FULL, STUCK or GIVEN_UP.
+        DONE, REFILL, GROW, LOG_FULL or STUCK.
     """
     parameters, banks, apart = engine.parameters, engine.banks, engine.apart
     rings, state, board = bare_rings(engine.rings), bare_state(engine.state), bare(engine.board)
@@ -363,13 +360,8 @@ def run_rings(engine, final, until):
         status = run_all(parameters, rings, state, banks, apart, board, engine.together, final, until)
         if status >= GROW:
             return status
-        found = release_turns(parameters, rings, state, board)
-        if found == NOTHING:
+        if release_turns(parameters, rings, state, board) != RELEASED:
             return end_status(rings, status, final, until)
-        if found == WAITS:
-            if not wait_for_others(board, parameters.parts, state.bounds[BARRIERS] + 1):
-                return GIVEN_UP
-            release_turns(parameters, rings, state, board)
 
 
 @njit

@@ -136,4 +136,4 @@ def test_a_board_has_a_cache_line_for_every_word_of_a_part() -> None:
     assert board.ctypes.data % 64 == 0
     assert board.dtype == np.int64
     give_up(board)
-    assert np.flatnonzero(board).tolist() == [6 * 8]
+    assert np.flatnonzero(board).tolist() == [9 * 8]
