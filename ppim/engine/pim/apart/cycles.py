@@ -88,12 +88,7 @@ def paint_row(bits, mask, kind, first, stop):
 @helper(forceinline=True)
 def paint(a, kind, first, stop):
     """Something is true of cycles first..stop-1; those already counted are left."""
-    first = max(first, a.channel[SETTLED])
-    length = stop - first
-    if length > WORD_CYCLES:
-        paint_row(a.bits, a.word_mask, kind, first, stop)
-    elif length > 0:
-        paint_two(a, kind, first, (1 << length) - 1)
+    paint_row(a.bits, a.word_mask, kind, max(first, a.channel[SETTLED]), stop)
 
 
 @helper(forceinline=True)

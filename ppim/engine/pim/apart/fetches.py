@@ -76,7 +76,7 @@ def next_fetch(a, unit):
     return a.fetches[unit[FETCHED] & a.fetch_mask]
 
 
-@helper(forceinline=True)
+@helper
 def wait_behind(a, unit, first_lane):
     """Whether they wait for the one row for which the unit's only entry waits: they change nothing until it is read."""
     if unit[FETCHED] < a.channel[ONE_ROW_FROM] or unit[FIRST] != unit[LAST]:
@@ -91,7 +91,7 @@ def wait_behind(a, unit, first_lane):
     )
 
 
-@helper(forceinline=True)
+@helper
 def enter_first_fetches(p, a, number):
     """Those take their places that an idle unit has to see first: one, where the rest waits behind it."""
     unit = a.unit[number]
