@@ -95,7 +95,7 @@ def wake_streams(rings):
             row[WAKE] = min(row[WAKE], max(row[NEXT_SLOT], rings.marks[RELEASE]))
 
 
-@helper(forceinline=True)
+@helper
 def release_turns(parameters, rings, state, board):
     """Advance over complete turns, and wake the streams that waited for them; NOTHING, RELEASED or WAITS."""
     marks = rings.marks

@@ -11,7 +11,7 @@ from ppim.engine.pim.board import ALL_GIVEN_UP, ONE_LEFT, leave_job, wait_for_ot
 from ppim.engine.pim.limits import BARRIERS
 from ppim.engine.pim.run import end_status, look_again, run_all
 from ppim.engine.pim.state import GIVEN_UP, GROW, NO_ROOM, REFILL, bare_state
-from ppim.jit import helper, njit
+from ppim.jit import njit
 from ppim.mapping.base import Placement, bare_placement
 from ppim.program.builder.kernels import append_turns
 from ppim.program.builder.recipe import (
@@ -49,17 +49,6 @@ class Builder(NamedTuple):
     scratch: np.ndarray
 
 
-@helper(forceinline=True)
-def build_to(builder, rings, position, goal):
-    """Append whole turns from `position` on until `goal` is reached or one does not fit; how far it came."""
-    recipe, placement = bare_recipe(builder.recipe), bare_placement(builder.placement)
-    state, chunk = bare_build_state(builder.state), bare_accesses(builder.accesses)
-    total = builder.accesses.row.size
-    return append_turns(
-        builder.joint, rings, recipe, placement, state, chunk, bare(builder.scratch), position, goal, total
-    )
-
-
 @njit
 def build_and_run(engine, builder, position, job, final, until):
     """Build and run accesses from `position` on.
@@ -84,7 +73,9 @@ def build_and_run(engine, builder, position, job, final, until):
     """
     parameters, banks, apart = engine.parameters, engine.banks, engine.apart
     rings, state, board = bare_rings(engine.rings), bare_state(engine.state), bare(engine.board)
-    n = builder.accesses.n
+    joint, recipe, placement = builder.joint, bare_recipe(builder.recipe), bare_placement(builder.placement)
+    made, chunk = bare_build_state(builder.state), bare_accesses(builder.accesses)
+    scratch, n, total = bare(builder.scratch), builder.accesses.n, builder.accesses.row.size
     while True:
         look_again(rings)
         status = run_all(parameters, rings, state, banks, apart, board, engine.together, final, until)
@@ -92,7 +83,9 @@ def build_and_run(engine, builder, position, job, final, until):
             return status, position
         found = release_turns(parameters, rings, state, board)
         while found == WAITS:
-            after = build_to(builder, rings, position, min(n, position + 1))
+            after = append_turns(
+                joint, rings, recipe, placement, made, chunk, scratch, position, min(n, position + 1), total
+            )
             if after == position:
                 waited = wait_for_others(board, parameters.parts, state.bounds[BARRIERS] + 1, job)
                 if waited == ALL_GIVEN_UP:
@@ -110,7 +103,18 @@ def build_and_run(engine, builder, position, job, final, until):
             if not final:
                 leave_job(board, parameters.part, job)
             return end_status(rings, status, final, until), position
-        after = build_to(builder, rings, position, min(n, position + BLOCK_ACCESSES))
+        after = append_turns(
+            joint,
+            rings,
+            recipe,
+            placement,
+            made,
+            chunk,
+            scratch,
+            position,
+            min(n, position + BLOCK_ACCESSES),
+            total,
+        )
         if after == position:
             return NO_ROOM, position
         position = after

@@ -294,7 +294,7 @@ def look_again(rings):
             row[WAKE] = min(row[WAKE], row[NEXT_SLOT])
 
 
-@helper(forceinline=True)
+@helper
 def run_all(parameters, rings, state, banks, apart, board, together, final, until):
     """Run every channel as far as it goes without the others; REFILL if one needs more program, or why it stopped."""
     size = parameters.channels if together else 1
