@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from enum import IntEnum
+from functools import partial
 
 import numpy as np
 
@@ -68,36 +70,42 @@ def _bag_key(sample, lookup, i):  # type: ignore[no-untyped-def]
 
 @njit
 def is_as_written(  # type: ignore[no-untyped-def]
-    batches, tables, samples, lookups, subtables, rows, first_subtables, all_rows, accesses
+    batches, tables, samples, lookups, subtables, rows, first_subtables, all_rows, accesses, first, stop
 ):
-    """Whether `find_fault` would find nothing, lookup by lookup; parameters are the same."""
+    """Whether `find_fault` would find nothing in the lookups that begin at accesses first..stop-1, lookup by lookup.
+
+    The other parameters are the same. An access that looks like the one before it does not begin a lookup.
+    """
     batch, table, sample, lookup = bare(batches), bare(tables), bare(samples), bare(lookups)
     subtable, row = bare(subtables), bare(rows)
     first_subtable, subtable_rows, lookup_accesses = bare(first_subtables), bare(all_rows), bare(accesses)
     n, n_tables = rows.size, first_subtables.size - 1
+    i = first
+    while 0 < i < n and _same_lookup(batch, table, sample, lookup, i):
+        i += 1
     turn_before, bag_before = np.uint64(0), np.uint64(0)
-    i = 0
-    while i < n:
+    if i > 0:
+        turn_before, bag_before = _turn_key(batch, table, i - 1), _bag_key(sample, lookup, i - 1)
+    while i < n and (i < stop or _same_lookup(batch, table, sample, lookup, i)):
         t = np.int64(table[i])
         if t >= n_tables:
             return False
         turn, bag = _turn_key(batch, table, i), _bag_key(sample, lookup, i)
         if i > 0 and (turn < turn_before or (turn == turn_before and bag <= bag_before)):
             return False
-        stop = i + lookup_accesses[t]
-        if stop > n:
+        end = i + lookup_accesses[t]
+        if end > n:
             return False
-        first, end = first_subtable[t], first_subtable[t + 1]
-        before = first
-        for k in range(i, stop):
-            flat = first + np.int64(subtable[k])
-            is_next = flat >= before and flat < end
+        least, most = first_subtable[t], first_subtable[t + 1]
+        for k in range(i, end):
+            flat = first_subtable[t] + np.int64(subtable[k])
+            is_next = flat >= least and flat < most
             is_same = _turn_key(batch, table, k) == turn and _bag_key(sample, lookup, k) == bag
             if not (is_next and is_same and row[k] < subtable_rows[flat]):
                 return False
-            before = flat
+            least = flat
         turn_before, bag_before = turn, bag
-        i = stop
+        i = end
     return True
 
 
@@ -155,9 +163,17 @@ def find_fault(  # type: ignore[no-untyped-def]
     return (_ACCESSES, odd) if odd >= 0 else (_NONE, n)
 
 
-def check_accesses(*arguments: np.ndarray) -> tuple[Fault, int]:
-    """The first fault of a chunk and its position, as `find_fault` finds it; that is for the few that have one."""
-    if is_as_written(*arguments):
+def check_accesses(
+    *arguments: np.ndarray, pool: Executor | None = None, shares: int = 1
+) -> tuple[Fault, int]:
+    """The first fault of a chunk and its position, as `find_fault` finds it; that is for the few that have one.
+
+    The others are checked in so many shares, on the threads of a pool.
+    """
+    n = len(arguments[0])
+    ends = [n * share // shares for share in range(shares + 1)]
+    each = (map if pool is None else pool.map)(partial(is_as_written, *arguments), ends[:-1], ends[1:])
+    if all(each):
         return Fault.NONE, 0
     fault, at = find_fault(*arguments)
     return Fault(fault), int(at)

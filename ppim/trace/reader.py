@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -18,8 +16,6 @@ from ppim.trace.check import Fault, check_accesses
 from ppim.trace.schema import COLUMNS, METADATA_KEY, TraceMeta, arrow_schema
 
 _MAGIC = b"PAR1"
-MOST_AT_ONCE = 4
-"""Chunks that may be in memory at a time."""
 
 
 class TraceChunk(NamedTuple):
@@ -96,7 +92,8 @@ class TraceReader:
         Parameters
         ----------
         threads : int
-            As many chunks are read at once, but no more than `MOST_AT_ONCE`; then none, until they are taken.
+            A chunk is checked on so many; on more than one its columns are decoded beside each other, too, on
+            pyarrow's own threads.
 
         Raises
         ------
@@ -136,27 +133,18 @@ class TraceReader:
     def _read(self, threads: int) -> Iterator[tuple[TraceChunk, Fault, int]]:
         """Each row group with its first fault."""
         layout = _layout(self.meta)
+        with ThreadPoolExecutor(threads) as pool:
+            for group in range(self.n_chunks):
+                chunk = self._decode(group, beside=threads > 1)
+                yield (
+                    chunk,
+                    *check_accesses(*chunk, *layout, pool=pool if threads > 1 else None, shares=threads),
+                )
+                del chunk
 
-        def read(file: pq.ParquetFile, group: int) -> tuple[TraceChunk, Fault, int]:
-            chunk = self._decode(file, group)
-            return chunk, *check_accesses(*chunk, *layout)
-
-        at_once = min(threads, MOST_AT_ONCE)
-        if at_once == 1:
-            yield from (read(self._file, group) for group in range(self.n_chunks))
-            return
-        with ExitStack() as stack:
-            pool = stack.enter_context(ThreadPoolExecutor(at_once))
-            files = [stack.enter_context(_open(self.path)) for _ in range(at_once)]
-            for first in range(0, self.n_chunks, at_once):
-                groups = range(first, min(first + at_once, self.n_chunks))
-                found = deque(pool.map(read, files, groups))
-                while found:
-                    yield found.popleft()
-
-    def _decode(self, file: pq.ParquetFile, group: int) -> TraceChunk:
+    def _decode(self, group: int, *, beside: bool) -> TraceChunk:
         try:
-            table = file.read_row_group(group, columns=list(COLUMNS), use_threads=False)
+            table = self._file.read_row_group(group, columns=list(COLUMNS), use_threads=beside)
         except (pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(

@@ -63,9 +63,9 @@ def write(path: Path, chunks: list[TraceChunk], meta: TraceMeta | None = None) -
     return path
 
 
-def read(path: Path) -> list[TraceChunk]:
+def read(path: Path, threads: int = 1) -> list[TraceChunk]:
     with TraceReader(path) as reader:
-        return list(reader.chunks())
+        return list(reader.chunks(threads))
 
 
 def changed(chunk: TraceChunk, column: str, at: int, value: int) -> TraceChunk:
@@ -185,8 +185,9 @@ def test_a_bad_access_is_named(tmp_path: Path, column: str, at: int, value: int,
     if message == "out of order" and column == "subtable":
         chunk = changed(changed(chunk, "subtable", 2, 1), "subtable", 3, 0)
     path = write(tmp_path / "t", [qr_chunk(0, 5), changed(chunk, column, at, value)])
-    with pytest.raises(InputError, match=message):
-        read(path)
+    for threads in (1, 2, 3, 9):
+        with pytest.raises(InputError, match=message):
+            read(path, threads)
 
 
 @pytest.mark.parametrize(
@@ -201,8 +202,12 @@ def test_a_bad_access_is_named(tmp_path: Path, column: str, at: int, value: int,
 )
 def test_a_lookup_has_the_accesses_of_its_algorithm(tmp_path: Path, chosen: list[int], at: int) -> None:
     chunk = TraceChunk(*(column[chosen] for column in qr_chunk(0, 3)))
-    with pytest.raises(InputError, match=f"row group 0, access {at}: a lookup of table . that has not the 2"):
-        read(write(tmp_path / "t", [chunk]))
+    path = write(tmp_path / "t", [chunk])
+    for threads in (1, 2, 3, 9):
+        with pytest.raises(
+            InputError, match=f"row group 0, access {at}: a lookup of table . that has not the 2"
+        ):
+            read(path, threads)
 
 
 @pytest.mark.parametrize("first", [4, 0])
