@@ -8,7 +8,6 @@ from ppim.engine.commands import CommandSink, make_pim_engine
 from ppim.engine.pim.drive import Builder, build_and_run
 from ppim.engine.pim.state import NO_ROOM
 from ppim.program.builder.kernels import is_joint
-from ppim.program.builder.recipe import make_scratch
 from ppim.program.feed import ProgramFeed, as_accesses
 from ppim.trace.reader import no_accesses
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from ppim.engine.pim.parts import Part
     from ppim.program.builder.recipe import Accesses
     from ppim.program.prepare import Prepared
-    from ppim.trace.reader import TraceChunk
 
 
 class ProgramRun:
@@ -61,26 +59,20 @@ class ProgramRun:
         self._take(self._nothing)
         self.program.begin(self.engine)
 
-    def feed(self, chunk: TraceChunk) -> None:
-        """Build and run the turns of a chunk."""
-        self._take(self.program.stretch(chunk))
+    def feed(self, accesses: Accesses) -> None:
+        """Build and run a stretch of the trace."""
+        self._take(accesses)
         self.engine.run(final=False)
-        self._take(self._nothing)  # the chunk's memory can be used for another
+        self._take(self._nothing)  # its memory can be used for another
 
     def finish(self) -> None:
-        """Build and run what is left, with the last transfers."""
-        rest = self.program.rest()
-        if rest is not None:
-            self._take(rest)
-            self.engine.run(final=False)
-            self._take(self._nothing)
+        """Build and run the last transfers."""
         self.program.end()
         self.engine.run(final=True)
 
     def _take(self, accesses: Accesses) -> None:
         self._accesses, self._position = accesses, 0
         self._job += 1
-        self._scratch = make_scratch(self.program.recipe, len(accesses.row))
 
     def _build_and_run(self, final: bool, until: int) -> int:
         program = self.program
@@ -91,7 +83,7 @@ class ProgramRun:
                 program.prepared.placement,
                 program.state,
                 self._accesses,
-                self._scratch,
+                program.scratch,
             )
             status, self._position = build_and_run(
                 self.engine.arguments, builder, self._position, self._job, int(final), until

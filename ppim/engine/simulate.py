@@ -31,7 +31,8 @@ from ppim.mapping.tiers import Split, is_split, split_trace
 from ppim.program import llc
 from ppim.program.authors_write import ProgramWriter
 from ppim.program.builder import recipe as b
-from ppim.program.feed import feed_together, finish_together
+from ppim.program.feed import Stretches, feed_together, finish_together
+from ppim.program.owners import Owners, loads_of_channels
 from ppim.program.prepare import Prepared, prepare
 from ppim.program.split import SplitReader, split
 from ppim.program.state import SLOTS
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from ppim.dram.device import Device
     from ppim.engine.pim.engine import PimEngine
     from ppim.mapping.base import Footprint
+    from ppim.program.builder.recipe import Accesses
     from ppim.systems.spec import SystemSpec
     from ppim.trace.reader import TraceChunk, TraceReader
 
@@ -60,8 +62,8 @@ CYCLE_CLASSES = {
 """Column of the stats CSV -> class of cycles; they add up to `cycles` in each channel."""
 
 ACCESSES_PER_LLC_CALL = 1 << 16
-REHEARSED_ACCESSES = 1 << 15
-"""Of whole batches, from which the loads of channels are judged; a few milliseconds."""
+SAMPLED_ACCESSES = 1 << 15
+"""Of whole batches, from which it is judged what channels have to do."""
 
 MEMORIES = FIRST_MEMORY, SECOND_MEMORY = "hbm", "dimm"  # of a system with two
 
@@ -244,14 +246,19 @@ class _PimRun:
         self.parts = [ProgramRun(prepared, device, commands=commands if threads == 1 else None)]
         self.crew = Crew(threads, lambda: give_up(self.parts[0].engine.board))
         self.is_divided = threads == 1
+        self.stretches = Stretches(prepared.recipe)
+        self.owners = None if threads == 1 or prepared.recipe.slices else Owners(prepared, threads)
         self.writer = None if program is None else ProgramWriter(prepared, device, program)
         # Loads or compiles the kernel, so that the time taken is that of the simulation.
         self.parts[0].engine.run(final=False)
 
     def _divide(self, chunk: TraceChunk) -> None:
-        """Have as many parts as threads, of about the same load: as of the first batches, which are tried out."""
-        self.parts[0].feed(first_batches(chunk, REHEARSED_ACCESSES))
-        loads = self.parts[0].engine.counters[:, s.INSTRUCTIONS].tolist()
+        """Have as many parts as threads, that are busy for about the same time in turns like the first ones."""
+        recipe = self.prepared.recipe
+        loads = [1] * recipe.channels  # where rows are split, all have the same to do
+        if self.owners is not None:
+            first = Stretches(recipe).take(first_batches(chunk, SAMPLED_ACCESSES))
+            loads = loads_of_channels(recipe, self._find_owners(first))
         self.parts = [
             ProgramRun(self.prepared, self.device, part=part, commands=self.commands)
             for part in divide(loads, self.crew.parts)
@@ -262,12 +269,27 @@ class _PimRun:
         """Build and run the turns of a chunk."""
         if not self.is_divided:
             self._divide(chunk)
-        self.crew.do([partial(part.feed, chunk) for part in self.parts])
+        self._run(self.stretches.take(chunk))
         if self.writer is not None:
             self.writer.feed(chunk)
 
+    def _run(self, accesses: Accesses) -> None:
+        """Build and run a stretch of the trace, of which each part needs to know who owns all lookups."""
+        if self.owners is not None:
+            accesses = self._find_owners(accesses)
+        self.crew.do([partial(part.feed, accesses) for part in self.parts])
+
+    def _find_owners(self, accesses: Accesses) -> Accesses:
+        assert self.owners is not None
+        found, jobs = self.owners.jobs(accesses)
+        self.crew.do(jobs)
+        return found
+
     def finish(self, batches: int) -> SimulationResult:
         """Send the last transfers, run to the end, collect."""
+        rest = self.stretches.rest()
+        if rest is not None:
+            self._run(rest)
         if self.is_divided:
             self.crew.do([part.finish for part in self.parts])
         else:
@@ -387,14 +409,17 @@ class _SplitRun:
         """Divide a chunk, then build and run each memory's part in step."""
         parts = split(chunk, self.split)
         if self.pair is None:
-            self.runs[0].feed(parts[0])
+            self.runs[0].feed(self.programs[0].stretches.take(parts[0]))
             return
-        stretches = [program.stretch(part) for program, part in zip(self.programs, parts, strict=True)]
+        stretches = [program.stretches.take(part) for program, part in zip(self.programs, parts, strict=True)]
         feed_together(self.programs, stretches, self.pair)
 
     def finish(self, batches: int) -> SimulationResult:
         """Send the last transfers, run to the end, collect."""
         if self.pair is None:
+            rest = self.programs[0].stretches.rest()
+            if rest is not None:
+                self.runs[0].feed(rest)
             self.runs[0].finish()
             self.engines[0].finish()
             cycles: tuple[int, ...] = (self.engines[0].cycles,)

@@ -27,8 +27,6 @@ from ppim.program.state import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from ppim.trace.reader import TraceChunk
 
 # Rings hold some thousand accesses at first, so that they stay in a core's cache; they grow when a turn needs it.
@@ -82,7 +80,42 @@ def as_accesses(chunk: TraceChunk, n: int) -> b.Accesses:
     views = type(chunk)(*(column.view() for column in chunk))
     for column in views:
         column.flags.writeable = False
-    return b.Accesses(*views, n=n)
+    return b.Accesses(
+        *views,
+        n=n,
+        owner=np.empty(0, dtype=np.int32),
+        address=np.empty(0, dtype=np.int64),
+        found=0,
+    )
+
+
+class Stretches:
+    """Pieces of a trace that can be built as soon as a chunk is known, in whole turns.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    """
+
+    def __init__(self, recipe: b.Recipe) -> None:
+        # The last turn waits until the one after it is known, whose rows are fetched before it.
+        self.waits = recipe.prefetch == b.PREFETCH_NEXT
+        self.waiting: TraceChunk | None = None
+
+    def take(self, chunk: TraceChunk) -> b.Accesses:
+        """What the next chunk adds."""
+        if not self.waits:
+            return as_accesses(chunk, len(chunk.row))
+        if self.waiting is not None:
+            chunk = type(chunk)(*(np.concatenate(pair) for pair in zip(self.waiting, chunk, strict=True)))
+        n = start_of_last_turn(chunk)
+        self.waiting = type(chunk)(*(column[n:].copy() for column in chunk))
+        return as_accesses(chunk, n)
+
+    def rest(self) -> b.Accesses | None:
+        """At the end of the trace: the turn that has waited for another to come."""
+        chunk, self.waiting = self.waiting, None
+        return None if chunk is None else as_accesses(chunk, len(chunk.row))
 
 
 class ProgramFeed:
@@ -101,7 +134,8 @@ class ProgramFeed:
         self.state = make_build_state(self.recipe, prepared.placement)
         streams = 1 if self.recipe.global_stream else self.recipe.channels
         self.rings = make_rings(streams, FIRST_RING, FIRST_RING, FIRST_RING, FIRST_RING)
-        self.waiting: TraceChunk | None = None
+        self.scratch = b.make_scratch(self.recipe, self.rings)
+        self.stretches = Stretches(self.recipe)
 
     def begin(self, consumer: Consumer) -> None:
         """Start the program with what comes before its first turn."""
@@ -114,27 +148,11 @@ class ProgramFeed:
 
     def feed(self, chunk: TraceChunk) -> None:
         """Build the turns of a chunk and have them taken."""
-        feed_together([self], [self.stretch(chunk)], self.consumer)
-
-    def stretch(self, chunk: TraceChunk) -> b.Accesses:
-        """What can be built once a chunk is known."""
-        if self.recipe.prefetch != b.PREFETCH_NEXT:
-            return as_accesses(chunk, len(chunk.row))
-        # The last turn waits until the one after it is known, whose rows are fetched before it.
-        if self.waiting is not None:
-            chunk = type(chunk)(*(np.concatenate(pair) for pair in zip(self.waiting, chunk, strict=True)))
-        n = start_of_last_turn(chunk)
-        self.waiting = type(chunk)(*(column[n:].copy() for column in chunk))
-        return as_accesses(chunk, n)
+        feed_together([self], [self.stretches.take(chunk)], self.consumer)
 
     def finish(self) -> None:
         """Send the last transfers and have everything taken."""
         finish_together([self], self.consumer)
-
-    def rest(self) -> b.Accesses | None:
-        """The turn that has waited for another to come."""
-        chunk, self.waiting = self.waiting, None
-        return None if chunk is None else as_accesses(chunk, len(chunk.row))
 
     def end(self) -> None:
         """Emit the last turn's transfers."""
@@ -153,15 +171,16 @@ class ProgramFeed:
         """Turns built so far."""
         return int(self.rings.marks[NEXT_TURN])
 
-    def build(self, accesses: b.Accesses, position: int, scratch: NDArray[np.int64]) -> int:
+    def build(self, accesses: b.Accesses, position: int) -> int:
         """Build turns from an access on while they fit; position of the first access that was not taken."""
         return build_turns(
-            self.rings, self.recipe, self.prepared.placement, self.state, accesses, position, scratch
+            self.rings, self.recipe, self.prepared.placement, self.state, accesses, position, self.scratch
         )
 
     def grow(self) -> None:
         """A turn does not fit."""
         self.rings = grow_rings(self.rings)
+        self.scratch = b.make_scratch(self.recipe, self.rings)
         self.consumer.resize(self.rings)
 
 
@@ -170,9 +189,6 @@ def feed_together(feeds: Sequence[ProgramFeed], stretches: Sequence[b.Accesses],
 
     Each memory's stretch has the same turns, but for one at its end that may still wait.
     """
-    scratch = [
-        b.make_scratch(feed.recipe, len(stretch.row)) for feed, stretch in zip(feeds, stretches, strict=True)
-    ]
     positions = [0] * len(feeds)
     while True:
         left = [m for m, stretch in enumerate(stretches) if positions[m] < stretch.n]
@@ -180,7 +196,7 @@ def feed_together(feeds: Sequence[ProgramFeed], stretches: Sequence[b.Accesses],
             return
         before = positions.copy()
         for m in left:
-            positions[m] = feeds[m].build(stretches[m], positions[m], scratch[m])
+            positions[m] = feeds[m].build(stretches[m], positions[m])
         if positions == before:
             # What waits for others' turns is taken when those are there: the memory that is behind needs room.
             behind = min(feeds[m].turns for m in left)
@@ -193,7 +209,7 @@ def feed_together(feeds: Sequence[ProgramFeed], stretches: Sequence[b.Accesses],
 
 def finish_together(feeds: Sequence[ProgramFeed], runner: Runner) -> None:
     """Send the last transfers of each memory and have everything taken."""
-    rests = [(feed, rest) for feed in feeds if (rest := feed.rest()) is not None]
+    rests = [(feed, rest) for feed in feeds if (rest := feed.stretches.rest()) is not None]
     feed_together([feed for feed, _ in rests], [rest for _, rest in rests], runner)
     for feed in feeds:
         feed.end()

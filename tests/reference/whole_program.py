@@ -15,6 +15,8 @@ from ppim.mapping.base import UnitGeometry
 from ppim.mapping.tiers import is_split, split_trace
 from ppim.program.builder import recipe as b
 from ppim.program.builder.kernels import build_turns, flush_transfers, prefetch_all
+from ppim.program.feed import as_accesses
+from ppim.program.owners import Owners
 from ppim.program.prepare import Prepared, make_build_state, prepare
 from ppim.program.split import SplitReader, split
 from ppim.program.state import (
@@ -61,11 +63,14 @@ class WholeProgram:
     rings: Rings
 
 
-def build_whole(trace: SmallTrace, device: Device, system: SystemSpec) -> WholeProgram:
-    """Build every turn of a trace, on a system of one memory, before any instruction is sent."""
+def build_whole(trace: SmallTrace, device: Device, system: SystemSpec, *, shares: int = 0) -> WholeProgram:
+    """Build every turn of a trace, on a system of one memory, before any instruction is sent.
+
+    Owners of lookups are found beforehand in so many shares, if any.
+    """
     prepared = prepare(trace.meta, device, system, lambda: access_profile(trace))
     is_whole = prepared.recipe.prefetch == b.PREFETCH_NEXT
-    return _build_chunks(trace, prepared, [trace.accesses] if is_whole else list(trace.chunks()))
+    return _build_chunks(trace, prepared, [trace.accesses] if is_whole else list(trace.chunks()), shares)
 
 
 def devices_of(system: SystemSpec) -> list[Device]:
@@ -98,7 +103,9 @@ def build_parts(
     return programs
 
 
-def _build_chunks(trace: SmallTrace, prepared: Prepared, chunks: list[TraceChunk]) -> WholeProgram:
+def _build_chunks(
+    trace: SmallTrace, prepared: Prepared, chunks: list[TraceChunk], shares: int = 0
+) -> WholeProgram:
     recipe, placement = prepared.recipe, prepared.placement
     state = make_build_state(recipe, placement)
     accesses = len(trace.accesses.row)
@@ -110,10 +117,15 @@ def _build_chunks(trace: SmallTrace, prepared: Prepared, chunks: list[TraceChunk
     rings = make_rings(n_streams, room, slices * room, slices * room, room)
     if recipe.prefetch == b.PREFETCH_ALL:
         prefetch_all(rings, recipe, placement, state)
+    scratch = b.make_scratch(recipe, rings)
     for chunk in chunks:
         n = len(chunk.row)
-        scratch = b.make_scratch(recipe, n)
-        assert build_turns(rings, recipe, placement, state, b.Accesses(*chunk, n=n), 0, scratch) == n
+        accesses = as_accesses(chunk, n)
+        if shares and not recipe.slices:
+            accesses, jobs = Owners(prepared, shares).jobs(accesses)
+            for job in jobs:
+                job()
+        assert build_turns(rings, recipe, placement, state, accesses, 0, scratch) == n
     flush_transfers(rings, recipe, state)
     n_turns = rings.marks[NEXT_TURN]
     return WholeProgram(

@@ -19,10 +19,9 @@ def access_of(turn, k, which):
 
 @helper(forceinline=True)
 def order_by_second_row(chunk, scratch, turn, first, stop):
-    """Order a bag's lookups first..stop-1 by their second rows, equal ones as in the trace.
+    """Order a bag's lookups, all of first..stop-1, by their second rows, equal ones as in the trace.
 
-    SCRATCH_ORDER receives the lookup that comes k-th at first + k. (Shell's sort, of numbers that are all
-    different.)
+    (Shell's sort, of numbers that are all different.)
     """
     n = stop - first
     for k in range(first, stop):
@@ -42,9 +41,15 @@ def order_by_second_row(chunk, scratch, turn, first, stop):
 
 
 @helper(forceinline=True)
-def lookup_at(recipe, scratch, turn, place):
+def lookup_at(scratch, place):
     """The lookup that comes at a place of the turn."""
-    return scratch[SCRATCH_ORDER, place] if recipe.reordered[turn.table] else place
+    return scratch[SCRATCH_ORDER, place]
+
+
+@helper(forceinline=True)
+def only_own_matter(recipe, table):
+    """Whether what a lookup needs depends on no lookup of another unit."""
+    return (not recipe.reordered[table]) & (recipe.compute_reused[table] == recipe.compute[table])
 
 
 @helper(forceinline=True)
@@ -57,21 +62,21 @@ def same_second_row(chunk, scratch, turn, left, right):
 
 
 @helper(forceinline=True)
-def count_sharers(recipe, chunk, scratch, turn, place, stop):
+def count_sharers(chunk, scratch, turn, place, stop):
     """Lookups that come directly behind the one at `place` and use its second row in its unit."""
-    k = lookup_at(recipe, scratch, turn, place)
+    k = lookup_at(scratch, place)
     ahead = place + 1
-    while ahead < stop and same_second_row(chunk, scratch, turn, k, lookup_at(recipe, scratch, turn, ahead)):
+    while ahead < stop and same_second_row(chunk, scratch, turn, k, lookup_at(scratch, ahead)):
         ahead += 1
     return ahead - place - 1
 
 
 @helper(forceinline=True)
-def has_product(recipe, chunk, scratch, turn, run, place):
+def has_product(chunk, scratch, turn, run, place):
     """Whether a lookup at run..place-1 has the first row of the one at `place`."""
-    row = chunk.row[access_of(turn, lookup_at(recipe, scratch, turn, place), 0)]
+    row = chunk.row[access_of(turn, lookup_at(scratch, place), 0)]
     while run < place:
-        if chunk.row[access_of(turn, lookup_at(recipe, scratch, turn, run), 0)] == row:
+        if chunk.row[access_of(turn, lookup_at(scratch, run), 0)] == row:
             return True
         run += 1
     return False
@@ -79,7 +84,7 @@ def has_product(recipe, chunk, scratch, turn, run, place):
 
 @helper(forceinline=True)
 def emit_bag(rings, recipe, placement, state, chunk, scratch, turn, first, stop):
-    """Instructions of a bag, lookups first..stop-1 of the turn."""
+    """Instructions of a bag, lookups at places first..stop-1 of the turn."""
     table = turn.table
     reordered = recipe.reordered[table]
     full, reused = recipe.compute[table], recipe.compute_reused[table]
@@ -87,17 +92,17 @@ def emit_bag(rings, recipe, placement, state, chunk, scratch, turn, first, stop)
         order_by_second_row(chunk, scratch, turn, first, stop)
     run = first  # place of the first of the lookups with this second row
     for place in range(first, stop):
-        k = lookup_at(recipe, scratch, turn, place)
+        k = lookup_at(scratch, place)
         compute, kept, sharers = full, 0, 0
         if reordered or reused < full:
-            if not same_second_row(chunk, scratch, turn, lookup_at(recipe, scratch, turn, run), k):
+            if not same_second_row(chunk, scratch, turn, lookup_at(scratch, run), k):
                 run = place
-            if reused < full and has_product(recipe, chunk, scratch, turn, run, place):
+            if reused < full and has_product(chunk, scratch, turn, run, place):
                 compute = reused
             if reordered and run < place:
                 kept = 1
             elif reordered:
-                sharers = count_sharers(recipe, chunk, scratch, turn, place, stop)
+                sharers = count_sharers(chunk, scratch, turn, place, stop)
         unit = scratch[SCRATCH_OWNER, k]
         if unit == NONE:
             continue

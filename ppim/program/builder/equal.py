@@ -5,12 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.jit import helper
-from ppim.program.builder.chunk import end_of_bag
 from ppim.program.builder.emit import append_hit
 from ppim.program.builder.lookups import count_kept_row, emit_access
-from ppim.program.builder.owners import find_owners
-from ppim.program.builder.recipe import LOOKUPS, SCRATCH_ADDRESS, SCRATCH_LARGE, SCRATCH_OWNER, TURN_ROWS
-from ppim.program.builder.sums import open_sums, owner_of_sum
+from ppim.program.builder.owners import list_lookups
+from ppim.program.builder.recipe import (
+    LOOKUPS,
+    SCRATCH_ADDRESS,
+    SCRATCH_LARGE,
+    SCRATCH_ORDER,
+    SCRATCH_OWNER,
+    TURN_ROWS,
+)
+from ppim.program.builder.sums import end_of_bag, open_sums, owner_of_sum
 from ppim.program.instruction import (
     LOOKUP_BURSTS,
     LOOKUP_COMPUTE,
@@ -56,15 +62,14 @@ def same_rows(chunk, left, right, width):
 @helper
 def open_turn(rings, recipe, placement, state, chunk, scratch, turn):
     """Open the sums of all bags of a turn, and note owner and sum of each lookup."""
-    find_owners(recipe, placement, chunk, scratch, turn)
+    n = list_lookups(recipe, placement, state, chunk, scratch, turn, True)
     first = 0
-    while first < turn.lookups:
-        end = end_of_bag(chunk, turn, first)
-        open_sums(rings, recipe, placement, state, chunk, scratch, turn, first, end)
-        for k in range(first, end):
-            owner = scratch[SCRATCH_OWNER, k]
-            if owner != NONE:
-                scratch[SUM, k] = state.slot_of_unit[owner]
+    while first < n:
+        end = end_of_bag(chunk, scratch, turn, first, n)
+        open_sums(rings, recipe, state, chunk, scratch, turn, first, end)
+        for place in range(first, end):
+            k = scratch[SCRATCH_ORDER, place]
+            scratch[SUM, k] = state.slot_of_unit[scratch[SCRATCH_OWNER, k]]
             scratch[EQUAL, k] = NONE
         first = end
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from ppim.jit import helper, njit
 from ppim.mapping.base import Placement, bare_placement
-from ppim.program.builder.bags import emit_bag
+from ppim.program.builder import sums
+from ppim.program.builder.bags import emit_bag, only_own_matter
 from ppim.program.builder.chunk import Turn, end_of_bag, end_of_turn, is_empty_turn
 from ppim.program.builder.equal import emit_turn_once
-from ppim.program.builder.owners import find_owners
+from ppim.program.builder.owners import list_lookups
 from ppim.program.builder.prefetches import emit_rest_of_prefetches, list_resident_rows
 from ppim.program.builder.recipe import (
     PENDING_STOP_SUM,
@@ -26,7 +27,6 @@ from ppim.program.builder.recipe import (
     bare_recipe,
 )
 from ppim.program.builder.slices import emit_split_bag
-from ppim.program.builder.sums import open_sums
 from ppim.program.builder.transfers import emit_transfers
 from ppim.program.builder.turns import begin_turn
 from ppim.program.instruction import NONE
@@ -62,7 +62,7 @@ def append_turns(joint, rings, recipe, placement, state, chunk, scratch, positio
         1: an instruction serves lookups of several units or bags, since rows are split, or sent once. The
         compiler leaves out what is not needed.
     scratch : Table of int64, of `make_scratch`
-        For owners of lookups, where their rows lie, and the order of lookups.
+        For owners of a turn's lookups, where their rows lie, and the order of lookups.
     total : int
         Accesses of the chunk. Those behind its first n are of the turn after them, to be looked at only.
 
@@ -81,10 +81,10 @@ def append_turns(joint, rings, recipe, placement, state, chunk, scratch, positio
         turn = Turn(state.pending[PENDING_TURN], table, position, width, lookups)
         first = 0
         if joint is None:
-            find_owners(recipe, placement, chunk, scratch, turn)
-            while first < turn.lookups:
-                end = end_of_bag(chunk, turn, first)
-                open_sums(rings, recipe, placement, state, chunk, scratch, turn, first, end)
+            n = list_lookups(recipe, placement, state, chunk, scratch, turn, only_own_matter(recipe, table))
+            while first < n:
+                end = sums.end_of_bag(chunk, scratch, turn, first, n)
+                sums.open_sums(rings, recipe, state, chunk, scratch, turn, first, end)
                 emit_bag(rings, recipe, placement, state, chunk, scratch, turn, first, end)
                 first = end
         if joint is not None:

@@ -12,21 +12,22 @@ from ppim.mapping.base import (
     is_permuted,
     locate_on_page,
     locate_row,
+    page_of_row,
     permute_once,
 )
+from ppim.program.builder.chunk import end_of_bag
 from ppim.program.builder.recipe import SCRATCH_ADDRESS, SCRATCH_LARGE, SCRATCH_ORDER, SCRATCH_OWNER
 from ppim.program.instruction import NONE
 
-TO_BE_LOCATED = -2  # instead of an owner
-
 
 @helper(forceinline=True)
-def large_access(recipe, chunk, table, start, stop):
-    """The first access of a lookup whose subtable is not shared (its first one, if all are)."""
-    large = start
-    while large < stop and recipe.shared[table, np.int64(chunk.subtable[large])]:
-        large += 1
-    return start if large == stop else large
+def large_access(recipe, chunk, turn, k):
+    """The first access of a turn's k-th lookup whose subtable is not shared (its first one, if all are)."""
+    start = turn.start + k * turn.width
+    for large in range(start, start + turn.width):
+        if not recipe.shared[turn.table, np.int64(chunk.subtable[large])]:
+            return large
+    return start
 
 
 @helper(forceinline=True)
@@ -42,77 +43,109 @@ def find_at_once(placement, table, subtable, row):
 
 
 @helper(forceinline=True)
-def permute_pages(scratch, n, slots, bits, key):
-    """Send the pages of the first n lookups of the order to their images, in place of addresses.
+def permute_pages(pages, outside, first, n, slots, bits, key):
+    """Send n pages, from the first on, to their images.
 
-    All go through the bijection once, then those again whose images are outside, so that none waits for
-    the steps of another.
+    All go through the bijection once, several at a time; then those again whose images are outside, which
+    are listed there, so that none waits for the steps of another.
     """
-    while n > 0:
-        n_left = 0
-        for place in range(n):
-            k = scratch[SCRATCH_ORDER, place]
-            image = permute_once(scratch[SCRATCH_ADDRESS, k], bits, key)
-            scratch[SCRATCH_ADDRESS, k] = image
-            scratch[SCRATCH_ORDER, n_left] = k
-            n_left += image >= slots
-        n = n_left
+    for i in range(first, first + n):
+        pages[i] = permute_once(pages[i], bits, key)
+    n_outside = 0
+    for i in range(first, first + n):
+        outside[first + n_outside] = i - first
+        n_outside += pages[i] >= slots
+    while n_outside > 0:
+        n, n_outside = n_outside, 0
+        for place in range(first, first + n):
+            i = outside[place]
+            image = permute_once(pages[first + i], bits, key)
+            pages[first + i] = image
+            outside[first + n_outside] = i
+            n_outside += image >= slots
 
 
 @helper(forceinline=True)
-def find_owners(recipe, placement, chunk, scratch, turn):
-    """Write owner, large access and address of each lookup of a turn to the scratch.
+def find_owners(recipe, placement, chunk, turn, owners, addresses, first):
+    """Write owner, and address of the large row, of each lookup of a turn to two tables, from `first` on.
 
     An owner is a unit of the whole memory, or NONE if any unit can be it.
     """
     table = turn.table
-    usual = np.int64(chunk.subtable[large_access(recipe, chunk, table, turn.start, turn.start + turn.width)])
+    usual = np.int64(chunk.subtable[large_access(recipe, chunk, turn, 0)])
     go_together = is_permuted(placement, table, usual) and placement.copy_mask == 0
-    first_page, page_rows = placement.first_page[table, usual], placement.page_rows[table, usual]
-    n = 0
+    alone = 0
     for k in range(turn.lookups):
-        start = turn.start + k * turn.width
-        large = large_access(recipe, chunk, table, start, start + turn.width)
+        large = large_access(recipe, chunk, turn, k)
+        if go_together and chunk.subtable[large] == usual:
+            addresses[first + k] = page_of_row(placement, table, usual, np.int64(chunk.row[large]))
+        else:
+            addresses[first + k] = 0
+            alone += 1
+    if alone < turn.lookups:
+        slots, bits = placement.slots[table, usual], placement.bits[table, usual]
+        permute_pages(addresses, owners, first, turn.lookups, slots, bits, placement.key[table, usual])
+    for k in range(turn.lookups):
+        large = large_access(recipe, chunk, turn, k)
         subtable, row = np.int64(chunk.subtable[large]), np.int64(chunk.row[large])
-        scratch[SCRATCH_LARGE, k] = large
         if go_together and subtable == usual:
-            scratch[SCRATCH_OWNER, k] = TO_BE_LOCATED
-            scratch[SCRATCH_ADDRESS, k] = first_page + (row if page_rows == 1 else row // page_rows)
-            scratch[SCRATCH_ORDER, n] = k
-            n += 1
+            unit, address = locate_on_page(placement, table, usual, row, addresses[first + k])
         else:
             unit, address = find_at_once(placement, table, subtable, row)
-            scratch[SCRATCH_OWNER, k] = unit
-            scratch[SCRATCH_ADDRESS, k] = address
-    if n == 0:
-        return
-    slots, bits = placement.slots[table, usual], placement.bits[table, usual]
-    permute_pages(scratch, n, slots, bits, placement.key[table, usual])
+        owners[first + k] = unit
+        addresses[first + k] = address
+
+
+@helper(forceinline=True)
+def list_lookups(recipe, placement, state, chunk, scratch, turn, only_own):
+    """Write owner, large access and address of each lookup of a turn to the scratch, and list them in trace order.
+
+    Owners become numbers of the program's units, or NONE where they are not among these; such lookups are not
+    listed if `only_own`. Returns how many are.
+    """
+    owners, addresses = scratch[SCRATCH_OWNER], scratch[SCRATCH_ADDRESS]
+    if chunk.found:
+        for k in range(turn.lookups):
+            owners[k] = np.int64(chunk.owner[turn.start + k])
+            addresses[k] = chunk.address[turn.start + k]
+    else:
+        find_owners(recipe, placement, chunk, turn, owners, addresses, 0)
     for k in range(turn.lookups):
-        if scratch[SCRATCH_OWNER, k] == TO_BE_LOCATED:
-            row = np.int64(chunk.row[scratch[SCRATCH_LARGE, k]])
-            unit, address = locate_on_page(placement, table, usual, row, scratch[SCRATCH_ADDRESS, k])
-            scratch[SCRATCH_OWNER, k] = unit
-            scratch[SCRATCH_ADDRESS, k] = address
+        scratch[SCRATCH_LARGE, k] = large_access(recipe, chunk, turn, k)
+    if placement.copy_mask:
+        balance_owners(recipe, placement, state, chunk, scratch, turn)
+    n = 0
+    for k in range(turn.lookups):
+        owner = recipe.own_unit[owners[k]]
+        owners[k] = owner
+        scratch[SCRATCH_ORDER, n] = k
+        n += 1 - only_own * (owner == NONE)
+    return n
 
 
 @helper
-def balance_owners(recipe, placement, state, scratch, first, stop):
-    """Owners of a bag's lookups first..stop-1 of the turn where rows have copies: those without a choice first.
+def balance_owners(recipe, placement, state, chunk, scratch, turn):
+    """Owners of a turn's lookups where rows have copies: of each bag, those without a choice first.
 
     Then, in trace order, each lookup whose large row lies in every unit goes to the unit that has the
     fewest lookups of the turn so far; of these the first unit of every channel comes first, then the second.
     """
-    for k in range(first, stop):
-        owner = scratch[SCRATCH_OWNER, k]
-        if owner != NONE:
-            state.turn_lookups[owner] += 1
-    for k in range(first, stop):
-        if scratch[SCRATCH_OWNER, k] == NONE:
-            owner = 0
-            for unit in range(recipe.units_per_channel):
-                for other in range(unit, placement.units, recipe.units_per_channel):
-                    if state.turn_lookups[other] < state.turn_lookups[owner]:
-                        owner = other
-            scratch[SCRATCH_OWNER, k] = owner
-            state.turn_lookups[owner] += 1
+    for unit in range(placement.units):
+        state.turn_lookups[unit] = 0
+    first = 0
+    while first < turn.lookups:
+        stop = end_of_bag(chunk, turn, first)
+        for k in range(first, stop):
+            owner = scratch[SCRATCH_OWNER, k]
+            if owner != NONE:
+                state.turn_lookups[owner] += 1
+        for k in range(first, stop):
+            if scratch[SCRATCH_OWNER, k] == NONE:
+                owner = 0
+                for unit in range(recipe.units_per_channel):
+                    for other in range(unit, placement.units, recipe.units_per_channel):
+                        if state.turn_lookups[other] < state.turn_lookups[owner]:
+                            owner = other
+                scratch[SCRATCH_OWNER, k] = owner
+                state.turn_lookups[owner] += 1
+        first = stop

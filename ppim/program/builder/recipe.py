@@ -9,6 +9,7 @@ import numpy as np
 
 from ppim.jit import helper
 from ppim.program.instruction import NONE
+from ppim.program.state import Rings
 from ppim.tables import bare
 
 # When the rows of a prefetched subtable enter the scratchpad.
@@ -42,10 +43,10 @@ N_PENDING = 4
 WORD_BITS = 32
 
 # Rows of the scratch, by number of a lookup in its turn:
-SCRATCH_OWNER = 0  # its unit, or NONE where that is not to serve it,
+SCRATCH_OWNER = 0  # its unit, or NONE where that is not the program's,
 SCRATCH_LARGE = 1  # the access that says which unit it is,
 SCRATCH_ADDRESS = 2  # and where the row of that access lies in the unit;
-SCRATCH_ORDER = 3  # numbers of lookups in another order.
+SCRATCH_ORDER = 3  # by place in the turn: numbers of lookups as they come.
 TURN_ROWS = 4
 SCRATCH_ROWS = 10  # where equal lookups are sent once (`equal`)
 
@@ -123,7 +124,18 @@ class Recipe(NamedTuple):
 
 
 class Accesses(NamedTuple):
-    """Accesses of whole turns: the columns of a trace chunk, and how many of its accesses are to be built."""
+    """Accesses of whole turns: the columns of a trace chunk, and how many of its accesses are to be built.
+
+    Attributes
+    ----------
+    owner : ndarray of int32, shape (accesses,) or (0,)
+    address : ndarray of int64, of the same shape
+        Where `found`, unit of the memory that owns a turn's k-th lookup, or NONE if any can, and address of its large row
+        there: k behind the turn's first access.
+    found : int
+        1: the owners of all lookups have been found before (`ppim.program.owners`); 0: each turn's are found when it
+        is built.
+    """
 
     batch: np.ndarray
     table: np.ndarray
@@ -132,11 +144,14 @@ class Accesses(NamedTuple):
     subtable: np.ndarray
     row: np.ndarray
     n: int
+    owner: np.ndarray
+    address: np.ndarray
+    found: int
 
 
-def make_scratch(recipe: Recipe, n: int) -> np.ndarray:
-    """Scratch of `build` for a chunk of n accesses."""
-    return np.empty((SCRATCH_ROWS if recipe.dedup else TURN_ROWS, n), dtype=np.int64)
+def make_scratch(recipe: Recipe, rings: Rings) -> np.ndarray:
+    """Scratch of `build`: for the lookups of any turn that fits the rings."""
+    return np.empty((SCRATCH_ROWS if recipe.dedup else TURN_ROWS, len(rings.lookups)), dtype=np.int64)
 
 
 class BuildState(NamedTuple):
@@ -277,4 +292,7 @@ def bare_accesses(accesses):
         bare(accesses.subtable),
         bare(accesses.row),
         accesses.n,
+        bare(accesses.owner),
+        bare(accesses.address),
+        accesses.found,
     )

@@ -8,8 +8,7 @@ from ppim.bits import count_trailing_zeros
 from ppim.jit import helper
 from ppim.program.builder.chunk import sample_of
 from ppim.program.builder.emit import append
-from ppim.program.builder.owners import balance_owners
-from ppim.program.builder.recipe import SCRATCH_OWNER, WORD_BITS, number_of_unit
+from ppim.program.builder.recipe import SCRATCH_ORDER, SCRATCH_OWNER, WORD_BITS, number_of_unit
 from ppim.program.instruction import (
     NONE,
     SUM_BAG,
@@ -94,25 +93,29 @@ def open_collected(rings, recipe, bag, turn):
 
 
 @helper(forceinline=True)
-def note_owners(recipe, state, scratch, first, stop):
-    """Mark the units that own a lookup of first..stop-1 in `touched`.
+def end_of_bag(chunk, scratch, turn, first, n):
+    """One past the last place of the bag that begins at place `first`, of a turn's n."""
+    sample = sample_of(chunk, turn, scratch[SCRATCH_ORDER, first])
+    place = first + 1
+    while place < n and sample_of(chunk, turn, scratch[SCRATCH_ORDER, place]) == sample:
+        place += 1
+    return place
 
-    Owners in the scratch become numbers of the program's units, or NONE where they are not among these.
-    """
-    for k in range(first, stop):
-        owner = recipe.own_unit[scratch[SCRATCH_OWNER, k]]
-        scratch[SCRATCH_OWNER, k] = owner
+
+@helper(forceinline=True)
+def note_owners(state, scratch, first, stop):
+    """Mark the units that own a lookup at places first..stop-1 in `touched`."""
+    for place in range(first, stop):
+        owner = scratch[SCRATCH_OWNER, scratch[SCRATCH_ORDER, place]]
         if owner != NONE:
             state.touched[owner // WORD_BITS] |= 1 << (owner % WORD_BITS)
 
 
 @helper(forceinline=True)
-def open_sums(rings, recipe, placement, state, chunk, scratch, turn, first, stop):
-    """Allocate the sums of the bag of lookups first..stop-1, by unit of the channel, then channel."""
-    if placement.copy_mask:
-        balance_owners(recipe, placement, state, scratch, first, stop)
-    note_owners(recipe, state, scratch, first, stop)
-    bag = sample_of(chunk, turn, first)
+def open_sums(rings, recipe, state, chunk, scratch, turn, first, stop):
+    """Allocate the sums of the bag at places first..stop-1, by unit of the channel, then channel."""
+    note_owners(state, scratch, first, stop)
+    bag = sample_of(chunk, turn, scratch[SCRATCH_ORDER, first])
     collected = open_collected(rings, recipe, bag, turn.number) if recipe.collect else NONE
     for word in range(-(-recipe.channels * recipe.units_per_channel // WORD_BITS)):
         touched = state.touched[word]

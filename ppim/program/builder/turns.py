@@ -103,7 +103,4 @@ def begin_turn(rings, recipe, placement, state, chunk, position, stop, total):
     state.pending[PENDING_TURN] = turn
     state.pending[PENDING_FIRST_SUM] = rings.marks[NEXT_SUM]
     state.pending[PENDING_BAGS] = bags
-    if placement.copy_mask:
-        for unit in range(placement.units):
-            state.turn_lookups[unit] = 0
     return True

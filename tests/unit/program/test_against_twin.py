@@ -169,7 +169,8 @@ def case(seed: int) -> tuple[SmallTrace, Device, SystemSpec]:
 
 def run_both(seed: int) -> tuple[WholeProgram, TwinProgram]:
     trace, device, system = case(seed)
-    program = build_whole(trace, device, system)
+    # Half of the programs find the owners of lookups beforehand, as parts that run beside each other do.
+    program = build_whole(trace, device, system, shares=max(seed % 6 - 2, 0))
     prepared = program.prepared
     twin = build_twin(trace, prepared.geometry, prepared.placement, system, device.timing.tCK)
     return program, twin

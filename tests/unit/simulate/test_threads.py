@@ -15,7 +15,7 @@ from ppim.engine.pim.parts import GivenUp, divide
 from ppim.engine.program_run import ProgramRun
 from ppim.engine.simulate import simulate
 from ppim.errors import InputError, PpimError
-from ppim.systems.load import load_system
+from ppim.systems.load import load_overridden, load_system
 from tests.reference.small_traces import SmallTrace, small_trace
 
 
@@ -39,6 +39,32 @@ def a_trace() -> SmallTrace:
     return small_trace(
         "qr", {"collisions": 4, "vector_bytes": 128}, samples=60, batches_per_chunk=3, pooling=(1, 9)
     )
+
+
+@pytest.mark.parametrize("mapping", ["duplicate", "hot"])
+@pytest.mark.parametrize("reorder", ["true", "false"])
+def test_products_are_reused_in_parts_as_in_the_whole(mapping: str, reorder: str) -> None:
+    """What a lookup finds of the one before it may hang on a lookup of a unit in another part."""
+    trace = small_trace(
+        "tt-rec", {"tt_rank": 2}, rows=(60, 300), samples=40, batches_per_chunk=3, pooling=(20, 30)
+    )
+    settings = [f"mapping={mapping}", f"tt_reorder={reorder}", "hot_fraction=0.5", "prefetch=none"]
+    system, _ = load_overridden("proactivepim", settings)
+    whole, *divided = (simulate(trace, system, threads=threads) for threads in (1, 2, 3, 8))
+    for result in divided:
+        assert result.cycles == whole.cycles
+        for name, counts in whole.counts.items():
+            np.testing.assert_array_equal(result.counts[name], counts, err_msg=name)
+
+
+@pytest.mark.parametrize("prefetch", ["table", "next"])
+def test_a_single_turn_runs_on_several_threads(prefetch: str) -> None:
+    """With `next` the only turn waits for the end of the trace, so that nothing is known of loads before."""
+    trace = small_trace("qr", {"collisions": 4}, rows=(300,), samples=1, batch_size=1, pooling=(9, 9))
+    system, _ = load_overridden("proactivepim", [f"prefetch={prefetch}"])
+    alone, together = (simulate(trace, system, threads=threads) for threads in (1, 2))
+    assert together.cycles == alone.cycles
+    assert together.total("lookups") == 9
 
 
 class BrokenTrace(SmallTrace):
