@@ -32,13 +32,14 @@ _IMPORT = re.compile(
 )
 
 
-def _source_file(module: str) -> Path | None:
-    parts = module.split(".")[1:]
-    base = PACKAGE_FOLDER.joinpath(*parts)
-    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
+@cache
+def _source_files() -> dict[str, Path]:
+    """All modules of this package, by name."""
+    files = {}
+    for file in PACKAGE_FOLDER.rglob("*.py"):
+        if file.name != "__init__.py":
+            files[".".join((PACKAGE, *file.relative_to(PACKAGE_FOLDER).with_suffix("").parts))] = file
+    return files
 
 
 @cache
@@ -49,8 +50,8 @@ def _imports(path: Path) -> frozenset[Path]:
         module = (source or plain).decode()
         members = re.findall(r"\w+", names.decode())
         for candidate in (module, *(f"{module}.{member}" for member in members)):
-            file = _source_file(candidate)
-            if file is not None and file.name != "__init__.py":
+            file = _source_files().get(candidate)
+            if file is not None:
                 found.add(file)
     return frozenset(found)
 

@@ -16,6 +16,14 @@ SELF_REFRESH_ENTER = 8
 SELF_REFRESH_EXIT = 9
 N_COMMANDS = 10
 
+# Columns of a command that an engine keeps.
+LOG_CYCLE = 0
+LOG_COMMAND = 1
+LOG_LANE = 2
+LOG_ROW = 3
+LOG_COLUMN = 4
+LOG_FIELDS = 5
+
 NO_COMMAND = -1
 NO_ROW = -1
 NO_LANE = -1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ppim.engine.host.result import CommandStream, command_stream
+from ppim.engine.command_stream import CommandStream, command_stream
 from ppim.engine.pim.engine import PimEngine
 from ppim.engine.pim.state import LOG_FULL
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from ppim.dram.timing import COMMANDS
-from ppim.engine.host import CommandStream
+from ppim.engine.command_stream import CommandStream
 from ppim.errors import InputError
 from ppim.files import atomic_path
 

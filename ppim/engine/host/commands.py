@@ -13,7 +13,20 @@ from ppim.engine.banks import (
     issue,
     open_bank,
 )
-from ppim.engine.codes import ACTIVATE, NO_ROW, PRECHARGE, READ, REFRESH, WRITE
+from ppim.engine.codes import (
+    ACTIVATE,
+    LOG_COLUMN,
+    LOG_COMMAND,
+    LOG_CYCLE,
+    LOG_FIELDS,
+    LOG_LANE,
+    LOG_ROW,
+    NO_ROW,
+    PRECHARGE,
+    READ,
+    REFRESH,
+    WRITE,
+)
 from ppim.engine.host.queues import (
     eligible_write,
     on_activated,
@@ -32,12 +45,6 @@ from ppim.engine.host.state import (
     LAST_CYCLE,
     LAST_READ_CYCLE,
     LAST_WRITE_CYCLE,
-    LOG_COLUMN,
-    LOG_COMMAND,
-    LOG_CYCLE,
-    LOG_FIELDS,
-    LOG_LANE,
-    LOG_ROW,
     LOG_SIZE,
     LOG_USED,
     NEXT_COMMAND,

@@ -19,10 +19,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ppim.dram.device import Device
+from ppim.engine.codes import LOG_FIELDS
+from ppim.engine.command_stream import CommandStream, command_stream
 from ppim.engine.host import frontend
 from ppim.engine.host.events import TO_CYCLE, TO_EMPTY, TO_ROOM
 from ppim.engine.host.general_state import GeneralState, make_general_state, with_more_slots
-from ppim.engine.host.result import CommandStream, HostResult, collect, command_stream
+from ppim.engine.host.result import HostResult, collect
 from ppim.engine.host.state import (
     ACCEPTED_AT,
     CHANNEL_AT,
@@ -30,7 +32,6 @@ from ppim.engine.host.state import (
     FLUSH,
     LAST_COMPLETION,
     LAST_CYCLE,
-    LOG_FIELDS,
     LOG_SIZE,
     LOG_USED,
     N_READS,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ppim.dram.device import Device
 from ppim.dram.energy import EnergyCounts
 from ppim.engine.banks import Banks
 from ppim.engine.codes import (
@@ -20,6 +19,7 @@ from ppim.engine.codes import (
     WRITE,
     WRITE_P,
 )
+from ppim.engine.command_stream import CommandStream
 from ppim.engine.host.general_state import RANK_FIELDS, SLEEPS_SINCE, SLEPT_UNTIL, GeneralState
 from ppim.engine.host.state import (
     ACCEPTED_AT,
@@ -31,7 +31,6 @@ from ppim.engine.host.state import (
     LAST_READ_CYCLE,
     LAST_STAMP,
     LAST_WRITE_CYCLE,
-    LOG_FIELDS,
     MERGED_READS,
     MERGED_WRITES,
     READ_HITS,
@@ -45,22 +44,6 @@ from ppim.engine.host.state import (
 )
 
 Counts = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class CommandStream:
-    """Commands of one channel in issue order; all int64, shape (commands,), -1 where not applicable."""
-
-    cycle: Counts
-    command: Counts  # codes of `ppim.engine.codes`, names in `ppim.dram.timing.COMMANDS`
-    rank: Counts
-    bankgroup: Counts
-    bank: Counts
-    row: Counts
-    column: Counts  # counts bursts of the row
-
-    def __len__(self) -> int:
-        return len(self.cycle)
 
 
 @dataclass(frozen=True)
@@ -176,21 +159,4 @@ def collect(state: HostState | GeneralState, cycles: int, streams: list[CommandS
         idle_cycles=cycles - active - asleep,
         self_refresh_cycles=asleep,
         command_streams=streams,
-    )
-
-
-def command_stream(device: Device, logged: Counts) -> CommandStream:
-    """Logged commands (int64, flat, LOG_FIELDS each) with lanes split into rank, group and bank."""
-    cycle, command, lane, row, column = logged.reshape(-1, LOG_FIELDS).T
-    org = device.organization
-    in_rank = lane % org.banks_per_rank
-    for_a_bank = command <= REFRESH_BANK
-    return CommandStream(
-        cycle=cycle,
-        command=command,
-        rank=lane // org.banks_per_rank,
-        bankgroup=np.where(for_a_bank, in_rank // org.banks_per_group, -1),
-        bank=np.where(for_a_bank, in_rank % org.banks_per_group, -1),
-        row=row,
-        column=column,
     )

@@ -18,7 +18,7 @@ from ppim.arrays import aligned_full
 from ppim.dram.address import address_map
 from ppim.dram.device import Device
 from ppim.engine.banks import Banks, ChannelBanks, channel_banks, make_banks
-from ppim.engine.codes import NEVER
+from ppim.engine.codes import LOG_FIELDS, NEVER
 from ppim.engine.lanes import LANES, row_view, whole_view
 from ppim.engine.refresh import INTERVAL, refresh_plan
 from ppim.jit import helper
@@ -100,14 +100,6 @@ ACCEPTED_AT = 0  # cycle of the last acceptance
 ACCEPTED_THEN = 1  # requests accepted in that cycle
 REFUSED_CYCLES = 2  # cycles in which a due request found no room, holding up all later ones
 FRONT_FIELDS = 3
-
-# A logged command.
-LOG_CYCLE = 0
-LOG_COMMAND = 1
-LOG_LANE = 2
-LOG_ROW = 3
-LOG_COLUMN = 4
-LOG_FIELDS = 5
 
 BUCKET_BITS = 9
 NO_SLOT = -1
