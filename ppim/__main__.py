@@ -1,6 +1,6 @@
 """`python -m ppim`: the command line where the `ppim` script is not on the path."""
 
-from ppim.cli import main
+from ppim.cli import run
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
+import os
 import pkgutil
 import sys
 from typing import Any
@@ -39,8 +41,29 @@ def cli() -> None:
     """
 
 
+def run() -> None:
+    """`main` for a process of its own, which ends without freeing objects one by one.
+
+    The compiler's objects take a third of a second, more than all else in a short command.
+    """
+    status = 0
+    try:
+        main()
+    except SystemExit as end:
+        if not isinstance(end.code, int | None):
+            raise
+        status = end.code or 0
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        sys.exit(status)  # Python tells of output that went nowhere
+    atexit._run_exitfuncs()
+    os._exit(status)
+
+
 def main(arguments: list[str] | None = None) -> Any:
-    """Entry point: every error of the user's is one line on stderr and exit status 2."""
+    """Every error of the user's is one line on stderr and exit status 2."""
     try:
         with interrupt.heeded():
             cli.main(args=arguments, prog_name="ppim", standalone_mode=False)

@@ -1,0 +1,56 @@
+"""A process of the command ends with the right status, and with all of its output."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+SAMPLE = str(ROOT / "traces" / "sample-qr.parquet")
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
+def ppim(*arguments: str, shell_end: str = "") -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, with its output behind a buffer as it is by default."""
+    command = [sys.executable, "-m", "ppim", *arguments]
+    if shell_end:
+        command = ["sh", "-c", f'"$@" {shell_end}', "sh", *command]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=BUFFERED)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "error"),
+    [
+        (["devices"], 0, ""),
+        (["--version"], 0, ""),
+        (["simulate", "nowhere.parquet"], 2, "ppim: nowhere.parquet: cannot be read"),
+        (["simulate", "--threads", "0", SAMPLE], 2, "Error: Invalid value for '--threads'"),
+        (["nothing"], 2, "Error: No such command 'nothing'"),
+    ],
+)
+def test_the_status_is_that_of_the_command(arguments: list[str], status: int, error: str) -> None:
+    done = ppim(*arguments)
+    assert done.returncode == status
+    assert error in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_all_output_is_there(tmp_path: Path) -> None:
+    to_file = ppim("simulate", SAMPLE, "-o", str(tmp_path / "stats.csv"))
+    assert to_file.returncode == 0
+    lines = (tmp_path / "stats.csv").read_text().splitlines()
+    assert len(lines) == 1 + 8  # channels of HBM2
+    assert "accesses/s" in to_file.stderr + to_file.stdout
+    assert ppim("simulate", SAMPLE, "-o", "-").stdout.splitlines() == lines
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_output_that_goes_nowhere_is_told() -> None:
+    done = ppim("devices", shell_end="> /dev/full")
+    assert done.returncode != 0
+    assert "No space left on device" in done.stderr
