@@ -278,7 +278,7 @@ class PimEngine:
         self.delivers_per_lookup = delivers_per_lookup
         self.together = channels_depend(system, delivers_per_lookup)
         self.board, self.channels = part.board, part.channels
-        runs = -(-max_row_bursts // p.bursts_per_row) + 1
+        runs = -(-(max_row_bursts - 1) // p.bursts_per_row) + 1  # DRAM rows that it may lie in
         entries = -(-runs // p.banks_per_unit)
         if 0 < p.queue_entries < entries:
             raise InputError(
