@@ -31,13 +31,13 @@ from ppim.mapping.tiers import Split, is_split, split_trace
 from ppim.program import llc
 from ppim.program.authors_write import ProgramWriter
 from ppim.program.builder import recipe as b
-from ppim.program.feed import Stretches, feed_together, finish_together
+from ppim.program.feed import Stretches, as_accesses, feed_together, finish_together
 from ppim.program.owners import Owners, loads_of_channels
 from ppim.program.prepare import Prepared, prepare
 from ppim.program.split import SplitReader, split
 from ppim.program.state import SLOTS
 from ppim.trace.profile import access_profile
-from ppim.trace.reader import first_batches, read_ahead
+from ppim.trace.reader import first_batches, no_accesses, read_ahead
 from ppim.units import ceil_div
 
 if TYPE_CHECKING:
@@ -249,8 +249,10 @@ class _PimRun:
         self.stretches = Stretches(prepared.recipe)
         self.owners = None if threads == 1 or prepared.recipe.slices else Owners(prepared, threads)
         self.writer = None if program is None else ProgramWriter(prepared, device, program)
-        # Loads or compiles the kernel, so that the time taken is that of the simulation.
+        # Loads or compiles the kernels, so that the time taken is that of the simulation.
         self.parts[0].engine.run(final=False)
+        if self.owners is not None:
+            self._find_owners(as_accesses(no_accesses(prepared.has_wide_rows), 0))
 
     def _divide(self, chunk: TraceChunk) -> None:
         """Have as many parts as threads, that are busy for about the same time in turns like the first ones."""
