@@ -86,7 +86,7 @@ def is_as_written(  # type: ignore[no-untyped-def]
     turn_before, bag_before = np.uint64(0), np.uint64(0)
     if i > 0:
         turn_before, bag_before = _turn_key(batch, table, i - 1), _bag_key(sample, lookup, i - 1)
-    while i < n and (i < stop or _same_lookup(batch, table, sample, lookup, i)):
+    while i < n and (i < stop or (i > 0 and _same_lookup(batch, table, sample, lookup, i))):
         t = np.int64(table[i])
         if t >= n_tables:
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ppim.trace.check import Fault, check_accesses
+from ppim.trace.check import Fault, check_accesses, is_as_written
 
 # Three tables of one to three subtables, each read once by a lookup.
 FIRST_SUBTABLES = np.array([0, 2, 3, 6])
@@ -69,3 +69,13 @@ def test_the_seeds_reach_every_fault() -> None:
         rng = np.random.default_rng(seed)
         found.add(check(spoil(rng, some_accesses(rng)), 1)[0])
     assert found == set(Fault)
+
+
+def test_a_share_reads_nothing_before_the_chunk() -> None:
+    """Where there are more shares than accesses, the first ones are empty; what lies before the chunk in memory is not its."""
+    columns = np.array(
+        [[1, 0, 0, 0, 0, 99]] * 2
+    ).T  # two accesses of one lookup, with a row that the table has not
+    chunk = [column.astype(kind)[1:] for column, kind in zip(columns, TYPES, strict=True)]
+    assert is_as_written(*chunk, FIRST_SUBTABLES, ROWS, ACCESSES, 0, 0)
+    assert not is_as_written(*chunk, FIRST_SUBTABLES, ROWS, ACCESSES, 0, 1)
