@@ -96,6 +96,7 @@ def command(
         ppim replay requests.trace --device HBM2_4Gb_x128.ini --command-trace commands
         ppim replay program.txt --system proactivepim-paper -o stats.csv
     """
+    from ppim.config import parse_settings
     from ppim.files import keep_inputs
     from ppim.requests.read import find_format
 
@@ -103,18 +104,17 @@ def command(
     variant = find_format(requests, format_name)
     if variant is not None and variant.is_program:
         from ppim.stats.program_run import replay_program_file
-        from ppim.systems.load import load_overridden
+        from ppim.systems.chosen import choose_system
 
         _refuse_plain_options(context, requests)
-        system, warnings = load_overridden(
-            system_name or DEFAULT_SYSTEM, settings, device=device, for_program=True
+        chosen = choose_system(
+            system_name or DEFAULT_SYSTEM, parse_settings(settings), device=device, for_program=True
         )
-        replay_program_file(requests, system, output, trace_folder, warnings)
+        replay_program_file(requests, chosen, output, trace_folder)
         return
     if system_name is not None:
         raise InputError(f"--system: for PIM programs, but {requests} has plain requests; use --device")
 
-    from ppim.config import parse_settings
     from ppim.dram.load import load_device
     from ppim.stats.replay_run import ReplayOptions, replay_file
 

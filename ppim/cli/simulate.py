@@ -93,20 +93,20 @@ def command(
         ppim simulate trace.parquet --system proactivepim-paper --program program.txt
         ppim simulate trace.parquet --mapping interleave --prefetch none --set barrier=none
     """
+    from ppim.config import parse_settings
     from ppim.stats.simulation_run import run_simulation
-    from ppim.systems.load import load_overridden
+    from ppim.systems.chosen import choose_system
 
-    system, warnings = load_overridden(
-        system_name, settings, mapping=mapping, prefetch=prefetch, device=device
+    chosen = choose_system(
+        system_name, parse_settings(settings), mapping=mapping, prefetch=prefetch, device=device
     )
     run_simulation(
         trace,
-        system,
+        chosen,
         output=output,
         units=units,
         summary_path=summary_path,
         threads=threads,
         program=program,
         trace_folder=trace_folder,
-        warnings=warnings,
     )

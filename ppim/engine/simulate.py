@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,8 @@ class SimulationResult:
         Slots used by all streams; a broadcast counts once.
     limits : dict of str to int
         Lower bounds of `cycles` by what sets them; empty for a host.
+    settings : mapping of str to value
+        What differs from the system's file.
     second : SimulationResult or None
         What the system's second memory did in the same run, in its own cycles.
     split : Split or None
@@ -100,6 +102,7 @@ class SimulationResult:
     issue_slots: int | None = None
     limits: dict[str, int] = field(default_factory=dict)
     footprint: Footprint | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
     second: SimulationResult | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.stats.command_trace import channel_names, command_files, write_all
 from ppim.stats.simulation import run_name, write_csv
-from ppim.systems.spec import SystemSpec
+from ppim.systems.chosen import ChosenSystem
 
 STDOUT = Path("-")
 GZIP_LEVEL = 6
@@ -46,14 +46,11 @@ def _csv_file(path: Path) -> Iterator[TextIO]:
 
 def replay_program_file(
     path: Path,
-    system: SystemSpec,
+    chosen: ChosenSystem,
     output: Path | None = None,
     trace_folder: Path | None = None,
-    warnings: Sequence[str] = (),
 ) -> SimulationResult:
     """Replay a program file; write the stats CSV and commands that `ppim simulate` writes, and a summary to stderr.
-
-    `warnings` of how the run was chosen go with those of the run.
 
     Raises
     ------
@@ -63,7 +60,7 @@ def replay_program_file(
     with ExitStack() as stack:
         csv_stream = stack.enter_context(_csv_file(output)) if output is not None else None
         with compile_notice("ppim replay"):
-            replay = ProgramReplay(path, system)
+            replay = ProgramReplay(path, chosen.spec)
             commands = None
             if trace_folder is not None:
                 files = stack.enter_context(command_files(trace_folder, channel_names(replay.device)))
@@ -71,7 +68,7 @@ def replay_program_file(
             bar = stack.enter_context(progress_bar(replay.survey.instructions, "instruction", path.name))
             result = replay.run(bar.update, commands)
         bar.close()
-        result.warnings[:0] = warnings
+        result.warnings[:0], result.settings = chosen.warnings, chosen.settings
         if csv_stream is not None:
             write_csv(result, csv_stream)
     for line in _summary_lines(replay, result):

@@ -10,10 +10,22 @@ from typing import Any, TextIO
 
 from ppim import __version__
 from ppim.engine.simulate import SimulationResult
+from ppim.systems.chosen import settings_text
 from ppim.systems.effect import spreads
 from ppim.systems.spec import PlacementSpec
 
-IDENTITY = ("run", "trace", "algorithm", "system", "mapping", "prefetch", "device", "memory", "channel")
+IDENTITY = (
+    "run",
+    "trace",
+    "algorithm",
+    "system",
+    "mapping",
+    "prefetch",
+    "device",
+    "settings",
+    "memory",
+    "channel",
+)
 COLUMNS = {
     "cycles": "length of the run, memory cycles (the same in all channels)",
     "time_ns": "length of the run, ns",
@@ -56,21 +68,23 @@ NOT_SUMMED = ("batches", "unit_accesses_max", "limit_cycles")
 
 
 def run_name(result: SimulationResult) -> str:
-    """Identity of a run: trace and system."""
-    return f"{result.trace.stem}/{result.system.name}"
+    """Identity of a run: trace, system, and what differs from the system's file."""
+    name = f"{result.trace.stem}/{result.system.name}"
+    return f"{name}+{settings_text(result.settings)}" if result.settings else name
 
 
 def rows(result: SimulationResult) -> Iterator[dict[str, Any]]:
     """One row a memory and channel, as the CSV has them."""
+    run, settings = run_name(result), settings_text(result.settings)
     for memory in result.memories:
-        yield from _rows_of_memory(memory)
+        for row in _rows_of_memory(memory):
+            yield row | {"run": run, "settings": settings}
 
 
 def _rows_of_memory(result: SimulationResult) -> Iterator[dict[str, Any]]:
     is_pim = result.system.kind == "pim"
     for channel in range(result.device.organization.channels):
         row: dict[str, Any] = {
-            "run": run_name(result),
             "trace": result.trace.name,
             "algorithm": result.algorithm,
             "system": result.system.name,
@@ -106,10 +120,11 @@ def write_units_csv(result: SimulationResult, stream: TextIO) -> None:
     """Accesses of every PIM unit."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["run", "memory", "channel", "unit", "accesses"])
+    run = run_name(result)
     for memory in result.memories:
         for channel, units in enumerate([] if memory.unit_accesses is None else memory.unit_accesses):
             for unit, accesses in enumerate(units):
-                writer.writerow([run_name(memory), memory.memory, channel, unit, int(accesses)])
+                writer.writerow([run, memory.memory, channel, unit, int(accesses)])
 
 
 def summary(result: SimulationResult) -> dict[str, Any]:
@@ -123,6 +138,7 @@ def summary(result: SimulationResult) -> dict[str, Any]:
         "run": run_name(result),
         "ppim_version": __version__,
         "trace": str(result.trace),
+        "settings": dict(result.settings),
         "cycles": result.cycles,
         "time_ns": result.time_ns,
         "issue_slots": result.issue_slots,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from ppim.progress import progress_bar
 from ppim.stats.command_trace import channel_names, command_files, write_all
 from ppim.stats.program_run import program_file
 from ppim.stats.simulation import summary_lines, write_csv, write_summary, write_units_csv
+from ppim.systems.chosen import ChosenSystem
 from ppim.systems.spec import SystemSpec
 from ppim.trace.reader import TraceReader
 
@@ -35,7 +35,7 @@ def command_names(system: SystemSpec) -> list[list[str]]:
 
 def run_simulation(
     trace: Path,
-    system: SystemSpec,
+    chosen: ChosenSystem,
     *,
     output: Path | None = None,
     units: Path | None = None,
@@ -43,11 +43,8 @@ def run_simulation(
     threads: int = 1,
     program: Path | None = None,
     trace_folder: Path | None = None,
-    warnings: Sequence[str] = (),
 ) -> None:
     """Simulate, then write what was asked for; nothing is written when anything fails.
-
-    `warnings` of how the run was chosen go with those of the run.
 
     Raises
     ------
@@ -67,18 +64,23 @@ def run_simulation(
         program_stream = stack.enter_context(program_file(program)) if program is not None else None
         commands = []
         if trace_folder is not None:
-            names = command_names(system)
+            names = command_names(chosen.spec)
             opened = iter(
                 stack.enter_context(command_files(trace_folder, [x for part in names for x in part]))
             )
             commands = [partial(write_all, [next(opened) for _ in part]) for part in names]
-        bar = stack.enter_context(progress_bar(reader.n_accesses, "access", system.name))
+        bar = stack.enter_context(progress_bar(reader.n_accesses, "access", chosen.spec.name))
         with compile_notice("simulate"):
             result = simulate(
-                reader, system, advance=bar.update, threads=threads, program=program_stream, commands=commands
+                reader,
+                chosen.spec,
+                advance=bar.update,
+                threads=threads,
+                program=program_stream,
+                commands=commands,
             )
         bar.close()
-        result.warnings[:0] = warnings
+        result.warnings[:0], result.settings = chosen.warnings, chosen.settings
         if output == STDOUT:
             write_csv(result, sys.stdout)
         elif output is not None:

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ppim import config
 from ppim.errors import InputError, UnknownNameError
-from ppim.systems.effect import (
-    ACT_ON_PROGRAMS,
-    DIMM,
-    refuse_what_cannot_act,
-    settings_that_a_program_decides,
-    settings_without_effect,
-)
+from ppim.systems.effect import DIMM, refuse_what_cannot_act
 from ppim.systems.spec import DimmSpec, MemorySpec, SystemSpec
 
 PRESET_FOLDER = Path(__file__).parent / "presets"
 DEFAULT_SYSTEM = "proactivepim"
 # Sections of a device; their parameters are reached through `memory.overrides`.
-_DEVICE_SECTIONS = ("organization", "timing", "power", "controller")
+DEVICE_SECTIONS = ("organization", "timing", "power", "controller")
 
 
 @cache
@@ -48,10 +42,10 @@ def load_system(name_or_path: str, overrides: Mapping[str, Any] | None = None) -
         Unknown name, key or value, or one that cannot act in a system of this kind; the message says which
         and where.
     """
-    return _load(name_or_path, overrides or {})[0]
+    return load_named(name_or_path, overrides or {})[0]
 
 
-def _load(name_or_path: str, overrides: Mapping[str, Any]) -> tuple[SystemSpec, list[str]]:
+def load_named(name_or_path: str, overrides: Mapping[str, Any]) -> tuple[SystemSpec, list[str]]:
     """The system, and the dotted names of its overrides."""
     if Path(name_or_path).suffix.lower() == ".toml":
         path, where = Path(name_or_path), name_or_path
@@ -67,14 +61,25 @@ def _load(name_or_path: str, overrides: Mapping[str, Any]) -> tuple[SystemSpec, 
 
 
 @cache
-def _parameters(record: type) -> dict[str, tuple[str, str]]:
-    """Dotted name -> (section, key) of every parameter of a system, or of its second memory."""
+def parameters_of(record: type, *, tiers: bool = True) -> dict[str, tuple[str, str]]:
+    """Dotted name -> (section, key) of every parameter of a system, or of its second memory.
+
+    Without `tiers` those that only two memories have are left out.
+    """
     known = {}
     for section, hint in typing.get_type_hints(record).items():
-        if dataclasses.is_dataclass(hint):
+        if dataclasses.is_dataclass(hint) and (tiers or section != "tiers"):
             for field in dataclasses.fields(hint):
                 known[f"{section}.{field.name}"] = (section, field.name)
     return known
+
+
+def places_by_leaf(known: Mapping[str, tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
+    """Last part of a name -> (section, key) of all parameters with that name."""
+    by_leaf: dict[str, list[tuple[str, str]]] = {}
+    for section, leaf in known.values():
+        by_leaf.setdefault(leaf, []).append((section, leaf))
+    return by_leaf
 
 
 def _override(table: dict[str, Any], name: str, value: Any) -> str:
@@ -86,19 +91,14 @@ def _override(table: dict[str, Any], name: str, value: Any) -> str:
             f"{name}: the system has one memory; give a file with a [dimm] table, or leave it out"
         )
     if section == DIMM and isinstance(table[DIMM], dict):
-        return _override_in(table[DIMM], rest, value, _parameters(DimmSpec), f"{DIMM}.")
-    known = _parameters(SystemSpec)
-    if not has_dimm:
-        known = {dotted: place for dotted, place in known.items() if place[0] != "tiers"}
-    return _override_in(table, name, value, known)
+        return _override_in(table[DIMM], rest, value, parameters_of(DimmSpec), f"{DIMM}.")
+    return _override_in(table, name, value, parameters_of(SystemSpec, tiers=has_dimm))
 
 
 def _override_in(
     table: dict[str, Any], name: str, value: Any, known: dict[str, tuple[str, str]], prefix: str = ""
 ) -> str:
-    by_leaf: dict[str, list[tuple[str, str]]] = {}
-    for section, leaf in known.values():
-        by_leaf.setdefault(leaf, []).append((section, leaf))
+    by_leaf = places_by_leaf(known)
     places = [known[name]] if name in known else by_leaf.get(name, [])
     sections = {section for section, _ in known.values()}
     if not places and (name in sections or not name):
@@ -121,12 +121,12 @@ def _override_in(
     device = load_device(memory.get("device", default.device))
     device_leaves = {
         field.name
-        for section in _DEVICE_SECTIONS
+        for section in DEVICE_SECTIONS
         for field in dataclasses.fields(getattr(device, section))
         if field.name != "source"
     }
     section, _, leaf = name.rpartition(".")
-    if leaf not in device_leaves or (section and section not in _DEVICE_SECTIONS):
+    if leaf not in device_leaves or (section and section not in DEVICE_SECTIONS):
         raise UnknownNameError(
             "parameter",
             prefix + name,
@@ -135,32 +135,3 @@ def _override_in(
         )
     memory.setdefault("overrides", {})[name] = value
     return f"{prefix}memory.overrides"
-
-
-def load_overridden(
-    name_or_path: str,
-    settings: Iterable[str],
-    *,
-    mapping: str | None = None,
-    prefetch: str | None = None,
-    device: str | None = None,
-    for_program: bool = False,
-) -> tuple[SystemSpec, list[str]]:
-    """A system with the command line's options on top, and warnings of those that have no effect in it.
-
-    `for_program`: it is to replay a program.
-    """
-    named = {"placement.mapping": mapping, "prefetch.prefetch": prefetch, "memory.device": device}
-    for option, value in (("mapping", mapping), ("prefetch", prefetch)):
-        if value is not None and (host := load_system(name_or_path)).kind == "host":
-            raise InputError(
-                f"system {host.name}: a host has no PIM units, so --{option} {value} has no meaning; leave it out"
-            )
-    # The device comes first: a setting may name one of its parameters.
-    chosen = {key: value for key, value in named.items() if value is not None}
-    system, names = _load(name_or_path, {**chosen, **config.parse_settings(settings)})
-    if for_program:
-        decided = settings_that_a_program_decides(names)
-        units = [name for name in names if name.partition(".")[0] in ACT_ON_PROGRAMS]
-        return system, [*decided, *settings_without_effect(system, units)]
-    return system, settings_without_effect(system, names)

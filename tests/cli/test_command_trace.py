@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 
 from ppim.cli import main
+from ppim.config import parse_settings
 from ppim.dram.device import Device
 from ppim.dram.load import load_device
 from ppim.engine import commands as engine_commands
 from ppim.program.instruction import Program
-from ppim.systems.load import load_overridden
+from ppim.systems.chosen import choose_system
 from ppim.systems.spec import SystemSpec
 from ppim.trace.writer import TraceWriter
 from tests.conftest import ROOT, complaints
@@ -65,7 +66,7 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> tuple[SmallTrace, Path]:
 
 
 def system_of(name: str, settings: list[str]) -> tuple[SystemSpec, Device]:
-    system = load_overridden(name, tuple(settings))[0]
+    system = choose_system(name, parse_settings(settings)).spec
     return system, load_device(system.memory.device, system.memory.overrides)
 
 
@@ -154,7 +155,7 @@ def test_commands_of_two_memories(tmp_path: Path, name: str) -> None:
         f"{memory}-channel-{channel}.cmd" for memory, channel in zip(lines.memory, lines.channel, strict=True)
     }
     assert {path.name for path in (tmp_path / "c").iterdir()} == names
-    system = load_overridden(name, ())[0]
+    system = choose_system(name).spec
     for memory, part in (("hbm", system), ("dimm", system.second)):
         device = load_device(part.memory.device, part.memory.overrides)
         found = [

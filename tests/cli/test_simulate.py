@@ -169,9 +169,50 @@ def test_options_override_the_recipe(results: Any, tmp_path: Path) -> None:
     """The base system is the full one without mapping and prefetch."""
     out = tmp_path / "stats.csv"
     assert run("simulate", SAMPLE, "--mapping", "interleave", "--prefetch", "none", "-o", out) == 0
-    ours = pd.read_csv(out).drop(columns=["run", "system"])
-    base = pd.read_csv(results("pim-base") / "stats.csv").drop(columns=["run", "system"])
+    ours = pd.read_csv(out).drop(columns=["run", "system", "settings"])
+    base = pd.read_csv(results("pim-base") / "stats.csv").drop(columns=["run", "system", "settings"])
     pd.testing.assert_frame_equal(ours, base)
+
+
+def test_a_run_keeps_its_settings(results: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In a column, in the summary, in the run's name, which tells two settings apart, and in what info says."""
+    kept = "barrier=none;mapping=interleave;prefetch=none;tFAW=17"
+    out, summary, units = tmp_path / "s.csv", tmp_path / "s.json", tmp_path / "u.csv"
+    options = (
+        "--mapping",
+        "interleave",
+        "--prefetch",
+        "none",
+        "--set",
+        "tFAW=17",
+        "--set",
+        "pim.barrier=none",
+    )
+    assert run("simulate", SAMPLE, *options, "-o", out, "--summary", summary, "--units", units) == 0
+    lines = pd.read_csv(out)
+    name = f"sample-qr/proactivepim+{kept}"
+    assert set(lines["settings"]) == {kept}
+    assert set(lines["run"]) == set(pd.read_csv(units)["run"]) == {name}
+    kept_as_values = {"barrier": "none", "mapping": "interleave", "prefetch": "none", "tFAW": 17}
+    assert json.loads(summary.read_text())["settings"] == kept_as_values
+    capsys.readouterr()
+    assert run("info", out) == 0
+    assert f"settings: {kept}" in capsys.readouterr().out.splitlines()
+    usual = pd.read_csv(results("proactivepim") / "stats.csv", keep_default_na=False)
+    assert set(usual["settings"]) == {""}
+    assert set(usual["run"]) == {"sample-qr/proactivepim"}
+    assert list(lines)[:10] == [
+        "run",
+        "trace",
+        "algorithm",
+        "system",
+        "mapping",
+        "prefetch",
+        "device",
+        "settings",
+        "memory",
+        "channel",
+    ]
 
 
 def test_settings_reach_system_and_device(results: Any, tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ import pytest
 
 from ppim.engine.simulate import SimulationResult, simulate
 from ppim.errors import InputError
-from ppim.systems.load import load_overridden
+from ppim.systems.chosen import choose_system
 from tests.reference.small_traces import small_trace
 
 
 def run(vector_bytes: int, entries: int) -> SimulationResult:
     """On banks of HBM2, whose rows hold 32 bursts of 64 bytes."""
-    settings = ["level=bank", f"unit_queue={entries}", "prefetch=none", "mapping=interleave"]
-    system, _ = load_overridden("proactivepim", settings)
+    settings = {"level": "bank", "unit_queue": entries}
+    system = choose_system("proactivepim", settings, mapping="interleave", prefetch="none").spec
     return simulate(small_trace("dense", {"vector_bytes": vector_bytes}), system)
 
 

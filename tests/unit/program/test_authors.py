@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ppim.config import parse_settings
 from ppim.dram.device import Device
 from ppim.dram.load import load_device
 from ppim.engine.replay_program import ProgramReplay
@@ -23,7 +24,7 @@ from ppim.program.authors_read import ITEM_KIND, read_lines, read_turns, survey_
 from ppim.program.authors_text import LINE_BYTES, LINE_COLUMNS, MOST_BURSTS, format_lines
 from ppim.program.authors_write import ProgramWriter
 from ppim.program.prepare import prepare
-from ppim.systems.load import load_overridden
+from ppim.systems.chosen import choose_system
 from ppim.systems.spec import Level, SystemSpec
 from ppim.trace.profile import access_profile
 from tests.reference.program_twin import Step, TwinProgram, build_twin
@@ -193,7 +194,7 @@ PAPER = "proactivepim-paper"
 def replay(tmp_path: Path, text: str, *settings: str) -> ProgramReplay:
     path = tmp_path / "program.txt"
     path.write_text(text)
-    return ProgramReplay(path, load_overridden(PAPER, settings)[0])
+    return ProgramReplay(path, choose_system(PAPER, parse_settings(settings)).spec)
 
 
 def at(channel: int, group: int, row: int = 0) -> int:
@@ -315,8 +316,8 @@ def test_systems_that_cannot_replay(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not say which block a prefetch is for"):
         replay(tmp_path, "HBM PR 0 2 \nHBM RD 0 2 \n", "prefetch=next")
     with pytest.raises(InputError, match="has no PIM units"):
-        ProgramReplay(tmp_path / "none", load_overridden("cpu", ())[0])
-    two = load_overridden("heam", ["collect=host"])[0]
+        ProgramReplay(tmp_path / "none", choose_system("cpu").spec)
+    two = choose_system("heam", {"collect": "host"}).spec
     with pytest.raises(InputError, match="heam: the authors' format has no second memory"):
         ProgramReplay(tmp_path / "none", two)
 
@@ -336,21 +337,21 @@ def test_settings_that_a_program_decides_are_warned_of_and_change_nothing(
     tmp_path: Path, setting: str
 ) -> None:
     program = "HBM PR 0 2 \nHBM RD 0 2 \nHBM TR 0 2 \nHBM RD 4096 2 \nHBM TR 0 2 \n"
-    system, warnings = load_overridden(PAPER, [setting], for_program=True)
-    (warning,) = warnings
+    chosen = choose_system(PAPER, parse_settings([setting]), for_program=True)
+    (warning,) = chosen.warnings
     assert f"{setting.split('=')[0]} has no effect here: the program" in warning
     path = tmp_path / "program"
     plain = replay(tmp_path, program).run()
     path.write_text(program)
-    changed = ProgramReplay(path, system).run()
+    changed = ProgramReplay(path, chosen.spec).run()
     assert changed.cycles == plain.cycles
     assert all((changed.counts[name] == plain.counts[name]).all() for name in plain.counts)
 
 
 def test_settings_that_act_on_a_program_are_not_warned_of() -> None:
     for setting in ("barrier=table", "cache_latency=9", "prefetch=all", "tRCDRD=20", "macs=3"):
-        assert load_overridden(PAPER, [setting], for_program=True)[1] == []
-    (warning,) = load_overridden(PAPER, ["instruction_interval=3"], for_program=True)[1]
+        assert choose_system(PAPER, parse_settings([setting]), for_program=True).warnings == ()
+    (warning,) = choose_system(PAPER, {"instruction_interval": 3}, for_program=True).warnings
     assert "frontend=per-channel" in warning
 
 
@@ -372,7 +373,7 @@ def test_what_a_file_does_not_have_is_not_replayed(tmp_path: Path, setting: str,
     ],
 )
 def test_what_the_format_cannot_say_is_not_written(setting: str, message: str) -> None:
-    system = load_overridden("pim-base", [setting])[0]
+    system = choose_system("pim-base", parse_settings([setting])).spec
     device = load_device(system.memory.device)
     trace = small_trace("dense")
     prepared = prepare(trace.meta, device, system, lambda: access_profile(trace))

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ppim.config import parse_settings
 from ppim.engine.crew import Crew
 from ppim.engine.pim.board import give_up
 from ppim.engine.pim.parts import GivenUp, divide
 from ppim.engine.program_run import ProgramRun
 from ppim.engine.simulate import simulate
 from ppim.errors import InputError, PpimError
-from ppim.systems.load import load_overridden, load_system
+from ppim.systems.chosen import choose_system
+from ppim.systems.load import load_system
 from tests.reference.small_traces import SmallTrace, small_trace
 
 
@@ -49,7 +51,7 @@ def test_products_are_reused_in_parts_as_in_the_whole(mapping: str, reorder: str
         "tt-rec", {"tt_rank": 2}, rows=(60, 300), samples=40, batches_per_chunk=3, pooling=(20, 30)
     )
     settings = [f"mapping={mapping}", f"tt_reorder={reorder}", "hot_fraction=0.5", "prefetch=none"]
-    system, _ = load_overridden("proactivepim", settings)
+    system = choose_system("proactivepim", parse_settings(settings)).spec
     whole, *divided = (simulate(trace, system, threads=threads) for threads in (1, 2, 3, 8))
     for result in divided:
         assert result.cycles == whole.cycles
@@ -61,7 +63,7 @@ def test_products_are_reused_in_parts_as_in_the_whole(mapping: str, reorder: str
 def test_a_single_turn_runs_on_several_threads(prefetch: str) -> None:
     """With `next` the only turn waits for the end of the trace, so that nothing is known of loads before."""
     trace = small_trace("qr", {"collisions": 4}, rows=(300,), samples=1, batch_size=1, pooling=(9, 9))
-    system, _ = load_overridden("proactivepim", [f"prefetch={prefetch}"])
+    system = choose_system("proactivepim", prefetch=prefetch).spec
     alone, together = (simulate(trace, system, threads=threads) for threads in (1, 2))
     assert together.cycles == alone.cycles
     assert together.total("lookups") == 9

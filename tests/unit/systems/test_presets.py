@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from ppim.config import parse_settings
 from ppim.dram.load import load_device
 from ppim.engine.simulate import simulate
 from ppim.errors import InputError, UnknownNameError
 from ppim.mapping.base import MAPPINGS
+from ppim.systems.chosen import choose_system
 from ppim.systems.effect import ONLY_WITH, SECTIONS, settings_without_effect
 from ppim.systems.explain import DEFAULT, explain_system, read_comments
-from ppim.systems.load import PRESET_FOLDER, load_overridden, load_system, system_names
+from ppim.systems.load import PRESET_FOLDER, load_system, system_names
 from ppim.systems.spec import PlacementSpec, SystemSpec
 from tests.reference.small_traces import SmallTrace, small_trace
 from tests.unit.simulate.accounts import check_run
@@ -221,7 +223,7 @@ def test_the_host_of_a_second_memory_has_a_cache() -> None:
     ],
 )
 def test_settings_that_another_puts_out_of_action_are_warned_of(name: str, setting: str, needed: str) -> None:
-    _, (warning,) = load_overridden(name, [setting])
+    (warning,) = choose_system(name, parse_settings([setting])).warnings
     leaf = setting.split("=")[0].split(".")[-1]
     assert f"{leaf} has no effect here: it acts with {needed}" in warning
 
