@@ -56,21 +56,20 @@ from ppim.engine.codes import (
     WRITE,
     WRITE_P,
 )
-from ppim.engine.lanes import (
+from ppim.jit import helper
+from ppim.jit.lanes import (
     LANE_SHIFT,
     LANES,
     at_most,
     load,
     lower,
     raised,
-    row_view,
     smallest,
     splat,
     store,
     where,
-    whole_view,
 )
-from ppim.jit import helper
+from ppim.jit.tables import bare
 
 # Classes of later commands that have a vector each.
 ACT = 0
@@ -108,8 +107,8 @@ class Banks(NamedTuple):
     """All channels' banks; see the module's text. Arrays from `base` on have a channel axis first."""
 
     shape: BankShape
-    distance: NDArray[np.int32]  # (10 * n_lanes, n_blocks * 64)
-    slow_distance: NDArray[np.int32]  # (10 * n_lanes, 4 * n_lanes)
+    distance: NDArray[np.int32]  # (10 * n_lanes * n_blocks * 64,)
+    slow_distance: NDArray[np.int32]  # (10 * n_lanes * 4 * n_lanes,)
     rank_block_lanes: NDArray[np.int64]  # (n_ranks * n_blocks,) mask of the rank's lanes in each block
     rank_lanes: NDArray[np.int64]  # (n_ranks,) mask of the rank's lanes; for up to 64 banks
     rank_of: NDArray[np.int64]  # (n_lanes,) rank of each lane: a load is faster than a division
@@ -256,10 +255,8 @@ def make_banks(
     ranks = (n_channels, org.ranks)
     return Banks(
         shape=shape,
-        distance=aligned_copy(by_block.reshape(N_COMMANDS * n_lanes, n_blocks * BLOCK)),
-        slow_distance=np.ascontiguousarray(
-            distances[:, :, SLOW_COMMANDS, :].reshape(N_COMMANDS * n_lanes, N_SLOW * n_lanes), np.int32
-        ),
+        distance=aligned_copy(by_block.reshape(-1)),
+        slow_distance=np.ascontiguousarray(distances[:, :, SLOW_COMMANDS, :].reshape(-1), np.int32),
         rank_block_lanes=np.array(
             [mask >> at & LANE_BITS for mask in rank_masks for at in block_starts], np.int64
         ),
@@ -284,22 +281,22 @@ def channel_banks(banks, channel):
     """`ChannelBanks` of one channel (views; keep `banks` alive)."""
     return ChannelBanks(
         banks.shape,
-        whole_view(banks.distance),
-        whole_view(banks.slow_distance),
-        whole_view(banks.rank_block_lanes),
-        whole_view(banks.rank_lanes),
-        whole_view(banks.rank_of),
-        row_view(banks.base, channel),
-        row_view(banks.earliest, channel),
-        row_view(banks.slow, channel),
-        row_view(banks.bank_cycle, channel),
-        row_view(banks.candidates, channel),
-        row_view(banks.open_row, channel),
-        row_view(banks.n_open, channel),
-        row_view(banks.activates, channel),
-        row_view(banks.n_activates, channel),
-        row_view(banks.active_since, channel),
-        row_view(banks.active_cycles, channel),
+        bare(banks.distance),
+        bare(banks.slow_distance),
+        bare(banks.rank_block_lanes),
+        bare(banks.rank_lanes),
+        bare(banks.rank_of),
+        bare(banks.base)[channel],
+        bare(banks.earliest)[channel],
+        bare(banks.slow)[channel],
+        bare(banks.bank_cycle)[channel],
+        bare(banks.candidates)[channel],
+        bare(banks.open_row)[channel],
+        bare(banks.n_open)[channel],
+        bare(banks.activates)[channel],
+        bare(banks.n_activates)[channel],
+        bare(banks.active_since)[channel],
+        bare(banks.active_cycles)[channel],
     )
 
 

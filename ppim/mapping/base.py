@@ -10,9 +10,9 @@ import numpy as np
 
 from ppim.errors import InputError
 from ppim.jit import helper
+from ppim.jit.tables import bare
 from ppim.mapping.index import NOT_THERE, find, make_index
 from ppim.registry import Registry
-from ppim.tables import bare
 from ppim.units import bytes_to_bursts, ceil_div
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppim.jit import helper, njit
+from ppim.jit.tables import bare
 from ppim.program.authors import DELIVER_LINE, PREFETCH_LINE, READ_LINE, TRANSFER_LINE
 from ppim.program.authors_read import ITEM_ADDRESS, ITEM_BURSTS, ITEM_CHANNEL, ITEM_KIND, ITEM_UNIT
 from ppim.program.builder.emit import append
@@ -49,7 +50,6 @@ from ppim.program.state import (
     TURN_LEFT,
     bare_rings,
 )
-from ppim.tables import bare
 
 # Columns of `counts`, per channel of the unit that consumes.
 LOOKUPS = 0

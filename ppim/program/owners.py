@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ppim.jit import helper, njit
+from ppim.jit.tables import bare
 from ppim.mapping.base import bare_placement
 from ppim.program.builder.chunk import Turn, end_of_turn
 from ppim.program.builder.owners import find_owners
 from ppim.program.builder.recipe import Accesses, Recipe, bare_accesses, bare_recipe
 from ppim.program.instruction import NONE
-from ppim.tables import bare
 
 if TYPE_CHECKING:
     from ppim.program.prepare import Prepared

@@ -13,8 +13,8 @@ import numpy as np
 
 from ppim.arrays import integers
 from ppim.jit import helper
+from ppim.jit.tables import bare, bare_rows
 from ppim.program.instruction import INSTRUCTION_COLUMNS, LOOKUP_COLUMNS, SUM_COLUMNS
-from ppim.tables import bare, bare_rows
 
 # Columns of `turns`: one row per turn.
 TURN_LEFT = 0  # demand reads, delivers, hits and transfers that it waits for

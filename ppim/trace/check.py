@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from ppim.jit import helper, njit
-from ppim.tables import bare
+from ppim.jit.tables import bare
 
 
 class Fault(IntEnum):

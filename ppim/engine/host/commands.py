@@ -65,8 +65,8 @@ from ppim.engine.host.state import (
     WRITE_LATENCY,
     WRITES,
 )
-from ppim.engine.lanes import count_trailing_zeros
 from ppim.jit import helper
+from ppim.jit.bits import count_trailing_zeros
 
 NOT_GIVEN = -1
 

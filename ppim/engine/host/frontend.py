@@ -42,8 +42,8 @@ from ppim.engine.host.state import (
     HostState,
     host_channel,
 )
-from ppim.engine.lanes import row_view, whole_view
 from ppim.jit import helper, njit
+from ppim.jit.tables import bare
 
 # Why `feed` returned.
 ALL_TAKEN = 0
@@ -114,7 +114,7 @@ def _run_channel(state, channel, goal, until, i, cycles, addresses, is_write):
     Returns (next request, why it stopped; ALL_TAKEN also when the next request is another channel's).
     """
     h = bind(state, channel)
-    rules, front, bounds = whole_view(state.rules), whole_view(state.front), row_view(state.bounds, channel)
+    rules, front, bounds = bare(state.rules), bare(state.front), bare(state.bounds)[channel]
     while True:
         offered = goal == TO_ROOM
         write, address = int64(0), int64(0)
@@ -166,9 +166,9 @@ def feed(state, goal, channel, until, start, cycles, addresses, is_write):
     """
     i, rules, front, fields = (
         start,
-        whole_view(state.rules),
-        whole_view(state.front),
-        whole_view(state.fields),
+        bare(state.rules),
+        bare(state.front),
+        bare(state.fields),
     )
     if goal != TO_ROOM:
         return _run_channel(state, channel, goal, until, i, cycles, addresses, is_write)
@@ -178,9 +178,9 @@ def feed(state, goal, channel, until, start, cycles, addresses, is_write):
             return i, END_OF_RUN
         address, write = addresses[i], int64(is_write[i])
         channel = field(address, fields[CHANNEL_AT], fields[CHANNEL_MASK])
-        bounds, kind = row_view(state.bounds, channel), write * rules[SEPARATE]
+        bounds, kind = bare(state.bounds)[channel], write * rules[SEPARATE]
         if bounds[kind] < rules[TRANS_SIZE]:
-            clocks, arrivals = row_view(state.clocks, channel), row_view(state.arrivals, channel)
+            clocks, arrivals = bare(state.clocks)[channel], bare(state.arrivals)[channel]
             _accept(front, clocks, arrivals, bounds, cycle, address, write, kind)
             i += 1
         else:

@@ -25,9 +25,9 @@ from ppim.engine.host.state import (
     make_clocks,
     make_counters,
 )
-from ppim.engine.lanes import row_view, whole_view
 from ppim.engine.refresh import INTERVAL, refresh_plan
 from ppim.jit import helper
+from ppim.jit.tables import bare
 
 # Fields of a rank.
 HAD_TRAFFIC = 0
@@ -98,24 +98,24 @@ class GeneralChannel(NamedTuple):
 def general_channel(state, channel):
     """Views of one channel; keep `state` alive."""
     return GeneralChannel(
-        whole_view(state.rules),
-        whole_view(state.modes),
-        whole_view(state.fields),
-        whole_view(state.plan),
+        bare(state.rules),
+        bare(state.modes),
+        bare(state.fields),
+        bare(state.plan),
         channel_banks(state.banks, channel),
-        row_view(state.clocks, channel),
-        row_view(state.counters, channel),
-        row_view(state.accesses, channel),
-        row_view(state.ranks, channel),
-        row_view(state.queues, channel),
-        row_view(state.lengths, channel),
-        row_view(state.waiting, channel),
-        row_view(state.pool, channel),
-        row_view(state.free, channel),
-        row_view(state.buckets, channel),
-        row_view(state.chain, channel),
-        row_view(state.arrivals, channel),
-        row_view(state.log, channel),
+        bare(state.clocks)[channel],
+        bare(state.counters)[channel],
+        bare(state.accesses)[channel],
+        bare(state.ranks)[channel],
+        bare(state.queues)[channel],
+        bare(state.lengths)[channel],
+        bare(state.waiting)[channel],
+        bare(state.pool)[channel],
+        bare(state.free)[channel],
+        bare(state.buckets)[channel],
+        bare(state.chain)[channel],
+        bare(state.arrivals)[channel],
+        bare(state.log)[channel],
     )
 
 

@@ -26,8 +26,9 @@ from ppim.engine.host.state import (
     SLOT_ROW,
     WRITES,
 )
-from ppim.engine.lanes import LANES, count_trailing_zeros, equal, load, splat, store
 from ppim.jit import helper
+from ppim.jit.bits import count_trailing_zeros
+from ppim.jit.lanes import LANES, equal, load, splat, store
 
 
 @helper(forceinline=True)

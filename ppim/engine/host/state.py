@@ -19,9 +19,10 @@ from ppim.dram.address import address_map
 from ppim.dram.device import Device
 from ppim.engine.banks import Banks, ChannelBanks, channel_banks, make_banks
 from ppim.engine.codes import LOG_FIELDS, NEVER
-from ppim.engine.lanes import LANES, row_view, whole_view
 from ppim.engine.refresh import INTERVAL, refresh_plan
 from ppim.jit import helper
+from ppim.jit.lanes import LANES
+from ppim.jit.tables import bare
 
 # Fields of a slot.
 SLOT_ADDRESS = 0
@@ -190,21 +191,21 @@ class HostChannel(NamedTuple):
 def host_channel(state, channel):
     """Views of one channel; keep `state` alive."""
     return HostChannel(
-        whole_view(state.rules),
-        whole_view(state.fields),
-        whole_view(state.plan),
+        bare(state.rules),
+        bare(state.fields),
+        bare(state.plan),
         channel_banks(state.banks, channel),
-        row_view(state.clocks, channel),
-        row_view(state.counters, channel),
-        row_view(state.lanes, channel),
-        row_view(state.queue_rows, channel),
-        row_view(state.queue_slots, channel),
-        row_view(state.pool, channel),
-        row_view(state.free, channel),
-        row_view(state.buckets, channel),
-        row_view(state.chain, channel),
-        row_view(state.arrivals, channel),
-        row_view(state.log, channel),
+        bare(state.clocks)[channel],
+        bare(state.counters)[channel],
+        bare(state.lanes)[channel],
+        bare(state.queue_rows)[channel],
+        bare(state.queue_slots)[channel],
+        bare(state.pool)[channel],
+        bare(state.free)[channel],
+        bare(state.buckets)[channel],
+        bare(state.chain)[channel],
+        bare(state.arrivals)[channel],
+        bare(state.log)[channel],
     )
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from ppim.engine.banks import ACT, COLUMN_READ, PRE
 from ppim.engine.codes import NEVER
-from ppim.engine.lanes import population
 from ppim.engine.pim.state import (
     ACTS_AFTER,
     BUS_END,
@@ -20,6 +19,7 @@ from ppim.engine.pim.state import (
     WANTS_OUT,
 )
 from ppim.jit import helper
+from ppim.jit.bits import population
 
 # Columns of `account`: the classes, ...
 BUSY = 0

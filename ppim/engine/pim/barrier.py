@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ppim.engine.pim.board import END, PEAKS, REACHED, has_reached, line_of, store_atomically
+from ppim.engine.pim.board import END, PEAKS, REACHED, has_reached, line_of
 from ppim.engine.pim.limits import BARRIERS, N_LIMITS, add_barrier
 from ppim.engine.pim.state import BARRIER_BATCH, BARRIER_NONE
 from ppim.jit import helper
+from ppim.jit.atomics import store_atomically
 from ppim.program.state import (
     FRONT,
     FRONT_BARRIER,

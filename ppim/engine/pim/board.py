@@ -8,17 +8,12 @@ another needs it.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numba
 import numpy as np
-from numba.core import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from ppim.arrays import aligned_full
 from ppim.jit import helper
-from ppim.tables import Table
+from ppim.jit.atomics import load_atomically, store_atomically, yield_processor
 
 # A line of the board: what one part says of one barrier.
 REACHED = 0  # number of the barrier, counted from 1; written last
@@ -37,49 +32,6 @@ ONE_LEFT = 1  # its job without reaching the barrier
 ALL_GIVEN_UP = 2
 
 SPINS_BEFORE_YIELD = 2000
-
-if numba.config.DISABLE_JIT:
-
-    def store_atomically(table: Any, index: int, value: int) -> None:
-        """Write an element that other threads read, after all that was written before it."""
-        table[index] = value
-
-    def load_atomically(table: Any, index: int) -> int:
-        """Read an element that another thread writes."""
-        return int(table[index])
-
-    def yield_processor() -> int:
-        """Let another thread run."""
-        return 0
-
-else:
-    yield_processor = types.ExternalFunction("sched_yield", types.int32())
-
-    def _place(builder: Any, table: Any, index: Any) -> Any:
-        return builder.gep(builder.extract_value(table, 0), [index])
-
-    @intrinsic
-    def store_atomically(_context, table, index, value):  # noqa: ARG001 - typed by numba
-        """Write an element of a one-dimensional table of int64 that other threads read, after all before it."""
-        if not isinstance(table, Table) or table.ndim != 1:
-            return None
-
-        def codegen(context, builder, _signature, args):
-            builder.store_atomic(args[2], _place(builder, args[0], args[1]), "release", 8)
-            return context.get_dummy_value()
-
-        return types.none(table, types.intp, types.int64), codegen
-
-    @intrinsic
-    def load_atomically(_context, table, index):  # noqa: ARG001 - typed by numba
-        """Read an element of a one-dimensional table of int64 that another thread writes."""
-        if not isinstance(table, Table) or table.ndim != 1:
-            return None
-
-        def codegen(_context, builder, _signature, args):
-            return builder.load_atomic(_place(builder, args[0], args[1]), "acquire", 8)
-
-        return types.int64(table, types.intp), codegen
 
 
 def make_board(parts: int) -> NDArray[np.int64]:

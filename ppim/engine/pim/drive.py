@@ -12,6 +12,7 @@ from ppim.engine.pim.limits import BARRIERS
 from ppim.engine.pim.run import end_status, look_again, run_all
 from ppim.engine.pim.state import GIVEN_UP, GROW, NO_ROOM, REFILL, bare_state
 from ppim.jit import njit
+from ppim.jit.tables import bare
 from ppim.mapping.base import Placement, bare_placement
 from ppim.program.builder.kernels import append_turns
 from ppim.program.builder.recipe import (
@@ -23,7 +24,6 @@ from ppim.program.builder.recipe import (
     bare_recipe,
 )
 from ppim.program.state import bare_rings
-from ppim.tables import bare
 
 # Accesses that are built at once: enough to make it worth it, few enough to stay in a core's cache.
 BLOCK_ACCESSES = 1 << 11

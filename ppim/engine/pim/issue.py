@@ -15,7 +15,6 @@ from ppim.engine.banks import (
     scan,
 )
 from ppim.engine.codes import ACTIVATE, NEVER, NO_COMMAND, NO_ROW, PRECHARGE, READ, REFRESH, WRITE
-from ppim.engine.lanes import count_trailing_zeros
 from ppim.engine.pim.account import BUFFER_HELD, note_arrival, note_command, note_read, note_refresh
 from ppim.engine.pim.bus import bus_free_from, read_out_gate, reserve
 from ppim.engine.pim.complete import finish_at, operand_arrives
@@ -84,6 +83,7 @@ from ppim.engine.pim.state import (
     WINDOW_ROW,
 )
 from ppim.jit import helper
+from ppim.jit.bits import count_trailing_zeros
 from ppim.program.instruction import LOOKUP_SUM, PREFETCH, READ_OUT, SUM_CHANNEL
 from ppim.program.state import DELIVERS, FRONT, FRONT_DELIVER, FRONT_QUEUE, FRONT_READY, NEXT_SLOT, WAKE
 

@@ -48,6 +48,7 @@ from ppim.engine.pim.state import (
     bare_state,
 )
 from ppim.jit import helper, njit
+from ppim.jit.tables import bare
 from ppim.program.instruction import TURN
 from ppim.program.state import (
     FRONT,
@@ -69,7 +70,6 @@ from ppim.program.state import (
     Rings,
     bare_rings,
 )
-from ppim.tables import bare
 
 # Events without a single READ or slot after which something is wrong, unless arithmetic goes on: refreshes
 # alone come one in tREFI, and no latency is longer.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppim.jit import helper
-from ppim.tables import bare, bare_rows
+from ppim.jit.tables import bare, bare_rows
 
 # Columns of a queue entry.
 ENTRY_LANE = 0

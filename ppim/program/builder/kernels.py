@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.jit import helper, njit
+from ppim.jit.tables import bare
 from ppim.mapping.base import Placement, bare_placement
 from ppim.program.builder import sums
 from ppim.program.builder.bags import emit_bag, only_own_matter
@@ -31,7 +32,6 @@ from ppim.program.builder.transfers import emit_transfers
 from ppim.program.builder.turns import begin_turn
 from ppim.program.instruction import NONE
 from ppim.program.state import NEXT_SUM, Rings, bare_rings
-from ppim.tables import bare
 
 
 @njit

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ppim.jit import helper
+from ppim.jit.tables import bare
 from ppim.program.instruction import NONE
 from ppim.program.state import Rings
-from ppim.tables import bare
 
 # When the rows of a prefetched subtable enter the scratchpad.
 PREFETCH_NONE = 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ppim.bits import count_trailing_zeros
 from ppim.jit import helper
+from ppim.jit.bits import count_trailing_zeros
 from ppim.program.builder.chunk import sample_of
 from ppim.program.builder.emit import append
 from ppim.program.builder.recipe import SCRATCH_ORDER, SCRATCH_OWNER, WORD_BITS, number_of_unit

@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ppim.engine.lanes import population
 from ppim.engine.pim.account import (
     BUSY,
     IDLE,
@@ -45,6 +44,7 @@ from ppim.engine.pim.apart.state import (
 from ppim.engine.pim.heap import READY, SIZE
 from ppim.engine.pim.state import ACTS_AFTER, TRANSFERS_WAITING, Parameters
 from ppim.jit import helper
+from ppim.jit.bits import population
 
 WORD_SHIFT = 5
 WORD_CYCLES = 1 << WORD_SHIFT

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppim.jit import helper
-from ppim.tables import bare, bare_rows
+from ppim.jit.tables import bare, bare_rows
 
 # Columns of `channel`: commands of cycles up to this one are issued,
 HORIZON = 0

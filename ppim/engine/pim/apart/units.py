@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ppim.engine.codes import ACTIVATE, NEVER, NO_ROW, PRECHARGE, REFRESH
-from ppim.engine.lanes import count_trailing_zeros
 from ppim.engine.pim.apart.complete import operand_arrives
 from ppim.engine.pim.apart.cycles import (
     paint,
@@ -80,6 +79,7 @@ from ppim.engine.pim.state import (
     REFRESHES as REFRESHES_COUNTED,
 )
 from ppim.jit import helper
+from ppim.jit.bits import count_trailing_zeros
 from ppim.program.instruction import NONE
 
 # What a bank offers, where it is not the place of the entry to be read.

@@ -12,6 +12,10 @@ if numba.config.DISABLE_JIT:
         lowest = int(mask) & -int(mask)
         return lowest.bit_length() - 1
 
+    def population(mask: int) -> int:
+        """Number of set bits of an int64."""
+        return (int(mask) & ((1 << 64) - 1)).bit_count()
+
 else:
     from llvmlite import ir
     from numba.extending import intrinsic
@@ -22,5 +26,14 @@ else:
 
         def codegen(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
             return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+        return types.int64(types.int64), codegen
+
+    @intrinsic
+    def population(_context, mask):  # type: ignore[no-untyped-def]  # noqa: ARG001 - a type
+        """Number of set bits of an int64."""
+
+        def codegen(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
+            return builder.ctpop(args[0])
 
         return types.int64(types.int64), codegen

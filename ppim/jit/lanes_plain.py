@@ -48,15 +48,3 @@ def at_most(value: Block, limit: Block) -> np.int64:
 
 def equal(left: Block, right: Block) -> np.int64:
     return _mask(left == right)
-
-
-def population(mask: int) -> int:
-    return (int(mask) & ((1 << 64) - 1)).bit_count()
-
-
-def row_view(array: NDArray[np.generic], index: int) -> NDArray[np.generic]:
-    return array[index]
-
-
-def whole_view(array: NDArray[np.generic]) -> NDArray[np.generic]:
-    return array.reshape(-1)

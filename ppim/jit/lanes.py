@@ -1,8 +1,7 @@
 # ruff: noqa: ARG001 - the arguments of an intrinsic are types
 """Vector operations over lanes: one lane is one bank, 16 lanes of int32 are one block.
 
-The only file with compiler intrinsics. Each has a plain twin of the same name in `lanes_plain`, which
-also stands in when compilation is off (NUMBA_DISABLE_JIT=1). LLVM's generic vector types are used, so
+Each has a plain twin of the same name in `lanes_plain`, which also stands in when compilation is off (NUMBA_DISABLE_JIT=1). LLVM's generic vector types are used, so
 any processor gets legal code; a block is one register with AVX-512, two with AVX2.
 
 Masks are int64 with bit i for lane i.
@@ -13,25 +12,22 @@ from __future__ import annotations
 import numba
 from numba.core import types
 
-from ppim.bits import count_trailing_zeros
+from ppim.jit.tables import Table
 
 LANES = 16
 LANE_SHIFT = 4
 
 if numba.config.DISABLE_JIT:
-    from ppim.engine.lanes_plain import (
+    from ppim.jit.lanes_plain import (
         at_most,
         equal,
         load,
         lower,
-        population,
         raised,
-        row_view,
         smallest,
         splat,
         store,
         where,
-        whole_view,
     )
 else:
     from llvmlite import ir
@@ -58,8 +54,8 @@ else:
             super().__init__(dmm, fe_type, _VECTOR)
 
     def _pointer(context, builder, array_type, array, index):
-        if isinstance(array_type, types.CPointer):
-            data = array
+        if isinstance(array_type, Table):
+            data = builder.extract_value(array, 0)
         else:
             data = context.make_array(array_type)(context, builder, array).data
         return builder.bitcast(builder.gep(data, [index]), _VECTOR.as_pointer())
@@ -160,57 +156,17 @@ else:
 
         return types.int64(block, block), codegen
 
-    @intrinsic
-    def population(_context, mask):
-        """Number of set bits of an int64."""
-
-        def codegen(_context, builder, _signature, args):
-            return builder.ctpop(args[0])
-
-        return types.int64(types.int64), codegen
-
-    @intrinsic
-    def row_view(_context, array, index):
-        """`array[index]` of a C-ordered two-dimensional array, as a bare pointer to its first element.
-
-        It is indexed like the row itself, from 0, but has no length, checks no bounds and holds no
-        reference: the caller keeps `array` alive. Without compilation it is the row, and indices are
-        checked. Kernels pass some thirty rows from function to function; as array views these cost an
-        eighth of the run time and most of the compile time.
-        """
-
-        def codegen(context, builder, signature, args):
-            whole = context.make_array(signature.args[0])(context, builder, args[0])
-            stride = builder.extract_value(whole.strides, 0)
-            address = builder.add(builder.ptrtoint(whole.data, stride.type), builder.mul(stride, args[1]))
-            return builder.inttoptr(address, whole.data.type)
-
-        return types.CPointer(array.dtype)(array, types.intp), codegen
-
-    @intrinsic
-    def whole_view(_context, array):
-        """A C-ordered array as a bare pointer to its first element, as `row_view`."""
-
-        def codegen(context, builder, signature, args):
-            return context.make_array(signature.args[0])(context, builder, args[0]).data
-
-        return types.CPointer(array.dtype)(array), codegen
-
 
 __all__ = [
     "LANES",
     "LANE_SHIFT",
     "at_most",
-    "count_trailing_zeros",
     "equal",
     "load",
     "lower",
-    "population",
     "raised",
-    "row_view",
     "smallest",
     "splat",
     "store",
     "where",
-    "whole_view",
 ]

@@ -1,0 +1,261 @@
+"""Compiled kernels on disk: a file a kernel and signature, named by all that its code depends on.
+
+numba's own cache looks only at the file that holds a kernel, writes beside the sources where it finds no
+better place, and fails with what it cannot read or write. Here a name stands for one code only, so that
+nothing is ever stale; what is damaged, foreign or in the way counts as not there; and where nothing can be
+kept, kernels are compiled in every run and the user is told once.
+
+The files hold pickles of numba's own. They are read only if nobody else can have written them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import re
+import stat
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+import numpy as np
+from numba.core.caching import _Cache
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+
+from ppim.jit.sources import PACKAGE
+
+FORMAT = b"ppim kernel 1\n"
+SUFFIX = ".nbc"
+UNFINISHED = ".part"
+FORGOTTEN_AFTER = 60 * 24 * 3600  # seconds without use
+ABANDONED_AFTER = 3600  # seconds: no write takes so long
+
+# numba's settings that do not change the code; they differ between machines, shells and terminals.
+_NO_CODE = re.compile(r"CUDA_|.*NUM_THREADS|CACHE_|COLOR_SCHEME|SHOW_HELP|HIGHLIGHT_DUMPS|DEBUG_CACHE")
+
+_complaints: list[str] = []
+
+
+def cache_root() -> Path | None:
+    """Folder of all that is compiled: NUMBA_CACHE_DIR, else `ppim` in the user's cache folder; None without a home."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    if chosen:
+        return Path(chosen).absolute()
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not Path(base).is_absolute():  # the XDG specification: relative paths are to be ignored
+        try:
+            home = Path.home()
+        except RuntimeError:
+            return None
+        if not home.is_absolute():
+            return None
+        base = str(home / ".cache")
+    return Path(base) / PACKAGE
+
+
+def keeps() -> bool:
+    """Whether what this process compiles is kept, as far as it is known."""
+    return not _complaints
+
+
+def _complain(why: str) -> None:
+    if not _complaints:
+        _complaints.append(why)
+        if sys.stderr is not None:
+            sys.stderr.write(f"ppim: warning: compiled kernels are not kept: {why}\n")
+
+
+def _only_ours(status: os.stat_result) -> bool:
+    """Nobody but this user and the system's administrator can have written it."""
+    return status.st_uid in (os.geteuid(), 0) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+@cache
+def _readable(root: Path | None) -> Path | None:
+    """The folder with the files, if it is there and only ours."""
+    if root is None:
+        return None
+    folder = root / "kernels"
+    try:
+        above, status = root.stat(), folder.stat()
+    except OSError:
+        return None
+    open_above = above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX
+    if not stat.S_ISDIR(status.st_mode) or (_only_ours(status) and not open_above):
+        return folder
+    _complain(
+        f"others may write {root if open_above else folder}; take that right away (chmod go-w) "
+        "or set NUMBA_CACHE_DIR to a folder of your own"
+    )
+    return None
+
+
+def _writable(root: Path | None) -> Path | None:
+    """The folder with the files, made if need be."""
+    if root is None:
+        _complain("this user has no home folder; set NUMBA_CACHE_DIR to a folder that can be written")
+        return None
+    if _readable(root) is None:
+        (root / "kernels").mkdir(mode=0o755, parents=True, exist_ok=True)
+        _readable.cache_clear()
+    return _readable(root)
+
+
+def read(path: Path, key: bytes) -> bytes | None:
+    """What `write` has written under this key; None for anything else that is there."""
+    header_size = len(FORMAT) + 8 + 32
+    try:
+        # No link is followed, and a pipe does not block.
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode) or not _only_ours(status):
+            return None
+        with os.fdopen(os.dup(file), "rb") as stream:
+            header = stream.read(header_size)
+            size, digest = int.from_bytes(header[len(FORMAT) : -32], "big"), header[-32:]
+            if not header.startswith(FORMAT) or header_size + size != status.st_size:
+                return None
+            payload = stream.read()
+    except OSError:
+        return None
+    finally:
+        os.close(file)
+    return payload if hashlib.sha256(key + payload).digest() == digest else None
+
+
+def write(path: Path, key: bytes, payload: bytes) -> None:
+    """Put a file in its place as a whole.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; what was there is still there.
+    """
+    file, temporary = tempfile.mkstemp(suffix=UNFINISHED, dir=path.parent)
+    try:
+        with os.fdopen(file, "wb") as stream:
+            stream.write(FORMAT + len(payload).to_bytes(8, "big"))
+            stream.write(hashlib.sha256(key + payload).digest())
+            stream.write(payload)
+            os.fchmod(file, 0o644)
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def tidy(folder: Path) -> None:
+    """Remove what killed runs have left, and kernels that nobody has used for long."""
+    now = time.time()
+    for suffix, age in ((UNFINISHED, ABANDONED_AFTER), (SUFFIX, FORGOTTEN_AFTER)):
+        for file in folder.glob(f"*{suffix}"):
+            with suppress(OSError):  # another run was faster, or it is not ours to remove
+                if now - file.lstat().st_mtime > age:
+                    file.unlink()
+
+
+def _environment(codegen: Any) -> list[object]:
+    """All but sources and signature that compiled code depends on."""
+    config = numba.core.config
+    return [
+        FORMAT,
+        numba.__version__,
+        llvmlite.__version__,
+        np.__version__,
+        sys.implementation.cache_tag,
+        sys.version,
+        codegen.magic_tuple(),  # system, processor and its features
+        [
+            (name, str(getattr(config, name)))
+            for name in dir(config)
+            if name.isupper() and not _NO_CODE.match(name)
+        ],
+    ]
+
+
+class KernelCache(_Cache):
+    """numba's cache of one function.
+
+    Parameters
+    ----------
+    function : function
+    sources : bytes
+        Hash of all that it is compiled from.
+    options : dict
+        With which it is compiled.
+    """
+
+    def __init__(self, function: Any, sources: bytes, options: dict[str, Any]) -> None:
+        self._name = f"{function.__module__}.{function.__qualname__}"
+        code = function.__code__
+        self._code = [sources, self._name, code.co_firstlineno, code.co_code, sorted(options.items())]
+        self._cells = function.__closure__ or ()
+
+    @property
+    def cache_path(self) -> str:
+        return str(cache_root())
+
+    def _place(self, folder: Path, signature: Any, codegen: Any) -> tuple[Path, bytes]:
+        """The file of a signature, and its key."""
+        cells = dumps(tuple(cell.cell_contents for cell in self._cells))
+        parts = [*self._code, cells, str(signature), *_environment(codegen)]
+        key = hashlib.sha256(repr(parts).encode()).digest()
+        name = re.sub(r"[^\w.]", "", self._name)[-80:]
+        return folder / f"{name}-{key.hex()[:24]}{SUFFIX}", key
+
+    def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
+        """The compiled function of a signature, or None."""
+        target_context.refresh()
+        folder = _readable(cache_root())
+        if folder is None:
+            return None
+        path, key = self._place(folder, sig, target_context.codegen())
+        payload = read(path, key)
+        if payload is None:
+            return None
+        try:
+            compiled = CompileResult._rebuild(target_context, *pickle.loads(payload))
+        except Exception:  # noqa: BLE001 - whatever it is, compiling anew mends it
+            return None
+        with suppress(OSError):  # read only
+            os.utime(path)
+        return compiled
+
+    def save_overload(self, sig: Any, data: CompileResult) -> None:
+        """Keep the compiled function of a signature."""
+        if _complaints or data.library.has_dynamic_globals or any(not part.can_cache for part in data.lifted):
+            return
+        root = cache_root()
+        try:
+            folder = _writable(root)
+            if folder is not None:
+                path, key = self._place(folder, sig, data.codegen)
+                tidy(folder)
+                write(path, key, dumps(data._reduce()))
+        except OSError as error:
+            _complain(
+                f"{error.filename or root}: {error.strerror}; "
+                "mend it, or set NUMBA_CACHE_DIR to a folder that can be written"
+            )
+
+    def enable(self) -> None:
+        """Nothing: numba asks for it."""
+
+    def disable(self) -> None:
+        """Nothing: numba asks for it."""
+
+    def flush(self) -> None:
+        """Nothing: numba asks for it."""

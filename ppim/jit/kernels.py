@@ -1,0 +1,49 @@
+"""The one `njit`, and `helper` for what only kernels call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+from numba.core.types import unliteral
+
+from ppim.jit.kernel_cache import KernelCache
+from ppim.jit.sources import sources_digest
+
+
+def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """`numba.njit` that keeps what it compiles on disk and never serves it stale (`kernel_cache`).
+
+    Options are numba's; `nogil=True` is the default. Kept is nothing with `cache=False`, nor what stands in no file.
+    """
+    if function is None:
+        return lambda decorated: njit(decorated, **options)
+    settings = {"nogil": True, **options}
+    keep = settings.pop("cache", True)
+    kernel = numba.njit(**settings)(function)
+    sources = None if numba.config.DISABLE_JIT or not keep else sources_digest(function)
+    if sources is not None:
+        kernel._cache = KernelCache(function, sources, settings)
+    return kernel
+
+
+def helper(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """`numba.njit` for functions that only kernels call: compiled into them, with no entry for Python.
+
+    Leaving out the entries saves a third of the compile time. numba would compile a helper anew for each
+    constant that it is called with, which takes a sixth of the rest; here constants are numbers like others
+    (LLVM still knows them where it inlines).
+    """
+    if function is None:
+        return lambda decorated: helper(decorated, **options)
+    settings = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, **options}
+    compiled = numba.njit(**settings)(function)
+    if not numba.config.DISABLE_JIT:
+        resolve = compiled.get_call_template
+
+        def resolve_without_constants(args: Any, kws: Any) -> Any:
+            return resolve(tuple(map(unliteral, args)), {name: unliteral(kind) for name, kind in kws.items()})
+
+        compiled.get_call_template = resolve_without_constants
+    return compiled
