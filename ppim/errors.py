@@ -18,6 +18,10 @@ class InputError(PpimError):
     exit_code = 2
 
 
+class OutputError(PpimError):
+    """An output that could not be written to its end: a full disk, a folder that went away (exit status 1)."""
+
+
 class UnknownNameError(InputError):
     """A name that is not among the known ones; the message offers near matches, else all (or where they are)."""
 

@@ -1,63 +1,246 @@
-"""Outputs appear under their final name whole, or not at all."""
+"""Outputs appear under their final name whole, or not at all; no output takes the place of an input.
+
+What a name stands for decides how it is written. A regular file, or none yet, is replaced in one step, behind a
+symbolic link its target. A device, a pipe or an open file of this process (`/dev/null`, a FIFO, `/dev/stdout`)
+is written through: it gets the whole output once that is complete.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from ppim import interrupt
-from ppim.errors import InputError
+from ppim.errors import InputError, OutputError
+
+try:
+    import fcntl
+except ImportError:  # no file locks on this system: leftovers stay
+    fcntl = None  # type: ignore[assignment]
+
+STDOUT = Path("-")
+_MAX_LINKS = 40  # as Linux follows
+_NAME_BYTES = 100  # of the output's name in its temporary name, so that this is never too long
+_SUFFIX = ".part"
+_OPEN_FILES = ("/proc/self/fd", "/dev/fd")
+_PLACE_IS_BAD = {
+    errno.ENOSPC: "the disk is full; free some space, or write to another disk",
+    errno.EDQUOT: "the disk quota is used up; free some space, or write to another disk",
+    errno.EFBIG: "the file would be larger than the limit on files (`ulimit -f`); raise it",
+    errno.EROFS: "the disk is read-only; write to another one",
+    errno.EIO: "the disk reports an error; write to another one",
+}
 
 
 def keep_inputs(inputs: Iterable[Path], *outputs: Path | None) -> None:
-    """Refuse an output that would take the place of an input or of another output; None is no output.
+    """Refuse an output that would take the place of an input or of another output; None and `-` are no outputs.
+
+    Two names of one file are one file, whether by symbolic or by hard links.
 
     Raises
     ------
     InputError
         Such an output.
     """
-    taken = {path.resolve(): "an input" for path in inputs}
+    taken = {identity: "an input" for path in inputs if (identity := _identity(path)) is not None}
     for path in outputs:
-        if path is None:
+        if path is None or path == STDOUT or (identity := _identity(path)) is None:
             continue
-        if path.resolve() in taken:
-            raise InputError(f"{path}: is {taken[path.resolve()]} too; give each output a file of its own")
-        taken[path.resolve()] = "another output"
+        if identity in taken:
+            raise InputError(f"{path}: is {taken[identity]} too; give each output a file of its own")
+        taken[identity] = "another output"
+
+
+def _identity(path: Path) -> tuple[int, int] | str | None:
+    """What tells one file from another, whatever its names; None where writing takes nobody's place."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return os.path.realpath(path)
+    if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode):
+        return found.st_dev, found.st_ino
+    return None
 
 
 @contextmanager
 def atomic_path(final: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `final`, renamed to it when the block ends well.
+    """Yield a temporary path, whose content becomes that of `final` when the block ends well.
 
-    On any exception, Ctrl-C included, the temporary file is removed and `final` is untouched.
+    A regular file is replaced by it in one step; what is written through gets its content. On any exception,
+    Ctrl-C included, the temporary file is removed and `final` is untouched.
 
     Raises
     ------
     InputError
-        If the folder of `final` does not exist or cannot be written.
+        If the folder of `final` does not exist or cannot be written, or `final` is nothing that can be written.
+    OutputError
+        If the disk fills up, or the place of `final` goes away meanwhile.
     """
     final = Path(final)
-    if not final.parent.is_dir():
-        raise InputError(f"{final.parent}: no such folder for the output {final.name}; create it first")
-    if final.is_dir():
-        raise InputError(f"{final}: is a folder; give the name of a file")
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent)
-    except OSError as error:
-        raise InputError(f"{final}: cannot write there ({error.strerror})") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    descriptor = _open_file_behind(final)
+    if descriptor is None and not _is_written_through(final):
+        with _replacing(final) as temporary:
+            yield temporary
+        return
+    with _beside(Path(tempfile.gettempdir()), "ppim", final) as temporary:
         yield temporary
-        # mkstemp makes files private; an output has the permissions any new file would have.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
         interrupt.check()
-        temporary.replace(final)
+        with naming_failure(final), temporary.open("rb") as content, _through(final, descriptor) as stream:
+            shutil.copyfileobj(content, stream)
+
+
+@contextmanager
+def _replacing(final: Path) -> Iterator[Path]:
+    target = Path(os.path.realpath(final))
+    if not target.parent.is_dir():
+        place = target if final.is_symlink() else final
+        raise InputError(f"{place.parent}: no such folder for the output {place.name}; create it first")
+    with _beside(target.parent, target.name, final) as temporary:
+        yield temporary
+        interrupt.check()
+        _take_place(temporary, target, final)
+
+
+@contextmanager
+def _beside(folder: Path, name: str, final: Path) -> Iterator[Path]:
+    """A temporary file in a folder, locked while it is ours, so that the next run can tell a dead run's."""
+    shown = os.fsdecode(os.fsencode(name)[:_NAME_BYTES])
+    _remove_leftovers(folder, shown)
+    handle, temporary = _make(folder, shown, final)
+    try:
+        with naming_failure(final if folder == Path(os.path.realpath(final)).parent else folder):
+            yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _make(folder: Path, name: str, final: Path) -> tuple[int, Path]:
+    while True:
+        try:
+            handle, path = tempfile.mkstemp(prefix=f".{name}.", suffix=_SUFFIX, dir=folder)
+        except OSError as error:
+            where = f" in {folder}" if folder != final.parent else ""
+            raise InputError(f"{final}: cannot write there{where} ({error.strerror})") from error
+        _lock(handle)
+        if os.fstat(handle).st_nlink:
+            return handle, Path(path)
+        os.close(handle)  # another run took it for a leftover before it was locked
+
+
+def _lock(handle: int) -> bool:
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _remove_leftovers(folder: Path, name: str) -> None:
+    """Remove temporary files of this output that no run holds any more: a killed one could not."""
+    begins = f".{name}."
+    with contextlib.suppress(OSError):
+        for part in folder.iterdir():
+            if part.name.startswith(begins) and part.suffix == _SUFFIX:
+                _remove_unlocked(part)
+
+
+def _remove_unlocked(part: Path) -> None:
+    with contextlib.suppress(OSError):
+        handle = os.open(part, os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            if _lock(handle):
+                part.unlink()
+        finally:
+            os.close(handle)
+
+
+def _is_written_through(final: Path) -> bool:
+    """Whether `final` is there and no regular file, so that its content cannot be replaced by renaming.
+
+    Raises
+    ------
+    InputError
+        A folder, a socket, a disk, or a name that cannot be looked up.
+    """
+    try:
+        mode = final.stat().st_mode
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"{final}: cannot write there ({reason})") from error
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{final}: is a folder; give the name of a file")
+    if stat.S_ISSOCK(mode) or stat.S_ISBLK(mode):
+        kind = "a socket" if stat.S_ISSOCK(mode) else "a disk"
+        raise InputError(f"{final}: is {kind}, which is not written; give the name of a file")
+    return not stat.S_ISREG(mode)
+
+
+def _open_file_behind(final: Path) -> int | None:
+    """The file descriptor that a name such as `/dev/stdout` or `/dev/fd/3` stands for; None for other names."""
+    folders = {os.path.realpath(folder) for folder in _OPEN_FILES}
+    path = final.absolute()
+    for _ in range(_MAX_LINKS):
+        name = path.name
+        if name.isascii() and name.isdigit() and os.path.realpath(path.parent) in folders:
+            if not _is_open(int(name)):
+                raise InputError(f"{final}: is no open file; give the name of a file")
+            return int(name)
+        try:
+            path = path.parent / path.readlink()
+        except (OSError, ValueError):
+            return None
+    return None
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def _through(final: Path, descriptor: int | None) -> IO[bytes]:
+    if descriptor is None:
+        return final.open("wb")
+    # A copy: opened anew, a redirected file would lose what others have written to it.
+    return os.fdopen(os.dup(descriptor), "wb")
+
+
+@contextmanager
+def naming_failure(place: Path) -> Iterator[None]:
+    """In this block `place` is written: a full or broken disk is one line; other failures are others' to tell."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _PLACE_IS_BAD:
+            raise
+        raise OutputError(f"{place}: cannot be written: {_PLACE_IS_BAD[error.errno]}") from error
+
+
+def _take_place(temporary: Path, target: Path, final: Path) -> None:
+    # mkstemp makes files private; an output has the permissions any new file would have.
+    mask = os.umask(0)
+    os.umask(mask)
+    try:
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(target)
+    except OSError as error:
+        if error.errno in _PLACE_IS_BAD:
+            raise
+        raise OutputError(
+            f"{final}: cannot be written: its place has changed during the run ({error.strerror}); run again"
+        ) from error

@@ -76,6 +76,18 @@ def main(arguments: list[str] | None = None) -> Any:
     except MemoryError as error:
         click.echo(f"ppim: {error or 'out of memory'}; give smaller caches, queues or batches", err=True)
         sys.exit(InputError.exit_code)
+    except BrokenPipeError:
+        _end_of_pipe()
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"ppim: {where}{error.strerror or error}; nothing was written", err=True)
+        sys.exit(PpimError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("ppim: interrupted", err=True)
         sys.exit(interrupt.INTERRUPTED)
+
+
+def _end_of_pipe() -> None:
+    """Whoever read our output has left; Python's own flush at the end must not complain of it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(PpimError.exit_code)

@@ -10,7 +10,7 @@ import click
 from ppim.errors import InputError
 
 if TYPE_CHECKING:
-    from ppim.datasets.base import Source
+    from ppim.datasets.base import Dataset, Source
     from ppim.datasets.rows import RowMap
     from ppim.trace.generate import Recipe
     from ppim.trace.schema import PoolingMeta
@@ -105,15 +105,19 @@ def command(dataset: tuple[str, ...], output: Path, **options: Any) -> None:
             shutil.copyfileobj(stream, sys.stdout.buffer)
 
 
-def _generate(dataset: tuple[str, ...], output: Path, options: dict[str, Any]) -> None:
+def _generate(words: tuple[str, ...], output: Path, options: dict[str, Any]) -> None:
+    from dataclasses import asdict
+
     from ppim.files import atomic_path, keep_inputs
     from ppim.jit import compile_notice
     from ppim.trace.generate import generate
 
-    keep_inputs([Path(part) for part in dataset], output)
+    keep_inputs([Path(word) for word in words if words != (SYNTHETIC,)], output)
     with atomic_path(output) as temporary, compile_notice("gen-trace"):
-        name, paths = _dataset(dataset, options["dataset_name"])
-        source, paths, dataset_options = _open(name, paths, options)
+        name, paths = _dataset(words, options["dataset_name"])
+        source, paths, dataset = _open(name, paths, options)
+        keep_inputs([*paths, *dataset.other_inputs()], output)
+        dataset_options = asdict(dataset)  # type: ignore[call-overload]
         sharing = _sharing(options)
         recipe = _recipe(source, name, options)
         describe = {
@@ -178,16 +182,14 @@ def _dataset(words: tuple[str, ...], name: str | None) -> tuple[str, list[Path]]
     return name, paths
 
 
-def _open(name: str, paths: list[Path], options: dict[str, Any]) -> tuple[Source, list[Path], dict[str, Any]]:
-    """The source, its paths in the order they are read, and the dataset's options."""
-    from dataclasses import asdict
-
+def _open(name: str, paths: list[Path], options: dict[str, Any]) -> tuple[Source, list[Path], Dataset]:
+    """The source, its paths in the order they are read, and the dataset with its options."""
     from ppim.datasets.base import ReadOptions, make_dataset
 
     dataset = make_dataset(name, _pairs(options["dataset_option"], "--dataset-option"))
     paths = dataset.order(paths)
     read = ReadOptions(options["max_samples"], options["on_error"], seed=options["seed"])
-    return dataset.open(paths, read), paths, asdict(dataset)  # type: ignore[call-overload]
+    return dataset.open(paths, read), paths, dataset
 
 
 def _sharing(options: dict[str, Any]) -> WeightSharing:

@@ -27,10 +27,13 @@ def command(trace: Path, output: Path | None, plot: Path | None) -> None:
     """
     if output is None and plot is None:
         raise InputError("nothing to write; give -o FILE.csv, --plot FIGURE or both")
+    from ppim.files import keep_inputs
     from ppim.jit import compile_notice
     from ppim.progress import progress_bar
     from ppim.trace.profile import access_profile
     from ppim.trace.reader import TraceReader
+
+    keep_inputs([trace], output, plot)
 
     with (
         compile_notice("profile"),

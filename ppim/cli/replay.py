@@ -97,10 +97,8 @@ def command(
         ppim replay program.txt --system proactivepim-paper -o stats.csv
     """
     from ppim.config import parse_settings
-    from ppim.files import keep_inputs
     from ppim.requests.read import find_format
 
-    keep_inputs([requests], output)
     variant = find_format(requests, format_name)
     if variant is not None and variant.is_program:
         from ppim.stats.program_run import replay_program_file
@@ -115,9 +113,10 @@ def command(
     if system_name is not None:
         raise InputError(f"--system: for PIM programs, but {requests} has plain requests; use --device")
 
-    from ppim.dram.load import load_device
+    from ppim.dram.load import device_file, load_device
     from ppim.stats.replay_run import ReplayOptions, replay_file
 
+    described_by = device_file(device or DEFAULT_DEVICE)
     replay_file(
         requests,
         load_device(device or DEFAULT_DEVICE, parse_settings(settings)),
@@ -128,6 +127,7 @@ def command(
             trace_folder=trace_folder,
             inject=inject,
             merging=not no_merge,
+            inputs=() if described_by is None else (described_by,),
         ),
     )
 

@@ -49,6 +49,9 @@ def _layout(path: Path) -> TextLayout:
     missing = [name for name in TABLES if name not in names]
     if missing:
         raise InputError(f"{path}:1: the header lacks column {missing[0]!r}; is this an Avazu file?")
+    twice = [name for name in TABLES if names.count(name) > 1]
+    if twice:
+        raise InputError(f"{path}:1: the header has column {twice[0]!r} twice; rename one")
     return TextLayout(
         names=tuple(names),
         kinds=tuple(TABLES[name][1] if name in TABLES else Kind.SKIP for name in names),

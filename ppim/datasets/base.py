@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from ppim import config
+from ppim.datasets.streams import check_text
 from ppim.errors import InputError
 from ppim.registry import Registry
 
@@ -38,10 +39,15 @@ class SampleChunk(NamedTuple):
 
 @dataclass(frozen=True)
 class TableSpec:
-    """A categorical column: its name and the rows of its table, None where the dataset does not say."""
+    """A categorical column: its name and the rows of its table, None where the dataset does not say.
+
+    `exact`: values are row numbers, each below `rows` (or equal to it, where none is 0), so that fewer rows would
+    make one row of different things.
+    """
 
     name: str
     rows: int | None
+    exact: bool = False
 
 
 @dataclass
@@ -93,6 +99,8 @@ class Dataset(ABC):
     """A kind of dataset. Subclasses are frozen dataclasses of the options that only they have."""
 
     needs_path: ClassVar[bool] = True
+    is_general: ClassVar[bool] = False
+    """Whether it reads what many formats look like, so that any other that recognises a file goes before it."""
     summary: ClassVar[str]
     """One line for listings."""
 
@@ -104,6 +112,10 @@ class Dataset(ABC):
     def order(self, paths: Sequence[Path]) -> list[Path]:
         """The order in which to read the files; as given unless their names say otherwise."""
         return list(paths)
+
+    def other_inputs(self) -> list[Path]:
+        """Files that an option of the dataset names, beside its own."""
+        return []
 
     @abstractmethod
     def open(self, paths: Sequence[Path], options: ReadOptions) -> Source:
@@ -127,6 +139,10 @@ def recognise(path: Path, head: bytes) -> str:
         If none, or more than one, recognises it.
     """
     names = [name for name in DATASETS.names() if DATASETS.get(name).recognises(path, head)]
+    if len(names) > 1:
+        names = [name for name in names if not DATASETS.get(name).is_general] or names
+    if not names and any(head.startswith(mark) for mark in (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
+        check_text(path, head)
     if len(names) == 1:
         return names[0]
     known = ", ".join(names or DATASETS.names())

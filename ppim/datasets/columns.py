@@ -94,7 +94,16 @@ def _choose(columns: Sequence[str], names: Sequence[str], path: Path) -> tuple[s
     for name in columns:
         if name not in names:
             raise InputError(f"{path}: {UnknownNameError('column', name, names)}")
-    return tuple(columns) or tuple(names)
+    chosen = tuple(columns) or tuple(names)
+    for name in chosen:
+        if names.count(name) > 1:
+            raise InputError(
+                f"{path}: column {name!r} is there {names.count(name)} times; rename one, or add a first line of "
+                "names where there is none"
+            )
+        if chosen.count(name) > 1:
+            raise InputError(f"{path}: column {name!r} is chosen twice; name each once")
+    return chosen
 
 
 def _open_parquet(path: Path) -> pq.ParquetFile:

@@ -85,5 +85,8 @@ class DlrmNpz(Dataset):
             name in head[:60] for name in (b"X_cat.npy", b"X_int.npy")
         )
 
+    def other_inputs(self) -> list[Path]:
+        return [Path(self.counts)] if self.counts else []
+
     def open(self, paths: Sequence[Path], options: ReadOptions) -> DlrmNpzSource:
         return DlrmNpzSource(paths, options, self.counts)

@@ -40,6 +40,7 @@ class Status(IntEnum):
     TOO_MANY = 3
     TOO_FEW = 4
     CUT_OFF = 5
+    SHIFTED = 6
 
 
 class Stop(NamedTuple):
@@ -66,6 +67,7 @@ _SKIP, _INTEGER, _HEX, _DECIMAL = int(Kind.SKIP), int(Kind.INTEGER), int(Kind.HE
 _NUMBER = int(Kind.NUMBER)
 _NEED_MORE, _FULL, _BAD_FIELD = int(Status.NEED_MORE), int(Status.FULL), int(Status.BAD_FIELD)
 _TOO_MANY, _TOO_FEW, _CUT_OFF = int(Status.TOO_MANY), int(Status.TOO_FEW), int(Status.CUT_OFF)
+_SHIFTED = int(Status.SHIFTED)
 _NEWLINE, _RETURN, _MINUS, _QUOTE, _ZERO = 10, 13, 45, 34, 48
 _NO_QUOTE = -1
 _DIGIT_ZERO, _DIGITS = np.uint8(_ZERO), np.uint8(10)
@@ -108,7 +110,8 @@ def _read_hex(text, n, at):  # type: ignore[no-untyped-def]
             break
         value = (value << _FOUR) | digit
         at += 1
-    return value, at, at - first <= MAX_HEX_DIGITS
+    # The greatest number stands for a missing value.
+    return value, at, at - first <= MAX_HEX_DIGITS and value != MISSING
 
 
 @njit(cache=False, inline="always")
@@ -170,6 +173,24 @@ def _skip_field(text, n, at, delimiter):  # type: ignore[no-untyped-def]
     while at < n and text[at] != delimiter and text[at] != _NEWLINE:
         at += 1
     return at
+
+
+@njit(cache=False)
+def _is_shifted(text, at, delimiter, kinds, digits):  # type: ignore[no-untyped-def]
+    """Whether, in the line from `at` on, the field before the first hexadecimal one is a whole hexadecimal one.
+
+    So it is where the line's first field is missing.
+    """
+    field = 0
+    while field + 1 < kinds.size and kinds[field + 1] != _HEX:
+        while text[at] != delimiter:
+            at += 1
+        at += 1
+        field += 1
+    first = at
+    while text[at] != delimiter:
+        at += 1
+    return field + 1 < kinds.size and at - first == digits
 
 
 @njit
@@ -250,11 +271,10 @@ def parse_rows(text, at, last_block, delimiter, quote, kinds, slots, min_fields,
                     value, at, good = _read_decimal(text, n, at)
                 else:
                     value, at, good = _read_text(text, n, at, delimiter)
-                if at < n and text[at] == _RETURN and at + 1 == n and not last_block:
-                    return Stop(_NEED_MORE, row, start, lines, field, first)
                 if not good or not _ends(text, n, at, delimiter):
                     return Stop(_BAD_FIELD, row, start, lines, field, first)
-            if at >= n and not last_block:
+            if not last_block and (at >= n or (text[at] == _RETURN and at + 1 == n)):
+                # What follows says whether the field, and with a carriage return the line, ends here.
                 return Stop(_NEED_MORE, row, start, lines, field, first)
             if kind == _NUMBER and at == first:
                 return Stop(_BAD_FIELD, row, start, lines, field, first)
@@ -268,6 +288,12 @@ def parse_rows(text, at, last_block, delimiter, quote, kinds, slots, min_fields,
         unsure = at - first < full_digits if kind == _HEX else field + 1 < kinds.size
         if at >= n and full_digits > 0 and at > first and unsure:
             return Stop(_CUT_OFF, row, start, lines, field, first)
+        if (
+            full_digits > 0
+            and field + 2 == kinds.size
+            and _is_shifted(text, start, delimiter, kinds, full_digits)
+        ):
+            return Stop(_SHIFTED, row, start, lines, field, first)
         if field + 1 < min_fields:
             return Stop(_TOO_FEW, row, start, lines, field, first)
         for rest in range(field + 1, kinds.size):
@@ -275,6 +301,6 @@ def parse_rows(text, at, last_block, delimiter, quote, kinds, slots, min_fields,
                 values[slots[rest], row] = MISSING
         if at < n and text[at] == _RETURN:
             at += 1
-        at += 1
+        at = min(at + 1, n)
         lines += 1
         row += 1

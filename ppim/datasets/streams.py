@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 import zlib
@@ -16,6 +17,30 @@ from ppim.errors import InputError
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
+_BOM = b"\xef\xbb\xbf"
+# Longest first: the mark of UTF-32 begins with that of UTF-16.
+_OTHER_MARKS = {
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+_BINARY = {
+    b"\x93NUMPY": "a .npy array",
+    b"PK\x03\x04": "a zip archive, such as .npz, .pt or .xlsx",
+    b"PAR1": "a Parquet file",
+    b"ORC": "an ORC file",
+    b"Obj\x01": "an Avro file",
+    b"ARROW1": "an Arrow file",
+    b"\x89HDF": "an HDF5 file",
+    b"SQLite format 3": "an SQLite database",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ": "an xz file",
+    b"\x80\x02": "a pickle",
+    b"\x80\x04": "a pickle",
+    b"\x80\x05": "a pickle",
+}
+_LONGEST_HEADER = 1 << 24
 _HASHED_BYTES = 1 << 20
 _HEAD_BYTES = 1 << 16
 
@@ -91,10 +116,73 @@ def read_head(path: Path, n_bytes: int = _HEAD_BYTES) -> bytes:
         stream.close()
 
 
+def check_text(path: Path, head: bytes) -> None:
+    """Refuse the beginning of what is no UTF-8 text; `head` may be of any length.
+
+    Raises
+    ------
+    InputError
+        UTF-16 or UTF-32, by the byte order mark or by NULs, or a known kind of binary file.
+    """
+    for mark, name in _OTHER_MARKS.items():
+        if head.startswith(mark):
+            raise InputError(f"{path}: is {name} text; {_convert(path, name)}")
+    for magic, what in _BINARY.items():
+        if head.startswith(magic):
+            raise InputError(f"{path}: is {what}, not text; name its format with --dataset")
+    if b"\0" in head:
+        raise InputError(
+            f"{path}: has NUL bytes, so it is no text, or UTF-16 text; if so, {_convert(path, 'UTF-16')}"
+        )
+
+
+def _convert(path: Path, encoding: str) -> str:
+    return f"convert it with `iconv -f {encoding} -t UTF-8 {path.name} > utf8-{path.name}`"
+
+
 def header_line(path: Path) -> str:
-    """The first line of the content, without byte order mark and line end."""
-    line = read_head(path).removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0]
-    return line.decode("utf-8", "replace").rstrip("\r")
+    """The first line of a text file, without byte order mark and line end.
+
+    Raises
+    ------
+    InputError
+        What is no UTF-8 text, or has no line end of today's.
+    """
+    stream = ByteStream(path)
+    head = b""
+    try:
+        while b"\n" not in head and len(head) < _LONGEST_HEADER and (more := stream.read(_HEAD_BYTES)):
+            head += more
+    finally:
+        stream.close()
+    check_text(path, head[:_HEAD_BYTES])
+    line = head.removeprefix(_BOM).split(b"\n", 1)[0].removesuffix(b"\r")
+    if len(line) >= _LONGEST_HEADER:
+        raise InputError(
+            f"{path}:1: a first line of more than {_LONGEST_HEADER >> 20} MiB; is this a text file?"
+        )
+    if b"\r" in line:
+        raise InputError(
+            f"{path}:1: lines end with a carriage return alone; convert them, for example with `tr '\\r' '\\n'`"
+        )
+    return line.decode("utf-8", "replace")
+
+
+def split_header(path: Path, line: str, delimiter: str) -> tuple[str, ...]:
+    """Names of the columns of a header line, which may be quoted.
+
+    Raises
+    ------
+    InputError
+        A quote that does not end in the line.
+    """
+    try:
+        (names,) = csv.reader([line], delimiter=delimiter, strict=True)
+    except (csv.Error, ValueError) as error:
+        raise InputError(
+            f'{path}:1: the header cannot be read ({error}); quote a name as "a name"'
+        ) from error
+    return tuple(name.strip() for name in names)
 
 
 def fingerprint(paths: Sequence[Path]) -> str:

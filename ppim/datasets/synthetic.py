@@ -115,6 +115,9 @@ class Synthetic(Dataset):
         if (self.popularity == "histogram") != bool(self.histogram):
             raise ValueError("popularity histogram and a histogram file go together")
 
+    def other_inputs(self) -> list[Path]:
+        return [Path(self.histogram)] if self.histogram else []
+
     def open(self, paths: Sequence[Path], options: ReadOptions) -> SyntheticSource:  # noqa: ARG002
         criteo = config.build(CriteoTables, config.read_toml(_CRITEO), _CRITEO.name).table
         if self.popularity == "criteo":

@@ -10,10 +10,11 @@ import numpy as np
 
 from ppim.datasets.base import Progress, ReadOptions
 from ppim.datasets.fields import Kind, Status, Stop, parse_rows
-from ppim.datasets.streams import ByteStream
+from ppim.datasets.streams import ByteStream, check_text
 from ppim.errors import InputError
 
 _BOM = b"\xef\xbb\xbf"
+_NUL = b"\0"
 _CHUNK_ROWS = 1 << 12  # small enough that parsed values stay in the processor's cache
 _MAX_LINE_BYTES = 64 << 20
 _SHOWN_CHARACTERS = 40
@@ -48,6 +49,10 @@ class TextLayout:
     header: str = "none"
     full_digits: int = 0
 
+    def __post_init__(self) -> None:
+        if len(set(self.kept)) < len(self.kept):
+            raise ValueError("a field is kept twice, so that a table would be left without values")
+
     def slots(self) -> np.ndarray:
         """Row of the value array for each field, -1 for those that are not kept."""
         slots = np.full(len(self.names), -1, dtype=np.int64)
@@ -68,6 +73,7 @@ class _Block:
         self.last = False
         while self._filled < len(_BOM) and not self.last:
             self.more()
+        check_text(stream.path, self.text.tobytes())
         if self.starts_with(_BOM):
             self.at = len(_BOM)
 
@@ -95,6 +101,8 @@ class _Block:
         self._stream.where = f"{self._stream.path}:{self.line}"
         fresh = self._stream.readinto(target.data[rest : rest + self._n_bytes])
         self.last = not fresh
+        if _NUL in target.data[rest : rest + fresh].tobytes():
+            check_text(self._stream.path, _NUL)
         self._filled = rest + fresh
         self.at = 0
 
@@ -110,9 +118,14 @@ class _Block:
 
 
 def read_values(
-    paths: Sequence[Path], layout: TextLayout, options: ReadOptions, progress: Progress
+    paths: Sequence[Path],
+    layouts: TextLayout | Sequence[TextLayout],
+    options: ReadOptions,
+    progress: Progress,
 ) -> Iterator[np.ndarray]:
     """Yield the kept fields of all files as arrays of uint64, shape (fields kept, rows).
+
+    `layouts` has one for each file, or is that of all of them.
 
     Raises
     ------
@@ -121,7 +134,9 @@ def read_values(
     """
     done_bytes = 0
     left = options.max_samples
-    for path in paths:
+    if isinstance(layouts, TextLayout):
+        layouts = [layouts] * len(paths)
+    for path, layout in zip(paths, layouts, strict=True):
         stream = ByteStream(path)
         try:
             for values in _read_file(stream, layout, options, progress, left):
@@ -196,6 +211,11 @@ def _describe(path: Path, layout: TextLayout, block: _Block, stop: Stop) -> str:
     where = f"{path}:{block.line}"
     if stop.status == Status.TOO_MANY:
         return f"{where}: more than the {len(layout.names)} fields of this format"
+    if stop.status == Status.SHIFTED:
+        return (
+            f"{where}: {stop.field + 1} fields, and {layout.names[layout.kinds.index(Kind.HEX) - 1]} is a whole category: "
+            "the first field, the label, is missing"
+        )
     if stop.status == Status.TOO_FEW:
         return f"{where}: {stop.field + 1} fields, at least {layout.min_fields} are needed"
     shown = _field_text(block.text, stop.field_start, layout.delimiter)

@@ -36,6 +36,11 @@ def _preset_name(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
+def device_file(name_or_path: str) -> Path | None:
+    """The file that `load_device` reads for this name; None for a preset."""
+    return Path(name_or_path) if Path(name_or_path).suffix.lower() in (".ini", ".toml") else None
+
+
 def load_device(
     name_or_path: str,
     overrides: Mapping[str, Any] | None = None,

@@ -12,14 +12,14 @@ from typing import BinaryIO, TextIO, cast
 
 from ppim.engine.replay_program import ProgramReplay, describe
 from ppim.engine.simulate import SimulationResult
-from ppim.files import atomic_path
+from ppim.files import STDOUT, atomic_path, keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.stats.command_trace import channel_names, command_files, write_all
 from ppim.stats.simulation import run_name, write_csv
 from ppim.systems.chosen import ChosenSystem
+from ppim.systems.inputs import input_files
 
-STDOUT = Path("-")
 GZIP_LEVEL = 6
 
 
@@ -57,13 +57,17 @@ def replay_program_file(
     InputError
         A broken file, a system that cannot replay it, an output that cannot be written; nothing is left behind.
     """
+    inputs = [path, *input_files(chosen.base, chosen.spec)]
+    keep_inputs(inputs, output, trace_folder)
     with ExitStack() as stack:
         csv_stream = stack.enter_context(_csv_file(output)) if output is not None else None
         with compile_notice("ppim replay"):
             replay = ProgramReplay(path, chosen.spec)
             commands = None
             if trace_folder is not None:
-                files = stack.enter_context(command_files(trace_folder, channel_names(replay.device)))
+                names = channel_names(replay.device)
+                keep_inputs(inputs, output, *(trace_folder / name for name in names))
+                files = stack.enter_context(command_files(trace_folder, names))
                 commands = partial(write_all, files)
             bar = stack.enter_context(progress_bar(replay.survey.instructions, "instruction", path.name))
             result = replay.run(bar.update, commands)

@@ -15,7 +15,7 @@ from ppim.dram.address import address_map
 from ppim.dram.device import Device
 from ppim.engine.codes import PRECHARGE
 from ppim.engine.host import HostReplay, HostResult
-from ppim.files import atomic_path
+from ppim.files import STDOUT, atomic_path, keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.requests.read import RequestTrace, open_requests
@@ -23,7 +23,6 @@ from ppim.stats.command_trace import channel_names, command_files, write_all
 from ppim.stats.replay import ChannelCounts, ReplayFigures, write_csv
 from ppim.stats.replay_summary import FrontEnd, check_conservation, summary
 
-STDOUT = Path("-")
 NO_CYCLE = -1
 
 
@@ -37,6 +36,7 @@ class ReplayOptions:
     trace_folder: Path | None = None  # command trace
     inject: int = 1  # requests per memory cycle at most
     merging: bool = True
+    inputs: tuple[Path, ...] = ()  # files that are read beside the requests
 
 
 def replay_file(path: Path, device: Device, options: ReplayOptions) -> ReplayFigures:
@@ -49,13 +49,17 @@ def replay_file(path: Path, device: Device, options: ReplayOptions) -> ReplayFig
     PpimError
         Requests are missing at the end of the run.
     """
+    names = channel_names(device) if options.trace_folder else []
+    keep_inputs(
+        [path, *options.inputs],
+        *(options.output, options.trace_folder),
+        *(options.trace_folder / name for name in names if options.trace_folder),
+    )
     trace = open_requests(path, options.format_name)
     with ExitStack() as outputs:
         csv_stream = outputs.enter_context(_csv_stream(options.output)) if options.output else None
         command_streams = (
-            outputs.enter_context(command_files(options.trace_folder, channel_names(device)))
-            if options.trace_folder
-            else []
+            outputs.enter_context(command_files(options.trace_folder, names)) if options.trace_folder else []
         )
         figures, front = _run(trace, device, options, command_streams)
         check_conservation(figures, front, complete=options.cycles is None)

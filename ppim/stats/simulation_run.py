@@ -10,17 +10,16 @@ from pathlib import Path
 from ppim.dram.load import load_device
 from ppim.engine.simulate import FIRST_MEMORY, SECOND_MEMORY, simulate
 from ppim.errors import InputError
-from ppim.files import atomic_path, keep_inputs
+from ppim.files import STDOUT, atomic_path, keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.stats.command_trace import channel_names, command_files, write_all
 from ppim.stats.program_run import program_file
 from ppim.stats.simulation import summary_lines, write_csv, write_summary, write_units_csv
 from ppim.systems.chosen import ChosenSystem
+from ppim.systems.inputs import input_files
 from ppim.systems.spec import SystemSpec
 from ppim.trace.reader import TraceReader
-
-STDOUT = Path("-")
 
 
 def command_names(system: SystemSpec) -> list[list[str]]:
@@ -53,7 +52,12 @@ def run_simulation(
     """
     if STDOUT in (units, summary_path, program):
         raise InputError("-: only the stats (-o) go to stdout; give the name of a file")
-    keep_inputs([trace], output, units, summary_path, program)
+    names = command_names(chosen.spec) if trace_folder is not None else []
+    keep_inputs(
+        [trace, *input_files(chosen.base, chosen.spec)],
+        *(output, units, summary_path, program, trace_folder),
+        *(trace_folder / name for part in names for name in part if trace_folder is not None),
+    )
     with ExitStack() as stack:
         reader = stack.enter_context(TraceReader(trace))
         files = {
@@ -64,7 +68,6 @@ def run_simulation(
         program_stream = stack.enter_context(program_file(program)) if program is not None else None
         commands = []
         if trace_folder is not None:
-            names = command_names(chosen.spec)
             opened = iter(
                 stack.enter_context(command_files(trace_folder, [x for part in names for x in part]))
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from enum import IntEnum
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,8 @@ class Fault(IntEnum):
     BATCH_ORDER = 4
     ORDER = 5
     ACCESSES = 6
+    SAMPLE = 7
+    LOOKUP = 8
 
 
 _NONE = int(Fault.NONE)
@@ -31,6 +34,10 @@ _ROW = int(Fault.ROW)
 _BATCH_ORDER = int(Fault.BATCH_ORDER)
 _ORDER = int(Fault.ORDER)
 _ACCESSES = int(Fault.ACCESSES)
+_SAMPLE = int(Fault.SAMPLE)
+_LOOKUP = int(Fault.LOOKUP)
+MAX_LOOKUPS = 1 << 28
+"""Lookups of a bag: a batch has no more accesses."""
 
 
 @helper(forceinline=True)
@@ -70,7 +77,18 @@ def _bag_key(sample, lookup, i):  # type: ignore[no-untyped-def]
 
 @njit
 def is_as_written(  # type: ignore[no-untyped-def]
-    batches, tables, samples, lookups, subtables, rows, first_subtables, all_rows, accesses, first, stop
+    batches,
+    tables,
+    samples,
+    lookups,
+    subtables,
+    rows,
+    first_subtables,
+    all_rows,
+    accesses,
+    batch_size,
+    first,
+    stop,
 ):
     """Whether `find_fault` would find nothing in the lookups that begin at accesses first..stop-1, lookup by lookup.
 
@@ -88,7 +106,7 @@ def is_as_written(  # type: ignore[no-untyped-def]
         turn_before, bag_before = _turn_key(batch, table, i - 1), _bag_key(sample, lookup, i - 1)
     while i < n and (i < stop or (i > 0 and _same_lookup(batch, table, sample, lookup, i))):
         t = np.int64(table[i])
-        if t >= n_tables:
+        if t >= n_tables or sample[i] >= batch_size or lookup[i] >= MAX_LOOKUPS:
             return False
         turn, bag = _turn_key(batch, table, i), _bag_key(sample, lookup, i)
         if i > 0 and (turn < turn_before or (turn == turn_before and bag <= bag_before)):
@@ -111,7 +129,7 @@ def is_as_written(  # type: ignore[no-untyped-def]
 
 @njit
 def find_fault(  # type: ignore[no-untyped-def]
-    batches, tables, samples, lookups, subtables, rows, first_subtables, all_rows, accesses
+    batches, tables, samples, lookups, subtables, rows, first_subtables, all_rows, accesses, batch_size
 ):
     """First fault of a chunk.
 
@@ -125,6 +143,8 @@ def find_fault(  # type: ignore[no-untyped-def]
         Rows of every subtable of every table.
     accesses : ndarray of int64, shape (n_tables,)
         Accesses of one lookup of each table.
+    batch_size : int
+        Samples of a batch.
 
     Returns
     -------
@@ -141,6 +161,10 @@ def find_fault(  # type: ignore[no-untyped-def]
         t = table[i]
         if t >= n_tables:
             return _TABLE, i
+        if sample[i] >= batch_size:
+            return _SAMPLE, i
+        if lookup[i] >= MAX_LOOKUPS:
+            return _LOOKUP, i
         flat = first_subtable[t] + subtable[i]
         if flat >= first_subtable[t + 1]:
             return _SUBTABLE, i
@@ -163,9 +187,7 @@ def find_fault(  # type: ignore[no-untyped-def]
     return (_ACCESSES, odd) if odd >= 0 else (_NONE, n)
 
 
-def check_accesses(
-    *arguments: np.ndarray, pool: Executor | None = None, shares: int = 1
-) -> tuple[Fault, int]:
+def check_accesses(*arguments: Any, pool: Executor | None = None, shares: int = 1) -> tuple[Fault, int]:
     """The first fault of a chunk and its position, as `find_fault` finds it; that is for the few that have one.
 
     The others are checked in so many shares, on the threads of a pool.

@@ -211,17 +211,20 @@ def generate(
     InputError
         Bad rows, an empty dataset, a batch too large to hold.
     """
-    builder = _Builder(source, sharing, recipe)
-    meta = TraceMeta(
-        algorithm=sharing.name,
-        parameters=sharing.parameters,
-        tables=builder.meta_tables,
-        batch_size=recipe.batch_size,
-        pooling=recipe.pooling,
-        seed=recipe.seed,
-        ppim_version=__version__,
-        **describe,
-    )
+    try:
+        builder = _Builder(source, sharing, recipe)
+        meta = TraceMeta(
+            algorithm=sharing.name,
+            parameters=sharing.parameters,
+            tables=builder.meta_tables,
+            batch_size=recipe.batch_size,
+            pooling=recipe.pooling,
+            seed=recipe.seed,
+            ppim_version=__version__,
+            **describe,
+        )
+    except ValueError as error:
+        raise InputError(f"{describe['dataset']}: {error}") from error
     samples = batches = lookups = 0
     with TraceWriter(output, meta) as writer, _Pipeline(writer, threads) as pipeline:
         for group in builder.groups(source, pipeline.limit):

@@ -74,9 +74,8 @@ class Locality:
 def measure_locality(reader: TraceReader, on_progress: Callable[[int], None] = lambda _: None) -> Locality:
     """Read a trace once and count repeats. Memory is 8 bytes for each row that is accessed at all."""
     layout = FlatRows.of(reader.meta)
-    n_rows, n_subtables = int(layout.first_row[-1]), layout.first_row.size - 1
-    last_bag = np.zeros(n_rows, dtype=np.uint32)
-    last_batch = np.zeros(n_rows, dtype=np.uint32)
+    n_subtables = layout.first_row.size - 1
+    last_bag, last_batch = layout.counters("locality"), layout.counters("locality")
     totals = np.zeros(n_subtables, dtype=np.int64)
     repeats = np.zeros((_SCOPES, n_subtables), dtype=np.int64)
     bag = 0

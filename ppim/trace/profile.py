@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from ppim.errors import InputError
 from ppim.jit import njit
 from ppim.trace.reader import TraceChunk
 from ppim.trace.schema import TraceMeta
@@ -20,6 +21,27 @@ class FlatRows(NamedTuple):
     """int64, shape (n_tables + 1,): where a table's subtables begin among all subtables."""
     first_row: np.ndarray
     """int64, shape (n_subtables + 1,): where a subtable's rows begin among all rows."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of all subtables."""
+        return int(self.first_row[-1])
+
+    def counters(self, what: str) -> np.ndarray:
+        """A zero (uint32) for every row; `what` needs them, and begins the message.
+
+        Raises
+        ------
+        InputError
+            More rows than there is memory for.
+        """
+        try:
+            return np.zeros(self.n_rows, dtype=np.uint32)
+        except (MemoryError, ValueError) as error:  # numpy's word for beyond any memory is ValueError
+            raise InputError(
+                f"{what}: the tables have {self.n_rows:,} rows, too many to count each in memory; "
+                "make the trace with fewer rows or collisions"
+            ) from error
 
     @classmethod
     def of(cls, meta: TraceMeta) -> FlatRows:
@@ -103,7 +125,7 @@ def access_profile(
         Called with the number of accesses of each chunk.
     """
     layout = FlatRows.of(reader.meta)
-    counts = np.zeros(int(layout.first_row[-1]), dtype=np.uint32)
+    counts = layout.counters("access profile")
     for chunk in reader.chunks():
         _count(chunk.table, chunk.subtable, chunk.row, layout.first_subtable, layout.first_row, counts)
         on_progress(chunk.row.size)

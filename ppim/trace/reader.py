@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ppim.errors import InputError
-from ppim.trace.check import Fault, check_accesses
+from ppim.trace.check import MAX_LOOKUPS, Fault, check_accesses
 from ppim.trace.schema import COLUMNS, METADATA_KEY, TraceMeta, arrow_schema
 
 _MAGIC = b"PAR1"
@@ -75,6 +75,7 @@ class TraceReader:
             )
         self.meta = TraceMeta.from_json(text, f"{self.path}: ppim metadata")
         _check_schema(self._file.schema_arrow, self.meta, self.path)
+        _check_totals(self.meta, self.n_accesses, self.path)
 
     @property
     def n_accesses(self) -> int:
@@ -115,6 +116,11 @@ class TraceReader:
                     self._describe(fault, chunk, at, f"row group {group}, access {position + at}")
                 )
             last_batch = int(chunk.batch[-1])
+            if last_batch >= self.meta.batches:
+                raise InputError(
+                    f"{self.path}: row group {group}: batch {last_batch}, but the metadata say "
+                    f"{self.meta.batches} batches; make the trace again"
+                )
             position += chunk.batch.size
             yield chunk
             # Whoever drops it too has the next one read into its memory, not into fresh pages.
@@ -166,6 +172,10 @@ class TraceReader:
             problem = (
                 f"row {chunk.row[at]} of table {table} subtable {part.name!r}, which has {part.rows} rows"
             )
+        elif fault == Fault.SAMPLE:
+            problem = f"sample {chunk.sample[at]} of batches of {self.meta.batch_size} samples"
+        elif fault == Fault.LOOKUP:
+            problem = f"lookup {chunk.lookup[at]} of a bag; one has at most {MAX_LOOKUPS:,}"
         elif fault == Fault.ACCESSES:
             problem = (
                 f"a lookup of table {table} that has not the {tables[table].accesses_per_lookup} accesses "
@@ -223,10 +233,24 @@ def _check_schema(found: pa.Schema, meta: TraceMeta, path: Path) -> None:
         )
 
 
-def _layout(meta: TraceMeta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Subtables of all tables in one line: where each table's begin, and their rows; accesses of a lookup."""
+def _check_totals(meta: TraceMeta, accesses: int, path: Path) -> None:
+    """Totals are told to people and taken for sizes, so they are held against the file."""
+    full, last = divmod(meta.samples, meta.batch_size)
+    if meta.accesses != accesses:
+        problem = f"{meta.accesses:,} accesses, but the file has {accesses:,}"
+    elif meta.batches != full + bool(last):
+        problem = f"{meta.batches:,} batches of {meta.batch_size:,} for {meta.samples:,} samples"
+    elif meta.lookups > accesses:
+        problem = f"{meta.lookups:,} lookups of {accesses:,} accesses"
+    else:
+        return
+    raise InputError(f"{path}: ppim metadata: {problem}; make the trace again")
+
+
+def _layout(meta: TraceMeta) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Subtables of all tables in one line: where each table's begin, and their rows; accesses of a lookup, batch size."""
     counts = [len(table.subtables) for table in meta.tables]
     first = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
     rows = np.array([part.rows for table in meta.tables for part in table.subtables], dtype=np.uint64)
     accesses = np.array([table.accesses_per_lookup for table in meta.tables], dtype=np.int64)
-    return first, rows, accesses
+    return first, rows, accesses, meta.batch_size

@@ -18,6 +18,12 @@ METADATA_KEY = b"ppim"
 MAX_TABLES = 1 << 16
 MAX_SUBTABLES = 1 << 8
 MAX_NARROW_ROWS = 1 << 32
+MAX_ROWS = 1 << 63
+"""Rows of all subtables together: each has a number in a signed word."""
+MAX_BATCH_SIZE = 1 << 28
+"""A batch is in memory as a whole, and holds at least one access a sample."""
+MAX_ACCESSES_PER_LOOKUP = 1 << 16
+MAX_TOTAL = 1 << 63
 
 __all__ = [
     "COLUMNS",
@@ -61,8 +67,10 @@ class TableMeta:
             raise ValueError(f"a table has 1 to {MAX_SUBTABLES} subtables, not {len(self.subtables)}")
         if self.accesses_per_lookup == 0:
             object.__setattr__(self, "accesses_per_lookup", len(self.subtables))
-        if self.accesses_per_lookup < 0:
-            raise ValueError("accesses_per_lookup must be positive")
+        if not 1 <= self.accesses_per_lookup <= MAX_ACCESSES_PER_LOOKUP:
+            raise ValueError(
+                f"accesses_per_lookup must be 1 to {MAX_ACCESSES_PER_LOOKUP:,}, not {self.accesses_per_lookup:,}"
+            )
 
 
 @dataclass(frozen=True)
@@ -105,8 +113,25 @@ class TraceMeta:
     def __post_init__(self) -> None:
         if not 1 <= len(self.tables) <= MAX_TABLES:
             raise ValueError(f"a trace has 1 to {MAX_TABLES} tables, not {len(self.tables)}")
-        if self.batch_size < 1:
-            raise ValueError("batch_size must be positive")
+        if not 1 <= self.batch_size <= MAX_BATCH_SIZE:
+            raise ValueError(f"batch_size must be 1 to {MAX_BATCH_SIZE:,}, not {self.batch_size:,}")
+        for name in ("samples", "batches", "lookups", "accesses"):
+            if not 0 <= getattr(self, name) < MAX_TOTAL:
+                raise ValueError(f"{name} must be a count, not {getattr(self, name):,}")
+        # Rows are numbered through all subtables, and bytes through all rows: both sums must fit in a word.
+        rows = max(
+            sum(table.rows for table in self.tables),
+            sum(part.rows for table in self.tables for part in table.subtables),
+        )
+        if rows >= MAX_ROWS:
+            raise ValueError(
+                f"the tables have {rows:,} rows together, more than fit in 64 bits; choose fewer"
+            )
+        size = sum(part.size_bytes for table in self.tables for part in table.subtables)
+        if size >= MAX_ROWS:
+            raise ValueError(
+                f"the tables have {size:,} bytes together, more than fit in 64 bits; choose less"
+            )
 
     @property
     def wide_rows(self) -> bool:

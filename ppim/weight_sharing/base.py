@@ -20,6 +20,7 @@ from ppim.errors import InputError
 from ppim.registry import Registry
 
 FLOAT_BYTES = 4
+MAX_ROW_BYTES = 1 << 30  # more than a bank of any memory holds
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class SubtableMeta:
     def __post_init__(self) -> None:
         if self.rows < 1 or self.bytes_per_row < 1:
             raise ValueError(f"subtable {self.name!r} needs at least one row of at least one byte")
+        if self.bytes_per_row > MAX_ROW_BYTES:
+            raise ValueError(
+                f"a row of subtable {self.name!r} has {self.bytes_per_row:,} bytes, more than {MAX_ROW_BYTES:,}"
+            )
 
     @property
     def size_bytes(self) -> int:

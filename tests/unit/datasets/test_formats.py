@@ -17,7 +17,9 @@ from ppim.datasets import histories
 from ppim.datasets.avazu import TABLES
 from ppim.datasets.base import DATASETS, MISSING, ReadOptions, Source, make_dataset, recognise
 from ppim.datasets.criteo_terabyte import ROWS
+from ppim.datasets.fields import Kind
 from ppim.datasets.streams import read_head
+from ppim.datasets.text import TextLayout
 from ppim.errors import InputError
 
 CRITEO = "\t".join(
@@ -310,6 +312,39 @@ def test_csv_matches_the_standard_library(tmp_path: Path) -> None:
 def test_csv_column_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown column 'users'; did you mean user"):
         opened("csv", csv_file(tmp_path), columns=["users"])
+
+
+@pytest.mark.parametrize("text", ["user,item,user\n1,2,3\n", "5,7,5\n1,2,3\n"])
+def test_a_column_named_twice_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    name = text.split(",")[0]
+    with pytest.raises(InputError, match=f"column '{name}' is there 2 times"):
+        opened("csv", tmp_path / "t.csv")
+    with pytest.raises(InputError, match=f"column '{name}' is there 2 times"):
+        opened("csv", tmp_path / "t.csv", columns=[name])
+    pq.write_table(
+        pa.Table.from_arrays(
+            [pa.array([1]), pa.array([2]), pa.array([3])], names=text.split("\n")[0].split(",")
+        ),
+        tmp_path / "t.parquet",
+    )
+    with pytest.raises(InputError, match=f"column '{name}' is there 2 times"):
+        opened("csv", tmp_path / "t.parquet")
+
+
+def test_a_column_chosen_twice_is_refused(tmp_path: Path) -> None:
+    for write in (
+        lambda path: path.write_text("user,item\n1,2\n"),
+        lambda path: pq.write_table(pa.table({"user": [1]}), path),
+    ):
+        write(tmp_path / "t")
+        with pytest.raises(InputError, match="column 'user' is chosen twice"):
+            opened("csv", tmp_path / "t", columns=["user", "user"])
+
+
+def test_a_field_kept_twice_is_no_layout() -> None:
+    with pytest.raises(ValueError, match="kept twice"):
+        TextLayout(("a", "b"), (Kind.TEXT, Kind.TEXT), (0, 0), ",")
 
 
 def test_parquet_columns(tmp_path: Path) -> None:

@@ -112,6 +112,41 @@ def test_block_size_does_not_matter(tmp_path: Path, block_bytes: int) -> None:
     np.testing.assert_array_equal(read(path, block_bytes=block_bytes), read(path))
 
 
+CRLF_FILES = {
+    "criteo-kaggle": ({}, f"{FULL}\r\n" + "\t".join([*FULL.split("\t")[:39], ""]) + f"\r\n\r\n{FULL}\r\n"),
+    "csv": ({}, 'a,"b ""x"", y",c\r\n1,,\r\n"q,""",2,\r\n\r\n,,"end"\r\n5,6,7'),
+    "movielens": ({}, "1\t7\t3\t50\r\n2\t8\t4\t51\r\n\r\n1\t9\t5\t49\r\n"),
+    "amazon": ({}, 'user_id,parent_asin,rating,timestamp\r\nu1,"a,""1",5.0,7\r\nu2,a2,1.0,8\r\n'),
+}
+
+
+@pytest.mark.parametrize("name", CRLF_FILES)
+@pytest.mark.parametrize("line_end", ["\r\n", "\n"])
+def test_a_block_may_end_at_every_byte(tmp_path: Path, name: str, line_end: str) -> None:
+    options, text = CRLF_FILES[name]
+    path = write(tmp_path, text.replace("\r\n", line_end))
+
+    def chunks(block_bytes: int) -> list[list[list[int]]]:
+        source = make_dataset(name, options).open([path], ReadOptions(block_bytes=block_bytes))
+        return [
+            [values.tolist() for values in (*chunk.values, *(chunk.offsets or ()))]
+            for chunk in source.chunks()
+        ]
+
+    whole = chunks(1 << 20)
+    assert whole
+    for block_bytes in range(1, len(text) + 3):
+        assert chunks(block_bytes) == whole, block_bytes
+
+
+def test_an_empty_last_field_whose_return_ends_a_block(tmp_path: Path) -> None:
+    path = write(tmp_path, "a,b\r\n1,\r\n2,3\r\n")
+    for block_bytes in range(1, 20):
+        dataset = make_dataset("csv", {"values": "decimal"})
+        (chunk,) = dataset.open([path], ReadOptions(block_bytes=block_bytes)).chunks()
+        assert [values.tolist() for values in chunk.values] == [[1, 2], [int(MISSING), 3]]
+
+
 def test_max_samples_stops_across_files(tmp_path: Path) -> None:
     paths = []
     for name in ("a", "b"):

@@ -32,6 +32,23 @@ def as_tuples(requests: Requests) -> list[tuple[int, bool, int]]:
     return list(zip(*(column.tolist() for column in requests), strict=True))
 
 
+@pytest.mark.parametrize("name", ["dramsim3", "ramulator"])
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+def test_a_block_may_end_at_every_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, end: str
+) -> None:
+    lines = {
+        "dramsim3": ["0x40 READ 0", "", "80 WRITE 5 ", "0XC0  P_MEM_WR 17"],
+        "ramulator": ["0x40 R", "", "0x80 W ", "0xC0   R"],
+    }[name]
+    content = end.join([*lines, *lines]) + end
+    whole = as_tuples(read(tmp_path, content, name))
+    assert len(whole) == 6
+    for block_bytes in range(max(map(len, lines)) + len(end), len(content) + 3):
+        monkeypatch.setattr(line_blocks, "__defaults__", (block_bytes,))
+        assert as_tuples(read(tmp_path, content, name)) == whole, block_bytes
+
+
 def test_dramsim3_words_and_cycles(tmp_path: Path) -> None:
     text = "0x40 READ 0\n80 WRITE 5\n0XC0 P_MEM_WR 5\n0x00FFffFFffFFffFFff BOFF 3\n0x0 P_FETCH 1152921504606846976\n"
     assert as_tuples(read(tmp_path, text)) == [

@@ -11,6 +11,8 @@ from ppim.trace.check import Fault, check_accesses, is_as_written
 FIRST_SUBTABLES = np.array([0, 2, 3, 6])
 ROWS = np.array([30, 4, 9, 5, 6, 7], dtype=np.uint64)
 ACCESSES = np.array([2, 1, 3])
+BATCH_SIZE = 5
+LAYOUT = (FIRST_SUBTABLES, ROWS, ACCESSES, BATCH_SIZE)
 TYPES = (np.uint32, np.uint16, np.uint32, np.uint32, np.uint8, np.uint32)
 
 
@@ -29,7 +31,7 @@ def some_accesses(rng: np.random.Generator) -> np.ndarray:
 
 def check(columns: np.ndarray, shares: int) -> tuple[Fault, int]:
     chunk = [column.astype(kind) for column, kind in zip(columns, TYPES, strict=True)]
-    return check_accesses(*chunk, FIRST_SUBTABLES, ROWS, ACCESSES, shares=shares)
+    return check_accesses(*chunk, *LAYOUT, shares=shares)
 
 
 def spoil(rng: np.random.Generator, columns: np.ndarray) -> np.ndarray:
@@ -38,7 +40,8 @@ def spoil(rng: np.random.Generator, columns: np.ndarray) -> np.ndarray:
     at, other = rng.integers(n, size=2)
     how = rng.integers(5)
     if how == 0:
-        columns[rng.integers(6), at] = rng.integers(8)
+        column = rng.integers(6)
+        columns[column, at] = rng.choice([*range(8), 2**28]) if column == 3 else rng.integers(8)
     if how == 1:
         columns = np.delete(columns, at, axis=1)
     if how == 2:
@@ -65,7 +68,7 @@ def test_shares_find_the_first_fault(seed: int) -> None:
 
 def test_the_seeds_reach_every_fault() -> None:
     found = set()
-    for seed in range(150):
+    for seed in range(600):
         rng = np.random.default_rng(seed)
         found.add(check(spoil(rng, some_accesses(rng)), 1)[0])
     assert found == set(Fault)
@@ -77,5 +80,5 @@ def test_a_share_reads_nothing_before_the_chunk() -> None:
         [[1, 0, 0, 0, 0, 99]] * 2
     ).T  # two accesses of one lookup, with a row that the table has not
     chunk = [column.astype(kind)[1:] for column, kind in zip(columns, TYPES, strict=True)]
-    assert is_as_written(*chunk, FIRST_SUBTABLES, ROWS, ACCESSES, 0, 0)
-    assert not is_as_written(*chunk, FIRST_SUBTABLES, ROWS, ACCESSES, 0, 1)
+    assert is_as_written(*chunk, *LAYOUT, 0, 0)
+    assert not is_as_written(*chunk, *LAYOUT, 0, 1)

@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ppim.errors import InputError
+from ppim.trace.locality import measure_locality
+from ppim.trace.profile import access_profile
 from ppim.trace.reader import TraceChunk, TraceReader, read_ahead
 from ppim.trace.schema import METADATA_KEY, PoolingMeta, SubtableMeta, TableMeta, TraceMeta
 from ppim.trace.writer import TraceWriter
@@ -59,7 +61,8 @@ def write(path: Path, chunks: list[TraceChunk], meta: TraceMeta | None = None) -
     with TraceWriter(path, meta or qr_meta()) as writer:
         for chunk in chunks:
             writer.write(chunk)
-        writer.close(samples=1, batches=1, lookups=1)
+        batches = max(int(chunk.batch.max()) for chunk in chunks) + 1
+        writer.close(samples=2 * batches, batches=batches, lookups=sum(len(x.row) for x in chunks) // 2)
     return path
 
 
@@ -124,7 +127,7 @@ def test_reading_ahead_tells_of_the_first_fault(tmp_path: Path) -> None:
 
 def test_metadata_comes_back_with_totals(tmp_path: Path) -> None:
     with TraceReader(write(tmp_path / "t", [qr_chunk(0, 5)])) as reader:
-        assert reader.meta == qr_meta(samples=1, batches=1, lookups=1, accesses=40)
+        assert reader.meta == qr_meta(samples=10, batches=5, lookups=20, accesses=40)
         assert reader.n_accesses == 40
 
 
@@ -158,7 +161,10 @@ def test_json_round_trip() -> None:
         ("batchsize", 4, "unknown key 'batchsize'; did you mean batch_size"),
         ("seed", "x", "seed: 'x' is not a whole number"),
         ("tables", [], "1 to 65536 tables"),
-        ("batch_size", 0, "batch_size must be positive"),
+        ("batch_size", 0, "batch_size must be 1 to"),
+        ("batch_size", 2**32, "batch_size must be 1 to"),
+        ("samples", 2**63, "samples must be a count"),
+        ("accesses", -1, "accesses must be a count"),
     ],
 )
 def test_metadata_is_strict(key: str, value: object, message: str) -> None:
@@ -177,6 +183,9 @@ def test_metadata_is_strict(key: str, value: object, message: str) -> None:
         ("batch", 20, 9, "batch 7 after batch 9"),
         ("table", 1, 1, "row group 1, access 42: out of order"),
         ("sample", 1, 1, "out of order"),
+        ("sample", 3, 2, "row group 1, access 43: sample 2 of batches of 2 samples"),
+        ("sample", 3, 2**32 - 1, "sample 4294967295 of batches of 2 samples"),
+        ("lookup", 3, 2**32 - 1, "lookup 4294967295 of a bag"),
         ("subtable", 2, 1, "out of order"),
     ],
 )
@@ -214,6 +223,60 @@ def test_a_lookup_has_the_accesses_of_its_algorithm(tmp_path: Path, chosen: list
 def test_row_groups_must_not_split_or_repeat_batches(tmp_path: Path, first: int) -> None:
     with pytest.raises(InputError, match=f"row group 1 begins with batch {first} after batch 4"):
         read(write(tmp_path / "t", [qr_chunk(0, 5), qr_chunk(first, 2)]))
+
+
+@pytest.mark.parametrize(
+    "count", ["rows", "bytes_per_row", "rows of two", "accesses_per_lookup", "table rows"]
+)
+def test_no_sum_of_metadata_leaves_64_bits(count: str) -> None:
+    """Each would wrap around, and so index outside an array, if it were not refused."""
+    content = json.loads(qr_meta().to_json())
+    first, second = content["tables"]
+    if count == "rows":
+        first["subtables"][0]["rows"] = 2**63
+    if count == "bytes_per_row":
+        first["subtables"][0]["bytes_per_row"] = 2**62
+    if count == "rows of two":
+        first["subtables"][0]["rows"] = second["subtables"][0]["rows"] = 2**62
+    if count == "accesses_per_lookup":
+        first["accesses_per_lookup"] = 2**62
+    if count == "table rows":
+        first["rows"] = 2**63
+    with pytest.raises(InputError, match=r"more than|1 to"):
+        TraceMeta.from_json(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("totals", "message"),
+    [
+        ({"samples": 9, "batches": 6}, "6 batches of 2 for 9 samples"),
+        ({"samples": 2**31, "batches": 5}, "5 batches of 2 for 2,147,483,648 samples"),
+        ({"lookups": 41}, "41 lookups of 40 accesses"),
+        ({"samples": 8, "batches": 4}, "batch 4, but the metadata say 4 batches"),
+    ],
+)
+def test_totals_are_held_against_the_file(tmp_path: Path, totals: dict[str, int], message: str) -> None:
+    with TraceWriter(tmp_path / "t", qr_meta()) as writer:
+        writer.write(qr_chunk(0, 5))
+        writer.close(**({"samples": 10, "batches": 5, "lookups": 20} | totals))
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / "t")
+
+
+def test_forged_accesses_are_refused(tmp_path: Path) -> None:
+    table = pq.read_table(write(tmp_path / "t", [qr_chunk(0, 5)]))
+    forged = table.schema.metadata[METADATA_KEY].replace(b'"accesses":40', b'"accesses":99')
+    pq.write_table(table.replace_schema_metadata({METADATA_KEY: forged}), tmp_path / "f")
+    with pytest.raises(InputError, match="99 accesses, but the file has 40"):
+        TraceReader(tmp_path / "f")
+
+
+def test_rows_beyond_memory_are_refused_before_they_are_counted(tmp_path: Path) -> None:
+    table = TableMeta(2**62, (SubtableMeta("q", 2**62 - 5, 1, False), SubtableMeta("r", 4, 1, True)))
+    path = write(tmp_path / "t", [qr_chunk(0, 5, np.uint64)], qr_meta(tables=(table, qr_table(7))))
+    for measure in (access_profile, measure_locality):
+        with TraceReader(path) as reader, pytest.raises(InputError, match="too many to count each in memory"):
+            measure(reader)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

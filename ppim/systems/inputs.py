@@ -1,0 +1,15 @@
+"""The files that describe a run's system: no output may take their place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ppim.dram.load import device_file
+from ppim.systems.spec import SystemSpec
+
+
+def input_files(name_or_path: str, system: SystemSpec) -> list[Path]:
+    """Files that a system was made from: its own, where it is no preset, and those of its memories."""
+    own = Path(name_or_path) if Path(name_or_path).suffix.lower() == ".toml" else None
+    memories = [system.memory] if system.dimm is None else [system.memory, system.dimm.memory]
+    return [path for path in (own, *(device_file(memory.device) for memory in memories)) if path is not None]
