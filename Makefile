@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 # What a trace, and what a run, is made by: when it changes, they are out of date.
 sources = $(shell find $(addprefix ppim/,$(1)) -name '*.py' -o -name '*.toml')
 TRACE_CODE := $(call sources,datasets weight_sharing trace cli/gen_trace.py)
-RUN_CODE := $(call sources,dram systems mapping program engine stats cli/simulate.py)
+RUN_CODE := $(call sources,dram systems mapping program engine stats runs cli/simulate.py)
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --output-sync=target

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ppim.engine.simulate import simulate
+from ppim.runs.simulate import simulate
 from ppim.systems.load import load_system
 from ppim.trace.reader import TraceReader
 

@@ -18,9 +18,9 @@ from typing import Any
 
 from evaluation_runs import BATCH, POOLING, Bench, Runs
 
-from ppim.engine.simulate import CYCLE_CLASSES
 from ppim.errors import InputError, PpimError
 from ppim.files import atomic_path
+from ppim.stats.counters import CYCLE_CLASSES
 from ppim.systems.load import load_system, system_names
 
 PAGE = Path(__file__).parent.parent / "docs" / "evaluation.md"

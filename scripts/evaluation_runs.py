@@ -11,8 +11,9 @@ from typing import Any
 from ppim.datasets.base import ReadOptions, make_dataset, recognise
 from ppim.datasets.rows import FoldedRows
 from ppim.datasets.streams import fingerprint, read_head
-from ppim.engine.simulate import SimulationResult, simulate
 from ppim.errors import InputError
+from ppim.runs.simulate import simulate
+from ppim.stats.result import SimulationResult
 from ppim.systems.load import load_system
 from ppim.trace.generate import Recipe, generate
 from ppim.trace.reader import TraceReader

@@ -101,7 +101,7 @@ def command(
 
     variant = find_format(requests, format_name)
     if variant is not None and variant.is_program:
-        from ppim.stats.program_run import replay_program_file
+        from ppim.runs.program_files import replay_program_file
         from ppim.systems.chosen import choose_system
 
         _refuse_plain_options(context, requests)
@@ -114,7 +114,7 @@ def command(
         raise InputError(f"--system: for PIM programs, but {requests} has plain requests; use --device")
 
     from ppim.dram.load import device_file, load_device
-    from ppim.stats.replay_run import ReplayOptions, replay_file
+    from ppim.runs.replay_files import ReplayOptions, replay_file
 
     described_by = device_file(device or DEFAULT_DEVICE)
     replay_file(

@@ -94,7 +94,7 @@ def command(
         ppim simulate trace.parquet --mapping interleave --prefetch none --set barrier=none
     """
     from ppim.config import parse_settings
-    from ppim.stats.simulation_run import run_simulation
+    from ppim.runs.simulate_files import run_simulation
     from ppim.systems.chosen import choose_system
 
     chosen = choose_system(

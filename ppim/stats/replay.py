@@ -9,31 +9,10 @@ from typing import Any, TextIO
 
 from ppim.dram.device import Device
 from ppim.dram.energy import Energy, EnergyCounts, channel_energy_pj
+from ppim.stats.counters import ON_REPLAY_LINES, REPLAY_COLUMNS
 
-COLUMNS = (
-    "device",
-    "channel",
-    "cycles",
-    "last_command_cycle",
-    "requests",
-    "merged",
-    "forwarded",
-    "reads",
-    "writes",
-    "activates",
-    "precharges",
-    "refreshes",
-    "row_hits",
-    "average_read_latency_cycles",
-    "bytes_dram",
-    "energy_activate_pj",
-    "energy_read_pj",
-    "energy_write_pj",
-    "energy_refresh_pj",
-    "energy_background_pj",
-    "energy_total_pj",
-)
-"""Columns of the stats CSV, in order; `docs/formats.md` says what each counts."""
+COLUMNS = (*ON_REPLAY_LINES, *REPLAY_COLUMNS)
+"""Columns of the stats CSV, in order."""
 
 
 @dataclass(frozen=True)

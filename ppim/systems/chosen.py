@@ -88,7 +88,12 @@ def choose_system(
 
 def settings_text(settings: Mapping[str, Any]) -> str:
     """Settings in one line, `key=value` by key, joined by `;`; each part is one that `--set` takes."""
-    return ";".join(f"{name}={_value_text(settings[name])}" for name in sorted(settings))
+    return ";".join(f"{name}={text}" for name, text in setting_texts(settings).items())
+
+
+def setting_texts(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Each setting's value as `--set` takes it, by key."""
+    return {name: _value_text(settings[name]) for name in sorted(settings)}
 
 
 def _value_text(value: Any) -> str:

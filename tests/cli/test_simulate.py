@@ -16,7 +16,6 @@ import pytest
 from ppim.cli import main
 from ppim.dram.device import Device
 from ppim.dram.load import load_device
-from ppim.stats.simulation import COLUMNS, IDENTITY
 from ppim.systems.load import load_system, system_names
 from tests.conftest import ROOT, complaints
 
@@ -269,13 +268,6 @@ def test_system_from_a_file(results: Any, tmp_path: Path) -> None:
     lines = pd.read_csv(tmp_path / "stats.csv")
     assert set(lines["system"]) == {"mine"}
     assert lines["cycles"][0] != pd.read_csv(results("proactivepim") / "stats.csv")["cycles"][0]
-
-
-def test_every_column_is_in_the_documents_as_the_program_explains_it() -> None:
-    formats = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
-    for name, meaning in COLUMNS.items():
-        assert f"| `{name}` | {meaning} |" in formats
-    assert all(f"`{name}`" in formats for name in IDENTITY)
 
 
 @pytest.mark.parametrize("option", ["--mapping", "--prefetch"])

@@ -83,15 +83,15 @@ def test_a_command_ends_with_the_signals_status(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from ppim.stats import simulation_run
+    from ppim.runs import simulate_files
 
-    simulate = simulation_run.simulate
+    simulate = simulate_files.simulate
 
     def interrupted(*arguments: Any, **options: Any) -> Any:
         lose(number)
         return simulate(*arguments, **options)
 
-    monkeypatch.setattr(simulation_run, "simulate", interrupted)
+    monkeypatch.setattr(simulate_files, "simulate", interrupted)
     sample = ROOT / "traces" / "sample-qr.parquet"
     with pytest.raises(SystemExit) as stopped:
         main(["simulate", str(sample), "-o", str(tmp_path / "stats.csv")])

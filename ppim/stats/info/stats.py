@@ -7,15 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ppim.errors import InputError
+from ppim.stats.counters import COLUMNS, IDENTITY, ON_REPLAY_LINES, REPLAY_COLUMNS
 from ppim.stats.info.base import KINDS, InfoKind
-from ppim.stats.replay import COLUMNS as REPLAY_COLUMNS
-from ppim.stats.simulation import COLUMNS, IDENTITY, NOT_SUMMED
 
 NAME_WIDTH = 24
 VALUE_WIDTH = 20
-# The same in all channels, or without a sum.
-_OF_THE_RUN = ("cycles", "time_ns", "batches")
-_WITHOUT_SUM = (*NOT_SUMMED, "unit_accesses_mean", "last_command_cycle", "average_read_latency_cycles")
+UNIT_WIDTH = 12
 
 
 def _header(target: str) -> list[str]:
@@ -28,12 +25,12 @@ def _header(target: str) -> list[str]:
 
 def _recognises(target: str) -> bool:
     header = _header(target)
-    return header[: len(IDENTITY)] == list(IDENTITY) or header[:3] == list(REPLAY_COLUMNS[:3])
+    return header[: len(IDENTITY)] == list(IDENTITY) or header[:3] == [*ON_REPLAY_LINES, *REPLAY_COLUMNS][:3]
 
 
 def _describe(target: str) -> Iterator[str]:
     lines = _read(target)
-    identity = IDENTITY if "run" in lines[0] else ("device",)
+    identity = tuple(IDENTITY) if "run" in lines[0] else ("device",)
     runs: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for line in lines:
         key = tuple(line[name] for name in identity if name != "channel")
@@ -74,16 +71,17 @@ def _read(target: str) -> list[dict[str, str]]:
 
 def _totals(target: str, channels: list[dict[str, str]]) -> Iterator[str]:
     """What is the same for the run, then sums over its channels; columns that do not apply are left out."""
-    for name in channels[0]:
-        values = [line[name] for line in channels if line[name]]
-        if not values or name in IDENTITY or (name in _WITHOUT_SUM and name not in _OF_THE_RUN):
+    known = COLUMNS if "run" in channels[0] else REPLAY_COLUMNS
+    for name, counter in known.items():
+        values = [line[name] for line in channels if line.get(name)]
+        if not values or counter.over == "none":
             continue
         try:
-            value = float(values[0]) if name in _OF_THE_RUN else sum(map(float, values))
+            value = float(values[0]) if counter.over == "same" else sum(map(float, values))
         except ValueError as error:
             raise InputError(f"{target}: column {name}: {error}; write the file again") from error
         text = f"{value:,.0f}" if value == int(value) else f"{value:,.12g}"
-        yield f"  {name:{NAME_WIDTH}}{text:>{VALUE_WIDTH}}  {COLUMNS.get(name, '')}".rstrip()
+        yield f"  {name:{NAME_WIDTH}}{text:>{VALUE_WIDTH}} {counter.unit:{UNIT_WIDTH}}  {counter.meaning}"
 
 
 KINDS.register("stats")(InfoKind("a stats .csv of ppim simulate or replay", _recognises, _describe))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ppim.engine.simulate import SimulationResult, simulate
 from ppim.errors import InputError
+from ppim.runs.simulate import simulate
+from ppim.stats.result import SimulationResult
 from ppim.systems.chosen import choose_system
 from tests.reference.small_traces import small_trace
 

@@ -14,8 +14,6 @@ import pytest
 from ppim.config import parse_settings
 from ppim.dram.device import Device
 from ppim.dram.load import load_device
-from ppim.engine.replay_program import ProgramReplay
-from ppim.engine.simulate import simulate
 from ppim.errors import InputError
 from ppim.mapping.base import UnitGeometry
 from ppim.program import authors as a
@@ -24,6 +22,8 @@ from ppim.program.authors_read import ITEM_KIND, read_lines, read_turns, survey_
 from ppim.program.authors_text import LINE_BYTES, LINE_COLUMNS, MOST_BURSTS, format_lines
 from ppim.program.authors_write import ProgramWriter
 from ppim.program.prepare import prepare
+from ppim.runs.replay_program import ProgramReplay
+from ppim.runs.simulate import simulate
 from ppim.systems.chosen import choose_system
 from ppim.systems.spec import Level, SystemSpec
 from ppim.trace.profile import access_profile

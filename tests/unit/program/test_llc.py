@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ppim.engine.simulate import simulate
 from ppim.program import llc
+from ppim.runs.simulate import simulate
 from ppim.systems.load import load_system
 from ppim.systems.spec import HostSpec
 from tests.reference.small_traces import small_trace

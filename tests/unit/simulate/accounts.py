@@ -9,8 +9,10 @@ import numpy as np
 
 from ppim.dram.device import Device
 from ppim.engine.pim import state as s
-from ppim.engine.simulate import CYCLE_CLASSES, SimulationResult, simulate
 from ppim.program import instruction as i
+from ppim.runs.simulate import simulate
+from ppim.stats.counters import CYCLE_CLASSES
+from ppim.stats.result import SimulationResult
 from ppim.stats.simulation import write_csv
 from ppim.systems.spec import SystemSpec
 from tests.reference.pim_check import violations

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ppim.engine.simulate import SimulationResult, simulate
+from ppim.runs.simulate import simulate
+from ppim.stats.result import SimulationResult
 from ppim.systems.load import load_system
 from tests.reference.small_traces import SmallTrace, small_trace
 

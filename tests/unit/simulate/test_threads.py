@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from ppim.config import parse_settings
-from ppim.engine.crew import Crew
 from ppim.engine.pim.board import give_up
 from ppim.engine.pim.parts import GivenUp, divide
-from ppim.engine.program_run import ProgramRun
-from ppim.engine.simulate import simulate
 from ppim.errors import InputError, PpimError
+from ppim.runs.crew import Crew
+from ppim.runs.program_run import ProgramRun
+from ppim.runs.simulate import simulate
 from ppim.systems.chosen import choose_system
 from ppim.systems.load import load_system
 from tests.reference.small_traces import SmallTrace, small_trace

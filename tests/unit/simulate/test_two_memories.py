@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppim.engine.simulate import SimulationResult, simulate
 from ppim.errors import InputError
 from ppim.program import feed as feed_module
+from ppim.runs.simulate import simulate
+from ppim.stats.result import SimulationResult
 from ppim.systems.load import load_system
 from ppim.systems.spec import SystemSpec
 from tests.reference.small_traces import SmallTrace, small_trace

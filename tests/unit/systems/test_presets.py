@@ -9,9 +9,9 @@ import pytest
 
 from ppim.config import parse_settings
 from ppim.dram.load import load_device
-from ppim.engine.simulate import simulate
 from ppim.errors import InputError, UnknownNameError
 from ppim.mapping.base import MAPPINGS
+from ppim.runs.simulate import simulate
 from ppim.systems.chosen import choose_system
 from ppim.systems.effect import ONLY_WITH, SECTIONS, settings_without_effect
 from ppim.systems.explain import DEFAULT, explain_system, read_comments

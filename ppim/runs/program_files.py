@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from ppim.engine.replay_program import ProgramReplay, describe
-from ppim.engine.simulate import SimulationResult
 from ppim.files import STDOUT, atomic_path, keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
+from ppim.runs.replay_program import ProgramReplay, describe
 from ppim.stats.command_trace import channel_names, command_files, write_all
-from ppim.stats.simulation import run_name, write_csv
+from ppim.stats.result import SimulationResult, as_chosen
+from ppim.stats.simulation import write_csv
 from ppim.systems.chosen import ChosenSystem
 from ppim.systems.inputs import input_files
 
@@ -72,7 +72,7 @@ def replay_program_file(
             bar = stack.enter_context(progress_bar(replay.survey.instructions, "instruction", path.name))
             result = replay.run(bar.update, commands)
         bar.close()
-        result.warnings[:0], result.settings = chosen.warnings, chosen.settings
+        result = as_chosen(result, chosen)
         if csv_stream is not None:
             write_csv(result, csv_stream)
     for line in _summary_lines(replay, result):
@@ -83,7 +83,7 @@ def replay_program_file(
 def _summary_lines(replay: ProgramReplay, result: SimulationResult) -> Iterator[str]:
     """A few lines for a person."""
     pim, total = result.system.pim, result.total
-    yield f"{run_name(result)}: {result.cycles:,} cycles = {result.time_ns / 1000:,.1f} us on {result.device.name}"
+    yield f"{result.run}: {result.cycles:,} cycles = {result.time_ns / 1000:,.1f} us on {result.device.name}"
     yield f"  {describe(replay)}, {result.issue_slots:,} issue slots"
     yield (
         f"  DRAM {total('bytes_dram'):,} bytes in {total('reads'):,} reads, {total('activates'):,} activates; "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Self
 
 from ppim.engine.pim.parts import GivenUp
 
@@ -27,10 +26,8 @@ class Crew:
         self.parts, self.give_up = parts, give_up
         self.threads = ThreadPoolExecutor(parts) if parts > 1 else None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End the threads."""
         if self.threads is not None:
             self.threads.shutdown()
 

@@ -8,14 +8,16 @@ from functools import partial
 from pathlib import Path
 
 from ppim.dram.load import load_device
-from ppim.engine.simulate import FIRST_MEMORY, SECOND_MEMORY, simulate
 from ppim.errors import InputError
 from ppim.files import STDOUT, atomic_path, keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
+from ppim.runs.program_files import program_file
+from ppim.runs.simulate import simulate
 from ppim.stats.command_trace import channel_names, command_files, write_all
-from ppim.stats.program_run import program_file
-from ppim.stats.simulation import summary_lines, write_csv, write_summary, write_units_csv
+from ppim.stats.result import FIRST_MEMORY, SECOND_MEMORY, as_chosen
+from ppim.stats.simulation import write_csv, write_units_csv
+from ppim.stats.summary import summary_lines, write_summary
 from ppim.systems.chosen import ChosenSystem
 from ppim.systems.inputs import input_files
 from ppim.systems.spec import SystemSpec
@@ -83,7 +85,7 @@ def run_simulation(
                 commands=commands,
             )
         bar.close()
-        result.warnings[:0], result.settings = chosen.warnings, chosen.settings
+        result = as_chosen(result, chosen)
         if output == STDOUT:
             write_csv(result, sys.stdout)
         elif output is not None:

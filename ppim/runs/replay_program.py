@@ -12,7 +12,6 @@ import numpy as np
 
 from ppim.dram.load import load_device
 from ppim.engine.commands import CommandSink, make_pim_engine
-from ppim.engine.simulate import Counts, SimulationResult, engine_counts
 from ppim.errors import InputError
 from ppim.mapping.base import UnitGeometry
 from ppim.program import authors_build as a
@@ -21,6 +20,9 @@ from ppim.program.authors_read import Survey, Turns, read_turns, survey_program
 from ppim.program.feed import FIRST_RING, grow_rings
 from ppim.program.prepare import compute_cycles
 from ppim.program.state import SLOTS, make_rings
+from ppim.runs.pim import engine_sources
+from ppim.stats.counters import evaluate
+from ppim.stats.result import FIRST_MEMORY, SECOND_MEMORY, SimulationResult
 
 if TYPE_CHECKING:
     from ppim.systems.spec import SystemSpec
@@ -122,9 +124,7 @@ class ProgramReplay:
             advance(len(turns.items))
         self.engine.run(final=True)
         self.engine.finish()
-        result = self._result()
-        result.seconds = time.perf_counter() - begin
-        return result
+        return replace(self._result(), seconds=time.perf_counter() - begin)
 
     def _feed(self, turns: Turns) -> None:
         turn, n = 0, len(turns.starts) - 1
@@ -145,26 +145,26 @@ class ProgramReplay:
         org = self.device.organization
         unit_accesses = self.state.unit_accesses.reshape(org.channels, -1)
         lookups, hits = self.state.counts[:, a.LOOKUPS], self.state.counts[:, a.HITS]
-        counts: Counts = {
-            "lookups": lookups,
-            "accesses": lookups,  # a read is a lookup of its own
-            "cache_hits": hits,
-            "unit_accesses_max": unit_accesses.max(axis=1),
-            **engine_counts([self.engine], org.burst_bytes),
+        sources = {
+            **engine_sources([self.engine]),
+            # A read is a lookup of its own; the file tells no more.
+            "built": {"LOOKUPS": lookups, "ACCESSES": lookups, "CACHE_HITS": hits},
+            "units": {"MOST": unit_accesses.max(axis=1)},
         }
         return SimulationResult(
             trace=self.path,
             algorithm=ALGORITHM,
             system=self.system,
             device=self.device,
-            memory="hbm" if self.device.is_hbm else "dimm",
+            memory=FIRST_MEMORY if self.device.is_hbm else SECOND_MEMORY,
             cycles=self.engine.cycles,
             batches=0,
-            counts=counts,
+            counts=evaluate("pim", sources, org.channels, org.burst_bytes),
             unit_accesses=unit_accesses,
             issue_slots=int(self.rings.stream[:, SLOTS].sum()),
             limits=self.engine.limits,
-            warnings=self._warnings(),
+            warnings=tuple(self._warnings()),
+            is_program=True,
         )
 
     def _warnings(self) -> list[str]:

@@ -1,0 +1,117 @@
+"""A trace divided between a system's memories, or between rows and whole vectors that are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ppim.dram.load import load_device
+from ppim.engine.pim.pair import PimPair, clock_ratio
+from ppim.errors import InputError
+from ppim.mapping.base import UnitGeometry
+from ppim.mapping.tiers import split_trace
+from ppim.program.feed import feed_together, finish_together
+from ppim.program.prepare import Prepared, prepare
+from ppim.program.split import SplitReader, split
+from ppim.runs.pim import pim_result
+from ppim.runs.program_run import ProgramRun
+from ppim.stats.result import FIRST_MEMORY, MEMORIES, SECOND_MEMORY, SimulationResult
+from ppim.trace.profile import access_profile
+
+if TYPE_CHECKING:
+    from ppim.dram.device import Device
+    from ppim.engine.commands import CommandSink
+    from ppim.systems.spec import SystemSpec
+    from ppim.trace.reader import TraceChunk, TraceReader
+
+
+class SplitRun:
+    """Memories that each see a part of the trace: hot rows and kept vectors in the first, cold rows in the second."""
+
+    def __init__(
+        self,
+        reader: TraceReader,
+        system: SystemSpec,
+        device: Device,
+        commands: Sequence[CommandSink] = (),
+    ) -> None:
+        self.reader = reader
+        self.parts = 1
+        systems, devices = [system], [device]
+        if system.dimm is not None:
+            second = system.second
+            systems.append(second)
+            devices.append(load_device(second.memory.device, second.memory.overrides))
+        self.systems, self.devices = systems, devices
+        self.split = split_trace(reader, system, UnitGeometry.of(device, system.pim.level))
+        is_tied = len(systems) > 1 and system.pim.barrier != "none"
+        sinks: Sequence[CommandSink | None] = commands or [None] * len(systems)
+        self.runs = [
+            ProgramRun(self._prepare(memory, is_tied), devices[memory], tied=is_tied, commands=sink)
+            for memory, sink in enumerate(sinks)
+        ]
+        self.programs = [run.program for run in self.runs]
+        self.engines = [run.engine for run in self.runs]
+        self.pair: PimPair | None = None
+        if len(systems) > 1:
+            ratio = clock_ratio(devices[0].timing.tCK, devices[1].timing.tCK)
+            self.pair = PimPair((self.engines[0], self.engines[1]), ratio)
+        # Loads or compiles the kernel, so that the time taken is that of the simulation.
+        (self.pair or self.engines[0]).run(final=False)
+
+    def _prepare(self, memory: int, is_tied: bool) -> Prepared:
+        system = self.systems[memory]
+        try:
+            return prepare(
+                self.split.metas[memory],
+                self.devices[memory],
+                system,
+                count_accesses=partial(access_profile, SplitReader(self.reader, self.split, memory)),
+                tied=is_tied,
+                host_holds_shared=memory > 0 and system.pim.consumer == "host",
+            )
+        except InputError as error:
+            if len(self.systems) == 1:
+                raise
+            raise InputError(f"{MEMORIES[memory]}: {error}") from error
+
+    def feed(self, chunk: TraceChunk) -> None:
+        """Divide a chunk, then build and run each memory's part in step."""
+        parts = split(chunk, self.split)
+        if self.pair is None:
+            self.runs[0].feed(self.programs[0].stretches.take(parts[0]))
+            return
+        stretches = [program.stretches.take(part) for program, part in zip(self.programs, parts, strict=True)]
+        feed_together(self.programs, stretches, self.pair)
+
+    def finish(self, batches: int) -> SimulationResult:
+        """Send the last transfers, run to the end, collect."""
+        if self.pair is None:
+            rest = self.programs[0].stretches.rest()
+            if rest is not None:
+                self.runs[0].feed(rest)
+            self.runs[0].finish()
+            self.engines[0].finish()
+            cycles: tuple[int, ...] = (self.engines[0].cycles,)
+        else:
+            finish_together(self.programs, self.pair)
+            self.pair.finish()
+            cycles = self.pair.cycles
+        keeps = self.systems[0].placement.partial_sum_fraction > 0
+        first, *second = (
+            pim_result(self.reader, system, device, [run], batches, end, keeps=keeps)
+            for system, device, run, end in zip(self.systems, self.devices, self.runs, cycles, strict=True)
+        )
+        if not second:
+            return replace(first, split=self.split)
+        return replace(
+            first,
+            memory=FIRST_MEMORY,
+            split=self.split,
+            second=replace(second[0], memory=SECOND_MEMORY),
+        )
+
+    def close(self) -> None:
+        """It has no threads."""

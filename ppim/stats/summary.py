@@ -1,0 +1,187 @@
+"""The summary of `ppim simulate`: JSON with all that is needed to repeat the run, and a few lines for a person."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ppim import __version__
+from ppim.stats.result import SimulationResult, totals
+from ppim.systems.chosen import setting_texts
+from ppim.systems.effect import spreads
+from ppim.systems.spec import PlacementSpec
+
+
+def summary(result: SimulationResult) -> dict[str, Any]:
+    """Totals of a run and what is needed to repeat it."""
+    figures: dict[str, Any] = {
+        "run": result.run,
+        **configuration(result),
+        "cycles": result.cycles,
+        "time_ns": result.time_ns,
+        "issue_slots": result.issue_slots,
+        "limit_cycles": result.limits,
+        "binding_limit": result.binding_limit,
+        "totals": result.totals,
+        "device": result.device.name,
+        "warnings": list(result.warnings),
+    }
+    if result.footprint is not None:
+        figures["placement"] = _placement(result)
+    if result.split is not None and result.split.has_kept:
+        figures["partial_sums"] = {"vectors": result.split.kept_vectors}
+    if result.second is not None:
+        figures["tiers"] = _tiers(result)
+        figures["memories"] = {memory.memory: _memory(memory) for memory in result.memories}
+    return figures
+
+
+def configuration(result: SimulationResult) -> dict[str, Any]:
+    """All that a run depends on.
+
+    Returns
+    -------
+    dict
+        `command`, which repeats the run where its files are as they were; the trace and what it was made by; the
+        system with all its parameters, and what differs from its file; every parameter of each memory's device.
+    """
+    command = "replay" if result.is_program else "simulate"
+    settings = [f"{name}={text}" for name, text in setting_texts(result.settings).items()]
+    options = [
+        "--system",
+        result.base or result.system.name,
+        *(word for x in settings for word in ("--set", x)),
+    ]
+    return {
+        "ppim_version": __version__,
+        "command": shlex.join(["ppim", command, str(result.trace), *options]),
+        "trace": str(result.trace),
+        "trace_made_by": result.made_by,
+        "system_file": result.base,
+        "settings": dict(result.settings),
+        "system": _system(result),
+        "devices": {memory.memory: asdict(memory.device) for memory in result.memories},
+    }
+
+
+def _system(result: SimulationResult) -> dict[str, Any]:
+    """All parameters that the system has."""
+    system = asdict(result.system)
+    if result.second is None:
+        del system["tiers"], system["dimm"]  # without effect
+    return system
+
+
+def _pages(placement: PlacementSpec) -> dict[str, Any]:
+    """How rows are spread over units; nothing where the mapping spreads none."""
+    if not spreads(placement):
+        return {}
+    if placement.placement == "page":
+        return {"placement": "page", "placement_page_bytes": placement.page_bytes}
+    return {"placement": "hash", "placement_page_rows": placement.placement_page}
+
+
+def _placement(result: SimulationResult) -> dict[str, Any]:
+    assert result.footprint is not None
+    return {
+        "mapping": result.system.placement.mapping,
+        **_pages(result.system.placement),
+        "spread_bytes": result.footprint.spread_bytes,
+        "duplicated_bytes": result.footprint.duplicated_bytes,
+        "capacity_bytes": result.footprint.capacity_bytes,
+        "duplicated_percent": result.footprint.duplicated_percent,
+    }
+
+
+def _tiers(result: SimulationResult) -> dict[str, int]:
+    """How many rows, and how many accesses to them, the first memory has of those that are tiered."""
+    assert result.split is not None
+    how = result.split
+    return {
+        "hot_rows": how.hot_rows,
+        "tiered_rows": how.tiered_rows,
+        "hot_accesses": how.hot_accesses,
+        "tiered_accesses": how.tiered_accesses,
+    }
+
+
+def _memory(result: SimulationResult) -> dict[str, Any]:
+    """One of two memories."""
+    return {
+        "device": result.device.name,
+        "cycles": result.cycles,
+        "time_ns": result.time_ns,
+        "issue_slots": result.issue_slots,
+        "limit_cycles": result.limits,
+        "binding_limit": result.binding_limit,
+        "totals": totals([result]),
+        "placement": _placement(result),
+    }
+
+
+def write_summary(result: SimulationResult, path: Path) -> None:
+    """The summary as JSON."""
+    path.write_text(json.dumps(summary(result), indent=2) + "\n", encoding="utf-8")
+
+
+def summary_lines(result: SimulationResult) -> Iterator[str]:
+    """A few lines for a person."""
+    accesses = sum(memory.total("accesses") for memory in result.memories)
+    yield f"{result.run}: {result.cycles:,} cycles = {result.time_ns / 1000:,.1f} us on {result.device.name}"
+    for memory in result.memories:
+        if result.second is not None:
+            yield f"  {memory.memory}: {memory.device.name}, {memory.cycles:,} cycles"
+        yield from _memory_lines(memory)
+    if result.second is not None and result.split is not None:
+        how = result.split
+        percent = 100 * how.hot_accesses / max(how.tiered_accesses, 1)
+        yield (
+            f"  {how.hot_rows:,} of {how.tiered_rows:,} rows are hot, with {percent:.3g} % of their accesses: in "
+            f"{result.memory}; the others in {result.second.memory}"
+        )
+    for warning in [warning for memory in result.memories for warning in memory.warnings]:
+        yield f"  warning: {warning}"
+    if result.seconds > 0:
+        yield f"  simulated in {result.seconds:.2f} s, {accesses / result.seconds / 1e6:.2f} million accesses/s"
+
+
+def _spread(placement: PlacementSpec) -> str:
+    """How rows are spread over units, in brackets; nothing where the mapping spreads none."""
+    if not spreads(placement):
+        return ""
+    if placement.placement == "page":
+        return f" (random pages of {placement.page_bytes:,} bytes)"
+    return f" (pages of {placement.placement_page} row{'s' if placement.placement_page > 1 else ''})"
+
+
+def _memory_lines(result: SimulationResult) -> Iterator[str]:
+    """What one memory did."""
+    system, total = result.system, result.total
+    saved = ""
+    if "partial_sum_hits" in result.counts:
+        saved = f", {total('partial_sum_hits'):,} saved by vectors that are kept"
+    yield (
+        f"  lookups {total('lookups'):,}, accesses {total('accesses'):,}, of them {total('cache_hits'):,} "
+        f"cache hits{saved}"
+    )
+    yield (
+        f"  DRAM {total('bytes_dram'):,} bytes in {total('reads'):,} reads, {total('activates'):,} activates; "
+        f"external bus {total('bytes_external'):,} bytes"
+    )
+    if result.footprint is not None:
+        yield (
+            f"  mapping {system.placement.mapping}{_spread(system.placement)}, "
+            f"prefetch {system.prefetch.prefetch}; copies take {result.footprint.duplicated_bytes:,} bytes, "
+            f"{result.footprint.duplicated_percent:.2g} % of the memory; "
+            f"{system.pim.frontend} front end, barrier {system.pim.barrier}, transfer {system.pim.transfer}"
+        )
+        yield f"  issue slots {result.issue_slots:,}"
+    if result.limits and result.cycles:
+        name = result.binding_limit
+        percent = 100 * result.limits[name] / result.cycles
+        busy = 100 * total("busy_cycles") / (result.cycles * result.device.organization.channels)
+        yield f"  {percent:.0f} % of the {name} limit; channels busy {busy:.0f} % of the time"
