@@ -1,0 +1,1 @@
+"""Constraints as data: one module a family, with `CONSTRAINTS` or `WINDOWS`; the folder is scanned."""

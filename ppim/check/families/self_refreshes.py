@@ -1,0 +1,12 @@
+"""Into self refresh, and out of it (golden README 3.10)."""
+
+from __future__ import annotations
+
+from ppim.check.constraint import Constraint
+
+AFTER_EXIT = ("activate", "refresh", "refresh_bank", "self_refresh_enter")
+
+CONSTRAINTS = (
+    Constraint("tCKESR", ("self_refresh_enter",), ("self_refresh_exit",), ("whole rank",), "tCKESR"),
+    Constraint("tXS", ("self_refresh_exit",), AFTER_EXIT, ("whole rank",), "tXS"),
+)

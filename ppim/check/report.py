@@ -1,0 +1,111 @@
+"""What a check found, as text, CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, fields
+from typing import TextIO
+
+from ppim.check.judge import CheckResult, Issued, RuleCount, Violation
+
+PLACE = tuple(field.name for field in fields(Issued))
+COLUMNS = (
+    *("memory", "channel", "constraint", "distance", "margin", "cycle"),
+    *(f"later_{name}" for name in PLACE if name != "cycle"),
+    *(f"earlier_{name}" for name in PLACE),
+)
+RULE = "{:<40}{:>12}{:>10}{:>8}{:>11}  {}"
+
+
+def write_text(results: Sequence[CheckResult], most_listed: int, out: TextIO) -> None:
+    """Violations, then what was checked, for people."""
+    for result in results:
+        title = f"{result.memory}: " if len(results) > 1 else ""
+        out.writelines(f"{title}{_sentence(violation)}\n" for violation in result.violations[:most_listed])
+        unsaid = result.n_violations - min(most_listed, len(result.violations))
+        if unsaid:
+            out.write(f"{title}... and {unsaid:,} more\n")
+        if result.n_violations:
+            out.write("\n")
+        out.write("\n".join(_summary(result, title)) + "\n")
+
+
+def _sentence(violation: Violation) -> str:
+    where = f"channel {violation.channel}, cycle {violation.cycle:,}"
+    later = "the trace ends" if violation.later is None else _command(violation.later)
+    earlier = (
+        ""
+        if violation.earlier is None
+        else f" after {_command(violation.earlier)} at {violation.earlier.cycle:,}"
+    )
+    if violation.margin is None:
+        return f"{where}: {violation.constraint}: {later}{earlier}"
+    asked = "" if violation.distance is None else f" of {violation.distance} cycles"
+    return f"{where}: {violation.constraint}{asked}, margin {violation.margin}: {later}{earlier}"
+
+
+def _command(command: Issued) -> str:
+    place = [f"rank {command.rank}"]
+    if command.bankgroup >= 0:
+        place.append(f"bank {command.bankgroup}.{command.bank}")
+    if command.row >= 0:
+        place.append(f"row {command.row}")
+    return f"{command.command} ({', '.join(place)}; line {command.line})"
+
+
+def _summary(result: CheckResult, title: str) -> Iterator[str]:
+    verdict = f"{result.n_violations:,} violations" if result.n_violations else "legal"
+    yield (
+        f"{title}{verdict}: {result.commands:,} commands of {result.channels} channels up to cycle "
+        f"{result.last_cycle:,}, {result.device} ({', '.join(result.forms)})"
+    )
+    yield RULE.format("constraint", "checked", "at limit", "least", "violations", "rule")
+    for rule in result.rules:
+        if rule.checked:
+            yield RULE.format(
+                rule.constraint,
+                f"{rule.checked:,}",
+                f"{rule.tight:,}" if rule.least_margin is not None else "-",
+                "-" if rule.least_margin is None else f"{rule.least_margin:,}",
+                f"{rule.violations:,}",
+                _formula(rule),
+            )
+    untried = [rule.constraint for rule in result.rules if not rule.checked]
+    if untried:
+        yield f"never came up: {'; '.join(untried)}"
+
+
+def _formula(rule: RuleCount) -> str:
+    cycles = "/".join(map(str, rule.cycles))
+    return rule.formula if not cycles else f"{rule.formula} = {cycles}"
+
+
+def write_csv(results: Iterable[CheckResult], out: TextIO) -> None:
+    """One row a violation."""
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for result in results:
+        for violation in result.violations:
+            head = (
+                violation.memory,
+                violation.channel,
+                violation.constraint,
+                violation.distance,
+                violation.margin,
+            )
+            later, earlier = _fields(violation.later), _fields(violation.earlier)
+            table.writerow((*head, violation.cycle, *later[1:], *earlier))
+
+
+def _fields(command: Issued | None) -> tuple[object, ...]:
+    if command is None:
+        return (None,) * len(PLACE)
+    return tuple(getattr(command, name) for name in PLACE)
+
+
+def write_json(results: Iterable[CheckResult], out: TextIO) -> None:
+    """Everything, one object a memory."""
+    json.dump([asdict(result) for result in results], out, indent=1)
+    out.write("\n")
