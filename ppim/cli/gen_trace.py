@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from ppim.cli.options import NamesOption
 from ppim.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,12 +19,6 @@ if TYPE_CHECKING:
 
 SYNTHETIC = "synthetic"
 STDOUT = Path("-")
-# Written out so that help imports nothing; a test compares them with what is registered.
-ALGORITHM_HELP = "Weight sharing: dense, hash, kqr, memcom, qr, robe or tt-rec."
-DATASET_HELP = (
-    "Format of DATASET: amazon, avazu, criteo-kaggle, criteo-terabyte, csv, dlrm-npz, embedding-bag, movielens or "
-    "synthetic.  [default: recognised from its content]"
-)
 DEFAULT_POOLING = 10
 # Multi-hot sizes of the 26 Criteo 1TB tables in MLPerf v2's data (facebookresearch/dlrm, torchrec_dlrm).
 MLPERF_POOLING: tuple[int, ...] = (
@@ -36,9 +31,26 @@ MLPERF_POOLING: tuple[int, ...] = (
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="The trace to write; - for stdout."
 )
-@click.option("--dataset", "dataset_name", metavar="NAME", help=DATASET_HELP)
+@click.option(
+    "--dataset",
+    "dataset_name",
+    cls=NamesOption,
+    folder="datasets",
+    register="DATASETS.register",
+    metavar="NAME",
+    help="Format of DATASET: {names}.  [default: recognised from its content]",
+)
 @click.option("--dataset-option", multiple=True, metavar="KEY=VALUE", help="An option of the dataset's own.")
-@click.option("--algorithm", default="qr", show_default=True, help=ALGORITHM_HELP)
+@click.option(
+    "--algorithm",
+    cls=NamesOption,
+    folder="weight_sharing",
+    register="ALGORITHMS.register",
+    default="qr",
+    show_default=True,
+    metavar="NAME",
+    help="Weight sharing: {names}.",
+)
 @click.option(
     "--collisions", type=click.IntRange(1), help="Ids that share a row (qr, hash, ...).  [default: 4]"
 )

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from ppim.cli.options import NamesOption
+
 
 @click.command(short_help="Simulate a trace on a processing-in-memory or host system.")
 @click.argument("trace", type=click.Path(path_type=Path))
@@ -18,7 +20,12 @@ import click
     help="A name of `ppim systems`, or a system .toml.",
 )
 @click.option(
-    "--mapping", metavar="NAME", help="Placement of subtables: interleave, duplicate, hot, table, vertical."
+    "--mapping",
+    cls=NamesOption,
+    folder="mapping",
+    register="mapping",
+    metavar="NAME",
+    help="Placement of subtables: {names}.",
 )
 @click.option("--prefetch", metavar="NAME", help="Rows fetched ahead: none, table, next, used, all.")
 @click.option("--device", metavar="NAME|FILE", help="Memory device: a name of `ppim devices`, .toml or .ini.")

@@ -16,6 +16,7 @@ _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
 _30, _27, _31, _11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 _ONE = np.uint64(1)
+_WORD = (1 << 64) - 1
 _TWO_TO_MINUS_53 = 2.0**-53
 
 
@@ -43,3 +44,11 @@ def extend(link, counter):  # type: ignore[no-untyped-def]
 def uniform(link):  # type: ignore[no-untyped-def]
     """A number in (0, 1] from a link: (its upper 53 bits + 1) / 2^53."""
     return np.float64((link >> _11) + _ONE) * _TWO_TO_MINUS_53
+
+
+def start_number(seed: int) -> int:
+    """`start` for a Python integer, for what is not worth a compilation."""
+    value = (seed + int(GOLDEN)) & _WORD
+    value = ((value ^ (value >> int(_30))) * int(_FIRST)) & _WORD
+    value = ((value ^ (value >> int(_27))) * int(_SECOND)) & _WORD
+    return value ^ (value >> int(_31))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ppim.mapping.base import MAPPINGS, CountAccesses, Footprint, Placement, UnitGeometry, place_subtables
+from ppim.mapping.base import SPREADING, mapping
+from ppim.mapping.placing.spread import place_subtables
 
 if TYPE_CHECKING:
-    from ppim.systems.spec import PlacementSpec
+    from ppim.mapping.base import CountAccesses
+    from ppim.mapping.placing.geometry import UnitGeometry
+    from ppim.mapping.placing.placement import Footprint, Placement
+    from ppim.mapping.placing.spec import PlacementSpec
     from ppim.trace.schema import TraceMeta
 
 
-@MAPPINGS.register("duplicate")
+@mapping("duplicate", parameters=SPREADING)
 def place(
     meta: TraceMeta,
     geometry: UnitGeometry,

@@ -7,24 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ppim.mapping.base import (
-    MAPPINGS,
-    CountAccesses,
-    Footprint,
-    Placement,
-    UnitGeometry,
-    place_subtables,
-)
-from ppim.mapping.index import make_index
+from ppim.mapping.base import SPREADING, mapping
+from ppim.mapping.placing.index import make_index
+from ppim.mapping.placing.spread import place_subtables
+from ppim.trace.profile import hottest
 from ppim.units import ceil_div
 
 if TYPE_CHECKING:
-    from ppim.systems.spec import PlacementSpec
+    from ppim.mapping.base import CountAccesses
+    from ppim.mapping.placing.geometry import UnitGeometry
+    from ppim.mapping.placing.placement import Footprint, Placement
+    from ppim.mapping.placing.spec import PlacementSpec
     from ppim.trace.profile import AccessProfile
     from ppim.trace.schema import TraceMeta
 
 
-@MAPPINGS.register("hot")
+@mapping("hot", parameters=(*SPREADING, "hot_fraction", "hot_by"), counts_accesses=True)
 def place(
     meta: TraceMeta, geometry: UnitGeometry, spec: PlacementSpec, count_accesses: CountAccesses
 ) -> tuple[Placement, Footprint]:
@@ -60,12 +58,11 @@ def choose_hot_rows(profile: AccessProfile, spec: PlacementSpec) -> NDArray[np.i
     """
     accessed = np.flatnonzero(profile.counts)
     counts = profile.counts[accessed].astype(np.int64)
-    order = np.argsort(-counts, kind="stable")
     if spec.hot_by == "accesses":
-        n = int(np.searchsorted(np.cumsum(counts[order]), spec.hot_fraction * counts.sum(), side="right"))
+        chosen = hottest(counts, spec.hot_fraction * int(counts.sum()))
     else:
-        n = int(spec.hot_fraction * profile.counts.size)
-    return accessed[order[:n]]
+        chosen = hottest(counts, spec.hot_fraction * profile.counts.size, np.ones_like(counts))
+    return accessed[chosen]
 
 
 def _subtable_of(profile: AccessProfile, rows: NDArray[np.int64]) -> NDArray[np.int64]:

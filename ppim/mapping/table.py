@@ -7,25 +7,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ppim.errors import InputError
-from ppim.mapping.base import (
-    MAPPINGS,
+from ppim.mapping.base import mapping
+from ppim.mapping.placing.placement import (
     NO_MORE_ROWS,
     PACKED,
     SEGMENT_COLUMNS,
-    CountAccesses,
-    Footprint,
-    Placement,
-    UnitGeometry,
     blank_placement,
     check_capacity,
 )
 
 if TYPE_CHECKING:
-    from ppim.systems.spec import PlacementSpec
+    from ppim.mapping.base import CountAccesses
+    from ppim.mapping.placing.geometry import UnitGeometry
+    from ppim.mapping.placing.placement import Footprint, Placement
+    from ppim.mapping.placing.spec import PlacementSpec
     from ppim.trace.schema import TraceMeta
 
 
-@MAPPINGS.register("table")
+@mapping("table")
 def place(
     meta: TraceMeta,
     geometry: UnitGeometry,

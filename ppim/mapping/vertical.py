@@ -5,23 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ppim.errors import InputError
-from ppim.mapping.base import (
-    MAPPINGS,
-    SLICED,
-    CountAccesses,
-    Footprint,
-    Placement,
-    UnitGeometry,
-    blank_placement,
-)
+from ppim.mapping.base import mapping
+from ppim.mapping.placing.placement import SLICED, Footprint, blank_placement
 from ppim.units import ceil_div
 
 if TYPE_CHECKING:
-    from ppim.systems.spec import PlacementSpec
+    from ppim.mapping.base import CountAccesses
+    from ppim.mapping.placing.geometry import UnitGeometry
+    from ppim.mapping.placing.placement import Placement
+    from ppim.mapping.placing.spec import PlacementSpec
     from ppim.trace.schema import TraceMeta
 
 
-@MAPPINGS.register("vertical")
+@mapping("vertical", splits_rows=True)
 def place(
     meta: TraceMeta,
     geometry: UnitGeometry,

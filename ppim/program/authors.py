@@ -18,7 +18,7 @@ from ppim.dram.address import AddressMap, Coordinates, address_map, flat_bank
 
 if TYPE_CHECKING:
     from ppim.dram.device import Device
-    from ppim.mapping.base import UnitGeometry
+    from ppim.mapping.placing.geometry import UnitGeometry
 
 # What a line says.
 READ_LINE = 0

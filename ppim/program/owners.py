@@ -14,7 +14,7 @@ import numpy as np
 
 from ppim.jit import helper, njit
 from ppim.jit.tables import bare
-from ppim.mapping.base import bare_placement
+from ppim.mapping.placing.placement import bare_placement
 from ppim.program.builder.chunk import Turn, end_of_turn
 from ppim.program.builder.owners import find_owners
 from ppim.program.builder.recipe import Accesses, Recipe, bare_accesses, bare_recipe

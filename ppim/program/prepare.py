@@ -9,25 +9,20 @@ import numpy as np
 
 from ppim.arrays import aligned_full, integers
 from ppim.errors import InputError
-from ppim.mapping.base import (
-    DUPLICATED,
-    MAPPINGS,
-    SLICED,
-    CountAccesses,
-    Footprint,
-    Placement,
-    UnitGeometry,
-)
-from ppim.mapping.tiers import KEPT
+from ppim.mapping.base import MAPPINGS, CountAccesses
+from ppim.mapping.placing.geometry import UnitGeometry
+from ppim.mapping.placing.placement import DUPLICATED, SLICED, Footprint, Placement
 from ppim.program.builder import recipe as b
 from ppim.program.cache import EMPTY
 from ppim.program.instruction import NONE
+from ppim.program.tiers import KEPT
 from ppim.units import bytes_to_bursts, ceil_div, ns_to_cycles
 from ppim.weight_sharing.base import ALGORITHMS, WeightSharing, first_product_macs, lookup_macs
 
 if TYPE_CHECKING:
     from ppim.dram.device import Device
     from ppim.systems.spec import CacheSpec, ComputeSpec, SystemSpec
+    from ppim.trace.profile import AccessProfile
     from ppim.trace.schema import TableMeta, TraceMeta
 
 _PREFETCH = {
@@ -86,9 +81,11 @@ def prepare(
     _check_prefetched_names(meta, system)
     _check_refresh(device)
     geometry = UnitGeometry.of(device, system.pim.level)
-    place = MAPPINGS.get(system.placement.mapping)
-    placement, footprint = place(meta, geometry, system.placement, count_accesses)
-    is_split = bool((placement.mode == SLICED).all())
+    mapping = MAPPINGS.get(system.placement.mapping)
+    placement, footprint = mapping.place(
+        meta, geometry, system.placement, count_accesses if mapping.counts_accesses else _not_declared
+    )
+    is_split = mapping.splits_rows
     shape = placement.mode.shape
     shared, row_bytes = (np.zeros(shape, dtype=np.int64) for _ in range(2))
     for t, table in enumerate(meta.tables):
@@ -129,8 +126,8 @@ def prepare(
     kept = [len(table.subtables) - 1 if _has_kept(table) else NONE for table in meta.tables]
     if system.placement.partial_sum_fraction > 0 and (is_split or system.pim.dedup != "none"):
         raise InputError(
-            "partial_sum_fraction: a kept vector stands for a whole lookup, which mapping vertical cuts in slices and "
-            "dedup=turn looks for by its rows; give 0"
+            "partial_sum_fraction: a kept vector stands for a whole lookup, which mapping "
+            f"{system.placement.mapping} cuts in slices and dedup=turn looks for by its rows; give 0"
         )
     recipe = b.Recipe(
         shared=shared,
@@ -180,6 +177,10 @@ def prepare(
         system=system,
         has_wide_rows=meta.wide_rows,
     )
+
+
+def _not_declared() -> AccessProfile:
+    raise TypeError("a mapping that counts accesses says so: counts_accesses=True")
 
 
 def _has_kept(table: TableMeta) -> bool:

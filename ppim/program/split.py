@@ -10,9 +10,9 @@ import numpy as np
 
 from ppim.errors import InputError
 from ppim.jit import helper, njit
-from ppim.mapping.index import NOT_THERE, find
-from ppim.mapping.tiers import NO_SUBTABLE, Split
+from ppim.mapping.placing.index import NOT_THERE, find
 from ppim.program.builder.chunk import EMPTY_TURN
+from ppim.program.tiers import NO_SUBTABLE, Split
 from ppim.trace.lookups import NO_NUMBER, number_of
 from ppim.trace.reader import TraceChunk
 

@@ -13,7 +13,7 @@ import numpy as np
 from ppim.dram.load import load_device
 from ppim.engine.commands import CommandSink, make_pim_engine
 from ppim.errors import InputError
-from ppim.mapping.base import UnitGeometry
+from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.program import authors_build as a
 from ppim.program.authors import COMMANDS, UnitAddresses
 from ppim.program.authors_read import Survey, Turns, read_turns, survey_program

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ppim.dram.load import load_device
 from ppim.errors import InputError
-from ppim.mapping.tiers import is_split
+from ppim.program.tiers import is_split
 from ppim.trace.reader import read_ahead
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from ppim.dram.load import load_device
 from ppim.engine.pim.pair import PimPair, clock_ratio
 from ppim.errors import InputError
-from ppim.mapping.base import UnitGeometry
-from ppim.mapping.tiers import split_trace
+from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.program.feed import feed_together, finish_together
 from ppim.program.prepare import Prepared, prepare
 from ppim.program.split import SplitReader, split
+from ppim.program.tiers import split_trace
 from ppim.runs.pim import pim_result
 from ppim.runs.program_run import ProgramRun
 from ppim.stats.result import FIRST_MEMORY, MEMORIES, SECOND_MEMORY, SimulationResult

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ppim.dram.device import Device
-    from ppim.mapping.base import Footprint
-    from ppim.mapping.tiers import Split
+    from ppim.mapping.placing.placement import Footprint
+    from ppim.program.tiers import Split
     from ppim.systems.chosen import ChosenSystem
     from ppim.systems.spec import SystemSpec
 

@@ -11,7 +11,9 @@ from operator import attrgetter
 from typing import Any
 
 from ppim.errors import InputError
-from ppim.systems.spec import PlacementSpec, SystemSpec
+from ppim.mapping.base import MAPPINGS
+from ppim.mapping.placing.spec import PlacementSpec
+from ppim.systems.spec import SystemSpec
 
 SECTIONS = {
     "host": ("memory", "host"),
@@ -33,9 +35,7 @@ HOSTS_CACHE = ("llc_bytes",)
 """What acts of a host that keeps the shared subtables of a second memory."""
 
 Condition = dict[str, tuple[str, ...]]
-_SPREADING = ("interleave", "duplicate", "hot")
-_SPREAD: Condition = {"placement.mapping": _SPREADING}
-_PAGES: Condition = {"placement.placement": ("page",), **_SPREAD}
+_PAGES: Condition = {"placement.placement": ("page",)}
 _PREFETCHES: Condition = {"prefetch.prefetch": ("table", "next", "all", "used")}
 _LRU: Condition = {"cache.policy": ("lru",)}
 _HOLDS: tuple[Condition, ...] = (_LRU, {"cache.policy": ("scratchpad",), **_PREFETCHES})
@@ -43,14 +43,10 @@ _UNITS_ADD: Condition = {"pim.consumer": ("unit",)}
 ONLY_WITH: dict[str, tuple[Condition, ...]] = {
     "pim.instruction_interval": ({"pim.frontend": ("per-channel",)},),
     "pim.collect_cycles": ({"pim.collect": ("base-die", "tree")},),
-    "placement.placement": (_SPREAD,),
-    "placement.placement_seed": (_SPREAD,),
-    "placement.placement_page": ({"placement.placement": ("hash",), **_SPREAD},),
+    "placement.placement_page": ({"placement.placement": ("hash",)},),
     "placement.page_bytes": (_PAGES,),
     "placement.stripe_bytes": (_PAGES,),
     "placement.stripe_order": (_PAGES,),
-    "placement.hot_fraction": ({"placement.mapping": ("hot",)},),
-    "placement.hot_by": ({"placement.mapping": ("hot",)},),
     "cache.cache_bytes": _HOLDS,
     "cache.cache_line_bytes": _HOLDS,
     "cache.cache_latency": _HOLDS,
@@ -61,7 +57,7 @@ ONLY_WITH: dict[str, tuple[Condition, ...]] = {
     "compute.mac_ghz": (_UNITS_ADD,),
     "compute.unit_buffer_bursts": (_UNITS_ADD,),
 }
-"""Parameter -> what others must be, one of these sets of them, or it does not act."""
+"""Parameter -> what others must be, one of these sets of them, or it does not act; mappings say more (`conditions`)."""
 
 
 ACT_ON_PROGRAMS = ("memory", "pim", "compute")
@@ -133,7 +129,17 @@ def _why(system: SystemSpec, section: str) -> str:
 
 def spreads(placement: PlacementSpec) -> bool:
     """Whether the mapping spreads rows over units, by hash or in random pages."""
-    return placement.mapping in _SPREADING
+    return placement.mapping in MAPPINGS.names() and MAPPINGS.get(placement.mapping).spreads
+
+
+def conditions(name: str) -> tuple[Condition, ...]:
+    """What others must be, one of these sets of them, or a parameter (by dotted name) does not act; () if it always does."""
+    section, _, leaf = name.rpartition(".")
+    known = ONLY_WITH.get(name, ())
+    if section != "placement":
+        return known
+    mappings = tuple(one for one in MAPPINGS.names() if leaf in MAPPINGS.get(one).parameters)
+    return tuple({**one, "placement.mapping": mappings} for one in known or ({},)) if mappings else known
 
 
 def settings_without_effect(system: SystemSpec, names: Iterable[str]) -> list[str]:
@@ -142,10 +148,9 @@ def settings_without_effect(system: SystemSpec, names: Iterable[str]) -> list[st
     for name in names:
         in_second = name.startswith(f"{DIMM}.")
         parts = system.second if in_second else system
-        conditions = ONLY_WITH.get(name.removeprefix(f"{DIMM}."), ())
-        if conditions and not any(_holds(parts, condition) for condition in conditions):
-            needed = ", or ".join(map(_text, conditions))
-            found.append(f"{name} has no effect here: it acts with {needed}")
+        needed = conditions(name.removeprefix(f"{DIMM}."))
+        if needed and not any(_holds(parts, condition) for condition in needed):
+            found.append(f"{name} has no effect here: it acts with {', or '.join(map(_text, needed))}")
     return found
 
 

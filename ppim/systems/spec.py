@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-# What a number may at most be: far beyond any machine, and small enough for the engine's tables and arithmetic.
-MOST_CYCLES = 1 << 16
-MOST_ENTRIES = 1 << 10
-MOST_ACCUMULATORS = 1 << 16
-MOST_BYTES = 1 << 32
-MOST_NUMBER = 1 << 30
-LEAST_GHZ, MOST_GHZ = 0.001, 1000
+from ppim.mapping.placing.spec import PlacementSpec
+from ppim.parameters import (
+    LEAST_GHZ,
+    MOST_ACCUMULATORS,
+    MOST_BYTES,
+    MOST_CYCLES,
+    MOST_ENTRIES,
+    MOST_GHZ,
+    MOST_NUMBER,
+    Section,
+    parameter,
+)
+
 Level = Literal["channel", "rank", "bankgroup", "bank"]
-
-
-def parameter(
-    default: Any, unit: str, meaning: str, *, least: float | None = None, most: float | None = None
-) -> Any:
-    """A field with its default, its unit ("" for a name or a switch) and what it says of the system.
-
-    `ppim systems show` prints them. "cycles" are of the memory clock. A number lies in `least` to `most`.
-    """
-    return field(default=default, metadata={"unit": unit, "meaning": meaning, "range": (least, most)})
-
-
-@dataclass(frozen=True)
-class Section:
-    """A record of parameters, each checked against its range."""
-
-    def __post_init__(self) -> None:
-        for parameter_field in dataclasses.fields(self):
-            least, most = parameter_field.metadata.get("range", (None, None))
-            value = getattr(self, parameter_field.name)
-            if least is not None and not least <= value <= most:  # NaN is in no range
-                raise ValueError(f"{parameter_field.name}: {value} is not in {least:,} to {most:,}")
 
 
 @dataclass(frozen=True)
@@ -128,44 +111,6 @@ class PimSpec(Section):
         if self.unit_queue >= 0:
             return self.unit_queue
         return 16 if self.frontend == "per-channel" else 0
-
-
-@dataclass(frozen=True)
-class PlacementSpec(Section):
-    """Where subtables lie; `[placement]`."""
-
-    mapping: str = parameter("duplicate", "", "which units get a row: a name of `--mapping`")
-    placement_page: int = parameter(
-        1, "rows", "of a subtable that stay together in a unit (hash)", least=1, most=MOST_BYTES
-    )
-    placement_seed: int = parameter(0, "", "of the hash, or of the pages")
-    placement: Literal["hash", "page"] = parameter(
-        "hash", "", "of rows that are spread: hashed over units, or striped over them in random pages"
-    )
-    page_bytes: int = parameter(
-        4096, "bytes", "page of the random page allocation (page)", least=1, most=MOST_BYTES
-    )
-    stripe_bytes: int = parameter(
-        64, "bytes", "of a page that lie in one unit, at least a row (page)", least=1, most=MOST_BYTES
-    )
-    stripe_order: Literal["channel-unit", "unit-channel"] = parameter(
-        "channel-unit",
-        "",
-        "address bits above a stripe, lowest first: the next stripe is in the next channel, or unit (page)",
-    )
-    hot_fraction: float = parameter(
-        0.05, "", "share that is copied into every unit (mapping hot)", least=0, most=1
-    )
-    hot_by: Literal["accesses", "entries"] = parameter(
-        "accesses", "", "of what hot_fraction is a share: of the trace's accesses, or of all rows"
-    )
-    partial_sum_fraction: float = parameter(
-        0.0,
-        "",
-        "share of the trace's lookups whose whole vectors are kept, most frequent ones first",
-        least=0,
-        most=1,
-    )
 
 
 @dataclass(frozen=True)
@@ -272,7 +217,7 @@ class DimmSpec:
 
     memory: DimmMemorySpec = DimmMemorySpec()
     pim: PimSpec = PimSpec()
-    placement: PlacementSpec = PlacementSpec()
+    placement: PlacementSpec = PlacementSpec()  # noqa: RUF009 - it is frozen
     cache: CacheSpec = CacheSpec()
     compute: ComputeSpec = ComputeSpec()
 
@@ -288,7 +233,7 @@ class SystemSpec:
     memory: MemorySpec = MemorySpec()
     host: HostSpec = HostSpec()
     pim: PimSpec = PimSpec()
-    placement: PlacementSpec = PlacementSpec()
+    placement: PlacementSpec = PlacementSpec()  # noqa: RUF009 - it is frozen
     cache: CacheSpec = CacheSpec()
     prefetch: PrefetchSpec = PrefetchSpec()
     compute: ComputeSpec = ComputeSpec()

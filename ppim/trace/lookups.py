@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ppim.errors import InputError
 from ppim.jit import helper, njit
+from ppim.trace.profile import hottest
 
 if TYPE_CHECKING:
     from ppim.trace.reader import TraceChunk, TraceReader
@@ -113,9 +114,7 @@ class LookupProfile:
 
     def most_frequent(self, fraction: float) -> NDArray[np.int64]:
         """Numbers of the lookups that together are at most that share of all, by falling frequency, ties by number."""
-        order = np.argsort(-self.counts, kind="stable")
-        n = int(np.searchsorted(np.cumsum(self.counts[order]), fraction * self.lookups, side="right"))
-        return self.numbers[order[:n]]
+        return self.numbers[hottest(self.counts, fraction * self.lookups)]
 
 
 def profile_lookups(reader: TraceReader, layout: LookupNumbers) -> LookupProfile:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ppim.errors import InputError
 from ppim.jit import njit
@@ -67,6 +68,28 @@ class Run(NamedTuple):
 def _count(table, subtable, row, first_subtable, first_row, counts):  # type: ignore[no-untyped-def]
     for i in range(row.size):
         counts[first_row[first_subtable[table[i]] + subtable[i]] + np.int64(row[i])] += 1
+
+
+def hottest(
+    counts: NDArray[np.int64], room: float, sizes: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """The largest counts, largest first, ties by index: as many as together take at most `room`.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (n,)
+    room : float
+    sizes : ndarray of int64, shape (n,), optional
+        What each takes; by default its count.
+
+    Returns
+    -------
+    ndarray of int64
+        Indices.
+    """
+    order = np.argsort(-counts, kind="stable")
+    taken = np.cumsum((counts if sizes is None else sizes)[order])
+    return order[: int(np.searchsorted(taken, room, side="right"))]
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,7 @@ import pandas as pd
 import pytest
 
 from ppim.cli import main
-from ppim.cli.gen_trace import ALGORITHM_HELP, DATASET_HELP
-from ppim.datasets.base import DATASETS
 from ppim.trace.reader import TraceReader
-from ppim.weight_sharing.base import ALGORITHMS
 
 MAIN = "from ppim.cli import main; main()"
 ROW = "\t".join(["1", *map(str, range(13)), *(f"{0xABC00000 + i:08x}" for i in range(26))])
@@ -198,12 +195,6 @@ def test_trace_on_stdout_when_asked(tmp_path: Path) -> None:
     piped = subprocess.run([*command, "-o", "-"], check=True, capture_output=True).stdout
     subprocess.run([*command, "-o", str(tmp_path / "t")], check=True, capture_output=True)
     assert piped == (tmp_path / "t").read_bytes()
-
-
-def test_help_names_what_there_is() -> None:
-    for names, text in ((ALGORITHMS.names(), ALGORITHM_HELP), (DATASETS.names(), DATASET_HELP)):
-        listed = text.split(": ", 1)[1].split(".")[0].replace(" or ", ", ").split(", ")
-        assert sorted(listed) == list(names)
 
 
 def test_output_folder_must_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

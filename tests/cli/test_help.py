@@ -70,22 +70,27 @@ sys.stderr.write(' '.join(sorted(sys.modules.keys() & set({HEAVY!r}))))
     assert done.stderr == ""
 
 
-def choices_in_help(option: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
-    """Names that the help of an option of `ppim simulate` lists."""
-    text = help_of("simulate", capsys)
+def choices_in_help(command: str, option: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    """Names that the help of an option lists."""
+    text = help_of(command, capsys)
     words = re.search(rf"^  {option} NAME +(.*?)\n  -", text, re.DOTALL | re.MULTILINE)
     assert words is not None
-    return set(re.findall(r"[a-z]+(?=[,.])", words[1].split(":")[-1]))
+    listed = re.sub(r"-\s+", "-", words[1]).split(":", 1)[1].split(".")[0]
+    return set(re.split(r",\s+|\s+or\s+", listed.strip()))
 
 
-def test_help_lists_the_mappings_and_prefetches_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    """Help may not import what knows them."""
+def test_help_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Help may not import what knows the names; it finds them in the files."""
+    from ppim.datasets.base import DATASETS
     from ppim.mapping.base import MAPPINGS
     from ppim.systems.spec import PrefetchSpec
+    from ppim.weight_sharing.base import ALGORITHMS
 
-    assert choices_in_help("--mapping", capsys) == set(MAPPINGS.names())
+    assert choices_in_help("simulate", "--mapping", capsys) == set(MAPPINGS.names())
+    assert choices_in_help("gen-trace", "--algorithm", capsys) == set(ALGORITHMS.names())
+    assert choices_in_help("gen-trace", "--dataset", capsys) == set(DATASETS.names())
     schedules = get_args(get_type_hints(PrefetchSpec)["prefetch"])
-    assert choices_in_help("--prefetch", capsys) == set(schedules)
+    assert choices_in_help("simulate", "--prefetch", capsys) == set(schedules)
 
 
 def test_every_name_on_the_command_line_is_offered_when_mistyped(capsys: pytest.CaptureFixture[str]) -> None:

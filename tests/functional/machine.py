@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppim.mapping.base import DUPLICATED, NO_COPY, SLICED, Placement
+from ppim.mapping.placing.placement import DUPLICATED, NO_COPY, SLICED, Placement
 from ppim.program import instruction as i
 from tests.reference.placements import copies, places
 from tests.reference.small_traces import SmallTrace

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ppim.errors import InputError
-from ppim.mapping.base import UnitGeometry
+from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.program import instruction as i
 from ppim.systems.spec import CacheSpec, DimmSpec, PimSpec, PlacementSpec, SystemSpec, TiersSpec
 from tests.functional.machine import Burst, Memory, Units, Weights, compose, random_weights

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.jit import njit
-from ppim.mapping.base import DUPLICATED, NO_COPY, Placement, bare_placement, find_copy, locate_row, permute
+from ppim.mapping.placing.locate import find_copy, locate_row, permute
+from ppim.mapping.placing.placement import DUPLICATED, NO_COPY, Placement, bare_placement
 
 
 @njit

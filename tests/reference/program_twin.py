@@ -13,7 +13,8 @@ from itertools import groupby, zip_longest
 
 import numpy as np
 
-from ppim.mapping.base import DUPLICATED, Placement, UnitGeometry
+from ppim.mapping.placing.geometry import UnitGeometry
+from ppim.mapping.placing.placement import DUPLICATED, Placement
 from ppim.program.instruction import ALL, DELIVER, HIT, PREFETCH, READ, READ_OUT, TRANSFER
 from ppim.systems.spec import SystemSpec
 from ppim.trace.schema import SubtableMeta, TraceMeta

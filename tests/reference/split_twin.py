@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ppim.mapping.base import Placement, UnitGeometry
-from ppim.mapping.tiers import KEPT
+from ppim.mapping.placing.geometry import UnitGeometry
+from ppim.mapping.placing.placement import Placement
+from ppim.program.tiers import KEPT
 from ppim.systems.spec import SystemSpec
 from ppim.trace.schema import TraceMeta
 from ppim.weight_sharing.base import SubtableMeta

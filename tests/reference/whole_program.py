@@ -11,8 +11,7 @@ from ppim.dram.load import load_device
 from ppim.engine.pim.engine import PimEngine
 from ppim.engine.pim.pair import PimPair, clock_ratio
 from ppim.engine.pim.state import DONE, LOG_FULL
-from ppim.mapping.base import UnitGeometry
-from ppim.mapping.tiers import is_split, split_trace
+from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.program.builder import recipe as b
 from ppim.program.builder.kernels import build_turns, flush_transfers, prefetch_all
 from ppim.program.feed import as_accesses
@@ -30,6 +29,7 @@ from ppim.program.state import (
     Rings,
     make_rings,
 )
+from ppim.program.tiers import is_split, split_trace
 from ppim.systems.spec import SystemSpec
 from ppim.trace.profile import access_profile
 from ppim.trace.reader import TraceChunk

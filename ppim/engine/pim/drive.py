@@ -13,7 +13,7 @@ from ppim.engine.pim.run import end_status, look_again, run_all
 from ppim.engine.pim.state import GIVEN_UP, GROW, NO_ROOM, REFILL, bare_state
 from ppim.jit import njit
 from ppim.jit.tables import bare
-from ppim.mapping.base import Placement, bare_placement
+from ppim.mapping.placing.placement import Placement, bare_placement
 from ppim.program.builder.kernels import append_turns
 from ppim.program.builder.recipe import (
     Accesses,

@@ -28,6 +28,7 @@ from ppim.engine.pim.heap import HEAP_COLUMNS
 from ppim.engine.pim.parts import GivenUp, Part, channels_depend, whole
 from ppim.engine.pim.run import Engine, run, settle_all
 from ppim.errors import InputError, PpimError
+from ppim.mapping.placing.geometry import units_of_channel
 from ppim.program.state import WAKE, Rings
 
 if TYPE_CHECKING:
@@ -56,14 +57,6 @@ class Commands:
     lane: NDArray[np.int64]
     row: NDArray[np.int64]
     column: NDArray[np.int64]
-
-
-def units_of_channel(device: Device, level: str) -> int:
-    """PIM units of a channel at a level."""
-    org = device.organization
-    return {"channel": 1, "rank": org.ranks, "bankgroup": org.ranks * org.bankgroups, "bank": org.banks}[
-        level
-    ]
 
 
 def make_parameters(device: Device, system: SystemSpec, part: Part, *, tied: bool = False) -> s.Parameters:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ppim.jit import helper, njit
 from ppim.jit.tables import bare
-from ppim.mapping.base import Placement, bare_placement
+from ppim.mapping.placing.placement import Placement, bare_placement
 from ppim.program.builder import sums
 from ppim.program.builder.bags import emit_bag, only_own_matter
 from ppim.program.builder.chunk import Turn, end_of_bag, end_of_turn, is_empty_turn

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.jit import helper
-from ppim.mapping.base import NO_COPY, find_copy, locate_row
+from ppim.mapping.placing.locate import find_copy, locate_row
+from ppim.mapping.placing.placement import NO_COPY
 from ppim.program.builder.emit import append, append_deliver, append_hit
 from ppim.program.builder.prefetches import is_held
 from ppim.program.builder.recipe import (

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.jit import helper
-from ppim.mapping.base import (
-    DUPLICATED,
-    NO_COPY,
+from ppim.mapping.placing.locate import (
     find_copy,
     is_permuted,
     locate_on_page,
@@ -15,6 +13,7 @@ from ppim.mapping.base import (
     page_of_row,
     permute_once,
 )
+from ppim.mapping.placing.placement import DUPLICATED, NO_COPY
 from ppim.program.builder.chunk import end_of_bag
 from ppim.program.builder.recipe import SCRATCH_ADDRESS, SCRATCH_LARGE, SCRATCH_ORDER, SCRATCH_OWNER
 from ppim.program.instruction import NONE

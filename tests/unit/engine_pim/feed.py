@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ppim.dram.device import Device
-from ppim.engine.pim.engine import Commands, PimEngine, units_of_channel
+from ppim.engine.pim.engine import Commands, PimEngine
 from ppim.engine.pim.pair import PimPair, clock_ratio
 from ppim.engine.pim.state import DONE, LOG_FULL
+from ppim.mapping.placing.geometry import units_of_channel
 from ppim.program.instruction import (
     ALL,
     BURSTS,

@@ -68,6 +68,8 @@ def test_a_kernel_depends_on_what_it_is_compiled_from() -> None:
     assert found is not None
     needed = ["drive", "run", "board", "issue", "account"]
     assert {f"ppim.engine.pim.{name}" for name in needed} <= set(found)
-    assert {"ppim.engine.banks", "ppim.jit.lanes", "ppim.jit.atomics", "ppim.mapping.base"} <= set(found)
+    assert {"ppim.engine.banks", "ppim.jit.lanes", "ppim.jit.atomics", "ppim.mapping.placing.locate"} <= set(
+        found
+    )
     assert not [name for name in found if name.startswith(("ppim.cli", "ppim.stats", "ppim.datasets"))]
     assert all(file.is_file() for file in found.values())

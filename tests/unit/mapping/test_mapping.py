@@ -14,18 +14,10 @@ from hypothesis import strategies as st
 
 from ppim.dram.load import load_device
 from ppim.errors import InputError
-from ppim.mapping.base import (
-    DUPLICATED,
-    MAPPINGS,
-    NO_COPY,
-    SLICED,
-    SPREAD,
-    CountAccesses,
-    Footprint,
-    Placement,
-    UnitGeometry,
-)
+from ppim.mapping.base import MAPPINGS, CountAccesses
 from ppim.mapping.hot import choose_hot_rows
+from ppim.mapping.placing.geometry import UnitGeometry
+from ppim.mapping.placing.placement import DUPLICATED, NO_COPY, SLICED, SPREAD, Footprint, Placement
 from ppim.systems.spec import PlacementSpec
 from ppim.trace.profile import AccessProfile, FlatRows
 from ppim.trace.schema import SubtableMeta, TableMeta, TraceMeta
@@ -56,7 +48,7 @@ def place(
     count_accesses: CountAccesses = no_profile,
     **spec: Any,
 ) -> tuple[Placement, Footprint]:
-    return MAPPINGS.get(mapping)(meta, geometry, PlacementSpec(mapping, **spec), count_accesses)
+    return MAPPINGS.get(mapping).place(meta, geometry, PlacementSpec(mapping, **spec), count_accesses)
 
 
 # The bijection.

@@ -15,7 +15,7 @@ from ppim.config import parse_settings
 from ppim.dram.device import Device
 from ppim.dram.load import load_device
 from ppim.errors import InputError
-from ppim.mapping.base import UnitGeometry
+from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.program import authors as a
 from ppim.program import instruction as i
 from ppim.program.authors_read import ITEM_KIND, read_lines, read_turns, survey_program

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from ppim.dram.device import Device
-from ppim.mapping.base import UnitGeometry
-from ppim.mapping.tiers import KEPT, Split, split_trace
+from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.program.builder import recipe as b
 from ppim.program.builder.chunk import EMPTY_TURN
 from ppim.program.split import UNREAD_ROW, SplitReader, split
+from ppim.program.tiers import KEPT, Split, split_trace
 from ppim.systems.spec import CacheSpec, DimmSpec, PlacementSpec, SystemSpec, TiersSpec
 from ppim.trace.lookups import LookupNumbers, profile_lookups
 from ppim.trace.profile import access_profile

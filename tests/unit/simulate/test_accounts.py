@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from ppim.engine.pim.engine import PimEngine
 from ppim.errors import InputError
-from ppim.mapping.tiers import is_split
 from ppim.program import feed as feed_module
 from ppim.program.state import Rings
+from ppim.program.tiers import is_split
 from ppim.runs.simulate import simulate
 from ppim.systems.load import load_system, system_names
 from ppim.systems.spec import SystemSpec

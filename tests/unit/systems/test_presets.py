@@ -13,7 +13,7 @@ from ppim.errors import InputError, UnknownNameError
 from ppim.mapping.base import MAPPINGS
 from ppim.runs.simulate import simulate
 from ppim.systems.chosen import choose_system
-from ppim.systems.effect import ONLY_WITH, SECTIONS, settings_without_effect
+from ppim.systems.effect import ONLY_WITH, SECTIONS, conditions, settings_without_effect
 from ppim.systems.explain import DEFAULT, explain_system, read_comments
 from ppim.systems.load import PRESET_FOLDER, load_system, system_names
 from ppim.systems.spec import PlacementSpec, SystemSpec
@@ -215,7 +215,7 @@ def test_the_host_of_a_second_memory_has_a_cache() -> None:
     [
         ("proactivepim-paper", "instruction_interval=4", "frontend=per-channel"),
         ("proactivepim", "hot_fraction=0.5", "mapping=hot"),
-        ("proactivepim", "page_bytes=8192", "placement=page and mapping=interleave|duplicate|hot"),
+        ("proactivepim", "page_bytes=8192", "placement=page and mapping=duplicate|hot|interleave"),
         ("trim-bg", "cache_bytes=4096", "policy=lru, or policy=scratchpad and prefetch=table|next|all|used"),
         ("proactivepim", "cache_ways=4", "policy=lru"),
         ("pim-base", 'prefetch_subtables=["r"]', "prefetch=table|next|all|used"),
@@ -228,13 +228,18 @@ def test_settings_that_another_puts_out_of_action_are_warned_of(name: str, setti
     assert f"{leaf} has no effect here: it acts with {needed}" in warning
 
 
-@pytest.mark.parametrize("name", ONLY_WITH)
+CONDITIONAL = sorted(
+    {f"placement.{p}" for m in MAPPINGS.names() for p in MAPPINGS.get(m).parameters} | set(ONLY_WITH)
+)
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
 def test_conditions_are_of_parameters_and_their_values(name: str) -> None:
     """The other parameter can have the values; the default of some system that has them changes its results."""
     section, leaf = name.split(".")
     record = getattr(load_system("proactivepim"), section)
     assert leaf in {parameter.name for parameter in dataclasses.fields(record)}
-    for condition in ONLY_WITH[name]:
+    for condition in conditions(name):
         system = load_system("proactivepim", {other: values[-1] for other, values in condition.items()})
         assert settings_without_effect(system, [name]) == []
 
@@ -250,7 +255,7 @@ def test_what_is_warned_of_has_no_effect() -> None:
     tried = 0
     for name in ("proactivepim", "proactivepim-paper", "trim-bg", "pim-base"):
         plain = simulate(trace, load_system(name))
-        for parameter in ONLY_WITH:
+        for parameter in CONDITIONAL:
             if parameter in ("placement.placement", "prefetch.prefetch_subtables"):
                 continue
             value = others.get(parameter, 1)

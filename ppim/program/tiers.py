@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.errors import InputError
-from ppim.mapping.index import make_index
+from ppim.mapping.placing.index import make_index
 from ppim.trace.lookups import LookupNumbers, profile_lookups
-from ppim.trace.profile import FlatRows, access_profile
+from ppim.trace.profile import FlatRows, access_profile, hottest
 from ppim.trace.schema import SubtableMeta
 from ppim.units import bytes_to_bursts
 
 if TYPE_CHECKING:
-    from ppim.mapping.base import UnitGeometry
+    from ppim.mapping.placing.geometry import UnitGeometry
     from ppim.systems.spec import SystemSpec, TiersSpec
     from ppim.trace.profile import AccessProfile
     from ppim.trace.reader import TraceReader
@@ -46,7 +46,7 @@ class Split:
     tiered : ndarray of int64, shape (tables,)
         The tiered subtable of each table, or NO_SUBTABLE.
     hot : ndarray of int64
-        Index (`mapping.index`) from the numbers of hot rows among all rows to their rows in the first memory.
+        Index (`mapping.placing.index`) from the numbers of hot rows among all rows to their rows in the first memory.
     kept : ndarray of int64
         Index from numbers of lookups to the rows of their vectors among those that are kept of the table.
     has_kept : bool
@@ -155,12 +155,10 @@ def choose_hot_rows(
     if not numbers:
         return _Hot(np.empty(0, dtype=np.int64), 0, 0, 0)
     number, count, size = (np.concatenate(parts) for parts in (numbers, counts, sizes))
-    order = np.argsort(-count, kind="stable")
     if spec.hot_by == "accesses":
-        taken, room = np.cumsum(count[order]), spec.hot_fraction * int(count.sum())
+        chosen = hottest(count, spec.hot_fraction * int(count.sum()))
     else:
-        taken, room = np.cumsum(size[order]), spec.hot_fraction * geometry.unit_bursts * geometry.units
-    chosen = order[: int(np.searchsorted(taken, room, side="right"))]
+        chosen = hottest(count, spec.hot_fraction * geometry.unit_bursts * geometry.units, size)
     return _Hot(np.sort(number[chosen]), tiered_rows, int(count[chosen].sum()), int(count.sum()))
 
 

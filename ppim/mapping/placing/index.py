@@ -18,13 +18,13 @@ INDEX_COLUMNS = 2
 
 
 @helper
-def _first_slot(key, mask):  # type: ignore[no-untyped-def]
+def _first_slot(key, mask):
     """Where the search for a key begins."""
     return ((key * _MULTIPLIER) >> 15) & mask
 
 
 @njit
-def _fill(table, keys, indices):  # type: ignore[no-untyped-def]
+def _fill(table, keys, indices):
     mask = table.shape[0] - 1
     for i in range(keys.size):
         slot = _first_slot(keys[i], mask)
@@ -44,7 +44,7 @@ def make_index(keys: NDArray[np.int64], indices: NDArray[np.int64]) -> NDArray[n
 
 
 @helper
-def find(table, mask, key):  # type: ignore[no-untyped-def]
+def find(table, mask, key):
     """Index of a key, or NOT_THERE; `mask` is the table's capacity less one."""
     slot = _first_slot(key, mask)
     while table[slot, KEY] != key:

@@ -1,0 +1,46 @@
+"""The parameters of mappings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ppim.parameters import MOST_BYTES, Section, parameter
+
+
+@dataclass(frozen=True)
+class PlacementSpec(Section):
+    """Where subtables lie; `[placement]`."""
+
+    mapping: str = parameter("duplicate", "", "which units get a row: a name of `--mapping`")
+    placement_page: int = parameter(
+        1, "rows", "of a subtable that stay together in a unit (hash)", least=1, most=MOST_BYTES
+    )
+    placement_seed: int = parameter(0, "", "of the hash, or of the pages")
+    placement: Literal["hash", "page"] = parameter(
+        "hash", "", "of rows that are spread: hashed over units, or striped over them in random pages"
+    )
+    page_bytes: int = parameter(
+        4096, "bytes", "page of the random page allocation (page)", least=1, most=MOST_BYTES
+    )
+    stripe_bytes: int = parameter(
+        64, "bytes", "of a page that lie in one unit, at least a row (page)", least=1, most=MOST_BYTES
+    )
+    stripe_order: Literal["channel-unit", "unit-channel"] = parameter(
+        "channel-unit",
+        "",
+        "address bits above a stripe, lowest first: the next stripe is in the next channel, or unit (page)",
+    )
+    hot_fraction: float = parameter(
+        0.05, "", "share that is copied into every unit (mapping hot)", least=0, most=1
+    )
+    hot_by: Literal["accesses", "entries"] = parameter(
+        "accesses", "", "of what hot_fraction is a share: of the trace's accesses, or of all rows"
+    )
+    partial_sum_fraction: float = parameter(
+        0.0,
+        "",
+        "share of the trace's lookups whose whole vectors are kept, most frequent ones first",
+        least=0,
+        most=1,
+    )
