@@ -9,6 +9,7 @@ import numba
 from numba.core.types import unliteral
 
 from ppim.jit.kernel_cache import KernelCache
+from ppim.jit.libraries import HelperCompiler, KernelCompiler
 from ppim.jit.sources import sources_digest
 
 
@@ -21,7 +22,7 @@ def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         return lambda decorated: njit(decorated, **options)
     settings = {"nogil": True, **options}
     keep = settings.pop("cache", True)
-    kernel = numba.njit(**settings)(function)
+    kernel = numba.njit(pipeline_class=KernelCompiler, **settings)(function)
     sources = None if numba.config.DISABLE_JIT or not keep else sources_digest(function)
     if sources is not None:
         kernel._cache = KernelCache(function, sources, settings)
@@ -38,7 +39,7 @@ def helper(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     if function is None:
         return lambda decorated: helper(decorated, **options)
     settings = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, **options}
-    compiled = numba.njit(**settings)(function)
+    compiled = numba.njit(pipeline_class=HelperCompiler, **settings)(function)
     if not numba.config.DISABLE_JIT:
         resolve = compiled.get_call_template
 
