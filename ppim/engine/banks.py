@@ -39,11 +39,11 @@ from numpy.typing import NDArray
 from ppim.arrays import aligned_copy, aligned_full
 from ppim.dram.device import Device, Organization
 from ppim.dram.timing import COMMANDS, UNCONSTRAINED, distance_table
+from ppim.engine.activate_window import LONG_WINDOW, SHORT_WINDOW, note_activate, window_opens
 from ppim.engine.codes import (
     ACTIVATE,
     N_COMMANDS,
     NEVER,
-    NO_COMMAND,
     NO_LANE,
     NO_ROW,
     PRECHARGE,
@@ -56,6 +56,7 @@ from ppim.engine.codes import (
     WRITE,
     WRITE_P,
 )
+from ppim.engine.refresh import refresh_or_wait
 from ppim.jit import helper
 from ppim.jit.lanes import (
     LANE_SHIFT,
@@ -88,8 +89,6 @@ LANE_BITS = (1 << LANES) - 1
 ALL_64_BITS = (1 << 64) - 1
 NOT_A_CANDIDATE = (1 << 31) - 1
 REBASE_AFTER = 1 << 29
-WINDOW_DEPTH = 32  # a power of two
-SHORT_WINDOW = 4
 
 
 class BankShape(NamedTuple):
@@ -269,7 +268,7 @@ def make_banks(
         candidates=np.zeros((n_channels, N_CLASSES), np.int64),
         open_row=np.full((n_channels, n_lanes), NO_ROW, np.int32),
         n_open=np.zeros(ranks, np.int64),
-        activates=np.full((n_channels, org.ranks * WINDOW_DEPTH), -NEVER, np.int64),
+        activates=np.full((n_channels, org.ranks * LONG_WINDOW), -NEVER, np.int64),
         n_activates=np.zeros(ranks, np.int64),
         active_since=np.zeros(ranks, np.int64),
         active_cycles=np.zeros(ranks, np.int64),
@@ -361,13 +360,14 @@ def close_bank(b, lane, cycle):
 def _note_activate(b, lane, cycle):
     """Enter an ACTIVATE into its rank's history; the cycle from which the windows allow the next one."""
     rank = b.rank_of[lane]
-    ring = rank * WINDOW_DEPTH
+    ring = rank * LONG_WINDOW
     n = b.n_activates[rank]
-    b.activates[ring + (n & (WINDOW_DEPTH - 1))] = cycle
+    note_activate(b.activates, ring, LONG_WINDOW, n, cycle)
     b.n_activates[rank] = n + 1
-    fourth_last = b.activates[ring + ((n + 1 - SHORT_WINDOW) & (WINDOW_DEPTH - 1))]
-    oldest = b.activates[ring + ((n + 1) & (WINDOW_DEPTH - 1))]
-    return max(fourth_last + b.shape.tFAW, oldest + b.shape.t32AW)
+    return max(
+        window_opens(b.activates, ring, LONG_WINDOW, n + 1, SHORT_WINDOW, b.shape.tFAW),
+        window_opens(b.activates, ring, LONG_WINDOW, n + 1, LONG_WINDOW, b.shape.t32AW),
+    )
 
 
 @helper(forceinline=True)
@@ -576,8 +576,5 @@ def refresh_rank_step(b, rank, cycle):
             precharge_at = min(precharge_at, at)
         else:
             refresh_at = max(refresh_at, earliest_slow_cycle(b, REFRESH, lane))
-    if b.n_open[rank] > 0:
-        return NO_COMMAND, NO_LANE, precharge_at
-    if refresh_at <= cycle:
-        return REFRESH, first, cycle
-    return NO_COMMAND, NO_LANE, refresh_at
+    command, look = refresh_or_wait(precharge_at, refresh_at, cycle)
+    return command, first if command == REFRESH else NO_LANE, look

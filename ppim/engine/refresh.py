@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.dram.device import Device
+from ppim.engine.codes import NEVER, NO_COMMAND, REFRESH
 from ppim.jit import helper
 
 STAGGERED = 0
@@ -57,3 +58,17 @@ def target_lane(plan, number):
     bank = turn // plan[N_GROUPS] % plan[BANKS_PER_GROUP]
     rank = turn // (plan[N_GROUPS] * plan[BANKS_PER_GROUP])
     return (rank * plan[N_GROUPS] + group) * plan[BANKS_PER_GROUP] + bank
+
+
+@helper(forceinline=True)
+def refresh_or_wait(precharge_at, refresh_at, cycle):
+    """(command, next look) of a rank's refresh in `cycle`, in which no open bank may be closed.
+
+    `precharge_at` is the first cycle in which one may (NEVER: all are closed), `refresh_at` the first one in
+    which the closed ones may be refreshed.
+    """
+    if precharge_at < NEVER:
+        return NO_COMMAND, precharge_at
+    if refresh_at > cycle:
+        return NO_COMMAND, refresh_at
+    return REFRESH, cycle

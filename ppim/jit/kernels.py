@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numba
 from numba.core.types import unliteral
@@ -12,7 +12,13 @@ from ppim.jit.kernel_cache import KernelCache
 from ppim.jit.libraries import HelperCompiler, KernelCompiler
 from ppim.jit.sources import sources_digest
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 
+
+@overload
+def njit(function: Function) -> Function: ...
+@overload
+def njit(**options: Any) -> Callable[[Function], Function]: ...
 def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """`numba.njit` that keeps what it compiles on disk and never serves it stale (`kernel_cache`).
 
@@ -29,6 +35,10 @@ def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     return kernel
 
 
+@overload
+def helper(function: Function) -> Function: ...
+@overload
+def helper(**options: Any) -> Callable[[Function], Function]: ...
 def helper(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """`numba.njit` for functions that only kernels call: compiled into them, with no entry for Python.
 

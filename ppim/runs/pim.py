@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ppim.engine.pim import account
 from ppim.engine.pim import state as s
 from ppim.engine.pim.board import give_up
-from ppim.engine.pim.limits import limit_cycles
 from ppim.engine.pim.parts import channels_depend, divide
+from ppim.engine.pim.rules import classes
+from ppim.engine.pim.rules.limits import limit_cycles
 from ppim.program.authors_write import ProgramWriter
 from ppim.program.builder import recipe as b
 from ppim.program.feed import Stretches, as_accesses
@@ -177,7 +177,7 @@ def engine_sources(engines: Sequence[PimEngine]) -> dict[str, Any]:
     counted = by_channel(engines, [engine.counters for engine in engines])
     return {
         "engine": Table(counted, s),
-        "classes": Table(by_channel(engines, [engine.classes for engine in engines]), account),
+        "classes": Table(by_channel(engines, [engine.classes for engine in engines]), classes),
         "run": {"LIMIT": np.full(len(counted), max(engine_limits(engines).values()))},
     }
 

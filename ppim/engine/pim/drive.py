@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppim.engine.pim.barrier import RELEASED, WAITS, release_turns
+from ppim.engine.pim import run
+from ppim.engine.pim import state as s
 from ppim.engine.pim.board import ALL_GIVEN_UP, ONE_LEFT, leave_job, wait_for_others
-from ppim.engine.pim.limits import BARRIERS
-from ppim.engine.pim.run import end_status, look_again, run_all
-from ppim.engine.pim.state import GIVEN_UP, GROW, NO_ROOM, REFILL, bare_state
+from ppim.engine.pim.rules import barrier, limits
+from ppim.engine.pim.state import bare_state
 from ppim.jit import njit
 from ppim.jit.tables import bare
 from ppim.mapping.placing.placement import Placement, bare_placement
@@ -71,38 +71,38 @@ def build_and_run(engine, builder, position, job, final, until):
         A status of `run_rings`, NO_ROOM if the rings are too small, or GIVEN_UP; and the first access that
         is not built.
     """
-    parameters, banks, apart = engine.parameters, engine.banks, engine.apart
+    parameters, banks, by_unit = engine.parameters, engine.banks, engine.by_unit
     rings, state, board = bare_rings(engine.rings), bare_state(engine.state), bare(engine.board)
     joint, recipe, placement = builder.joint, bare_recipe(builder.recipe), bare_placement(builder.placement)
     made, chunk = bare_build_state(builder.state), bare_accesses(builder.accesses)
     scratch, n, total = bare(builder.scratch), builder.accesses.n, builder.accesses.row.size
     while True:
-        look_again(rings)
-        status = run_all(parameters, rings, state, banks, apart, board, engine.together, final, until)
-        if status >= GROW:
+        run.look_again(rings)
+        status = run.run_all(parameters, rings, state, banks, by_unit, board, engine.together, final, until)
+        if status >= s.GROW:
             return status, position
-        found = release_turns(parameters, rings, state, board)
-        while found == WAITS:
+        found = barrier.release_turns(parameters, rings, state, board)
+        while found == barrier.OTHERS_LAG:
             after = append_turns(
                 joint, rings, recipe, placement, made, chunk, scratch, position, min(n, position + 1), total
             )
             if after == position:
-                waited = wait_for_others(board, parameters.parts, state.bounds[BARRIERS] + 1, job)
+                waited = wait_for_others(board, parameters.parts, state.bounds[limits.BARRIERS] + 1, job)
                 if waited == ALL_GIVEN_UP:
-                    return GIVEN_UP, position
+                    return s.GIVEN_UP, position
                 if waited == ONE_LEFT:
                     if position < n:
-                        return NO_ROOM, position
+                        return s.NO_ROOM, position
                     leave_job(board, parameters.part, job)
-                    return REFILL, position
+                    return s.REFILL, position
             position = after
-            found = release_turns(parameters, rings, state, board)
-        if found == RELEASED:
+            found = barrier.release_turns(parameters, rings, state, board)
+        if found == barrier.RELEASED:
             continue
         if position == n:
             if not final:
                 leave_job(board, parameters.part, job)
-            return end_status(rings, status, final, until), position
+            return run.end_status(rings, status, final, until), position
         after = append_turns(
             joint,
             rings,
@@ -116,5 +116,5 @@ def build_and_run(engine, builder, position, job, final, until):
             total,
         )
         if after == position:
-            return NO_ROOM, position
+            return s.NO_ROOM, position
         position = after

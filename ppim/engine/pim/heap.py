@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ppim.jit import helper
 
-READY = 0  # cycle from which it is due
-ORDER = 1  # breaks ties
+READY_AT = 0  # cycle from which it is due
+TIE_BREAK = 1  # breaks ties
 ITEM = 2
 SIZE = 3
 SHARED = 4  # of a deliver: lookups behind its own that use it too
@@ -15,9 +15,9 @@ HEAP_COLUMNS = 5
 @helper(forceinline=True)
 def comes_before(heaps, row, left, right):
     """Whether element `left` is due before element `right`."""
-    if heaps[row, left, READY] != heaps[row, right, READY]:
-        return heaps[row, left, READY] < heaps[row, right, READY]
-    return heaps[row, left, ORDER] < heaps[row, right, ORDER]
+    if heaps[row, left, READY_AT] != heaps[row, right, READY_AT]:
+        return heaps[row, left, READY_AT] < heaps[row, right, READY_AT]
+    return heaps[row, left, TIE_BREAK] < heaps[row, right, TIE_BREAK]
 
 
 @helper(forceinline=True)
@@ -33,8 +33,8 @@ def swap(heaps, row, left, right):
 def push(heaps, row, count, ready, order, item, size, shared):
     """Add an element to a heap of `count`; the caller has made sure of room."""
     place = count
-    heaps[row, place, READY] = ready
-    heaps[row, place, ORDER] = order
+    heaps[row, place, READY_AT] = ready
+    heaps[row, place, TIE_BREAK] = order
     heaps[row, place, ITEM] = item
     heaps[row, place, SIZE] = size
     heaps[row, place, SHARED] = shared

@@ -17,16 +17,8 @@ from ppim.engine.pim import state as s
 from ppim.engine.pim.run import run_rings
 from ppim.errors import InputError, PpimError
 from ppim.jit import helper, njit
-from ppim.program.state import (
-    NEXT_TURN,
-    TURN_CLOSED,
-    TURN_DONE,
-    TURN_END,
-    TURN_LEFT,
-    TURN_TWIN_DONE,
-    TURN_TWIN_END,
-    bare_rings,
-)
+from ppim.program import state as r
+from ppim.program.state import bare_rings
 
 if TYPE_CHECKING:
     from ppim.engine.pim.engine import PimEngine
@@ -45,15 +37,15 @@ def convert(cycle, numerator, denominator):
 @helper
 def tell(rings, other, told, numerator, denominator):
     """Tell the other memory of turns from `told` on that are complete in this one; the first that is not told."""
-    last = min(rings.marks[NEXT_TURN], other.marks[NEXT_TURN])
+    last = min(rings.marks[r.NEXT_TURN], other.marks[r.NEXT_TURN])
     while told < last:
         turn = rings.turns[told & rings.turn_mask]
         # The other memory's part of the turn is one of those left.
-        if not turn[TURN_CLOSED] or turn[TURN_DONE] < turn[TURN_LEFT] - 1:
+        if not turn[r.TURN_CLOSED] or turn[r.TURN_DONE] < turn[r.TURN_LEFT] - 1:
             break
         twin = other.turns[told & other.turn_mask]
-        twin[TURN_TWIN_DONE] = 1
-        twin[TURN_TWIN_END] = convert(turn[TURN_END], numerator, denominator)
+        twin[r.TURN_TWIN_DONE] = 1
+        twin[r.TURN_TWIN_END] = convert(turn[r.TURN_END], numerator, denominator)
         told += 1
     return told
 

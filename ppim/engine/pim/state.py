@@ -10,24 +10,25 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppim.engine.codes import LOG_FIELDS
 from ppim.jit import helper
 from ppim.jit.tables import bare, bare_rows
 
-# Columns of a queue entry.
-ENTRY_LANE = 0
-ENTRY_ROW = 1
-ENTRY_COLUMN = 2  # next burst of the DRAM row
-ENTRY_BURSTS = 3  # bursts still to be read
-ENTRY_KIND = 4  # READ, READ_OUT or PREFETCH
-ENTRY_LOOKUP = 5
-ENTRY_PHASE = 6
-ENTRY_NEXT = 7  # next entry of the free list or of a queue's tail
-ENTRY_LEADER = 8  # first run of the same instruction
-ENTRY_RUNS = 9  # of a leader: runs not finished
-ENTRY_READY = 10  # of a leader: arrival of its latest finished run
-ENTRY_TOTAL = 11  # of a leader: bursts of the instruction
-ENTRY_NUMBER = 12  # of a leader that is read out: place among all read-outs
-ENTRY_SHARERS = 13  # of a leader: lookups behind its own that use the row too
+# Columns of a queue entry; the first five are those of both engines.
+ENTRY_ROW = 0
+ENTRY_COLUMN = 1  # next burst of the DRAM row
+ENTRY_BURSTS = 2  # bursts still to be read
+ENTRY_LOOKUP = 3  # NONE for a prefetch
+ENTRY_SHARERS = 4  # lookups behind that one which use the row too (of a leader)
+ENTRY_LANE = 5
+ENTRY_KIND = 6  # READ, READ_OUT or PREFETCH
+ENTRY_PHASE = 7
+ENTRY_NEXT = 8  # next entry of the free list or of a queue's tail
+ENTRY_LEADER = 9  # first run of the same instruction
+ENTRY_RUNS = 10  # of a leader: runs not finished
+ENTRY_READY = 11  # of a leader: arrival of its latest finished run
+ENTRY_TOTAL = 12  # of a leader: bursts of the instruction
+ENTRY_NUMBER = 13  # of a leader that is read out: place among all read-outs
 ENTRY_COLUMNS = 14
 
 NO_ENTRY = -1
@@ -80,38 +81,36 @@ READY_LANES = 15  # mask
 STALE = 16  # 1: the two before must be found anew
 WANTS_OUT = 17  # mask of lanes with a read-out to issue, the bus permitting
 # ... its refresh (golden README 3.9),
-REFRESH_DUE = 18  # cycle of the next generation
-REFRESHES_GENERATED = 19
-REFRESHES_SERVED = 20
-REFRESH_LOOK = 21  # cycle from which the head of the list can need a command, or NEVER
-REFRESH_RELEASE = 22  # cycle in which the units held for an issued refresh are let go, or NEVER
-ELIGIBLE = 23  # mask of the lanes that are not held
+REFRESH_DUE = 18  # when the oldest refresh that is not served falls due
+REFRESH_RELEASED = 19  # first cycle after the last one's REFRESH
+REFRESH_LOOK = 20  # first cycle in which the refresh that holds its units can need a command, or NEVER
+ELIGIBLE = 21  # mask of the lanes that are not held
 # ... its bus,
-BUS_END = 24  # end of the last reservation
-BUS_DIRECTION = 25
-BUS_RANK = 26  # of the last read-out, or ANY_RANK
-TRANSFERS_WAITING = 27  # size of its heap of transfers
-TRANSFERS_SENT = 28
+BUS_END = 22  # end of the last reservation
+BUS_DIRECTION = 23
+BUS_RANK = 24  # of the last read-out, or ANY_RANK
+TRANSFERS_WAITING = 25  # size of its heap of transfers
+TRANSFERS_SENT = 26
 # ... and the rest.
-OPEN = 29  # demand, delivers and transfers sent and not complete
-FREE_FIRST = 30  # free list of entries
-FREE_COUNT = 31
-JOIN_HEAD = 32
-JOIN_TAIL = 33
-LAST_ACTIVATOR = 34  # unit
-LOG_COUNT = 35
-CHANNEL_COLUMNS = 36
+OPEN = 27  # demand, delivers and transfers sent and not complete
+FREE_FIRST = 28  # free list of entries
+FREE_COUNT = 29
+JOIN_HEAD = 30
+JOIN_TAIL = 31
+LAST_ACTIVATOR = 32  # unit
+LOG_COUNT = 33
+CHANNEL_COLUMNS = 34
 
 # Columns of `lane`.
 WINDOW_COUNT = 0
-TAIL_FIRST = 1  # first entry behind the window, or NO_ENTRY
-TAIL_LAST = 2
-OCCUPIED = 3  # entries, those that are joining included
-READS_SINCE_ACTIVATE = 4
+READS_SINCE_ACTIVATE = 1  # as in the other engine's `bank`
+TAIL_FIRST = 2  # first entry behind the window, or NO_ENTRY
+TAIL_LAST = 3
+OCCUPIED = 4  # entries, those that are joining included
 LANE_COLUMNS = 5
 
 # Columns of a place in a window.
-WINDOW_ROW = 0
+WINDOW_ROW = ENTRY_ROW
 WINDOW_ENTRY = 1
 WINDOW_PHASE = 2
 WINDOW_COLUMNS = 3
@@ -121,15 +120,15 @@ JOIN_CYCLE = 0  # when selection sees it
 JOIN_ENTRY = 1
 JOIN_COLUMNS = 2
 
-# Columns of `unit`.
+# Columns of `unit`; the first two are those of both engines.
 LAST_BANK = 0  # bank of the unit that issued last
-PHASE_HEAD = 1
-PHASE_TAIL = 2
-COMPUTE_FREE = 3  # end of the arithmetic appended so far
+COMPUTE_FREE = 1  # end of the arithmetic appended so far
+PHASE_HEAD = 2
+PHASE_TAIL = 3
 BUFFER_HEAD = 4
 BUFFER_TAIL = 5
 DEMAND_JOINED = 6  # demand entries in its queues
-FETCHES = 7  # 1: its prefetch queues are looked at, not the others (PHASES_NEXT)
+SEES_FETCHES = 7  # 1: its prefetch queues are looked at, not the others (PHASES_NEXT)
 LINK_FREE = 8  # end of the last use of its link to the tree (COLLECT_TREE)
 UNIT_COLUMNS = 9
 
@@ -159,13 +158,7 @@ STUCK = 4  # nothing can happen any more, yet not all is complete: a fault of th
 GIVEN_UP = 5  # another part of the run has failed
 NO_ROOM = 6  # the rings are too small for the next turn
 
-# Columns of the log.
-LOG_CYCLE = 0
-LOG_COMMAND = 1
-LOG_LANE = 2
-LOG_ROW = 3
-LOG_COLUMN = 4
-LOG_COLUMNS = 5
+# Of the log, whose columns are `codes.LOG_CYCLE` and so on.
 LOG_MARGIN = 256  # commands that one cycle of a channel can add at most
 
 
@@ -244,11 +237,11 @@ class PimState(NamedTuple):
     delivers : ndarray, shape (streams, capacity, HEAP_COLUMNS)
         Heaps of delivers; item: lookup, size: bursts. With `in_order` by the place of their read-outs in the
         program, and READY and ORDER change places.
-    log : ndarray, shape (channels, capacity, LOG_COLUMNS)
+    log : ndarray, shape (channels, capacity, LOG_FIELDS)
         Commands issued; capacity 0: not kept.
     account : ndarray, shape (channels, ACCOUNT_COLUMNS)
         Classes of cycles (`account`).
-    moving : ndarray, shape (channels, words)
+    moving : ndarray, shape (channels, words, 1)
         Ring of bits, one a cycle: something moves (`account`).
     tally : ndarray, shape (channels, places, TALLY_COLUMNS)
         Work of banks, column sets, ranks and units (`limits`).
@@ -315,9 +308,9 @@ def bare_state(state):
         bare_rows(state.accumulators, ACCUMULATOR_COLUMNS),
         bare(state.transfers),
         bare(state.delivers),
-        bare_rows(state.log, LOG_COLUMNS),
+        bare_rows(state.log, LOG_FIELDS),
         bare(state.account),
-        bare(state.moving),
+        bare_rows(state.moving, 1),
         bare(state.tally),
         bare(state.peaks),
         bare(state.bounds),

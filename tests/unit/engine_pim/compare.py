@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ppim.engine.pim import state as s
 from ppim.program.instruction import LOOKUP, LOOKUP_SUM, SUM_CHANNEL
 from tests.reference.pim_programs import Case
 from tests.reference.pim_twin import TwinResult
 from tests.reference.pim_words import in_words, order
-from tests.unit.engine_pim.feed import EngineResult
+from tests.unit.engine_pim.feed import EngineResult, by_cycle, run_program
 
 COUNTS = {
     "instructions": s.INSTRUCTIONS,
@@ -22,6 +24,24 @@ COUNTS = {
     "transfer_bursts": s.TRANSFER_BURSTS,
     "compute_cycles": s.COMPUTE_CYCLES,
 }
+
+
+def assert_equal_results(left: EngineResult, right: EngineResult) -> None:
+    """What two engines count of one program is equal."""
+    assert left.cycles == right.cycles
+    np.testing.assert_array_equal(left.counters, right.counters)
+    np.testing.assert_array_equal(left.classes, right.classes)
+    np.testing.assert_array_equal(left.slots, right.slots)
+    assert left.limits == right.limits
+
+
+def run_on_both(case: Case) -> list[EngineResult]:
+    """The program on the engine that is chosen for it and, cycle by cycle, on the one that runs all; equal."""
+    results = [run_program(case.device, case.system, case.program)]
+    with by_cycle():
+        results.append(run_program(case.device, case.system, case.program))
+    assert_equal_results(*results)
+    return results
 
 
 def assert_same(case: Case, twin: TwinResult, engine: EngineResult) -> None:

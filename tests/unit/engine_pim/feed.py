@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 
 from ppim.dram.device import Device
+from ppim.engine.pim.by_unit import setup
 from ppim.engine.pim.engine import Commands, PimEngine
 from ppim.engine.pim.pair import PimPair, clock_ratio
 from ppim.engine.pim.state import DONE, LOG_FULL
@@ -196,6 +199,14 @@ class _Memory:
             classes=self.engine.classes,
             limits=self.engine.limits,
         )
+
+
+@contextmanager
+def by_cycle() -> Iterator[None]:
+    """Run whatever follows on the engine that goes cycle by cycle, also what the other one can run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(setup, "can_run", lambda *_, **__: False)
+        yield
 
 
 def run_program(

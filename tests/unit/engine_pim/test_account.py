@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ppim.dram.device import Device
-from ppim.engine.pim import account
+from ppim.engine.pim.by_cycle import account
+from ppim.engine.pim.rules import classes
 from tests.reference.pim_account import CLASSES, simulate_and_classify
 from tests.reference.pim_programs import Case, ProgramBuilder, make_device, make_system, random_case
 from tests.unit.engine_pim.feed import EngineResult, run_program
@@ -25,7 +26,7 @@ def compare(case: Case, engine: EngineResult) -> np.ndarray:
 
 @pytest.mark.parametrize("block", range(3))
 def test_random_programs(block: int) -> None:
-    met = np.zeros(account.N_CLASSES, dtype=np.int64)
+    met = np.zeros(classes.N_CYCLE_CLASSES, dtype=np.int64)
     for seed in range(20 * block, 20 * block + 20):
         case = random_case(seed)
         met += compare(case, run_program(case.device, case.system, case.program)).sum(axis=0)
@@ -107,7 +108,7 @@ def test_deliver_and_transfers_share_the_bus() -> None:
     case = Case(0, make_device(channels=2, tRTRS=4), make_system(), builder.build())
     found = compare(case, run_program(case.device, case.system, case.program))
     # Channel 1: the deliver is sent at 32, moves 36-37; turnaround 38-41; the transfer moves 42-43.
-    assert found[1, account.STALL_BUS] == 4 + 4
+    assert found[1, classes.STALL_BUS] == 4 + 4
     assert found[1].sum() == 44
 
 

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from ppim.engine.pim import engine as engine_module
+from ppim.engine.pim import memory
 from tests.reference import pim_twin
 from tests.reference.pim_programs import Case, ProgramBuilder, make_device, make_system, random_case
 from tests.reference.pim_twin import TwinResult
@@ -40,7 +40,7 @@ def test_a_program_that_arrives_in_pieces(piece: int) -> None:
 
 
 def test_a_pool_of_entries_that_has_to_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "INITIAL_ENTRIES", 1)
+    monkeypatch.setattr(memory, "INITIAL_ENTRIES", 1)
     grown = 0
     for seed in SEEDS:
         case, twin = run_twin(seed)
@@ -52,7 +52,7 @@ def test_a_pool_of_entries_that_has_to_grow(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_pool_that_grows_while_the_program_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "INITIAL_ENTRIES", 1)
+    monkeypatch.setattr(memory, "INITIAL_ENTRIES", 1)
     for seed in SEEDS:
         case, twin = run_twin(seed)
         assert_same(case, twin, run_program(case.device, case.system, case.program, piece=3))

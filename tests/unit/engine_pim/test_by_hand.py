@@ -1,4 +1,4 @@
-"""Cases worked out by hand, on the engine: one for each rule written out here, and all of the twin's again.
+"""Cases worked out by hand, on both engines: one for each rule written out here, and all of the twin's again.
 
 HBM2: tRCD 14, RL 14, WL 4, B 2, tRP 14, tRAS 34, tRTP 5, tRRD_S/L 4/6, tCCD_L 2, tRFC 260, tREFI 3900.
 Slot 0, first command at 2; data is in the unit RL + B = 16 cycles after its READ. Units are bank groups.
@@ -13,8 +13,8 @@ from ppim.engine.pim import state as s
 from tests.reference.pim_programs import Case, ProgramBuilder, make_device, make_system
 from tests.reference.pim_twin import TwinResult, simulate
 from tests.reference.pim_words import in_words
-from tests.unit.engine_pim.compare import assert_same
-from tests.unit.engine_pim.feed import EngineResult, run_program
+from tests.unit.engine_pim.compare import assert_same, run_on_both
+from tests.unit.engine_pim.feed import EngineResult
 from tests.unit.pim_twin import test_by_hand as twin_cases
 from tests.unit.pim_twin.test_by_hand import program  # noqa: F401 - a fixture
 
@@ -23,7 +23,8 @@ ROW_1 = 128
 
 
 def run(builder: ProgramBuilder, device: Device | None = None, **parameters: object) -> EngineResult:
-    return run_program(device or make_device(), make_system(**parameters), builder.build())
+    case = Case(0, device or make_device(), make_system(**parameters), builder.build())
+    return run_on_both(case)[0]
 
 
 def commands(result: EngineResult, channel: int = 0) -> list[tuple[int, str, int, int]]:
@@ -130,20 +131,21 @@ def test_a_row_read_out_and_delivered_to_another_channel() -> None:
     assert result.counters[:, s.COMPUTE_CYCLES].tolist() == [0, 3]
 
 
-# The twin's cases, each on the engine too: the twin gives the cycles that the case states, the engine the twin's.
+# The twin's cases, each on the engines too: the twin gives the cycles that the case states, they give the twin's.
 
 ABOUT_THE_TWIN_ITSELF = ("is_reported", "is_refused", "takes_no_time")
 
 
 @pytest.fixture(autouse=True)
-def _engine_beside_twin(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run_both(builder: ProgramBuilder, device: Device | None = None, **parameters: object) -> TwinResult:
+def _engines_beside_twin(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_all(builder: ProgramBuilder, device: Device | None = None, **parameters: object) -> TwinResult:
         case = Case(0, device or make_device(), make_system(**parameters), builder.build())
         result = simulate(case.device, case.system, case.program)
-        assert_same(case, result, run_program(case.device, case.system, case.program))
+        for engine in run_on_both(case):
+            assert_same(case, result, engine)
         return result
 
-    monkeypatch.setattr(twin_cases, "run", run_both)
+    monkeypatch.setattr(twin_cases, "run", run_all)
 
 
 for _name in dir(twin_cases):

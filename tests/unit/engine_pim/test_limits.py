@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ppim.engine.pim.limits import NAMES
+from ppim.engine.pim.rules.limits import NAMES
 from tests.reference.pim_programs import ProgramBuilder, make_device, make_system, random_case
 from tests.unit.engine_pim.feed import EngineResult, run_program
 

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from ppim.engine.pim import engine as engine_module
+from ppim.engine.pim import memory
 from ppim.engine.pim.pair import clock_ratio, convert
 from ppim.errors import InputError
 from ppim.jit import njit
@@ -78,7 +78,7 @@ def test_programs_that_arrive_in_pieces(piece: int) -> None:
 
 
 def test_pools_that_have_to_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "INITIAL_ENTRIES", 1)
+    monkeypatch.setattr(memory, "INITIAL_ENTRIES", 1)
     for seed in SEEDS:
         check(seed, piece=3)
 

@@ -66,7 +66,7 @@ def test_a_kernel_depends_on_what_it_is_compiled_from() -> None:
 
     found = sources.closure(build_and_run.py_func if hasattr(build_and_run, "py_func") else build_and_run)
     assert found is not None
-    needed = ["drive", "run", "board", "issue", "account"]
+    needed = ["drive", "run", "board", "state", "by_cycle.issue", "by_unit.units", "rules.transfers"]
     assert {f"ppim.engine.pim.{name}" for name in needed} <= set(found)
     assert {"ppim.engine.banks", "ppim.jit.lanes", "ppim.jit.atomics", "ppim.mapping.placing.locate"} <= set(
         found

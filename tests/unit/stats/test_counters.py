@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ppim.engine import codes
-from ppim.engine.pim import account, state
+from ppim.engine.pim import state
+from ppim.engine.pim.rules import classes as cycle_classes
 from ppim.program import llc
 from ppim.program.builder import recipe
 from ppim.stats.counters import (
@@ -25,7 +26,7 @@ from ppim.stats.result import SimulationResult
 
 MODULES = {
     "engine": state,
-    "classes": account,
+    "classes": cycle_classes,
     "built": recipe,
     "kept": recipe,
     "llc": llc,
@@ -65,21 +66,21 @@ def test_the_contracts_columns_in_order() -> None:
 
 def test_each_class_of_cycles_comes_from_the_class_of_its_name() -> None:
     """A stall of the bus is not one of a bank: the account's own constants have other numbers."""
-    classes = np.arange(2 * account.N_CLASSES).reshape(2, -1)
-    sources = {"classes": Table(classes, account)}
+    classes = np.arange(2 * cycle_classes.N_CYCLE_CLASSES).reshape(2, -1)
+    sources = {"classes": Table(classes, cycle_classes)}
     counts = evaluate("pim", sources, 2, 64)
     by_hand = {
-        "busy_cycles": account.BUSY,
-        "stall_refresh_cycles": account.STALL_REFRESH,
-        "stall_compute_cycles": account.STALL_COMPUTE,
-        "stall_bus_cycles": account.STALL_BUS,
-        "stall_bank_cycles": account.STALL_BANK,
-        "stall_issue_cycles": account.STALL_ISSUE,
-        "idle_cycles": account.IDLE,
+        "busy_cycles": cycle_classes.BUSY,
+        "stall_refresh_cycles": cycle_classes.STALL_REFRESH,
+        "stall_compute_cycles": cycle_classes.STALL_COMPUTE,
+        "stall_bus_cycles": cycle_classes.STALL_BUS,
+        "stall_bank_cycles": cycle_classes.STALL_BANK,
+        "stall_issue_cycles": cycle_classes.STALL_ISSUE,
+        "idle_cycles": cycle_classes.IDLE,
     }
     assert set(CYCLE_CLASSES) == by_hand.keys()
     for name, column in by_hand.items():
-        assert counts[name].tolist() == [column, column + account.N_CLASSES], name
+        assert counts[name].tolist() == [column, column + cycle_classes.N_CYCLE_CLASSES], name
 
 
 def test_sources_are_sums_of_terms() -> None:

@@ -1,4 +1,4 @@
-"""The fast engine: against the twin where it can run, and against the general engine; where it cannot."""
+"""The engine that goes unit by unit: against the twin and the other engine where it can run; where it cannot."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from ppim.dram.device import Device
-from ppim.engine.pim import engine as engine_module
 from ppim.engine.pim.engine import PimEngine
 from ppim.program.state import make_rings
 from ppim.systems.spec import SystemSpec
 from tests.reference.pim_account import CLASSES, simulate_and_classify
 from tests.reference.pim_programs import Case, RandomProgram, make_device, make_system, pick
-from tests.unit.engine_pim.compare import assert_same
-from tests.unit.engine_pim.feed import EngineResult, run_program
+from tests.unit.engine_pim.compare import assert_equal_results, assert_same
+from tests.unit.engine_pim.feed import by_cycle, run_program
 
 SEEDS = range(40)
 
@@ -54,34 +53,23 @@ def random_case(seed: int) -> Case:
     return Case(seed, device, system, program.build())
 
 
-def use_general_engine(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(engine_module, "can_run", lambda *_, **__: False)
-
-
 def has_fast_engine(device: Device, system: SystemSpec, delivers: int = 0) -> bool:
     streams = device.organization.channels if system.pim.frontend == "per-channel" else 1
     rings = make_rings(streams, 2, 2, 2, 2)
     engine = PimEngine(device, system, rings, delivers_per_lookup=delivers, max_row_bursts=2)
-    return engine.apart is not None
-
-
-def assert_equal_results(left: EngineResult, right: EngineResult) -> None:
-    assert left.cycles == right.cycles
-    np.testing.assert_array_equal(left.counters, right.counters)
-    np.testing.assert_array_equal(left.classes, right.classes)
-    assert left.limits == right.limits
+    return engine.by_unit is not None
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_random_programs(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_programs(seed: int) -> None:
     case = random_case(seed)
     assert has_fast_engine(case.device, case.system)
     twin, classes = simulate_and_classify(case.device, case.system, case.program)
     whole = run_program(case.device, case.system, case.program)
     in_pieces = run_program(case.device, case.system, case.program, piece=1 + seed % 7)
     few_commands = run_program(case.device, case.system, case.program, keep_commands=1 + seed)
-    use_general_engine(monkeypatch)
-    general = run_program(case.device, case.system, case.program)
+    with by_cycle():
+        general = run_program(case.device, case.system, case.program)
     for result in (whole, in_pieces, few_commands):
         assert_same(case, twin, result)
         assert_equal_results(result, general)

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from ppim.arrays import integers
 from ppim.dram.timing import UNCONSTRAINED
+from ppim.engine.activate_window import SHORT_WINDOW
 from ppim.engine.codes import ACTIVATE, NEVER, NO_ROW, PRECHARGE, READ, REFRESH
-from ppim.engine.pim.apart import cycles
-from ppim.engine.pim.apart import state as s
-from ppim.engine.pim.state import COLLECT_HOST, PHASES_NEXT, Parameters
+from ppim.engine.pim import state as s
+from ppim.engine.pim.by_unit import cycles
+from ppim.engine.pim.by_unit import state as u
+from ppim.engine.pim.state import Parameters
 
 if TYPE_CHECKING:
     from ppim.systems.spec import SystemSpec
@@ -74,9 +76,9 @@ def can_run(p: Parameters, system: SystemSpec, *, has_delivers: bool, has_long_w
         and not has_long_window
         and not p.tied
         and not p.host_consumes
-        and p.collect == COLLECT_HOST
+        and p.collect == s.COLLECT_HOST
         and p.accumulators == 0
-        and p.phases != PHASES_NEXT
+        and p.phases != s.PHASES_NEXT
         and p.buffer_bursts == 0
         and 0 < p.queue_entries <= MOST_QUEUE_ENTRIES
         and p.refresh_interval > 0
@@ -87,22 +89,22 @@ def _ring(least: int) -> int:
     return 1 << max(least - 1, 1).bit_length()
 
 
-def make_apart(p: Parameters, rules: dict[str, int]) -> s.Apart:
+def make_by_unit(p: Parameters, rules: dict[str, int]) -> u.ByUnit:
     """Closed banks, empty queues, nothing sent."""
 
     queue = _ring(p.queue_entries)
     joins = _ring(p.banks_per_unit * p.queue_entries)
     words = cycles.ring_words(p)
-    apart = s.Apart(
-        number=s.ALL_CHANNELS,
-        channel=integers(p.channels, s.APART_COLUMNS),
-        unit=integers(p.channels, p.units, s.UNIT_COLUMNS),
-        bank=integers(p.channels, p.lanes, s.BANK_COLUMNS),
+    by_unit = u.ByUnit(
+        number=u.ALL_CHANNELS,
+        channel=integers(p.channels, u.CHANNEL_SIZE),
+        unit=integers(p.channels, p.units, u.UNIT_SIZE),
+        bank=integers(p.channels, p.lanes, u.BANK_SIZE),
         may_refresh=integers(p.channels, p.lanes),
-        entries=integers(p.channels, p.lanes, queue, s.ENTRY_COLUMNS),
-        joins=integers(p.channels, p.units, joins, s.JOIN_COLUMNS),
-        fetches=integers(p.channels, joins, s.FETCH_COLUMNS),
-        bits=integers(p.channels, words, s.N_KINDS),
+        entries=integers(p.channels, p.lanes, queue, u.ENTRY_SIZE),
+        joins=integers(p.channels, p.units, joins, u.JOIN_SIZE),
+        fetches=integers(p.channels, joins, u.FETCH_SIZE),
+        bits=integers(p.channels, words, u.BIT_KINDS),
         read_patterns=cycles.read_patterns(p, rules["read_to_read"]),
         entry_mask=queue - 1,
         join_mask=joins - 1,
@@ -112,10 +114,9 @@ def make_apart(p: Parameters, rules: dict[str, int]) -> s.Apart:
         activate_window=p.activate_window,
         **rules,
     )
-    apart.channel[:, s.HORIZON] = -1
-    apart.channel[:, s.WINDOW : s.WINDOW + s.WINDOW_ACTIVATES] = -NEVER
-    apart.channel[:, s.ACTIVATED_AT] = -1
-    apart.channel[:, s.REFRESH_DUE] = p.refresh_interval
-    apart.unit[:, :, s.NEXT] = NEVER
-    apart.bank[:, :, s.ROW] = NO_ROW
-    return apart
+    by_unit.channel[:, u.HORIZON] = -1
+    by_unit.channel[:, u.LAST_ACTIVATES : u.LAST_ACTIVATES + SHORT_WINDOW] = -NEVER
+    by_unit.channel[:, u.ACTIVATED_AT] = -1
+    by_unit.unit[:, :, u.NEXT] = NEVER
+    by_unit.bank[:, :, u.ROW] = NO_ROW
+    return by_unit

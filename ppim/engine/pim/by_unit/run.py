@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from ppim.engine.codes import NEVER
-from ppim.engine.pim.apart.complete import serve_transfers
-from ppim.engine.pim.apart.cycles import settle
-from ppim.engine.pim.apart.state import HORIZON, SETTLED
-from ppim.engine.pim.apart.stream import act_stream
-from ppim.engine.pim.apart.units import advance
-from ppim.engine.pim.state import DONE, LOG_COUNT, LOG_FULL, LOG_MARGIN
+from ppim.engine.pim import state as s
+from ppim.engine.pim.by_unit import cycles, transfers
+from ppim.engine.pim.by_unit import state as u
+from ppim.engine.pim.by_unit.stream import act_stream
+from ppim.engine.pim.by_unit.units import advance
 from ppim.jit import helper
 
 
 @helper(forceinline=True)
 def log_is_short(state, a):
     """Whether the commands kept have to be taken before another step."""
-    return state.log_capacity > 0 and state.channel[a.number, LOG_COUNT] > state.log_capacity - LOG_MARGIN
+    return state.log_capacity > 0 and state.channel[a.number, s.LOG_COUNT] > state.log_capacity - s.LOG_MARGIN
 
 
 @helper(forceinline=True)
 def step_end(p, state, a, goal):
     """How far the units go at once: not beyond the ring of bits, nor beyond what the log takes."""
     row = a.channel
-    end = min(goal, row[SETTLED] + a.span)
+    end = min(goal, row[u.COUNTED] + a.span)
     if state.log_capacity > 0:
         # In a cycle every unit issues one command at most, and a refresh one.
-        end = min(end, row[HORIZON] + LOG_MARGIN // (p.units + 1))
+        end = min(end, row[u.HORIZON] + s.LOG_MARGIN // (p.units + 1))
     return end
 
 
@@ -36,20 +35,20 @@ def run_channel(p, rings, state, a, final, until):
     Without a stream to look at, up to the cycle before `until`.
     """
     row = a.channel
-    goal = row[HORIZON] if until == NEVER else until - 1
+    goal = row[u.HORIZON] if until == NEVER else until - 1
     while True:
-        while row[HORIZON] < goal:
+        while row[u.HORIZON] < goal:
             if log_is_short(state, a):
-                return LOG_FULL
+                return s.LOG_FULL
             end = step_end(p, state, a, goal)
             advance(p, rings, state, a, end)
-            serve_transfers(p, rings, state, a, end)
-            if end == row[SETTLED] + a.span:
+            transfers.serve_transfers(p, rings, state, a, end)
+            if end == row[u.COUNTED] + a.span:
                 # A slot may still be used in the cycle before `goal`.
-                settle(p, state, a, end - 1)
+                cycles.settle(p, state, a, end - 1)
         if until < NEVER:
-            settle(p, state, a, until)
-            return DONE
+            cycles.settle(p, state, a, until)
+            return s.DONE
         status, goal = act_stream(p, rings, state, a, final)
         if status >= 0:
             return status

@@ -13,24 +13,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.engine.activate_window import SHORT_WINDOW
+from ppim.engine.pim import state as s
 from ppim.engine.pim.board import PEAKS, line_of
-from ppim.engine.pim.state import (
-    ACTS_AFTER,
-    DELIVER_BURSTS,
-    READ_OUT_BURSTS,
-    TRANSFER_CYCLES,
-    Parameters,
-    PimState,
-)
+from ppim.engine.pim.state import Parameters, PimState
 from ppim.jit import helper, njit
-from ppim.program.state import SLOTS, Rings
+from ppim.program import state as r
+from ppim.program.state import Rings
 
 # Kinds of bound, also columns of `peaks`.
-BANK = 0
-COLUMN = 1
+BANK_OCCUPANCY = 0
+COLUMN_RATE = 1
 ACTIVATE_RATE = 2
-INSTRUCTION = 3
-BUS = 4
+INSTRUCTION_RATE = 3
+DATA_BUS = 4
 COMPUTE = 5
 N_LIMITS = 6
 NAMES = ("bank-occupancy", "column-rate", "activate-rate", "instruction-rate", "data-bus", "compute")
@@ -45,27 +41,25 @@ TALLY_COLUMNS = 3
 BARRIERS = 6  # that have opened
 BOUNDS_SIZE = 7
 
-ACTIVATES_PER_WINDOW = 4
-
 
 @helper(forceinline=True)
-def rows_before(parameters, kind):
+def rows_before(p, kind):
     """First row of a kind's counts in `tally`: banks, column sets, ranks, units."""
-    if kind == BANK:
+    if kind == BANK_OCCUPANCY:
         return 0
-    columns = parameters.lanes
-    ranks = columns + (parameters.lanes >> parameters.column_set_bits)
-    if kind == COLUMN:
+    columns = p.lanes
+    ranks = columns + (p.lanes >> p.column_set_bits)
+    if kind == COLUMN_RATE:
         return columns
     if kind == ACTIVATE_RATE:
         return ranks
-    return ranks + parameters.ranks
+    return ranks + p.ranks
 
 
 @helper(forceinline=True)
-def tally(parameters, state, channel, kind, index, amount, is_demand):
+def tally(p, state, channel, kind, index, amount, is_demand):
     """Count work of a bank, column set, rank or unit."""
-    row = state.tally[channel, rows_before(parameters, kind) + index]
+    row = state.tally[channel, rows_before(p, kind) + index]
     row[TALLY_ALL] += amount
     if is_demand:
         # A branch could not be foreseen.
@@ -76,56 +70,56 @@ def tally(parameters, state, channel, kind, index, amount, is_demand):
 
 
 @helper(forceinline=True)
-def tally_activate(parameters, state, channel, lane, is_demand):
+def tally_activate(p, state, channel, lane, is_demand):
     """Count an ACTIVATE of a bank and its rank."""
-    tally(parameters, state, channel, BANK, lane, 1, is_demand)
-    tally(parameters, state, channel, ACTIVATE_RATE, lane >> parameters.rank_bits, 1, is_demand)
+    tally(p, state, channel, BANK_OCCUPANCY, lane, 1, is_demand)
+    tally(p, state, channel, ACTIVATE_RATE, lane >> p.rank_bits, 1, is_demand)
 
 
 @helper(forceinline=True)
-def tally_reads(parameters, state, channel, lane, reads, is_demand):
+def tally_reads(p, state, channel, lane, reads, is_demand):
     """Count READs of a column set."""
-    tally(parameters, state, channel, COLUMN, lane >> parameters.column_set_bits, reads, is_demand)
+    tally(p, state, channel, COLUMN_RATE, lane >> p.column_set_bits, reads, is_demand)
 
 
 @helper
-def least_cycles(parameters, kind, count):
+def least_cycles(p, kind, count):
     """Cycles that `count` pieces of work of one kind take at least."""
     if count == 0:
         return 0
-    if kind == BANK:
-        return (count - 1) * parameters.row_cycles
-    if kind == COLUMN:
-        return (count - 1) * parameters.column_cycles
+    if kind == BANK_OCCUPANCY:
+        return (count - 1) * p.row_cycles
+    if kind == COLUMN_RATE:
+        return (count - 1) * p.column_cycles
     if kind == ACTIVATE_RATE:
-        windows = (count - 1) // ACTIVATES_PER_WINDOW
-        spaced = (count - 1) * parameters.activate_spacing
+        windows = (count - 1) // SHORT_WINDOW
+        spaced = (count - 1) * p.activate_spacing
         return max(
             spaced,
-            windows * max(parameters.activate_window, ACTIVATES_PER_WINDOW * parameters.activate_spacing),
+            windows * max(p.activate_window, SHORT_WINDOW * p.activate_spacing),
         )
-    if kind == INSTRUCTION:
-        return (count - 1) * parameters.interval + ACTS_AFTER
+    if kind == INSTRUCTION_RATE:
+        return (count - 1) * p.interval + s.ACTS_AFTER
     return count
 
 
 @helper
-def add_barrier(parameters, state, board, barrier):
+def add_barrier(p, state, board, barrier):
     """At a barrier that opens: add the worst channel's bound of each kind, and begin to count anew."""
     for kind in range(N_LIMITS):
         worst = 0
-        for part in range(parameters.parts):
+        for part in range(p.parts):
             worst = max(worst, board[line_of(part, barrier) + PEAKS + kind])
-        for channel in range(parameters.channels):
+        for channel in range(p.channels):
             state.peaks[channel, kind] = 0
-        state.bounds[kind] += least_cycles(parameters, kind, worst)
+        state.bounds[kind] += least_cycles(p, kind, worst)
     state.bounds[BARRIERS] = barrier
 
 
 @njit
-def bound(parameters: Parameters, kind: int, count: int) -> int:
+def bound(p: Parameters, kind: int, count: int) -> int:
     """`least_cycles` for Python."""
-    return least_cycles(parameters, kind, count)
+    return least_cycles(p, kind, count)
 
 
 def limit_cycles(p: Parameters, rings: Sequence[Rings], states: Sequence[PimState]) -> dict[str, int]:
@@ -145,12 +139,17 @@ def limit_cycles(p: Parameters, rings: Sequence[Rings], states: Sequence[PimStat
 
 def _whole_run(p: Parameters, rings: Rings, state: PimState, kind: int) -> NDArray[np.int64]:
     """Counts of a kind over the whole run, prefetches and empty transfers included."""
-    if kind == INSTRUCTION:
-        return rings.stream[:, SLOTS]
-    if kind == BUS:
+    if kind == INSTRUCTION_RATE:
+        return rings.stream[:, r.SLOTS]
+    if kind == DATA_BUS:
         channel = state.channel
-        bursts = channel[:, READ_OUT_BURSTS] + channel[:, DELIVER_BURSTS]
-        return bursts * p.bus_burst_cycles + channel[:, TRANSFER_CYCLES]
-    sizes = {BANK: p.lanes, COLUMN: p.lanes >> p.column_set_bits, ACTIVATE_RATE: p.ranks, COMPUTE: p.units}
+        bursts = channel[:, s.READ_OUT_BURSTS] + channel[:, s.DELIVER_BURSTS]
+        return bursts * p.bus_burst_cycles + channel[:, s.TRANSFER_CYCLES]
+    sizes = {
+        BANK_OCCUPANCY: p.lanes,
+        COLUMN_RATE: p.lanes >> p.column_set_bits,
+        ACTIVATE_RATE: p.ranks,
+        COMPUTE: p.units,
+    }
     first = sum(size for other, size in sizes.items() if other < kind)
     return state.tally[:, first : first + sizes[kind], TALLY_ALL]

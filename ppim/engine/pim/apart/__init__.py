@@ -1,1 +1,0 @@
-"""The fast engine, for systems whose units meet only in their rank's ACTIVATEs (docs/performance.md)."""

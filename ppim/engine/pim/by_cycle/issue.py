@@ -1,0 +1,315 @@
+"""One cycle of a channel's banks: refresh first, then every unit at most one command."""
+
+from __future__ import annotations
+
+from ppim.engine import banks, codes
+from ppim.engine.pim import heap
+from ppim.engine.pim import state as s
+from ppim.engine.pim.by_cycle import account, data, queues
+from ppim.engine.pim.rules import buffer, bus, commands, limits, refresh, round_robin, turns
+from ppim.jit import helper
+from ppim.program import instruction as ins
+from ppim.program import state as r
+
+
+@helper(forceinline=True)
+def choose_column(p, state, b, channel, lane, cycle):
+    """Place in the window of the entry that a lane would read now, or -1; oldest first."""
+    n_visible = queues.visible(p, state, channel, lane)
+    queue = queues.looked_at(p, state, channel, lane)
+    stays, leaves = queues.first_hits(state, channel, queue, n_visible, b.open_row[lane])
+    if stays >= 0:
+        if banks.earliest_cycle(b, banks.COLUMN_READ, lane) > cycle:
+            stays = -1
+        elif p.buffer_bursts:
+            entry = state.window[channel, queue, stays, s.WINDOW_ENTRY]
+            if state.entries[channel, entry, s.ENTRY_KIND] != ins.PREFETCH:
+                unit = lane >> p.bank_bits
+                if not buffer.allows(p, state, channel, unit, cycle):
+                    stays = -1
+                    state.account[channel, account.BUFFER_HELD] = cycle + 1
+    if leaves >= 0:
+        rank = lane >> p.rank_bits
+        free = bus.free_from(p, state, channel, s.TO_HOST, rank)
+        if (
+            banks.earliest_cycle(b, banks.COLUMN_WRITE, lane) > cycle
+            or not (b.candidates[banks.COLUMN_WRITE] >> lane) & 1
+            or free > cycle + p.read_latency
+        ):
+            leaves = -1
+    if stays < 0:
+        return leaves
+    if leaves < 0:
+        return stays
+    return min(stays, leaves)
+
+
+@helper(forceinline=True)
+def next_phase(p, state, b, channel, unit, row):
+    """Drop the unit's finished phases; its banks then see the next one's entries."""
+    mask = state.phase_mask
+    head = state.unit[channel, row, s.PHASE_HEAD]
+    while (
+        head < state.unit[channel, row, s.PHASE_TAIL]
+        and state.phases[channel, row, head & mask, s.PHASE_COUNT] == 0
+    ):
+        head += 1
+    state.unit[channel, row, s.PHASE_HEAD] = head
+    if p.phases == s.PHASES_NEXT:
+        queues.choose_queues(p, state, b, channel, unit)
+    for lane in range(unit << p.bank_bits, (unit + 1) << p.bank_bits):
+        queues.renew_wishes(p, state, b, channel, lane, state.lane[channel, lane, s.READS_SINCE_ACTIVATE])
+
+
+@helper
+def hand_to_host(p, rings, state, channel, leader, due):
+    """A read-out is complete: from `due` on the host can deliver it."""
+    item = state.entries[channel, leader]
+    sum_row = rings.lookups[item[s.ENTRY_LOOKUP] & rings.lookup_mask, ins.LOOKUP_SUM] & rings.sum_mask
+    stream = 0 if p.global_stream else rings.sums[sum_row, ins.SUM_CHANNEL]
+    first, then = due, item[s.ENTRY_NUMBER]
+    if p.in_order:
+        first, then = then, first
+    heap.push(
+        state.delivers,
+        stream,
+        rings.stream[stream, r.DELIVERS],
+        first,
+        then,
+        item[s.ENTRY_LOOKUP],
+        item[s.ENTRY_TOTAL],
+        item[s.ENTRY_SHARERS],
+    )
+    rings.stream[stream, r.DELIVERS] += 1
+    if not p.in_order or rings.stream[stream, r.FRONT] == r.FRONT_DELIVER:
+        rings.stream[stream, r.WAKE] = min(
+            rings.stream[stream, r.WAKE], max(rings.stream[stream, r.NEXT_SLOT], due)
+        )
+
+
+@helper(forceinline=True)
+def finish_run(p, rings, state, channel, entry, cycle):
+    """The last burst of a run was read: its instruction's data may be complete."""
+    kind = state.entries[channel, entry, s.ENTRY_KIND]
+    leader = state.entries[channel, entry, s.ENTRY_LEADER]
+    if kind == ins.READ_OUT:
+        arrival = cycle + p.read_latency + p.burst_cycles
+    else:
+        arrival = cycle + p.unit_read_latency
+    if entry != leader:
+        queues.free_entry(state, channel, entry)
+    state.entries[channel, leader, s.ENTRY_READY] = max(
+        state.entries[channel, leader, s.ENTRY_READY], arrival
+    )
+    state.entries[channel, leader, s.ENTRY_RUNS] -= 1
+    if state.entries[channel, leader, s.ENTRY_RUNS] > 0:
+        return
+    ready = state.entries[channel, leader, s.ENTRY_READY]
+    lookup = state.entries[channel, leader, s.ENTRY_LOOKUP]
+    if kind == ins.PREFETCH:
+        turns.finish_at(state, channel, ready)
+    elif kind == ins.READ_OUT and not p.host_consumes:
+        hand_to_host(p, rings, state, channel, leader, ready + p.host_latency)
+    else:
+        for user in range(lookup, lookup + state.entries[channel, leader, s.ENTRY_SHARERS] + 1):
+            data.lookup_operand(p, rings, state, user, ready)
+    queues.free_entry(state, channel, leader)
+
+
+@helper(forceinline=True)
+def read_burst(p, rings, state, b, channel, lane, place, cycle):
+    """READ the next burst of a window entry."""
+    queue = queues.looked_at(p, state, channel, lane)
+    entry = state.window[channel, queue, place, s.WINDOW_ENTRY]
+    item = state.entries[channel, entry]
+    kind = item[s.ENTRY_KIND]
+    commands.count_reads(
+        state, channel, 1, state.lane[channel, lane, s.READS_SINCE_ACTIVATE], kind == ins.PREFETCH
+    )
+    state.lane[channel, lane, s.READS_SINCE_ACTIVATE] += 1
+    commands.keep_log(state, channel, cycle, codes.READ, lane, b.open_row[lane], item[s.ENTRY_COLUMN])
+    item[s.ENTRY_COLUMN] += 1
+    item[s.ENTRY_BURSTS] -= 1
+    command = codes.READ
+    if kind == ins.READ_OUT:
+        command = codes.WRITE  # the class that has a read-out's timing
+        state.channel[channel, s.READ_OUT_BURSTS] += 1
+        start = cycle + p.read_latency
+        data.reserve(state, channel, s.TO_HOST, lane >> p.rank_bits, start, start + p.bus_burst_cycles)
+        turns.finish_at(state, channel, start + p.bus_burst_cycles)
+        b.candidates[banks.COLUMN_WRITE] = 0
+        account.note_arrival(state, channel, start + p.burst_cycles)
+    else:
+        account.note_read(p, state, channel, cycle)
+    account.note_command(state, channel, cycle)
+    limits.tally_reads(p, state, channel, lane, 1, kind != ins.PREFETCH)
+    unit = lane >> p.bank_bits
+    if item[s.ENTRY_BURSTS] == 0:
+        phase_done = False
+        row = queues.phases_of(p, kind, unit)
+        if p.phases != s.PHASES_NONE:
+            head = state.unit[channel, row, s.PHASE_HEAD] & state.phase_mask
+            state.phases[channel, row, head, s.PHASE_COUNT] -= 1
+            phase_done = state.phases[channel, row, head, s.PHASE_COUNT] == 0
+        queues.leave(state, channel, queue, place)
+        if p.phases == s.PHASES_NEXT and queue == lane:
+            state.unit[channel, unit, s.DEMAND_JOINED] -= 1
+        stream = 0 if p.global_stream else channel
+        if rings.stream[stream, r.FRONT] == r.FRONT_QUEUE:
+            rings.stream[stream, r.FRONT] = r.FRONT_READY
+            rings.stream[stream, r.WAKE] = max(rings.stream[stream, r.NEXT_SLOT], cycle)
+        finish_run(p, rings, state, channel, entry, cycle)
+        if phase_done:
+            next_phase(p, state, b, channel, unit, row)
+        elif p.phases == s.PHASES_NEXT:
+            queues.choose_queues(p, state, b, channel, unit)
+    if item[s.ENTRY_BURSTS] == 0 or place > 0:
+        # Otherwise the oldest entry goes on being read: the lane's wishes stay as they are.
+        queues.renew_wishes(p, state, b, channel, lane, state.lane[channel, lane, s.READS_SINCE_ACTIVATE])
+    banks.apply(b, command, lane, cycle)
+
+
+@helper(forceinline=True)
+def activate(p, state, b, channel, lane, cycle):
+    """Open the row that the lane's oldest entry wants."""
+    queue = queues.looked_at(p, state, channel, lane)
+    row = state.window[channel, queue, 0, s.WINDOW_ROW]
+    kind = state.entries[channel, state.window[channel, queue, 0, s.WINDOW_ENTRY], s.ENTRY_KIND]
+    account.note_command(state, channel, cycle)
+    commands.count_activate(p, state, channel, lane, row, kind != ins.PREFETCH, cycle)
+    banks.open_bank(b, lane, row, cycle)
+    state.lane[channel, lane, s.READS_SINCE_ACTIVATE] = 0
+    state.channel[channel, s.LAST_ACTIVATOR] = lane >> p.bank_bits
+    queues.renew_wishes(p, state, b, channel, lane, 0)
+    banks.apply(b, codes.ACTIVATE, lane, cycle)
+
+
+@helper(forceinline=True)
+def precharge(p, state, b, channel, lane, cycle):
+    """Close a bank."""
+    account.note_command(state, channel, cycle)
+    commands.count_precharge(state, channel, lane, cycle)
+    banks.close_bank(b, lane, cycle)
+    queues.renew_wishes(p, state, b, channel, lane, 0)
+    banks.apply(b, codes.PRECHARGE, lane, cycle)
+
+
+@helper(forceinline=True)
+def try_lane(p, rings, state, b, channel, lane, cycle):
+    """Issue what a lane offers at `cycle`; whether it offers anything."""
+    bit = 1 << lane
+    if b.open_row[lane] == codes.NO_ROW:
+        if not b.candidates[banks.ACT] & bit or banks.earliest_cycle(b, banks.ACT, lane) > cycle:
+            return False
+        activate(p, state, b, channel, lane, cycle)
+        return True
+    if b.candidates[banks.PRE] & bit and banks.earliest_cycle(b, banks.PRE, lane) <= cycle:
+        precharge(p, state, b, channel, lane, cycle)
+        return True
+    place = choose_column(p, state, b, channel, lane, cycle)
+    if place < 0:
+        return False
+    read_burst(p, rings, state, b, channel, lane, place, cycle)
+    return True
+
+
+@helper(forceinline=True)
+def held_lanes(p, b, rank):
+    """Mask of lanes that a refresh of a rank holds."""
+    if p.hold_all:
+        return -1
+    return b.rank_lanes[rank]
+
+
+@helper(forceinline=True)
+def renew_refreshes(p, state, b, channel, cycle):
+    """Let go the units of a refresh issued before; hold those of the next one from its time on."""
+    row = state.channel[channel]
+    if refresh.is_holding(row) or row[s.REFRESH_RELEASED] > cycle:
+        return
+    if row[s.ELIGIBLE] != banks.ALL_LANES:
+        row[s.ELIGIBLE] = banks.ALL_LANES
+        row[s.STALE] = 1
+    if refresh.holds_from(row) <= cycle:
+        refresh.hold(row, cycle)
+        row[s.ELIGIBLE] = ~held_lanes(p, b, refresh.head_rank(p, row))
+        row[s.STALE] = 1
+
+
+@helper(forceinline=True)
+def next_refresh_event(row):
+    """When the refresh of a channel has something to do."""
+    if refresh.is_holding(row):
+        return row[s.REFRESH_LOOK]
+    return refresh.holds_from(row) if row[s.ELIGIBLE] == banks.ALL_LANES else row[s.REFRESH_RELEASED]
+
+
+@helper(forceinline=True)
+def serve_refresh(p, state, b, channel, cycle):
+    """Holds and commands of refreshes (golden README 3.9); at most one command."""
+    renew_refreshes(p, state, b, channel, cycle)
+    row = state.channel[channel]
+    if row[s.REFRESH_LOOK] > cycle:
+        return
+    rank = refresh.head_rank(p, row)
+    command, lane, next_look = banks.refresh_rank_step(b, rank, cycle)
+    row[s.REFRESH_LOOK] = max(next_look, cycle + 1)
+    if command == codes.NO_COMMAND:
+        return
+    if command == codes.PRECHARGE:
+        precharge(p, state, b, channel, lane, cycle)
+    else:
+        account.note_command(state, channel, cycle)
+        account.note_refresh(p, state, channel, b.rank_lanes[rank], cycle)
+        commands.count_refresh(state, channel, lane, cycle)
+        banks.apply(b, codes.REFRESH, lane, cycle)
+        refresh.serve(p, row, cycle)
+    # The units are asked next, for this very cycle.
+    row[s.STALE] = 1
+
+
+@helper(forceinline=True)
+def issue_units(p, rings, state, b, channel, cycle):
+    """Every unit that is not held issues at most one command.
+
+    Lanes that are ready at the start of the cycle are asked; a command of another unit can only delay
+    them, which `try_lane` sees. So the banks are searched once a cycle, however many units issue.
+    """
+    if state.channel[channel, s.STALE]:
+        state.channel[channel, s.STALE] = 0
+        state.channel[channel, s.READY_CYCLE], state.channel[channel, s.READY_LANES] = banks.scan(
+            b, cycle, state.channel[channel, s.ELIGIBLE]
+        )
+    if state.channel[channel, s.READY_CYCLE] > cycle:
+        return
+    ready = state.channel[channel, s.READY_LANES]
+    last_activator = state.channel[channel, s.LAST_ACTIVATOR]
+    for turn in range(p.units):
+        unit = round_robin.unit_in_turn(p, turn, last_activator)
+        start = unit << p.bank_bits
+        lanes = (ready >> start) & p.bank_mask
+        while lanes:
+            bank = round_robin.first_bank_after(lanes, state.unit[channel, unit, s.LAST_BANK])
+            if try_lane(p, rings, state, b, channel, start + bank, cycle):
+                state.unit[channel, unit, s.LAST_BANK] = bank
+                break
+            lanes &= ~(1 << bank)
+    state.channel[channel, s.READY_CYCLE], state.channel[channel, s.READY_LANES] = banks.scan(
+        b, cycle + 1, state.channel[channel, s.ELIGIBLE]
+    )
+
+
+@helper(forceinline=True)
+def open_gate(p, state, b, channel, cycle):
+    """Read-outs are candidates while the bus permits; else returns the cycle from which it will."""
+    wanted = state.channel[channel, s.WANTS_OUT]
+    if wanted == 0:
+        return codes.NEVER
+    gate = bus.read_out_gate(p, state, channel)
+    if gate > cycle:
+        b.candidates[banks.COLUMN_WRITE] = 0
+        return gate
+    if b.candidates[banks.COLUMN_WRITE] != wanted:
+        b.candidates[banks.COLUMN_WRITE] = wanted
+        state.channel[channel, s.STALE] = 1
+    return codes.NEVER

@@ -1,0 +1,181 @@
+"""State of the fast engine: what it keeps beside `PimState`.
+
+Units that are bank groups of one rank share nothing but the spacing of ACTIVATEs, the refresh and the
+stream. So a unit is run on its own up to its next ACTIVATE, and a stream runs ahead of the units as far as
+no queue can be full. All arrays are int64 with named columns; times are memory cycles.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ppim.jit import helper
+from ppim.jit.tables import bare, bare_rows
+
+# Columns of `channel`: commands of cycles up to this one are issued,
+HORIZON = 0
+# ... cycles before this one are counted in classes (`cycles`),
+COUNTED = 1
+# ... ACTIVATEs of the rank: the first cycle in which distances between units allow one, how many there were, the last four,
+GATE = 2
+N_ACTIVATES = 3
+LAST_ACTIVATES = 4  # up to 7; a ring
+ACTIVATED_LAST = 8  # unit
+ACTIVATED_BEFORE = 9  # unit that had activated last before the cycle of the last ACTIVATE
+ACTIVATED_AT = 10
+# ... since when a refresh holds the units,
+HELD_FROM = 11
+# ... stretches of cycles without a gap that are still to be painted (`cycles`).
+SLOTS_FROM = 12
+SLOTS_END = 13
+USED_FROM = 14  # the bus moves data
+USED_END = 15
+RESERVED_FROM = 16  # the bus is reserved
+RESERVED_END = 17
+# ... its list of prefetches (`fetches`),
+FETCHES_ADDED = 18
+ONE_ROW_FROM = 19  # place from which on all are in one row
+# ... and places that every queue is known to have.
+ROOM_KNOWN = 20
+CHANNEL_SIZE = 24
+
+ALL_CHANNELS = -1
+
+# Columns of `unit` behind LAST_BANK.
+NEXT = 1  # its next command is not before this cycle
+NEXT_LANE = 2  # where `NEXT` is an ACTIVATE that may be issued
+FREE = 3  # first cycle in which it may issue
+READ_FROM = 4  # distance from its last READ
+ACTIVATE_FROM = 5  # distance from its last ACTIVATE
+ACTIVE = 6  # mask of its banks that have entries which selection sees
+PHASE = 7  # of the entries that are seen
+UNSEEN_HEAD = 8  # ring of entries that have not been seen yet
+UNSEEN_TAIL = 9
+WAITING_FROM = 10  # some entry has been seen all the time since
+FETCHED = 11  # prefetches of the channel that it has read, or taken into its queues
+UNIT_SIZE = 16  # a multiple of a cache line
+
+# Columns of `bank` beside READS_SINCE_ACTIVATE.
+ROW = 0  # open row, or NO_ROW
+MAY_ACTIVATE = 2  # first cycle, as far as the bank's own commands are concerned
+MAY_READ = 3
+MAY_PRECHARGE = 4
+QUEUE_HEAD = 5  # its queue, a ring of entries
+SEEN = 6  # entries at the head that have joined and are of the unit's phase
+QUEUE_TAIL = 7
+BANK_SIZE = 8  # a cache line
+
+# Columns of an entry behind those of both engines.
+ENTRY_LENGTH = 5  # bursts in all
+ENTRY_SIZE = 8  # a cache line
+
+# Columns of an entry that has not been seen yet, behind JOIN_CYCLE.
+JOIN_BANK = 1  # of the unit
+JOIN_PHASE = 2
+JOIN_SIZE = 4
+
+# Columns of a prefetch on the channel's list.
+FETCH_BANK = 0  # of each unit
+FETCH_ROW = 1
+FETCH_COLUMN = 2
+FETCH_BURSTS = 3
+FETCH_PHASE = 4
+FETCH_JOINS = 5  # cycle from which selection sees it
+FETCH_LENGTH = 6  # cycles from its first READ to its last
+FETCH_SIZE = 8  # a cache line
+
+# Kinds of bits (`cycles`).
+MOVES = 0  # a command, data into a unit or on the bus
+REFRESHING = 1  # a refresh holds the units, or has not ended
+COMPUTES = 2  # a transfer that was sent waits for arithmetic alone
+UNDER_WAY = 3  # data are on their way
+RESERVED = 4  # the bus is reserved
+WAITING = 5  # an entry that selection sees waits
+SENDS = 6  # an instruction's slot lasts
+BIT_KINDS = 8  # a cache line for each word of all kinds
+
+
+class ByUnit(NamedTuple):
+    """The fast engine's own state; `rules` are distances between commands in cycles.
+
+    Attributes
+    ----------
+    channel : ndarray, shape (channels, CHANNEL_SIZE)
+    unit : ndarray, shape (channels, units, UNIT_SIZE)
+    bank : ndarray, shape (channels, lanes, BANK_SIZE)
+    may_refresh : ndarray, shape (channels, lanes)
+        First cycle in which a closed bank may be refreshed.
+    entries : ndarray, shape (channels, lanes, ring, ENTRY_SIZE)
+    joins : ndarray, shape (channels, units, ring, JOIN_SIZE)
+        Entries that have not been seen yet, in program order.
+    fetches : ndarray, shape (channels, ring, FETCH_SIZE)
+        Prefetches that some unit has still to read or to take into its queues, in program order.
+    bits : ndarray, shape (channels, words, BIT_KINDS)
+        Ring of words, one bit a cycle and kind (`cycles`).
+    read_patterns : ndarray, shape (bursts_per_row + 1,)
+        By number of READs, the bits that they set (`cycles`).
+    """
+
+    number: int  # of the channel, in its part (`channel_of`)
+    channel: np.ndarray
+    unit: np.ndarray
+    bank: np.ndarray
+    may_refresh: np.ndarray
+    entries: np.ndarray
+    joins: np.ndarray
+    fetches: np.ndarray
+    bits: np.ndarray
+    read_patterns: np.ndarray
+    entry_mask: int
+    join_mask: int
+    fetch_mask: int
+    word_mask: int
+    span: int  # cycles that may be simulated before they are settled
+    activate_to_activate: int  # of a bank
+    activate_to_unit: int  # of another bank of the unit
+    activate_to_rank: int  # of another unit
+    activate_window: int
+    activate_to_read: int
+    activate_to_precharge: int
+    read_to_read: int
+    read_to_precharge: int
+    precharge_to_activate: int
+    precharge_to_refresh: int
+    refresh_to_activate: int
+    refresh_to_refresh: int
+
+
+@helper(forceinline=True)
+def channel_of(every, channel):
+    """One channel's part as bare tables, for use inside a kernel: the same without the channel axis."""
+    return ByUnit(
+        channel,
+        bare_rows(every.channel, CHANNEL_SIZE)[channel],
+        bare_rows(every.unit, UNIT_SIZE)[channel],
+        bare_rows(every.bank, BANK_SIZE)[channel],
+        bare(every.may_refresh)[channel],
+        bare_rows(every.entries, ENTRY_SIZE)[channel],
+        bare_rows(every.joins, JOIN_SIZE)[channel],
+        bare_rows(every.fetches, FETCH_SIZE)[channel],
+        bare_rows(every.bits, BIT_KINDS)[channel],
+        bare(every.read_patterns),
+        every.entry_mask,
+        every.join_mask,
+        every.fetch_mask,
+        every.word_mask,
+        every.span,
+        every.activate_to_activate,
+        every.activate_to_unit,
+        every.activate_to_rank,
+        every.activate_window,
+        every.activate_to_read,
+        every.activate_to_precharge,
+        every.read_to_read,
+        every.read_to_precharge,
+        every.precharge_to_activate,
+        every.precharge_to_refresh,
+        every.refresh_to_activate,
+        every.refresh_to_refresh,
+    )

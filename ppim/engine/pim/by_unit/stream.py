@@ -1,0 +1,224 @@
+"""A channel's stream, ahead of its units as far as no queue can be full (docs/model.md §2)."""
+
+from __future__ import annotations
+
+from ppim.engine.codes import NEVER
+from ppim.engine.pim import heap
+from ppim.engine.pim import state as s
+from ppim.engine.pim.by_unit import cycles, fetches, queues
+from ppim.engine.pim.by_unit import state as u
+from ppim.engine.pim.rules import (
+    barrier,
+    compute,
+    phases,
+    refresh,
+    room,
+    runs,
+    slots,
+    streams,
+    targets,
+    transfers,
+)
+from ppim.jit import helper
+from ppim.program import instruction as ins
+from ppim.program import state as r
+
+GOES_ON = -1  # the units have to come nearer first
+
+
+@helper
+def count_room(p, a):
+    """Places that every queue has, those taken that a unit has still to fetch."""
+    most = 0
+    for number in range(p.units):
+        longest = 0
+        for lane in range(number << p.bank_bits, (number + 1) << p.bank_bits):
+            bank = a.bank[lane]
+            longest = max(longest, bank[u.QUEUE_TAIL] - bank[u.QUEUE_HEAD])
+        most = max(most, longest + fetches.fetches_left(a, a.unit[number]))
+    return p.queue_entries - most
+
+
+@helper
+def runs_fit(p, a, instruction):
+    """Whether every run finds a place in its own bank."""
+    address = instruction[ins.ADDRESS]
+    first, stop = targets.units_of(p, instruction)
+    for run in range(runs.count_runs(p, address, instruction[ins.BURSTS])):
+        lane, _ = runs.lane_of_run(p, first, address, run)
+        for number in range(first, stop):
+            fetches.enter_fetches(p, a, number, a.channel[u.FETCHES_ADDED])
+            bank = a.bank[lane]
+            if not room.has_place(p, bank[u.QUEUE_TAIL] - bank[u.QUEUE_HEAD], run):
+                return False
+            lane += p.banks_per_unit
+    return True
+
+
+@helper(forceinline=True)
+def has_room(p, a, instruction):
+    """Whether every run finds a place; units that lag behind can only have more of it."""
+    row = a.channel
+    needed = room.places_up_to(p, runs.count_runs(p, instruction[ins.ADDRESS], instruction[ins.BURSTS]) - 1)
+    row[u.ROOM_KNOWN] -= needed
+    if row[u.ROOM_KNOWN] >= 0:
+        return True
+    row[u.ROOM_KNOWN] = count_room(p, a) - needed
+    return row[u.ROOM_KNOWN] >= 0 or runs_fit(p, a, instruction)
+
+
+@helper(forceinline=True)
+def send_prefetch(p, a, instruction, cycle):
+    """PREFETCH: its runs, for all units."""
+    address, bursts = instruction[ins.ADDRESS], instruction[ins.BURSTS]
+    phase = phases.phase_of(p, ins.PREFETCH, instruction[ins.TURN])
+    for run in range(runs.count_runs(p, address, bursts)):
+        bank, row = runs.lane_of_run(p, 0, address, run)
+        column, length = runs.bursts_of_run(p, address, bursts, run)
+        fetches.add_fetch(p, a, bank, row, column, length, phase, slots.joins_at(cycle))
+
+
+@helper(forceinline=True)
+def send_reads(p, rings, state, a, instruction, cycle):
+    """READ: its runs in its units, each run an operand of its own."""
+    address, bursts = instruction[ins.ADDRESS], instruction[ins.BURSTS]
+    phase = phases.phase_of(p, ins.READ, instruction[ins.TURN])
+    sharers = instruction[ins.SHARERS]
+    first, stop = targets.units_of(p, instruction)
+    n_runs = runs.count_runs(p, address, bursts)
+    for run in range(n_runs):
+        lane, row = runs.lane_of_run(p, first, address, run)
+        column, length = runs.bursts_of_run(p, address, bursts, run)
+        # A READ that all units execute serves one lookup in each.
+        lookup = instruction[ins.LOOKUP]
+        for unit in range(first, stop):
+            if fetches.fetches_left(a, a.unit[unit]):
+                fetches.enter_fetches(p, a, unit, a.channel[u.FETCHES_ADDED])
+            queues.enter(p, a, unit, lane, row, column, length, lookup, sharers, phase, slots.joins_at(cycle))
+            lane += p.banks_per_unit
+            lookup += 1
+    served = targets.lookups_of(instruction, stop - first)
+    state.channel[a.number, s.OPEN] += served * n_runs
+    if n_runs > 1:
+        expect_more(rings, instruction, served, n_runs - 1)
+
+
+@helper
+def expect_more(rings, instruction, served, more):
+    """A READ of several runs completes once for each of them: so much is not done yet for its turn."""
+    for lookup in range(instruction[ins.LOOKUP], instruction[ins.LOOKUP] + served):
+        rings.lookups[lookup & rings.lookup_mask, ins.LOOKUP_OPERANDS] += more
+    rings.turns[instruction[ins.TURN] & rings.turn_mask, r.TURN_DONE] -= served * more
+
+
+@helper(forceinline=True)
+def send_transfer(rings, state, a, instruction, cycle):
+    """TRANSFER: its sum is sent when it is complete; without a sum it only takes its slot."""
+    if instruction[ins.N_SUMS] == 0:
+        transfers.send_empty(rings, state, a.number, instruction[ins.TURN], cycle)
+    else:
+        transfers.send_sum(rings, state, instruction[ins.SUM], instruction[ins.BURSTS], cycle)
+
+
+@helper(forceinline=True)
+def send_hit(p, rings, state, a, instruction, cycle):
+    """HIT: the units have come up to its slot, since arithmetic is done in order."""
+    first, stop = targets.units_of(p, instruction)
+    lookup, served = instruction[ins.LOOKUP], targets.lookups_of(instruction, stop - first)
+    state.channel[a.number, s.OPEN] += served
+    arrival = slots.hit_arrives(p, cycle)
+    cycles.paint(a, u.UNDER_WAY, cycle, arrival)
+    for user in range(lookup, lookup + served):
+        compute.operand_arrives(p, rings, state, user, cycle, arrival)
+
+
+@helper(forceinline=True)
+def leave_slot(p, rings, state, a, instruction, cycle):
+    """The instruction is sent in `cycle`."""
+    cycles.note_slot(p, a, cycle)
+    state.channel[a.number, s.INSTRUCTIONS] += 1
+    slots.use_slot(p, rings, state, a.number, cycle, targets.waits_for_barrier(instruction))
+    streams.go_on(rings, a.number)
+
+
+@helper(forceinline=True)
+def next_change(p, state, a):
+    """No command, refresh apart, and no transfer comes before this cycle; NEVER: nothing is left."""
+    first = NEVER
+    for unit in range(p.units):
+        first = min(first, a.unit[unit, u.NEXT])
+    row = state.channel[a.number]
+    if first < NEVER and refresh.is_holding(row):
+        first = max(first, row[s.REFRESH_LOOK])
+    if state.channel[a.number, s.TRANSFERS_WAITING] > 0:
+        first = min(first, state.transfers[a.number, 0, heap.READY_AT])
+    if first == NEVER:
+        return NEVER
+    return max(first, a.channel[u.HORIZON] + 1)
+
+
+@helper(forceinline=True)
+def wait_for_program(p, rings, state, a, final):
+    """Nothing is left to send: (REFILL or DONE, _), or (GOES_ON, cycle) while units have something to do."""
+    stream = rings.stream[a.number]
+    goal = next_change(p, state, a) if final else stream[r.NEXT_SLOT] - p.interval + 1
+    if goal < NEVER and goal > a.channel[u.HORIZON]:
+        return GOES_ON, goal
+    stream[r.FRONT] = r.FRONT_EMPTY
+    return s.DONE if final else s.REFILL, NEVER
+
+
+@helper(forceinline=True)
+def wait_at_barrier(p, rings, state, a, final):
+    """As `wait_for_program`, until all that the barrier waits for is complete.
+
+    The barrier opens after this channel's last completion: `unit_read_latency` after a READ that is still to
+    come, or after the first transfer that waits.
+    """
+    horizon = a.channel[u.HORIZON]
+    counters = state.channel[a.number]
+    stream = rings.stream[a.number]
+    if counters[s.OPEN] == 0:
+        stream[r.FRONT] = r.FRONT_BARRIER
+        return s.DONE if final else s.REFILL, NEVER
+    if horizon <= stream[r.NEXT_SLOT]:
+        return GOES_ON, stream[r.NEXT_SLOT] + 1
+    if counters[s.TRANSFERS_WAITING] == counters[s.OPEN]:
+        return GOES_ON, state.transfers[a.number, 0, heap.READY_AT]
+    return GOES_ON, horizon + p.unit_read_latency + p.host_latency
+
+
+@helper(forceinline=True)
+def act_stream(p, rings, state, a, final):
+    """Send what can be sent: (status, _), or (GOES_ON, cycle up to which the units have to come first)."""
+    stream = rings.stream[a.number]
+    while True:
+        if streams.is_at_end(rings, a.number):
+            return wait_for_program(p, rings, state, a, final)
+        instruction = streams.next_instruction(rings, a.number)
+        opens = barrier.opens(p, rings, instruction)
+        if opens == NEVER:
+            return wait_at_barrier(p, rings, state, a, final)
+        cycle = max(stream[r.NEXT_SLOT], opens)
+        lags = a.channel[u.HORIZON] < cycle
+        if lags and cycle > a.channel[u.COUNTED] + a.span:
+            return GOES_ON, cycle
+        kind = instruction[ins.KIND]
+        if kind == ins.TRANSFER:
+            send_transfer(rings, state, a, instruction, cycle)
+        elif kind == ins.HIT:
+            if lags:
+                return GOES_ON, cycle
+            send_hit(p, rings, state, a, instruction, cycle)
+        else:
+            if not has_room(p, a, instruction):
+                if not lags:
+                    # No room at the end of `cycle`, nor before the next command.
+                    cycle = next_change(p, state, a)
+                    stream[r.NEXT_SLOT] = cycle
+                return GOES_ON, cycle
+            if kind == ins.PREFETCH:
+                send_prefetch(p, a, instruction, cycle)
+            else:
+                send_reads(p, rings, state, a, instruction, cycle)
+        leave_slot(p, rings, state, a, instruction, cycle)

@@ -1,0 +1,143 @@
+"""Device and system as the integers that kernels use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppim.dram.timing import distance_table
+from ppim.engine.banks import keep_activates, keep_nothing, lane_distances, readout_timing
+from ppim.engine.pim import state as s
+from ppim.engine.refresh import INTERVAL, refresh_plan
+from ppim.errors import InputError
+from ppim.mapping.placing.geometry import units_of_channel
+
+if TYPE_CHECKING:
+    from ppim.dram.device import Device
+    from ppim.engine.pim.parts import Part
+    from ppim.systems.spec import SystemSpec
+
+MAX_LANES = 64
+_BARRIERS = {"none": s.BARRIER_NONE, "table": s.BARRIER_TABLE, "batch": s.BARRIER_BATCH}
+_PHASES = {
+    "none": s.PHASES_NONE,
+    "table": s.PHASES_TABLE,
+    "next": s.PHASES_NEXT,
+    "all": s.PHASES_ALL,
+}
+_COLLECTORS = {"host": s.COLLECT_HOST, "base-die": s.COLLECT_BASE_DIE, "tree": s.COLLECT_TREE}
+
+
+def make_parameters(device: Device, system: SystemSpec, part: Part, *, tied: bool = False) -> s.Parameters:
+    """Resolve device and system to the integers that kernels use."""
+    org, timing, pim = device.organization, device.timing, system.pim
+    if org.banks > MAX_LANES:
+        raise InputError(
+            f"device {device.name}: {org.banks} banks a channel; PIM mode takes at most {MAX_LANES}: "
+            "use more channels with fewer ranks each"
+        )
+    policy = device.controller.refresh_policy
+    if policy == "BANK_LEVEL_STAGGERED":
+        raise InputError(
+            f"device {device.name}: refresh_policy {policy} is for host mode only; use RANK_LEVEL_STAGGERED"
+        )
+    units = units_of_channel(device, pim.level)
+    banks_per_unit = org.banks // units
+    staggered = policy == "RANK_LEVEL_STAGGERED"
+    is_global = pim.frontend == "global"
+    return s.Parameters(
+        channels=len(part.channels),
+        part=part.number,
+        parts=part.of,
+        units=units,
+        banks_per_unit=banks_per_unit,
+        bank_mask=-1 if banks_per_unit == MAX_LANES else (1 << banks_per_unit) - 1,
+        bank_bits=banks_per_unit.bit_length() - 1,
+        rank_bits=org.banks_per_rank.bit_length() - 1,
+        column_bits=org.bursts_per_row.bit_length() - 1,
+        lanes=org.banks,
+        ranks=org.ranks,
+        banks_per_rank=org.banks_per_rank,
+        bursts_per_row=org.bursts_per_row,
+        interval=1 if is_global else pim.instruction_interval,
+        global_stream=int(is_global),
+        host_latency=pim.host_latency,
+        queue_entries=pim.queue_entries,
+        window=pim.unit_window,
+        unit_read_latency=pim.unit_read_latency if pim.unit_read_latency >= 0 else timing.read_delay,
+        read_latency=timing.read_latency,
+        write_latency=timing.write_latency,
+        burst_cycles=timing.burst_cycles,
+        bus_burst_cycles=max(timing.burst_cycles, timing.tCCD_S),
+        turnaround=timing.tRTRS,
+        barrier=_BARRIERS[pim.barrier],
+        phases=_PHASES[system.prefetch.schedule],
+        demand_comes_first=int(
+            pim.barrier != "none" and system.prefetch.prefetch == "none" and pim.transfer == "non-empty"
+        ),
+        refresh_interval=int(refresh_plan(device)[INTERVAL]),
+        refresh_rotates=int(staggered),
+        hold_all=int(pim.level == "channel"),
+        cache_latency=system.cache.cache_latency,
+        buffer_bursts=system.compute.unit_buffer_bursts,
+        in_order=int(pim.deliver == "in-order"),
+        accumulators=system.compute.unit_accumulators,
+        collect=_COLLECTORS[pim.collect],
+        collect_delay=_collect_delay(device, system),
+        host_consumes=int(pim.consumer == "host"),
+        **_bound_parameters(device, system),
+        tied=int(tied),
+    )
+
+
+def _collect_delay(device: Device, system: SystemSpec) -> int:
+    """Cycles from the arrival of a partial sum at its collector to its addition: once, or a level after the other."""
+    pim = system.pim
+    if pim.collect != "tree":
+        return pim.collect_cycles
+    units = device.organization.channels * units_of_channel(device, pim.level)
+    return pim.collect_cycles * (units - 1).bit_length()
+
+
+def _bound_parameters(device: Device, system: SystemSpec) -> dict[str, int]:
+    """The device's timing as the lower bounds need it."""
+    org, timing, pim = device.organization, device.timing, system.pim
+    in_unit = org.banks // units_of_channel(device, pim.level)
+    spans_groups = in_unit > org.banks_per_group
+    column_set = min(in_unit, org.banks_per_rank) if spans_groups else org.banks_per_group
+    column = timing.tCCD_S if spans_groups or org.bankgroups == 1 else timing.tCCD_L
+    spaced = in_unit >= org.banks_per_rank or pim.cross_unit_timing == "physical"
+    return {
+        "refresh_cycles": timing.tRFC,
+        "row_cycles": timing.tRC,
+        "column_cycles": max(timing.burst_cycles, column),
+        "column_set_bits": column_set.bit_length() - 1,
+        "activate_spacing": min(timing.tRRD_S, timing.tRRD_L) if spaced else 0,
+        "activate_window": timing.tFAW if has_activate_windows(device, system) else 0,
+    }
+
+
+def has_activate_windows(device: Device, system: SystemSpec) -> bool:
+    """Whether tFAW holds: always where a unit is a rank or more."""
+    org, pim = device.organization, system.pim
+    in_unit = org.banks // units_of_channel(device, pim.level)
+    return pim.cross_unit_timing != "none" or in_unit >= org.banks_per_rank
+
+
+def pim_distances(device: Device, system: SystemSpec) -> NDArray[np.int64]:
+    """Distances from bank to bank; across units they follow `cross_unit_timing`."""
+    org, pim = device.organization, system.pim
+    lane = np.arange(org.banks)
+    units = units_of_channel(device, pim.level)
+    unit_of_lane = lane // (org.banks // units)
+    if pim.level == "bank":
+        # Rules inside a bank group always hold, also between units.
+        unit_of_lane = lane // org.banks_per_group
+    return lane_distances(
+        org,
+        readout_timing(distance_table(device)),
+        unit_of_lane,
+        keep_activates if pim.cross_unit_timing == "physical" else keep_nothing,
+    )

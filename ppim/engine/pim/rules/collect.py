@@ -1,0 +1,35 @@
+"""Collectors: partial sums of a bag that are added up inside the memory (`collect`, docs/model.md §4)."""
+
+from __future__ import annotations
+
+from ppim.engine.pim import state as s
+from ppim.engine.pim.rules import transfers
+from ppim.jit import helper
+from ppim.program import instruction as ins
+
+AFTER_COLLECTED = 1 << 60  # greater than any order of sending
+
+
+@helper
+def use_link(state, channel, unit, cycle, taken):
+    """A partial sum goes up its unit's link to the tree behind those before it; when it has gone."""
+    end = max(cycle, state.unit[channel, unit, s.LINK_FREE]) + taken
+    state.unit[channel, unit, s.LINK_FREE] = end
+    return end
+
+
+@helper(forceinline=True)
+def add_to_collector(p, row, end):
+    """A partial sum is with its collector at `end`; whether the collector's sum (a row of `sums`) has all of its bag."""
+    row[ins.SUM_READY] = max(row[ins.SUM_READY], end + p.collect_delay)
+    row[ins.SUM_LOOKUPS] -= 1
+    return row[ins.SUM_LOOKUPS] == 0
+
+
+@helper(forceinline=True)
+def send_collected(rings, state, number, cycle):
+    """A collector's sum leaves without an instruction; of what is ready in one cycle, such sums go first, in order."""
+    row = rings.sums[number & rings.sum_mask]
+    state.channel[row[ins.SUM_CHANNEL], s.OPEN] += 1
+    row[ins.SUM_ORDER] = number - AFTER_COLLECTED
+    transfers.queue(rings, state, number, cycle)
