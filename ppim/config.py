@@ -6,7 +6,8 @@ import dataclasses
 import tomllib
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not valid TOML: {error}") from error
 
 
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    """Types of a record's fields; evaluating them takes longer than all else, and a run builds hundreds of records."""
+    return typing.get_type_hints(cls)
+
+
 def build(cls: type[T], table: dict[str, Any], where: str) -> T:
     """Make the frozen dataclass `cls` from a TOML table.
 
@@ -37,7 +44,7 @@ def build(cls: type[T], table: dict[str, Any], where: str) -> T:
     InputError
         Unknown key (with near matches), missing key, wrong type, or what `__post_init__` refuses.
     """
-    hints = typing.get_type_hints(cls)
+    hints = _hints(typing.cast(Hashable, cls))
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for key, value in table.items():
@@ -116,8 +123,29 @@ def parse_settings(items: Iterable[str]) -> dict[str, Any]:
             raise InputError(f"--set {item}: write it as key=value, for example tRFC=350")
         if key in settings:
             raise InputError(f"--set {item}: {key} is given twice")
-        try:
-            settings[key] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            settings[key] = text
+        settings[key] = _toml_value(text)
     return settings
+
+
+def parse_pairs(items: Iterable[str], option: str) -> dict[str, Any]:
+    """KEY=VALUE words with values read as TOML would, and as plain text where they are not TOML.
+
+    Raises
+    ------
+    InputError
+        A word without `=`.
+    """
+    pairs: dict[str, Any] = {}
+    for item in items:
+        key, equals, text = item.partition("=")
+        if not equals:
+            raise InputError(f"{option} {item}: write KEY=VALUE")
+        pairs[key.replace("-", "_")] = _toml_value(text)
+    return pairs
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -8,8 +8,8 @@ from typing import Any
 from ppim import interrupt
 
 
-def progress_bar(total: int | None, unit: str, description: str, **options: Any) -> Any:
-    """A tqdm bar that shows only on a terminal (`unit` is what is counted, e.g. "row")."""
+def progress_bar(total: int | None, unit: str, description: str, *, show: bool = True, **options: Any) -> Any:
+    """A tqdm bar that shows only on a terminal, if at all (`unit` is what is counted, e.g. "row")."""
     from tqdm import tqdm
 
     class Bar(tqdm):
@@ -20,5 +20,10 @@ def progress_bar(total: int | None, unit: str, description: str, **options: Any)
             return super().update(n)
 
     return Bar(
-        total=total, unit=unit, desc=description, unit_scale=True, disable=not sys.stderr.isatty(), **options
+        total=total,
+        unit=unit,
+        desc=description,
+        unit_scale=True,
+        disable=not (show and sys.stderr.isatty()),
+        **options,
     )

@@ -14,11 +14,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from ppim import api
 from ppim.runs.simulate import simulate
 from ppim.systems.load import load_system
 from ppim.trace.reader import TraceReader
 
 FIRST_RUN_SAMPLES = 100
+SAMPLE = Path(__file__).parents[1] / "traces" / "sample-qr.parquet"
 
 
 def say(line: str) -> None:
@@ -54,6 +56,16 @@ def report_first_run(folder: Path, system: str) -> None:
         say(f"{FIRST_RUN_SAMPLES} samples, {name}: {seconds:.1f} s, {processor:.1f} s of processor time")
 
 
+def report_second_run(system: str, repeats: int) -> None:
+    """Time of a small run in a process that has made one before: what each run of a sweep costs beside its trace."""
+    seconds = []
+    for _ in range(repeats + 1):
+        before = time.process_time()
+        api.simulate(SAMPLE, system)
+        seconds.append(time.process_time() - before)
+    say(f"{SAMPLE.name}, another run in one process: {min(seconds[1:]):.3f} s of processor time")
+
+
 def report_speed(trace: Path, system: str, threads: int, repeats: int) -> None:
     """Accesses a second by the clock and by processor time, the best of some runs."""
     reader = TraceReader(trace)
@@ -80,6 +92,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         report_first_run(folder, options.system)
+        report_second_run(options.system, options.repeats)
         trace = make_trace(folder, options.samples)
         # Loads the kernels, compiled if need be.
         simulate(TraceReader(make_trace(folder, FIRST_RUN_SAMPLES)), load_system(options.system))

@@ -6,13 +6,6 @@ from pathlib import Path
 
 import click
 
-from ppim.errors import InputError
-
-PLAIN_ONLY = {
-    "cycles": "--cycles",
-    "inject": "--inject",
-    "no_merge": "--no-merge",
-}
 DEFAULT_DEVICE = "hbm2-4gb"
 DEFAULT_SYSTEM = "proactivepim-paper"
 
@@ -46,7 +39,6 @@ DEFAULT_SYSTEM = "proactivepim-paper"
 )
 @click.option(
     "--command-trace",
-    "trace_folder",
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Write every command, one file channel-<k>.cmd a channel.",
@@ -54,10 +46,8 @@ DEFAULT_SYSTEM = "proactivepim-paper"
 @click.option(
     "--inject",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
     metavar="N",
-    help="Requests per memory cycle at most; DRAMsim3 takes one.",
+    help="Requests per memory cycle at most; DRAMsim3 takes one.  [default: 1]",
 )
 @click.option("--no-merge", is_flag=True, help="Give every request to one address a command of its own.")
 @click.option(
@@ -67,17 +57,15 @@ DEFAULT_SYSTEM = "proactivepim-paper"
     metavar="KEY=VALUE",
     help="Change a parameter of the device, e.g. timing.tRFC=350, or of the system.",
 )
-@click.pass_context
 def command(
-    context: click.Context,
     requests: Path,
     format_name: str | None,
     device: str | None,
     system_name: str | None,
     cycles: int | None,
     output: Path | None,
-    trace_folder: Path | None,
-    inject: int,
+    command_trace: Path | None,
+    inject: int | None,
     no_merge: bool,
     settings: tuple[str, ...],
 ) -> None:
@@ -96,44 +84,26 @@ def command(
         ppim replay requests.trace --device HBM2_4Gb_x128.ini --command-trace commands
         ppim replay program.txt --system proactivepim-paper -o stats.csv
     """
+    from ppim import api
     from ppim.config import parse_settings
-    from ppim.requests.read import find_format
+    from ppim.stats import replay_result, summary
 
-    variant = find_format(requests, format_name)
-    if variant is not None and variant.is_program:
-        from ppim.runs.program_files import replay_program_file
-        from ppim.systems.chosen import choose_system
-
-        _refuse_plain_options(context, requests)
-        chosen = choose_system(
-            system_name or DEFAULT_SYSTEM, parse_settings(settings), device=device, for_program=True
-        )
-        replay_program_file(requests, chosen, output, trace_folder)
-        return
-    if system_name is not None:
-        raise InputError(f"--system: for PIM programs, but {requests} has plain requests; use --device")
-
-    from ppim.dram.load import device_file, load_device
-    from ppim.runs.replay_files import ReplayOptions, replay_file
-
-    described_by = device_file(device or DEFAULT_DEVICE)
-    replay_file(
+    result = api.replay(
         requests,
-        load_device(device or DEFAULT_DEVICE, parse_settings(settings)),
-        ReplayOptions(
-            format_name=format_name,
-            cycles=cycles,
-            output=output,
-            trace_folder=trace_folder,
-            inject=inject,
-            merging=not no_merge,
-            inputs=() if described_by is None else (described_by,),
-        ),
+        format=format_name,
+        device=device,
+        system=system_name,
+        settings=parse_settings(settings),
+        cycles=cycles,
+        inject=inject,
+        merge=not no_merge,
+        output=output,
+        command_trace=command_trace,
+        progress=True,
     )
-
-
-def _refuse_plain_options(context: click.Context, requests: Path) -> None:
-    """A PIM program has no use for options of plain requests."""
-    for name, option in PLAIN_ONLY.items():
-        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
-            raise InputError(f"{option}: for plain requests, but {requests} is a PIM program; leave it out")
+    if isinstance(result, replay_result.ReplayResult):
+        lines = replay_result.summary_lines(result)
+    else:
+        lines = summary.summary_lines(result)
+    for line in lines:
+        click.echo(line, err=True)

@@ -51,7 +51,6 @@ from ppim.cli.options import NamesOption
 )
 @click.option(
     "--summary",
-    "summary_path",
     type=click.Path(path_type=Path),
     metavar="SUMMARY.json",
     help="Totals, and all parameters of the run.",
@@ -64,7 +63,6 @@ from ppim.cli.options import NamesOption
 )
 @click.option(
     "--command-trace",
-    "trace_folder",
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Write every DRAM command, one file channel-<k>.cmd a channel.",
@@ -86,9 +84,9 @@ def command(
     settings: tuple[str, ...],
     output: Path | None,
     units: Path | None,
-    summary_path: Path | None,
+    summary: Path | None,
     program: Path | None,
-    trace_folder: Path | None,
+    command_trace: Path | None,
     threads: int,
 ) -> None:
     """Run TRACE, a file made by `ppim gen-trace`, through a memory system and count what happens.
@@ -100,20 +98,24 @@ def command(
         ppim simulate trace.parquet --system proactivepim-paper --program program.txt
         ppim simulate trace.parquet --mapping interleave --prefetch none --set barrier=none
     """
+    from ppim import api
     from ppim.config import parse_settings
-    from ppim.runs.simulate_files import run_simulation
-    from ppim.systems.chosen import choose_system
+    from ppim.stats.summary import summary_lines
 
-    chosen = choose_system(
-        system_name, parse_settings(settings), mapping=mapping, prefetch=prefetch, device=device
-    )
-    run_simulation(
+    result = api.simulate(
         trace,
-        chosen,
+        system_name,
+        mapping=mapping,
+        prefetch=prefetch,
+        device=device,
+        settings=parse_settings(settings),
+        threads=threads,
         output=output,
         units=units,
-        summary_path=summary_path,
-        threads=threads,
+        summary=summary,
         program=program,
-        trace_folder=trace_folder,
+        command_trace=command_trace,
+        progress=True,
     )
+    for line in summary_lines(result):
+        click.echo(line, err=True)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -15,13 +13,14 @@ from ppim.dram.address import address_map
 from ppim.dram.device import Device
 from ppim.engine.codes import PRECHARGE
 from ppim.engine.host import HostReplay, HostResult
-from ppim.files import STDOUT, atomic_path, keep_inputs
+from ppim.files import keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.requests.read import RequestTrace, open_requests
+from ppim.runs.outputs import csv_file
 from ppim.stats.command_trace import channel_names, command_files, write_all
 from ppim.stats.replay import ChannelCounts, ReplayFigures, write_csv
-from ppim.stats.replay_summary import FrontEnd, check_conservation, summary
+from ppim.stats.replay_result import FrontEnd, ReplayResult, check_conservation
 
 NO_CYCLE = -1
 
@@ -30,17 +29,18 @@ NO_CYCLE = -1
 class ReplayOptions:
     """How to replay a trace, and what to write."""
 
-    format_name: str | None = None  # recognised from the content without it
+    format: str | None = None  # recognised from the content without it
     cycles: int | None = None  # until drained without it
     output: Path | None = None  # stats CSV; `-` is stdout
-    trace_folder: Path | None = None  # command trace
+    command_trace: Path | None = None  # command trace
     inject: int = 1  # requests per memory cycle at most
     merging: bool = True
+    show_progress: bool = False
     inputs: tuple[Path, ...] = ()  # files that are read beside the requests
 
 
-def replay_file(path: Path, device: Device, options: ReplayOptions) -> ReplayFigures:
-    """Replay the requests of `path`; write what `options` asks for and the summary to stderr.
+def replay_file(path: Path, device: Device, options: ReplayOptions) -> ReplayResult:
+    """Replay the requests of `path`; write what `options` asks for.
 
     Raises
     ------
@@ -49,34 +49,25 @@ def replay_file(path: Path, device: Device, options: ReplayOptions) -> ReplayFig
     PpimError
         Requests are missing at the end of the run.
     """
-    names = channel_names(device) if options.trace_folder else []
+    names = channel_names(device) if options.command_trace else []
     keep_inputs(
         [path, *options.inputs],
-        *(options.output, options.trace_folder),
-        *(options.trace_folder / name for name in names if options.trace_folder),
+        *(options.output, options.command_trace),
+        *(options.command_trace / name for name in names if options.command_trace),
     )
-    trace = open_requests(path, options.format_name)
+    trace = open_requests(path, options.format)
     with ExitStack() as outputs:
-        csv_stream = outputs.enter_context(_csv_stream(options.output)) if options.output else None
+        csv_stream = outputs.enter_context(csv_file(options.output)) if options.output else None
         command_streams = (
-            outputs.enter_context(command_files(options.trace_folder, names)) if options.trace_folder else []
+            outputs.enter_context(command_files(options.command_trace, names))
+            if options.command_trace
+            else []
         )
         figures, front = _run(trace, device, options, command_streams)
         check_conservation(figures, front, complete=options.cycles is None)
         if csv_stream:
             write_csv(figures, csv_stream)
-    for line in summary(figures, front):
-        sys.stderr.write(f"{line}\n")
-    return figures
-
-
-@contextmanager
-def _csv_stream(path: Path) -> Iterator[TextIO]:
-    if path == STDOUT:
-        yield sys.stdout
-        return
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        yield stream
+    return ReplayResult(figures, front)
 
 
 def _run(
@@ -92,7 +83,10 @@ def _run(
     places = address_map(device)
     channels = range(device.organization.channels)
     n_requests, n_beyond = 0, 0
-    with compile_notice("ppim replay"), progress_bar(None, "request", trace.path.name) as bar:
+    with (
+        compile_notice("ppim replay"),
+        progress_bar(None, "request", trace.path.name, show=options.show_progress) as bar,
+    ):
         for chunk in trace.chunks:
             # A 64-bit address is a signed number to the kernel; its bits are the same.
             run.feed(chunk.address.view(np.int64), chunk.is_write, chunk.cycle)

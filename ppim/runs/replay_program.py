@@ -164,7 +164,7 @@ class ProgramReplay:
             issue_slots=int(self.rings.stream[:, SLOTS].sum()),
             limits=self.engine.limits,
             warnings=tuple(self._warnings()),
-            is_program=True,
+            program=dict(zip(COMMANDS, self.survey.lines.tolist(), strict=True)),
         )
 
     def _warnings(self) -> list[str]:
@@ -197,11 +197,3 @@ def _as_it_acts(system: SystemSpec, survey: Survey) -> SystemSpec:
         placement=replace(system.placement, mapping=""),
         prefetch=replace(system.prefetch, prefetch=schedule, prefetch_used=False),
     )
-
-
-def describe(replay: ProgramReplay) -> str:
-    """How many instructions of each kind the file has."""
-    parts = ", ".join(
-        f"{n:,} {command}" for command, n in zip(COMMANDS, replay.survey.lines.tolist(), strict=True)
-    )
-    return f"{replay.survey.instructions:,} instructions ({parts})"

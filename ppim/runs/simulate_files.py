@@ -1,4 +1,4 @@
-"""One `ppim simulate` from a trace file to its outputs, with progress and messages."""
+"""A trace file through a system, to files: what `ppim simulate` does."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ppim.progress import progress_bar
 from ppim.runs.program_files import program_file
 from ppim.runs.simulate import simulate
 from ppim.stats.command_trace import channel_names, command_files, write_all
-from ppim.stats.result import FIRST_MEMORY, SECOND_MEMORY, as_chosen
+from ppim.stats.result import FIRST_MEMORY, SECOND_MEMORY, SimulationResult, as_chosen
 from ppim.stats.simulation import write_csv, write_units_csv
-from ppim.stats.summary import summary_lines, write_summary
+from ppim.stats.summary import write_summary
 from ppim.systems.chosen import ChosenSystem
 from ppim.systems.inputs import input_files
 from ppim.systems.spec import SystemSpec
@@ -34,47 +34,50 @@ def command_names(system: SystemSpec) -> list[list[str]]:
     ]
 
 
-def run_simulation(
+def simulate_file(
     trace: Path,
     chosen: ChosenSystem,
     *,
     output: Path | None = None,
     units: Path | None = None,
-    summary_path: Path | None = None,
+    summary: Path | None = None,
     threads: int = 1,
     program: Path | None = None,
-    trace_folder: Path | None = None,
-) -> None:
-    """Simulate, then write what was asked for; nothing is written when anything fails.
+    command_trace: Path | None = None,
+    show_progress: bool = False,
+) -> SimulationResult:
+    """Simulate, and write what was asked for; nothing is written when anything fails.
 
     Raises
     ------
     InputError
         A trace, system or output that cannot be used.
     """
-    if STDOUT in (units, summary_path, program):
+    if STDOUT in (units, summary, program):
         raise InputError("-: only the stats (-o) go to stdout; give the name of a file")
-    names = command_names(chosen.spec) if trace_folder is not None else []
+    names = command_names(chosen.spec) if command_trace is not None else []
     keep_inputs(
         [trace, *input_files(chosen.base, chosen.spec)],
-        *(output, units, summary_path, program, trace_folder),
-        *(trace_folder / name for part in names for name in part if trace_folder is not None),
+        *(output, units, summary, program, command_trace),
+        *(command_trace / name for part in names for name in part if command_trace is not None),
     )
     with ExitStack() as stack:
         reader = stack.enter_context(TraceReader(trace))
         files = {
             path: stack.enter_context(atomic_path(path))
-            for path in (output, units, summary_path)
+            for path in (output, units, summary)
             if path is not None and path != STDOUT
         }
         program_stream = stack.enter_context(program_file(program)) if program is not None else None
         commands = []
-        if trace_folder is not None:
+        if command_trace is not None:
             opened = iter(
-                stack.enter_context(command_files(trace_folder, [x for part in names for x in part]))
+                stack.enter_context(command_files(command_trace, [x for part in names for x in part]))
             )
             commands = [partial(write_all, [next(opened) for _ in part]) for part in names]
-        bar = stack.enter_context(progress_bar(reader.n_accesses, "access", chosen.spec.name))
+        bar = stack.enter_context(
+            progress_bar(reader.n_accesses, "access", chosen.spec.name, show=show_progress)
+        )
         with compile_notice("simulate"):
             result = simulate(
                 reader,
@@ -94,7 +97,6 @@ def run_simulation(
         if units is not None:
             with files[units].open("w", encoding="utf-8", newline="") as stream:
                 write_units_csv(result, stream)
-        if summary_path is not None:
-            write_summary(result, files[summary_path])
-        for line in summary_lines(result):
-            sys.stderr.write(line + "\n")
+        if summary is not None:
+            write_summary(result, files[summary])
+        return result

@@ -71,8 +71,8 @@ class SimulationResult:
         Which part of the trace each memory serves.
     made_by : str
         Command that made the trace.
-    is_program : bool
-        The trace is the file of a PIM program.
+    program : dict of str to int
+        Instructions of each kind, where `trace` is the file of a PIM program.
     """
 
     trace: Path
@@ -94,7 +94,7 @@ class SimulationResult:
     second: SimulationResult | None = None
     split: Split | None = None
     made_by: str = ""
-    is_program: bool = False
+    program: dict[str, int] = field(default_factory=dict)
 
     @property
     def run(self) -> str:

@@ -49,7 +49,7 @@ def configuration(result: SimulationResult) -> dict[str, Any]:
         `command`, which repeats the run where its files are as they were; the trace and what it was made by; the
         system with all its parameters, and what differs from its file; every parameter of each memory's device.
     """
-    command = "replay" if result.is_program else "simulate"
+    command = "replay" if result.program else "simulate"
     settings = [f"{name}={text}" for name, text in setting_texts(result.settings).items()]
     options = [
         "--system",
@@ -130,6 +130,9 @@ def write_summary(result: SimulationResult, path: Path) -> None:
 
 def summary_lines(result: SimulationResult) -> Iterator[str]:
     """A few lines for a person."""
+    if result.program:
+        yield from _program_lines(result)
+        return
     accesses = sum(memory.total("accesses") for memory in result.memories)
     yield f"{result.run}: {result.cycles:,} cycles = {result.time_ns / 1000:,.1f} us on {result.device.name}"
     for memory in result.memories:
@@ -185,3 +188,25 @@ def _memory_lines(result: SimulationResult) -> Iterator[str]:
         percent = 100 * result.limits[name] / result.cycles
         busy = 100 * total("busy_cycles") / (result.cycles * result.device.organization.channels)
         yield f"  {percent:.0f} % of the {name} limit; channels busy {busy:.0f} % of the time"
+
+
+def _program_lines(result: SimulationResult) -> Iterator[str]:
+    """A few lines on the replay of a program."""
+    pim, total = result.system.pim, result.total
+    instructions = sum(result.program.values())
+    kinds = ", ".join(f"{n:,} {kind}" for kind, n in result.program.items())
+    yield f"{result.run}: {result.cycles:,} cycles = {result.time_ns / 1000:,.1f} us on {result.device.name}"
+    yield f"  {instructions:,} instructions ({kinds}), {result.issue_slots:,} issue slots"
+    yield (
+        f"  DRAM {total('bytes_dram'):,} bytes in {total('reads'):,} reads, {total('activates'):,} activates; "
+        f"external bus {total('bytes_external'):,} bytes"
+    )
+    yield (
+        f"  prefetch {result.system.prefetch.prefetch}; {pim.frontend} front end, barrier {pim.barrier}, "
+        f"transfer {pim.transfer}"
+    )
+    for warning in result.warnings:
+        yield f"  warning: {warning}"
+    if result.seconds > 0:
+        rate = instructions / result.seconds / 1e6
+        yield f"  replayed in {result.seconds:.2f} s, {rate:.2f} million instructions/s"

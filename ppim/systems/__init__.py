@@ -1,0 +1,20 @@
+"""Systems: presets, what a system's file may say, and which parameters act. `ppim.systems()` lists them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+
+class _CallablePackage(ModuleType):
+    """This package, which can be called by the name that the function of `ppim.api` has too."""
+
+    def __call__(self) -> Any:
+        listed: Callable[[], Any] = import_module("ppim.api").systems
+        return listed()
+
+
+sys.modules[__name__].__class__ = _CallablePackage

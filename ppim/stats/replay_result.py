@@ -1,13 +1,25 @@
-"""What `ppim replay` says on stderr, and the check that no request got lost."""
+"""The result of `ppim replay`, what it says on stderr, and the check that no request got lost."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from ppim import __version__
 from ppim.errors import PpimError
-from ppim.stats.replay import ReplayFigures
+from ppim.files import atomic_path
+from ppim.stats.counters import REPLAY_COLUMNS
+from ppim.stats.replay import COLUMNS, ReplayFigures, write_csv
 from ppim.units import ceil_div
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ppim.dram.device import Device
 
 GIBIBYTE = 2**30
 PICOJOULES_PER_NANOJOULE = 1e3
@@ -26,6 +38,94 @@ class FrontEnd:
     merging: bool
     refused_cycles: int  # cycles in which a due request found its channel's queue full
     last_accepted_cycle: int  # -1: none
+
+
+@dataclass(frozen=True)
+class ReplayResult:
+    """What a replay of plain requests counted.
+
+    Attributes
+    ----------
+    figures : ReplayFigures
+        Device, length, and the counts of each channel.
+    front : FrontEnd
+        How the requests came in.
+    """
+
+    figures: ReplayFigures
+    front: FrontEnd
+
+    @property
+    def device(self) -> Device:
+        """The memory device, all parameters included."""
+        return self.figures.device
+
+    @property
+    def cycles(self) -> int:
+        """Length of the run in memory cycles."""
+        return self.figures.cycles
+
+    @property
+    def time_ns(self) -> float:
+        """Length of the run in nanoseconds of simulated time."""
+        return self.figures.time_ns
+
+    @cached_property
+    def channels(self) -> pd.DataFrame:
+        """A row a channel, with the columns of the stats CSV; NaN for a cycle that there was none of."""
+        import pandas as pd
+
+        rows = (
+            {key: None if value == "" else value for key, value in row.items()} for row in self.figures.rows()
+        )
+        return pd.DataFrame(rows, columns=list(COLUMNS))
+
+    @property
+    def totals(self) -> dict[str, int | float]:
+        """Sums over the channels, of the columns that have a sum."""
+        rows = list(self.figures.rows())
+        return {
+            name: sum(row[name] for row in rows)
+            for name, each in REPLAY_COLUMNS.items()
+            if each.over == "sum"
+        }
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """All that the run depends on."""
+        front = asdict(self.front)
+        names = ("path", "format", "inject", "merging")
+        return {
+            "ppim_version": __version__,
+            **{name: front[name] for name in names},
+            "device": asdict(self.device),
+        }
+
+    def speedup_over(self, other: ReplayResult) -> float:
+        """How many times as fast as another run of the same requests this one is, in simulated time."""
+        return other.time_ns / self.time_ns
+
+    def write_csv(self, path: str | Path) -> None:
+        """Write the stats CSV, whole or not at all.
+
+        Raises
+        ------
+        InputError
+            A path that cannot be written.
+        """
+        with atomic_path(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            write_csv(self.figures, file)
+
+    def write_json(self, path: str | Path) -> None:
+        """Write totals, and all that is needed to repeat the run; as `write_csv`."""
+        content = {
+            "cycles": self.cycles,
+            "time_ns": self.time_ns,
+            "totals": self.totals,
+            **self.configuration,
+        }
+        with atomic_path(Path(path)) as temporary:
+            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def injection_gb_per_s(figures: ReplayFigures, inject: int) -> float:
@@ -76,8 +176,9 @@ def check_conservation(figures: ReplayFigures, front: FrontEnd, *, complete: boo
             )
 
 
-def summary(figures: ReplayFigures, front: FrontEnd) -> Iterator[str]:
-    """Lines of the summary."""
+def summary_lines(result: ReplayResult) -> Iterator[str]:
+    """A few lines for a person."""
+    figures, front = result.figures, result.front
     device, organization = figures.device, figures.device.organization
     yield f"{front.path}: {front.requests:,} requests, format {front.format}"
     if front.beyond_device:
