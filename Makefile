@@ -110,7 +110,7 @@ evaluate: $(INSTALLED) ## the tables of docs/evaluation.md; DATASET=PATH of Crit
 
 # --- checks ------------------------------------------------------------------------------------
 
-.PHONY: lint format test golden test-nojit test-bounds bench
+.PHONY: lint format test golden check-all fuzz test-nojit test-bounds bench
 lint: $(INSTALLED) ## style, types, and that imports flow one way
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -126,6 +126,16 @@ test: $(INSTALLED) ## the test suite
 
 golden: $(INSTALLED) ## every golden case of DRAMsim3 (minutes)
 	$(BIN)/pytest -n 2 -m golden
+
+check-all: $(INSTALLED) ## timing of every golden case, and of every preset with every algorithm (minutes)
+	PYTHONPATH=. $(BIN)/python scripts/check_all.py
+
+# One reader after the other, SECONDS each; inputs that a reader does not stand go to fuzz-findings/.
+SECONDS ?= 600
+TARGETS ?= $(notdir $(wildcard tests/fuzz/corpus/*))
+fuzz: $(INSTALLED) ## fuzz every reader, or TARGETS=..., for SECONDS=600 each
+	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	@for target in $(TARGETS); do $(BIN)/python -m tests.fuzz.run $$target --seconds $(SECONDS) || failed=1; done; exit $${failed:-0}
 
 # In plain Python a wrong index is an error, a debugger can stop, and coverage can see. Hashes wrap, as they do compiled.
 NOJIT := $(addprefix tests/unit/,engine engine_pim mapping requests trace weight_sharing)

@@ -1,0 +1,184 @@
+"""Small right inputs of every target, from which the fuzzer starts; written anew by `python -m tests.fuzz.seeds`."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tests.conftest import ROOT
+
+CORPUS = Path(__file__).parent / "corpus"
+SEED = "seed"
+
+
+def _csv_table() -> bytes:
+    return b"user,item,C1\n1,7,a\n2,7,b\n1,9,\n"
+
+
+def _npz(**arrays: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    np.savez(out, **arrays)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def _npy(array: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    np.save(out, array)
+    return out.getvalue()
+
+
+def _parquet() -> bytes:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    out = io.BytesIO()
+    parquet.write_table(pa.table({"user": [1, 2, 1], "item": ["a", "b", None]}), out)
+    return out.getvalue()
+
+
+def _torch() -> bytes:
+    """The zip that torch.save writes of (indices, offsets, lengths): one pickle, and a file for each storage."""
+
+    def text(word: str) -> bytes:
+        return b"X" + struct.pack("<I", len(word)) + word.encode()
+
+    def numbers(*values: int) -> bytes:
+        return b"(" + b"".join(b"K" + bytes([value]) for value in values) + b"t"
+
+    def tensor(key: str, shape: tuple[int, ...], strides: tuple[int, ...], size: int) -> bytes:
+        storage = b"(" + text("storage") + b"ctorch\nLongStorage\n" + text(key) + text("cpu")
+        storage += b"K" + bytes([size]) + b"tQ"
+        rest = b"K\0" + numbers(*shape) + numbers(*strides) + b"\x89ccollections\nOrderedDict\n)R"
+        return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + rest + b"tR"
+
+    tensors = tensor("0", (4,), (1,), 4) + tensor("1", (2,), (1,), 2) + tensor("2", (1, 2), (2, 1), 2)
+    values = ((1, 2, 3, 0), (0, 2), (2, 2))
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as packed:
+        packed.writestr("t/data.pkl", b"\x80\x02(" + tensors + b"t.")
+        packed.writestr("t/byteorder", "little")
+        for key, found in enumerate(values):
+            packed.writestr(f"t/data/{key}", struct.pack(f"<{len(found)}q", *found))
+        packed.writestr("t/version", "3\n")
+    return out.getvalue()
+
+
+def _criteo(dense: int) -> bytes:
+    fields = [b"1", *(b"%d" % k for k in range(dense)), *(b"%08x" % (k * 77) for k in range(26))]
+    return b"\n".join([b"\t".join(fields), b"\t".join([b"0", *[b""] * (dense + 26)]), b""])
+
+
+def _avazu() -> bytes:
+    header = (
+        b"id,click,hour,C1,banner_pos,site_id,site_domain,site_category,app_id,app_domain,app_category,device_id,"
+        b"device_ip,device_model,device_type,device_conn_type,C14,C15,C16,C17,C18,C19,C20,C21\n"
+    )
+    row = b"1000009418151094273,0,14102100,1005,0,1fbe01fe,f3845767,28905ebd,ecad2386,7801e8d9,07d7df22,a99f214a,"
+    return header + row + b"ddd2926e,44956a24,1,2,15706,320,50,1722,0,35,-1,79\n"
+
+
+def _stats() -> bytes:
+    """A line of replay statistics."""
+    from ppim.stats.counters import ON_REPLAY_LINES, REPLAY_COLUMNS
+
+    names = [*ON_REPLAY_LINES, *REPLAY_COLUMNS]
+    return "\n".join([",".join(names), ",".join(["hbm2-4gb", *["7"] * (len(names) - 1)]), ""]).encode()
+
+
+SEEDS: dict[str, list[Callable[[], bytes]]] = {
+    "requests": [
+        lambda: b"0x0 READ 0\n0x2000 READ 3\n0x40 WRITE 10\n",
+        lambda: b"LD 0x40\nST 128\n",
+        lambda: b"0x40 R\n64 W\n",
+        lambda: gzip.compress(b"0x0 READ 0\n0x40 WRITE 1\n", mtime=0),
+    ],
+    "program": [lambda: b"HBM PR 0 2 \nHBM RD 64 2 \nHBM DR 128 2 \n\nHBM TR 0 2 \n\n"],
+    "commands": [
+        lambda: b"10 activate 0 0 0 5 -1\n24 read 0 0 0 5 1\n44 precharge 0 0 0 -1 -1\n",
+        lambda: b"10 activate 1 0 0 0 0x5 0x1\n24 read_p 1 0 0 0 0x5 0x1\n3900 refresh 1 0 -1 -1 -0x1 -0x1\n",
+        lambda: (
+            b"clock,command,Channel,Rank,BankGroup,Bank,Row,Column,type,source\n10,ACT,0,0,1,2,3,4,0,-1\n30,PREab,0,0,-1,-1,-1,-1,0,0\n"
+        ),
+        lambda: b"  ACT        123:     0     0     0     2  1234     0\n",
+        lambda: b"10,ACT,5\n24,RD,5\n50,PREA\n70,REF\n",
+    ],
+    "device-ini": [
+        lambda: (
+            b"[dram_structure]\nprotocol = HBM\nbankgroups = 4\nbanks_per_group = 4\nrows = 16384\ncolumns = 64\n"
+            b"device_width = 128\nBL = 4\n[timing]\ntCK = 1\nCL = 14\ntRCDRD = 14\n[system]\nchannel_size = 512\n"
+            b"channels = 8\nbus_width = 128\naddress_mapping = rorabgbachco\n"
+        )
+    ],
+    "device-toml": [lambda: (ROOT / "ppim/dram/devices/hbm2-4gb.toml").read_bytes()],
+    "system-toml": [
+        lambda: (ROOT / "ppim/systems/presets/proactivepim.toml").read_bytes(),
+        lambda: (ROOT / "ppim/systems/presets/space.toml").read_bytes(),
+    ],
+    "settings": [
+        lambda: b'tFAW=16\nbarrier=none\ncache_bytes=65536\nprefetch_subtables=["r"]\norganization.channels=4'
+    ],
+    "trace": [lambda: _small_trace()],
+    "stats": [_stats],
+    "csv": [_csv_table, lambda: b"user_id:token\titem_id:token\n1\t2\n3\t4\n"],
+    "csv-parquet": [_parquet],
+    "criteo-kaggle": [lambda: _criteo(13)],
+    "criteo-terabyte": [lambda: _criteo(13)],
+    "avazu": [_avazu],
+    "movielens": [lambda: b"1\t2\t3\t881250949\n2\t4\t5\t891717742\n", lambda: b"1::2::3::4\n2::3::4::5\n"],
+    "amazon": [
+        lambda: b"A1YJEY40YUW4SE,7806397051,1.0,1391040000\nA60XNB876KYML,7806397051,3.0,1397779200\n"
+    ],
+    "npz": [
+        lambda: _npz(indices=np.array([1, 2, 3, 0]), offsets=np.array([0, 2, 4]), lengths=np.array([[2, 2]]))
+    ],
+    "npy": [lambda: _npy(np.arange(12).reshape(4, 3))],
+    "torch": [_torch],
+    "dlrm-npz": [
+        lambda: _npz(
+            X_cat=np.array([[1, 2], [3, 0]]), X_int=np.zeros((2, 3)), y=np.zeros(2), counts=np.array([4, 4])
+        )
+    ],
+}
+
+
+def _small_trace() -> bytes:
+    import tempfile
+
+    from ppim.cli import main
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.parquet"
+        main(
+            [
+                "gen-trace",
+                "synthetic",
+                "-o",
+                str(path),
+                "--max-samples",
+                "2",
+                "--pooling",
+                "2",
+                "--tables",
+                "C1,C2",
+            ]
+        )
+        return path.read_bytes()
+
+
+def write() -> None:
+    """Every seed into its target's folder of the corpus."""
+    for name, makers in SEEDS.items():
+        folder = CORPUS / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, make in enumerate(makers):
+            (folder / f"{SEED}-{number}").write_bytes(make())
+
+
+if __name__ == "__main__":
+    write()
