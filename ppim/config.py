@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 import tomllib
 import types
 import typing
@@ -14,6 +16,12 @@ from typing import Any, TypeVar
 from ppim.errors import InputError, UnknownNameError
 
 T = TypeVar("T")
+# tomllib's own error is a ValueError, as are numbers of too many digits and bytes that are no UTF-8.
+_NOT_TOML = (ValueError, RecursionError)
+_LIMIT = 1 << 63  # whole numbers become words of 64 bits
+_UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_SIZE = re.compile(r"(\d{1,12}) ?(KiB|MiB|GiB)", re.ASCII)
+_SHOWN_CHARACTERS = 80
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -23,8 +31,14 @@ def read_toml(path: Path) -> dict[str, Any]:
             return tomllib.load(stream)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from error
+    except _NOT_TOML as error:
+        raise InputError(f"{path}: not valid TOML: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 @cache
@@ -50,7 +64,13 @@ def build(cls: type[T], table: dict[str, Any], where: str) -> T:
     for key, value in table.items():
         if key not in fields:
             raise InputError(f"{where}: {UnknownNameError('key', key, fields)}")
-        values[key] = _convert(hints[key], value, f"{where}: {key}")
+        if hints[key] is int and isinstance(value, str) and key.endswith("bytes"):
+            value = _size(value)
+        # An option's own name is enough: `prefetch: prefetch` says it twice.
+        at = where if where.endswith(f" {key}") else f"{where}: {key}"
+        values[key] = _convert(hints[key], value, at)
+        if fields[key].metadata.get("range", (None,))[0] is None:  # a range says itself what is too large
+            _check_numbers(values[key], at)
     for name, field in fields.items():
         if (
             name not in values
@@ -64,10 +84,25 @@ def build(cls: type[T], table: dict[str, Any], where: str) -> T:
         raise InputError(f"{where}: {error}") from error
 
 
+def _size(text: str) -> int | str:
+    """A number of bytes written with a binary unit (64KiB); other text as it is."""
+    match = _SIZE.fullmatch(text.strip())
+    return text if match is None else int(match[1]) * _UNITS[match[2]]
+
+
+def _shown(value: Any) -> str:
+    """A value for a message, of bounded length."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or nested without end
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+
+
 def _convert(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
-            raise InputError(f"{where}: a table is needed, not {value!r}")
+            raise InputError(f"{where}: a table is needed, not {_shown(value)}")
         return build(typing.cast(type, hint), value, where)
     origin = typing.get_origin(hint)
     if origin in (types.UnionType, typing.Union):
@@ -80,26 +115,56 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             except InputError:
                 continue
         if tables:
-            raise InputError(f"{where}: a table is needed, not {value!r}")
-        raise InputError(f"{where}: {value!r} is not {_name(hint)}")
+            raise InputError(f"{where}: a table is needed, not {_shown(value)}")
+        raise InputError(f"{where}: {_shown(value)} is not {_name(hint)}")
     if origin is typing.Literal:
         if value not in typing.get_args(hint) or isinstance(value, bool):
             choices = ", ".join(repr(choice) for choice in typing.get_args(hint))
-            raise InputError(f"{where}: {value!r} is not one of {choices}")
+            raise InputError(f"{where}: {_shown(value)} is not one of {choices}")
         return value
     if origin is tuple:
         if not isinstance(value, list):
-            raise InputError(f"{where}: a list is needed, not {value!r}")
+            raise InputError(f"{where}: a list is needed, not {_shown(value)}")
         return tuple(_convert(typing.get_args(hint)[0], item, where) for item in value)
     if origin is dict:
         if not isinstance(value, dict):
-            raise InputError(f"{where}: a table is needed, not {value!r}")
+            raise InputError(f"{where}: a table is needed, not {_shown(value)}")
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if abs(value) < _LIMIT else math.inf
     if (hint is int and isinstance(value, bool)) or not isinstance(value, hint):
-        raise InputError(f"{where}: {value!r} is not {_name(hint)}")
+        unit = (
+            ", nor one with KiB, MiB or GiB"
+            if hint is int and isinstance(value, str) and _is_size(where)
+            else ""
+        )
+        raise InputError(f"{where}: {_shown(value)} is not {_name(hint)}{unit}")
+    if isinstance(value, str) and not value.isprintable():
+        _check_characters(value, where)
     return value
+
+
+def _check_numbers(value: Any, where: str) -> None:
+    """Refuse numbers that no word of 64 bits holds, NaN and infinity."""
+    for item in value if isinstance(value, tuple) else (value,):
+        if isinstance(item, int) and not -_LIMIT < item < _LIMIT:
+            raise InputError(f"{where}: {_shown(item)} does not fit in 64 bits")
+        if isinstance(item, float) and not math.isfinite(item):
+            raise InputError(f"{where}: {item} is no finite number")
+
+
+def _is_size(where: str) -> bool:
+    return where.endswith("bytes")
+
+
+def _check_characters(text: str, where: str) -> None:
+    """Refuse what could not be written out again, or would speak to a terminal."""
+    if any(ord(character) < ord(" ") or 0x7F <= ord(character) < 0xA0 for character in text) or any(
+        "\ud800" <= character <= "\udfff" for character in text
+    ):
+        raise InputError(
+            f"{where}: {text[:_SHOWN_CHARACTERS]!a} has control characters or broken text; leave them out"
+        )
 
 
 def _name(hint: Any) -> str:
@@ -123,7 +188,7 @@ def parse_settings(items: Iterable[str]) -> dict[str, Any]:
             raise InputError(f"--set {item}: write it as key=value, for example tRFC=350")
         if key in settings:
             raise InputError(f"--set {item}: {key} is given twice")
-        settings[key] = _toml_value(text)
+        settings[key] = _toml_value(text, f"--set {key}")
     return settings
 
 
@@ -140,12 +205,14 @@ def parse_pairs(items: Iterable[str], option: str) -> dict[str, Any]:
         key, equals, text = item.partition("=")
         if not equals:
             raise InputError(f"{option} {item}: write KEY=VALUE")
-        pairs[key.replace("-", "_")] = _toml_value(text)
+        pairs[key.replace("-", "_")] = _toml_value(text, f"{option} {key}")
     return pairs
 
 
-def _toml_value(text: str) -> Any:
+def _toml_value(text: str, where: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    except _NOT_TOML as error:
+        raise InputError(f"{where}: {_reason(error)}") from error

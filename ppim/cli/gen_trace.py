@@ -75,7 +75,7 @@ STDOUT = Path("-")
 @click.option(
     "--rows",
     metavar="dataset|seen|N",
-    help="Rows of the tables: the dataset's own, numbered as first seen, or N.  [default: the dataset's if known]",
+    help="Rows of the tables: the dataset's own, numbered as first seen, or at most N.  [default: the dataset's if known]",
 )
 @click.option("--max-samples", type=click.IntRange(1), help="Stop after this many samples.")
 @click.option("--tables", metavar="T,T,...", help="Only these tables, by number or name.")

@@ -10,7 +10,7 @@ from typing import Literal
 
 from ppim.datasets.base import DATASETS, Dataset, ReadOptions
 from ppim.datasets.fields import Kind
-from ppim.datasets.histories import HistorySource
+from ppim.datasets.histories import HistorySource, text_events
 from ppim.datasets.streams import header_line
 from ppim.datasets.text import TextLayout
 
@@ -44,7 +44,8 @@ class Amazon(Dataset):
         return _header(line) is not None or _ROW.fullmatch(line) is not None
 
     def open(self, paths: Sequence[Path], options: ReadOptions) -> HistorySource:
-        return HistorySource(paths, self._layout(header_line(paths[0])), None, self.history, options)
+        layouts = [self._layout(header_line(path)) for path in paths]
+        return HistorySource(paths, text_events(paths, layouts), self.history, options)
 
     def _layout(self, line: str) -> TextLayout:
         header = _header(line)

@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from ppim import config
-from ppim.datasets.streams import check_text
 from ppim.errors import InputError
 from ppim.registry import Registry
+from ppim.text_files import check_text
 
 MISSING = np.uint64(2**64 - 1)
 """The value of an empty field: row 0 of its table, or a row of its own where rows are numbered as seen."""
@@ -141,7 +141,7 @@ def recognise(path: Path, head: bytes) -> str:
     names = [name for name in DATASETS.names() if DATASETS.get(name).recognises(path, head)]
     if len(names) > 1:
         names = [name for name in names if not DATASETS.get(name).is_general] or names
-    if not names and any(head.startswith(mark) for mark in (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
+    if not names:
         check_text(path, head)
     if len(names) == 1:
         return names[0]

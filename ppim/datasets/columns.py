@@ -13,15 +13,26 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ppim.datasets.base import DATASETS, MISSING, Dataset, ReadOptions, SampleChunk, Source, TableSpec
-from ppim.datasets.fields import FNV_OFFSET, FNV_PRIME, Kind
-from ppim.datasets.streams import header_line, read_head, total_size
+from ppim.datasets.delimited import Columns, read_strings
+from ppim.datasets.fields import Kind
+from ppim.datasets.hash_text import hash_strings
+from ppim.datasets.streams import header_line, read_head, split_header, total_size
 from ppim.datasets.text import TextLayout, read_values
 from ppim.errors import InputError, UnknownNameError
-from ppim.jit import njit
 
 _PARQUET = b"PAR1"
 _CHUNK_ROWS = 1 << 16
 _KINDS = {"text": Kind.TEXT, "hex": Kind.HEX, "decimal": Kind.DECIMAL}
+_MAX_SEPARATOR = 8
+
+
+def _headers(paths: Sequence[Path], dataset: Csv) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The columns chosen, and the columns of each file, which all must have them."""
+    headers = [split_header(path, header_line(path), dataset.delimiter) for path in paths]
+    chosen = choose(dataset.columns, headers[0], paths[0])
+    for path, names in zip(paths[1:], headers[1:], strict=True):
+        check_same_columns(chosen, headers[0], names, path, paths[0], all_chosen=not dataset.columns)
+    return chosen, headers
 
 
 class CsvSource(Source):
@@ -30,23 +41,86 @@ class CsvSource(Source):
     def __init__(self, paths: Sequence[Path], dataset: Csv, options: ReadOptions) -> None:
         super().__init__()
         self._paths, self._options = paths, options
-        names = [name.strip().strip('"') for name in header_line(paths[0]).split(dataset.delimiter)]
-        chosen = _choose(dataset.columns, names, paths[0])
+        chosen, headers = _headers(paths, dataset)
         kind = _KINDS[dataset.values]
-        self._layout = TextLayout(
-            names=tuple(names),
-            kinds=tuple(kind if name in chosen else Kind.SKIP for name in names),
-            kept=tuple(names.index(name) for name in chosen),
-            delimiter=dataset.delimiter,
-            quote='"',
-            header="skip",
-        )
+        self._layouts = [
+            TextLayout(
+                names=names,
+                kinds=tuple(kind if name in chosen else Kind.SKIP for name in names),
+                kept=tuple(names.index(name) for name in chosen),
+                delimiter=dataset.delimiter,
+                quote='"',
+                header="skip",
+            )
+            for names in headers
+        ]
         self.tables = tuple(TableSpec(name, None) for name in chosen)
         self.total_bytes = total_size(paths)
 
     def chunks(self) -> Iterator[SampleChunk]:
-        for values in read_values(self._paths, self._layout, self._options, self.progress):
+        for values in read_values(self._paths, self._layouts, self._options, self.progress):
             yield SampleChunk(values.shape[1], tuple(values))
+
+
+class MultiValueSource(Source):
+    """Samples from delimited text whose fields hold several values each: a field is a bag."""
+
+    one_hot = False
+
+    def __init__(self, paths: Sequence[Path], dataset: Csv, options: ReadOptions) -> None:
+        super().__init__()
+        self._dataset, self._options = dataset, options
+        chosen, headers = _headers(paths, dataset)
+        self._files = [
+            (Columns(path, dataset.delimiter, names, has_header=True), [names.index(name) for name in chosen])
+            for path, names in zip(paths, headers, strict=True)
+        ]
+        self.tables = tuple(TableSpec(name, None) for name in chosen)
+        self.total_bytes = total_size(paths)
+
+    def chunks(self) -> Iterator[SampleChunk]:
+        left = self._options.max_samples
+        for columns, numbers in self._files:
+            for batch in read_strings(columns, numbers, self._options, self.progress):
+                batch = batch.slice(0, left)
+                if batch.num_rows:
+                    yield self._chunk(batch, columns.path)
+                self.progress.rows += batch.num_rows
+                left = None if left is None else left - batch.num_rows
+                if left == 0:
+                    return
+
+    def _chunk(self, batch: pa.RecordBatch, path: Path) -> SampleChunk:
+        values, ends = [], []
+        for table, column in zip(self.tables, batch.columns, strict=True):
+            lists = pc.split_pattern(column.cast(pa.large_string()), self._dataset.separator)
+            parts = lists.flatten()
+            is_value = pc.binary_length(parts).to_numpy(zero_copy_only=False) > 0
+            before = np.concatenate(([0], np.cumsum(is_value, dtype=np.int64)))
+            ends.append(before[lists.offsets.to_numpy()])
+            values.append(self._values(parts.filter(pa.array(is_value)), f"{path}: column {table.name}"))
+        return SampleChunk(batch.num_rows, values, ends)
+
+    def _values(self, parts: pa.Array, where: str) -> np.ndarray:
+        if self._dataset.values == "text":
+            return hash_strings(parts)
+        base = 16 if self._dataset.values == "hex" else 10
+        found = np.empty(len(parts), dtype=np.uint64)
+        for at, part in enumerate(parts.to_pylist()):
+            found[at] = _number(part, base, where)
+        return found
+
+
+def _number(text: str, base: int, where: str) -> int:
+    try:
+        value = int(text, base) if text.isascii() and text.isalnum() else -1
+    except ValueError:
+        value = -1
+    if not 0 <= value < int(MISSING):
+        raise InputError(
+            f"{where}: {text[:40]!r} is no whole number of base {base}; give values=text or mend it"
+        )
+    return value
 
 
 class ParquetSource(Source):
@@ -56,10 +130,19 @@ class ParquetSource(Source):
         super().__init__()
         self._files = [_open_parquet(path) for path in paths]
         self._paths, self._options = paths, options
-        schema = self._files[0].schema_arrow
-        self._chosen = _choose(dataset.columns, schema.names, paths[0])
-        kinds = [schema.field(name).type for name in self._chosen]
-        self.one_hot = not any(_is_list(kind) for kind in kinds)
+        schemas = [file.schema_arrow for file in self._files]
+        self._chosen = choose(dataset.columns, schemas[0].names, paths[0])
+        for path, schema in zip(paths[1:], schemas[1:], strict=True):
+            check_same_columns(
+                self._chosen, schemas[0].names, schema.names, path, paths[0], all_chosen=not dataset.columns
+            )
+            for name in self._chosen:
+                if _meaning(schema.field(name).type) != _meaning(schemas[0].field(name).type):
+                    raise InputError(
+                        f"{path}: column {name!r} is {schema.field(name).type}, but {schemas[0].field(name).type} in "
+                        f"{paths[0]}; give files of one kind"
+                    )
+        self.one_hot = not any(_is_list(schemas[0].field(name).type) for name in self._chosen)
         self.tables = tuple(TableSpec(name, None) for name in self._chosen)
         n_rows = sum(file.metadata.num_rows for file in self._files)
         self.total_samples = min(n_rows, options.max_samples or n_rows)
@@ -73,24 +156,34 @@ class ParquetSource(Source):
                     if not batch.num_rows:
                         return
                     left -= batch.num_rows
-                    self.progress.rows += batch.num_rows
                     yield self._chunk(batch, path)
+                    self.progress.rows += batch.num_rows
             except (pa.ArrowException, OSError) as error:
                 raise InputError(
                     f"{path}: damaged ({str(error).splitlines()[0]}); get the file again"
                 ) from error
 
     def _chunk(self, batch: pa.RecordBatch, path: Path) -> SampleChunk:
-        columns = [batch.column(name) for name in self._chosen]
+        columns = [
+            (batch.column(name), f"{path}: row {self.progress.rows} or after it, column {name!r}")
+            for name in self._chosen
+        ]
         if self.one_hot:
-            return SampleChunk(batch.num_rows, [_values(column, path) for column in columns])
-        bags = [_bags(column) for column in columns]
+            return SampleChunk(batch.num_rows, [_values(column, where) for column, where in columns])
+        bags = [(*_bags(column), where) for column, where in columns]
         return SampleChunk(
-            batch.num_rows, [_values(flat, path) for flat, _ in bags], [ends for _, ends in bags]
+            batch.num_rows, [_values(flat, where) for flat, _, where in bags], [ends for _, ends, _ in bags]
         )
 
 
-def _choose(columns: Sequence[str], names: Sequence[str], path: Path) -> tuple[str, ...]:
+def choose(columns: Sequence[str], names: Sequence[str], path: Path) -> tuple[str, ...]:
+    """The columns that become tables: those named, or all.
+
+    Raises
+    ------
+    InputError
+        A name that is not there, or is there or named twice.
+    """
     for name in columns:
         if name not in names:
             raise InputError(f"{path}: {UnknownNameError('column', name, names)}")
@@ -106,6 +199,27 @@ def _choose(columns: Sequence[str], names: Sequence[str], path: Path) -> tuple[s
     return chosen
 
 
+def check_same_columns(
+    chosen: Sequence[str],
+    first_names: Sequence[str],
+    names: Sequence[str],
+    path: Path,
+    first: Path,
+    *,
+    all_chosen: bool,
+) -> None:
+    """Refuse a further file that lacks a column of the first one, in whatever order, or has others where all count."""
+    for name in chosen:
+        if names.count(name) != 1:
+            problem = "is missing" if name not in names else "is there twice"
+            raise InputError(f"{path}: column {name!r} of {first} {problem}; give files of one kind")
+    others = [name for name in names if name not in first_names]
+    if all_chosen and others:
+        raise InputError(
+            f"{path}: column {others[0]!r} is not in {first}; give files of one kind, or columns="
+        )
+
+
 def _open_parquet(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path)
@@ -114,53 +228,60 @@ def _open_parquet(path: Path) -> pq.ParquetFile:
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
+
+
+def _meaning(kind: pa.DataType) -> tuple[bool, str]:
+    """Whether a column's fields are bags, and how its values become numbers."""
+    is_bag = _is_list(kind)
+    value = kind.value_type if is_bag else kind
+    if pa.types.is_dictionary(value):
+        value = value.value_type
+    return is_bag, "text" if _is_text(value) else "number" if pa.types.is_integer(value) else str(value)
 
 
 def _bags(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
     """Flat values and offsets; a single value is a bag of one, a null list an empty bag."""
     if not _is_list(column.type):
         return column, np.arange(len(column) + 1)
+    if pa.types.is_fixed_size_list(column.type):
+        column = column.cast(pa.list_(column.type.value_type))
     lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
     return column.flatten(), np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
-def _values(column: pa.Array, path: Path) -> np.ndarray:
-    """64-bit values: numbers as they are (negative ones modulo 2^64), text by its hash, null as missing."""
+def _values(column: pa.Array, where: str) -> np.ndarray:
+    """64-bit values: whole numbers from 0 on as they are, text by its hash, null as missing."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind = column.type
     if pa.types.is_integer(kind):
         whole = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
-        values = (
-            whole.astype(np.int64).view(np.uint64) if whole.dtype.kind == "i" else whole.astype(np.uint64)
-        )
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
-        values = _hash_strings(column.cast(pa.large_binary()))
+        if whole.size and not 0 <= int(whole.min()) <= int(whole.max()) < int(MISSING):
+            wrong = whole.min() if whole.min() < 0 else whole.max()
+            raise InputError(
+                f"{where}: {wrong} is no category; they go from 0 to 2^64 - 2, a missing value is null, and what is no "
+                "number of a row may be text"
+            )
+        values = whole.astype(np.uint64)
+    elif _is_text(kind):
+        values = hash_strings(column)
     else:
-        raise InputError(f"{path}: a column of type {kind}; whole numbers, text and lists of them are read")
+        raise InputError(f"{where}: a column of type {kind}; whole numbers, text and lists of them are read")
     if column.null_count:
         values = values.copy()
         values[column.is_null().to_numpy(zero_copy_only=False)] = MISSING
     return np.ascontiguousarray(values)
-
-
-@njit
-def _fnv1a(offsets, data, out):  # type: ignore[no-untyped-def]
-    for i in range(out.size):
-        value = FNV_OFFSET
-        for at in range(offsets[i], offsets[i + 1]):
-            value = (value ^ np.uint64(data[at])) * FNV_PRIME
-        out[i] = value
-
-
-def _hash_strings(column: pa.Array) -> np.ndarray:
-    _, offsets, data = column.buffers()
-    ends = np.frombuffer(offsets, dtype=np.int64)[column.offset : column.offset + len(column) + 1]
-    text = np.frombuffer(data if data is not None else b"", dtype=np.uint8)
-    values = np.empty(len(column), dtype=np.uint64)
-    _fnv1a(ends, text, values)
-    return values
 
 
 @DATASETS.register("csv")
@@ -169,7 +290,8 @@ class Csv(Dataset):
     """Columns of any CSV (with a header line) or Parquet file.
 
     `columns` names the tables (all columns where it is empty); `values` says how fields of a CSV are written:
-    text (hashed), hex or decimal.
+    text (hashed), hex or decimal. Where a `separator` is given, a field of a CSV holds several values, a bag (an empty
+    one none).
     """
 
     summary = "any CSV with a header, or Parquet file, by column names"
@@ -177,15 +299,28 @@ class Csv(Dataset):
     columns: tuple[str, ...] = ()
     delimiter: str = ","
     values: Literal["text", "hex", "decimal"] = "text"
+    separator: str = ""
 
     def __post_init__(self) -> None:
         if len(self.delimiter) != 1 or not self.delimiter.isascii() or self.delimiter in '"\r\n':
             raise ValueError("delimiter must be one ASCII character, neither a quote nor a line end")
+        if len(self.separator) > _MAX_SEPARATOR or set(self.separator) & {self.delimiter, '"', "\r", "\n"}:
+            raise ValueError(
+                f"separator must be at most {_MAX_SEPARATOR} characters, without the delimiter, quotes and line ends"
+            )
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:  # noqa: ARG003
         return head.startswith(_PARQUET)
 
-    def open(self, paths: Sequence[Path], options: ReadOptions) -> CsvSource | ParquetSource:
-        is_parquet = read_head(paths[0], len(_PARQUET)) == _PARQUET
-        return (ParquetSource if is_parquet else CsvSource)(paths, self, options)
+    def open(self, paths: Sequence[Path], options: ReadOptions) -> Source:
+        kinds = {read_head(path, len(_PARQUET)) == _PARQUET for path in paths}
+        if len(kinds) > 1:
+            raise InputError(f"{paths[0]}: some files are Parquet and some text; give files of one kind")
+        if kinds.pop():
+            if self.separator:
+                raise InputError(
+                    f"{paths[0]}: separator= is for text; a column of lists holds bags in Parquet"
+                )
+            return ParquetSource(paths, self, options)
+        return (MultiValueSource if self.separator else CsvSource)(paths, self, options)

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from ppim.datasets.base import ReadOptions, SampleChunk, Source, TableSpec
 from ppim.datasets.fields import Kind
-from ppim.datasets.streams import check_text, read_head, split_header, total_size
+from ppim.datasets.streams import read_head, split_header, total_size
 from ppim.datasets.text import TextLayout, read_values
 from ppim.errors import InputError
+from ppim.text_files import check_text
 
 N_INTEGERS = 13
 N_CATEGORIES = 26

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Literal
 
 from ppim.datasets.base import DATASETS, Dataset, ReadOptions
 from ppim.datasets.criteo_format import CriteoSource, looks_like_criteo
+from ppim.datasets.days import by_day
 
 ROWS = {
     # facebookresearch/dlrm torchrec_dlrm (MLPerf DLRMv2): values hashed into tables capped at 40 million.
@@ -34,8 +34,6 @@ ROWS = {
     ),
 }  # fmt: skip
 
-_DAY = re.compile(r"day_(\d+)")
-
 
 @DATASETS.register("criteo-terabyte")
 @dataclass(frozen=True)
@@ -51,11 +49,7 @@ class CriteoTerabyte(Dataset):
         return path.name.startswith("day_") and looks_like_criteo(head)
 
     def order(self, paths: Sequence[Path]) -> list[Path]:
-        """Day files by their day: a shell lists day_10 before day_2."""
-        days = [_DAY.match(path.name) for path in paths]
-        if not all(days):
-            return list(paths)
-        return sorted(paths, key=lambda path: int(_DAY.match(path.name)[1]))  # type: ignore[index]
+        return by_day(paths)
 
     def open(self, paths: Sequence[Path], options: ReadOptions) -> CriteoSource:
         return CriteoSource(paths, ROWS[self.cardinalities], options)

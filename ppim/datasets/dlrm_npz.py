@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ppim.datasets.base import DATASETS, Dataset, ReadOptions, SampleChunk, Source, TableSpec
-from ppim.datasets.npy import StoredArray, open_arrays
+from ppim.datasets.npy import StoredArray, check_ids, greatest_ids, open_arrays
 from ppim.errors import InputError
 
 _CHUNK_SAMPLES = 1 << 16
@@ -39,26 +39,28 @@ class DlrmNpzSource(Source):
             n_rows = matrix.shape[0] if left is None else min(left, matrix.shape[0])
             for first in range(0, n_rows, _CHUNK_SAMPLES):
                 stop = min(first + _CHUNK_SAMPLES, n_rows)
-                values = np.ascontiguousarray(matrix.read_rows(first, stop)).astype(np.uint64)
+                values = np.ascontiguousarray(matrix.read_rows(first, stop))
+                for table, column in enumerate(values):
+                    check_ids(column, self.tables[table], matrix.backing.where, first)
                 self.progress.rows += stop - first
-                yield SampleChunk(stop - first, tuple(values))
+                yield SampleChunk(stop - first, tuple(values.astype(np.uint64)))
             left = None if left is None else left - n_rows
 
     def _rows(self, counts: dict[str, StoredArray], n_tables: int, where: str) -> list[int]:
         if "counts" not in counts:
-            greatest = np.zeros(n_tables, dtype=np.int64)
-            for matrix in self._matrices:
-                for first in range(0, matrix.shape[0], _CHUNK_SAMPLES):
-                    part = matrix.read_rows(first, min(first + _CHUNK_SAMPLES, matrix.shape[0]))
-                    greatest = np.maximum(greatest, part.max(axis=1))
-            return [int(n) + 1 for n in greatest]
+            return greatest_ids(self._matrices)
         stored = counts["counts"]
-        values = stored.read(0, stored.size)
-        if values.size != n_tables or values.min() < 1:
+        if stored.size != n_tables or stored.dtype.kind not in "iu":
             raise InputError(
-                f"{where}: `counts` has {values.size} entries for {n_tables} tables, or empty ones"
+                f"{where}: `counts` has {stored.size} entries of type {stored.dtype} for {n_tables} tables; "
+                "give a whole number of rows for each"
             )
-        return [int(n) for n in values]
+        rows = [int(n) for n in stored.read(0, stored.size)]
+        if not all(1 <= n < 1 << 63 for n in rows):
+            raise InputError(
+                f"{where}: `counts` has {min(rows)} to {max(rows)} rows; a table has at least one"
+            )
+        return rows
 
 
 def _matrix(arrays: dict[str, StoredArray], path: Path) -> StoredArray:

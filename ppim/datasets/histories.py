@@ -7,19 +7,44 @@ sorted by itself. The order of samples (users ascending by value) does not depen
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 
 from ppim.datasets.base import Progress, ReadOptions, SampleChunk, Source, TableSpec
 from ppim.datasets.streams import total_size
 from ppim.datasets.text import TextLayout, read_values
+from ppim.errors import InputError
+from ppim.files import naming_failure
 
 _RANGE_EVENTS = 1 << 22
 _CHUNK_USERS = 1 << 12
+_MAX_ROWS = np.uint64(1 << 40)  # beyond this, numbers of items are no rows of a table
 _USER, _ITEM, _TIME = 0, 1, 2
+
+EventReader = Callable[[ReadOptions, Progress], Iterator[np.ndarray]]
+"""Yields all events of a dataset as arrays of uint64, shape (3, n): user, item, and what to order by."""
+
+
+def text_events(paths: Sequence[Path], layouts: Sequence[TextLayout]) -> EventReader:
+    """Events of text files; each layout keeps the fields user, item and time, in this order."""
+
+    def read(options: ReadOptions, progress: Progress) -> Iterator[np.ndarray]:
+        return read_values(paths, layouts, options, progress)
+
+    return read
+
+
+class _Survey(NamedTuple):
+    """What a first pass over the events finds."""
+
+    events: int
+    greatest_user: int
+    least_item: int
+    greatest_item: int
 
 
 class HistorySource(Source):
@@ -27,23 +52,46 @@ class HistorySource(Source):
 
     Parameters
     ----------
-    layout : TextLayout
-        Keeps the fields user, item and time, in this order.
-    rows : int or None
-        Rows of the item table.
+    events : EventReader
     history : int
         Items of a bag, the latest ones; 0: all.
+    rows : int or None
+        Usual rows of the table, where items are numbered; greater numbers make it larger.
     """
 
     one_hot = False
 
     def __init__(
-        self, paths: Sequence[Path], layout: TextLayout, rows: int | None, history: int, options: ReadOptions
+        self,
+        paths: Sequence[Path],
+        events: EventReader,
+        history: int,
+        options: ReadOptions,
+        *,
+        rows: int | None = None,
     ) -> None:
         super().__init__()
-        self.tables = (TableSpec("item", rows),)
-        self._paths, self._layout, self._history, self._options = paths, layout, history, options
+        self._read, self._history, self._options = events, history, options
         self.total_bytes = total_size(paths)
+        self.tables = (self._table(rows),)
+
+    def _table(self, rows: int | None) -> TableSpec:
+        if rows is None or self._survey.greatest_item >= _MAX_ROWS:
+            return TableSpec("item", None)
+        # Numbers from 1 on have the usual rows, and the last one row 0.
+        if self._survey.greatest_item > rows - (self._survey.least_item == 0):
+            rows = self._survey.greatest_item + 1
+        return TableSpec("item", rows, exact=True)
+
+    @cached_property
+    def _survey(self) -> _Survey:
+        n_events, greatest_user, least_item, greatest_item = 0, 0, 1, 0
+        for values in self._events(Progress()):
+            n_events += values.shape[1]
+            greatest_user = max(greatest_user, int(values[_USER].max()))
+            least_item = min(least_item, int(values[_ITEM].min()))
+            greatest_item = max(greatest_item, int(values[_ITEM].max()))
+        return _Survey(n_events, greatest_user, least_item, greatest_item)
 
     def chunks(self) -> Iterator[SampleChunk]:
         left = self._options.max_samples
@@ -60,21 +108,24 @@ class HistorySource(Source):
     def _events(self, progress: Progress) -> Iterator[np.ndarray]:
         """All events, shape (3, n), whatever `max_samples`, which counts users."""
         options = ReadOptions(None, self._options.on_error, self._options.block_bytes)
-        return read_values(self._paths, self._layout, options, progress)
+        return self._read(options, progress)
 
     def _ranges(self) -> Iterator[np.ndarray]:
         """Events of one range of users after the other, shape (n, 3)."""
-        n_events, greatest = 0, 0
-        for values in self._events(self.progress):
-            n_events += values.shape[1]
-            greatest = max(greatest, int(values[_USER].max()))
-        n_ranges = -(-n_events // _RANGE_EVENTS)
-        width = greatest // max(n_ranges, 1) + 1
+        n_ranges = -(-self._survey.events // _RANGE_EVENTS)
+        width = self._survey.greatest_user // max(n_ranges, 1) + 1
         with tempfile.TemporaryDirectory(prefix="ppim-") as folder:
             files = [Path(folder, str(number)).open("w+b") for number in range(n_ranges)]  # noqa: SIM115
             try:
-                for values in self._events(Progress()):
-                    _deal(values, width, files)
+                with naming_failure(Path(folder)):
+                    n_events = 0
+                    for values in self._events(self.progress):
+                        n_events += values.shape[1]
+                        if n_events > self._survey.events or int(values[_USER].max()) // width >= n_ranges:
+                            raise InputError("the dataset changed while it was read; run again")
+                        _deal(values, width, files)
+                    for file in files:
+                        file.flush()
                 for file in files:
                     file.seek(0)
                     yield np.frombuffer(file.read(), dtype=np.uint64).reshape(-1, 3)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ppim.datasets.base import DATASETS, Dataset, ReadOptions
 from ppim.datasets.fields import Kind
-from ppim.datasets.histories import HistorySource
+from ppim.datasets.histories import HistorySource, text_events
 from ppim.datasets.streams import read_head
 from ppim.datasets.text import TextLayout
 from ppim.errors import InputError
+from ppim.text_files import check_text
 
 _USER_ITEM_RATING_TIME = (Kind.NUMBER, Kind.NUMBER, Kind.SKIP, Kind.NUMBER)
 _TAB = TextLayout(
@@ -39,10 +40,11 @@ _COMMA = TextLayout(
     min_fields=4,
     header="skip",
 )
+# Beginning, layout, and items of the dataset that looks so (100K, 1M): files of other datasets may have more.
 _FORMATS = (
-    (re.compile(rb"\d+\t\d+\t\d\t\d+\r?\n"), _TAB, 1682),
-    (re.compile(rb"\d+::\d+::[\d.]+::\d+\r?\n"), _COLONS, 3952),
-    (re.compile(rb"userId,movieId,rating,timestamp\r?\n"), _COMMA, None),
+    (re.compile(rb"\d+\t\d+\t\d(\.\d)?\t\d+\t?(\r?\n|$)"), _TAB, 1682),
+    (re.compile(rb"\d+::\d+::[\d.]+::\d+(\r?\n|$)"), _COLONS, 3952),
+    (re.compile(rb"userId,movieId,rating,timestamp(\r?\n|$)"), _COMMA, None),
 )
 
 
@@ -64,10 +66,19 @@ class MovieLens(Dataset):
         return any(pattern.match(head.removeprefix(b"\xef\xbb\xbf")) for pattern, *_ in _FORMATS)
 
     def open(self, paths: Sequence[Path], options: ReadOptions) -> HistorySource:
-        head = read_head(paths[0]).removeprefix(b"\xef\xbb\xbf")
-        for pattern, layout, rows in _FORMATS:
-            if pattern.match(head):
-                return HistorySource(paths, layout, rows, self.history, options)
-        raise InputError(
-            f"{paths[0]}:1: not a MovieLens ratings file (u.data, ratings.dat or ratings.csv); give one"
-        )
+        layouts, sizes = zip(*(_format(path) for path in paths), strict=True)
+        rows = None if None in sizes else max(sizes)
+        return HistorySource(paths, text_events(paths, layouts), self.history, options, rows=rows)
+
+
+def _format(path: Path) -> tuple[TextLayout, int | None]:
+    """Layout of a file, and the usual number of items."""
+    head = read_head(path)
+    check_text(path, head)
+    for pattern, layout, rows in _FORMATS:
+        if pattern.match(head.removeprefix(b"\xef\xbb\xbf")):
+            return layout, rows
+    raise InputError(
+        f"{path}:1: not a MovieLens ratings file (u.data, ratings.dat or ratings.csv); give one, or read it with "
+        "--dataset history"
+    )

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import lzma
+import math
 import os
+import shutil
 import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from ppim.datasets.base import TableSpec
 from ppim.datasets.streams import ByteStream
 from ppim.errors import InputError
+from ppim.files import naming_failure
 
 _COPY_BYTES = 1 << 22
+_SCAN_ROWS = 1 << 16
+# What Python's own readers of these formats raise on input that is none of theirs.
+_BAD_HEADER = (ValueError, SyntaxError, TypeError, KeyError, EOFError, RecursionError, MemoryError)
+BAD_ARCHIVE = (
+    *(zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError),
+    *(ValueError, OverflowError, KeyError, IndexError, struct.error),
+)
 _LOCAL_HEADER = struct.Struct("<26xHH")
 _NPY = b"\x93NUMPY"
 
@@ -26,7 +39,7 @@ class Backing:
 
     def __init__(self, stream: IO[bytes], where: str) -> None:
         self._handle = os.dup(stream.fileno())
-        self._where = where
+        self.where = where
 
     def read(self, offset: int, n_bytes: int) -> bytes:
         """Exactly `n_bytes` from byte `offset` on; InputError where the file has fewer."""
@@ -34,7 +47,7 @@ class Backing:
         while n_bytes:
             part = os.pread(self._handle, n_bytes, offset)
             if not part:
-                raise InputError(f"{self._where}: cut off array; get the file again")
+                raise InputError(f"{self.where}: cut off array; get the file again")
             parts.append(part)
             offset += len(part)
             n_bytes -= len(part)
@@ -57,7 +70,7 @@ class StoredArray:
     @property
     def size(self) -> int:
         """Number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def read(self, first: int, stop: int) -> np.ndarray:
         """Elements first ... stop - 1 in storage order."""
@@ -72,19 +85,81 @@ class StoredArray:
         return np.stack([self.read(c * n_rows + first, c * n_rows + stop) for c in range(n_columns)])
 
 
-def read_npy_header(stream: IO[bytes], where: str) -> StoredArray:
-    """The array of a seekable .npy stream, positioned at its beginning."""
+def read_npy_header(stream: IO[bytes], where: str, size: int | None = None) -> StoredArray:
+    """The array of a seekable .npy stream, positioned at its beginning.
+
+    Parameters
+    ----------
+    size : int, optional
+        Bytes of the array's file within the stream; all that follow, without it.
+
+    Raises
+    ------
+    InputError
+        No .npy header, Python objects, or more elements than the file has.
+    """
+    begin = stream.tell()
     try:
         version = np.lib.format.read_magic(stream)
         if version == (1, 0):
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
         else:
             shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
-    except ValueError as error:
-        raise InputError(f"{where}: not a .npy array ({str(error).splitlines()[0]})") from error
+    except _BAD_HEADER as error:
+        raise InputError(f"{where}: not a .npy array ({_first_line(error)})") from error
     if dtype.hasobject:
         raise InputError(f"{where}: holds Python objects, which are not read; save it as numbers")
-    return StoredArray(Backing(stream, where), stream.tell(), dtype, shape, fortran)
+    offset = stream.tell()
+    if size is None:
+        size = os.fstat(stream.fileno()).st_size - begin
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or offset - begin + n_bytes > size:
+        raise InputError(
+            f"{where}: cut off array: its header says {n_bytes:,} bytes, {max(size - offset + begin, 0):,} follow; "
+            "get the file again"
+        )
+    return StoredArray(Backing(stream, where), offset, dtype, shape, fortran)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def check_ids(ids: np.ndarray, table: TableSpec, where: str, first_sample: int = 0) -> None:
+    """Refuse ids that are no rows of their table; `ids` has one line a sample, from `first_sample` on.
+
+    Raises
+    ------
+    InputError
+        A negative id, or one at or above the table's rows, with its sample and column.
+    """
+    wrong = ids < 0
+    if table.rows is not None:
+        wrong = wrong | (ids >= table.rows)
+    if wrong.any():
+        at = np.argwhere(wrong)[0]
+        raise InputError(
+            f"{where}: sample {first_sample + int(at[0])}, column {table.name}: {ids[tuple(at)]} is no row of a table "
+            f"of {'any size' if table.rows is None else f'{table.rows:,} rows'}; ids go from 0 to one less than these"
+        )
+
+
+def greatest_ids(matrices: Sequence[StoredArray]) -> list[int]:
+    """One more than the greatest id of each column of matrices of samples x columns.
+
+    Raises
+    ------
+    InputError
+        A negative id.
+    """
+    rows = [1] * matrices[0].shape[1]
+    for matrix in matrices:
+        for first in range(0, matrix.shape[0], _SCAN_ROWS):
+            part = matrix.read_rows(first, min(first + _SCAN_ROWS, matrix.shape[0]))
+            for column, ids in enumerate(part):
+                check_ids(ids, TableSpec(f"C{column + 1}", None), matrix.backing.where, first)
+                rows[column] = max(rows[column], int(ids.max()) + 1)
+    return rows
 
 
 def unpack(path: Path) -> IO[bytes]:
@@ -96,7 +171,8 @@ def unpack(path: Path) -> IO[bytes]:
         copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it outlives this function
         try:
             while block := stream.read(_COPY_BYTES):
-                copy.write(block)
+                with naming_failure(Path(tempfile.gettempdir())):
+                    copy.write(block)
         except BaseException:
             copy.close()
             raise
@@ -125,15 +201,16 @@ def open_arrays(path: Path) -> dict[str, StoredArray]:
 def _open_archive(stream: IO[bytes], path: Path) -> dict[str, StoredArray]:
     try:
         with zipfile.ZipFile(stream) as archive:
+            entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
+            names = [entry.filename.removesuffix(".npy") for entry in entries]
+            if len(set(names)) < len(names):
+                raise InputError(f"{path}: an array is there twice; save it again")
             return {
-                entry.filename.removesuffix(".npy"): _member(
-                    stream, archive, entry, f"{path}: {entry.filename}"
-                )
-                for entry in archive.infolist()
-                if entry.filename.endswith(".npy")
+                name: _member(stream, archive, entry, f"{path}: {entry.filename}")
+                for name, entry in zip(names, entries, strict=True)
             }
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise InputError(f"{path}: not a .npz or .npy file, or cut off ({error})") from error
+    except BAD_ARCHIVE as error:
+        raise InputError(f"{path}: not a .npz or .npy file, or cut off ({_first_line(error)})") from error
 
 
 def stored_offset(stream: IO[bytes], entry: zipfile.ZipInfo) -> int:
@@ -143,17 +220,53 @@ def stored_offset(stream: IO[bytes], entry: zipfile.ZipInfo) -> int:
     return entry.header_offset + _LOCAL_HEADER.size + int(name_bytes) + int(extra_bytes)
 
 
+def check_member(
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, where: str, copy: IO[bytes] | None = None
+) -> None:
+    """Read a member to its end, so that its checksum is compared; what is read goes to `copy`, if there is one.
+
+    Raises
+    ------
+    InputError
+        A damaged member, or a wrong checksum.
+    OutputError
+        A temporary folder without room for the copy.
+    """
+    try:
+        with archive.open(entry) as member:
+            while block := member.read(_COPY_BYTES):
+                if copy is not None:
+                    with naming_failure(Path(tempfile.gettempdir())):
+                        copy.write(block)
+    except (*BAD_ARCHIVE, zlib.error, lzma.LZMAError) as error:
+        raise InputError(f"{where}: damaged ({_first_line(error)}); get the file again") from error
+
+
 def _member(stream: IO[bytes], archive: zipfile.ZipFile, entry: zipfile.ZipInfo, where: str) -> StoredArray:
     """Where it lies if it is stored; a compressed member is copied out, to be read from the middle."""
     if entry.compress_type == zipfile.ZIP_STORED:
+        check_member(archive, entry, where)
         stream.seek(stored_offset(stream, entry))
-        return read_npy_header(stream, where)
-    with tempfile.TemporaryFile() as copy:
-        try:
-            with archive.open(entry) as member:
-                while block := member.read(_COPY_BYTES):
-                    copy.write(block)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
-            raise InputError(f"{where}: damaged ({error}); get the file again") from error
+        return read_npy_header(stream, where, entry.file_size)
+    with naming_failure(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as copy:
+        check_room(entry.file_size, where)
+        check_member(archive, entry, where, copy)
         copy.seek(0)
         return read_npy_header(copy, where)
+
+
+def check_room(n_bytes: int, where: str) -> None:
+    """Refuse what is unpacked to more than the temporary folder can take, before that is full.
+
+    Raises
+    ------
+    InputError
+        Not enough room.
+    """
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if n_bytes > free:
+        raise InputError(
+            f"{where}: unpacks to {n_bytes:,} bytes, but {folder} has room for {free:,}; "
+            "set TMPDIR to a larger disk, or unpack the file yourself"
+        )

@@ -57,13 +57,19 @@ def fold(values, rows, out):  # type: ignore[no-untyped-def]
             out[i] = 0 if value == MISSING else np.int64(value % divisor)
 
 
-class FoldedRows(RowMap):
-    """Tables of given sizes; values beyond wrap around."""
+_CHANGED = "the dataset changed between two passes over it; run again, on a copy if something writes to it"
 
-    def __init__(self, rows: Sequence[int]) -> None:
+
+class FoldedRows(RowMap):
+    """Tables of given sizes; values beyond wrap around, but in tables that are `exact`, which have none."""
+
+    def __init__(self, rows: Sequence[int], exact: Sequence[bool] | None = None) -> None:
         self.rows = tuple(rows)
+        self._exact = tuple(exact or [False] * len(rows))
 
     def apply(self, table: int, values: np.ndarray, out: np.ndarray) -> None:
+        if self._exact[table] and values.size and values.max() > np.uint64(self.rows[table]):
+            raise InputError(_CHANGED)
         fold(values, self.rows[table], out)
 
 
@@ -107,8 +113,13 @@ def _copy(keys, numbers, new_keys, new_numbers):  # type: ignore[no-untyped-def]
 
 @njit
 def _look_up(values, keys, numbers, out):  # type: ignore[no-untyped-def]
+    """Number of each value; returns whether all have one."""
+    known = True
     for i in range(values.size):
-        out[i] = numbers[_slot(values[i], keys, numbers)]
+        number = numbers[_slot(values[i], keys, numbers)]
+        known &= number != _FREE
+        out[i] = number
+    return known
 
 
 class _Numbering:
@@ -157,4 +168,5 @@ class SeenRows(RowMap):
 
     def apply(self, table: int, values: np.ndarray, out: np.ndarray) -> None:
         numbering = self._numberings[table]
-        _look_up(values, numbering.keys, numbering.numbers, out)
+        if not _look_up(values, numbering.keys, numbering.numbers, out):
+            raise InputError(_CHANGED)

@@ -14,32 +14,11 @@ from typing import IO, Any
 import pyarrow as pa
 
 from ppim.errors import InputError
+from ppim.text_files import check_text
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _BOM = b"\xef\xbb\xbf"
-# Longest first: the mark of UTF-32 begins with that of UTF-16.
-_OTHER_MARKS = {
-    b"\xff\xfe\x00\x00": "UTF-32",
-    b"\x00\x00\xfe\xff": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
-_BINARY = {
-    b"\x93NUMPY": "a .npy array",
-    b"PK\x03\x04": "a zip archive, such as .npz, .pt or .xlsx",
-    b"PAR1": "a Parquet file",
-    b"ORC": "an ORC file",
-    b"Obj\x01": "an Avro file",
-    b"ARROW1": "an Arrow file",
-    b"\x89HDF": "an HDF5 file",
-    b"SQLite format 3": "an SQLite database",
-    b"BZh": "a bzip2 file",
-    b"\xfd7zXZ": "an xz file",
-    b"\x80\x02": "a pickle",
-    b"\x80\x04": "a pickle",
-    b"\x80\x05": "a pickle",
-}
 _LONGEST_HEADER = 1 << 24
 _HASHED_BYTES = 1 << 20
 _HEAD_BYTES = 1 << 16
@@ -72,6 +51,11 @@ class ByteStream:
             self._data = gzip.GzipFile(fileobj=self._raw)
         elif begins == _ZSTD:
             self._data = pa.CompressedInputStream(pa.PythonFile(self._raw, mode="r"), "zstd")
+
+    @property
+    def closed(self) -> bool:
+        """Whether the file is released; pyarrow asks it of a stream."""
+        return self._raw.closed
 
     @property
     def raw_position(self) -> int:
@@ -114,30 +98,6 @@ def read_head(path: Path, n_bytes: int = _HEAD_BYTES) -> bytes:
         return stream.read(n_bytes)
     finally:
         stream.close()
-
-
-def check_text(path: Path, head: bytes) -> None:
-    """Refuse the beginning of what is no UTF-8 text; `head` may be of any length.
-
-    Raises
-    ------
-    InputError
-        UTF-16 or UTF-32, by the byte order mark or by NULs, or a known kind of binary file.
-    """
-    for mark, name in _OTHER_MARKS.items():
-        if head.startswith(mark):
-            raise InputError(f"{path}: is {name} text; {_convert(path, name)}")
-    for magic, what in _BINARY.items():
-        if head.startswith(magic):
-            raise InputError(f"{path}: is {what}, not text; name its format with --dataset")
-    if b"\0" in head:
-        raise InputError(
-            f"{path}: has NUL bytes, so it is no text, or UTF-16 text; if so, {_convert(path, 'UTF-16')}"
-        )
-
-
-def _convert(path: Path, encoding: str) -> str:
-    return f"convert it with `iconv -f {encoding} -t UTF-8 {path.name} > utf8-{path.name}`"
 
 
 def header_line(path: Path) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 
 from ppim.datasets.base import Progress, ReadOptions
 from ppim.datasets.fields import Kind, Status, Stop, parse_rows
-from ppim.datasets.streams import ByteStream, check_text
+from ppim.datasets.streams import ByteStream
 from ppim.errors import InputError
+from ppim.text_files import check_text
 
 _BOM = b"\xef\xbb\xbf"
 _NUL = b"\0"

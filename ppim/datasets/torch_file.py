@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ppim.datasets.npy import Backing, StoredArray, stored_offset, unpack
+from ppim.datasets.npy import BAD_ARCHIVE, Backing, StoredArray, check_member, stored_offset, unpack
 from ppim.errors import InputError
 
 _STORAGE_TYPES = {
@@ -31,6 +32,49 @@ _STORAGE_TYPES = {
     "DoubleStorage": np.float64,
 }
 _MAX_PICKLE_BYTES = 1 << 20
+_MAX_DIMENSIONS = 64
+_LIMIT = 1 << 63
+# What a pickle of plain tensors consists of. Others make objects, or take memory that their argument names.
+_OPCODES = frozenset(
+    [
+        "PROTO",
+        "FRAME",
+        "STOP",
+        "MARK",
+        "POP",
+        "POP_MARK",
+        "GLOBAL",
+        "STACK_GLOBAL",
+        "REDUCE",
+        "BINPERSID",
+        "NONE",
+        "NEWTRUE",
+        "NEWFALSE",
+        "BININT",
+        "BININT1",
+        "BININT2",
+        "LONG1",
+        "BINUNICODE",
+        "SHORT_BINUNICODE",
+        "BINPUT",
+        "LONG_BINPUT",
+        "BINGET",
+        "LONG_BINGET",
+        "MEMOIZE",
+        "EMPTY_TUPLE",
+        "TUPLE",
+        "TUPLE1",
+        "TUPLE2",
+        "TUPLE3",
+        "EMPTY_LIST",
+        "APPEND",
+        "APPENDS",
+        "EMPTY_DICT",
+        "SETITEM",
+        "SETITEMS",
+    ]
+)
+_MEMO = ("BINPUT", "LONG_BINPUT")
 
 
 class _StorageType(NamedTuple):
@@ -53,7 +97,18 @@ class _Tensor(NamedTuple):
 def _keep_tensor(
     storage: _Storage, first: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
 ) -> _Tensor:
+    numbers = (first, *_numbers(shape), *_numbers(strides))
+    if not isinstance(storage, _Storage) or not all(_is_number(number) for number in numbers):
+        raise pickle.UnpicklingError("has a tensor whose shape is no row of whole numbers")
     return _Tensor(storage, first, tuple(shape), tuple(strides))
+
+
+def _numbers(values: Any) -> tuple[Any, ...]:
+    return values if isinstance(values, tuple) and len(values) <= _MAX_DIMENSIONS else (None,)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LIMIT
 
 
 class _TensorUnpickler(pickle.Unpickler):
@@ -70,9 +125,10 @@ class _TensorUnpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> _Storage:
         kind, storage_type, key, _, n_elements = pid
-        if kind != "storage" or not isinstance(storage_type, _StorageType):
+        known = kind == "storage" and isinstance(storage_type, _StorageType)
+        if not known or not isinstance(key, str) or not _is_number(n_elements):
             raise pickle.UnpicklingError("has a storage of an unknown kind")
-        return _Storage(storage_type.dtype, str(key), int(n_elements))
+        return _Storage(storage_type.dtype, key, n_elements)
 
 
 def open_tensors(path: Path) -> list[StoredArray]:
@@ -86,7 +142,7 @@ def open_tensors(path: Path) -> list[StoredArray]:
     with unpack(path) as stream:
         try:
             archive = zipfile.ZipFile(stream)
-        except (zipfile.BadZipFile, EOFError) as error:
+        except BAD_ARCHIVE as error:
             raise InputError(
                 f"{path}: not a zip archive, so not a file of torch.save since PyTorch 1.6, or cut off; "
                 "save it again with a newer PyTorch, or as .npz"
@@ -100,7 +156,9 @@ def _open_archive(stream: IO[bytes], archive: zipfile.ZipFile, path: Path) -> li
     if len(names) != 1 or archive.getinfo(names[0]).file_size > _MAX_PICKLE_BYTES:
         raise InputError(f"{path}: no data.pkl of a plain list of tensors in it; save it again as .npz")
     folder = names[0].removesuffix("data.pkl")
-    found = _unpickle(archive.read(names[0]), path)
+    content = io.BytesIO()
+    check_member(archive, archive.getinfo(names[0]), f"{path}: {names[0]}", content)
+    found = _unpickle(content.getvalue(), path)
     tensors = list(found.values()) if isinstance(found, dict) else found
     if not isinstance(tensors, (list, tuple)) or not all(isinstance(tensor, _Tensor) for tensor in tensors):
         raise InputError(
@@ -113,6 +171,7 @@ def _open_archive(stream: IO[bytes], archive: zipfile.ZipFile, path: Path) -> li
 
 def _unpickle(content: bytes, path: Path) -> Any:
     try:
+        _check_opcodes(content)
         return _TensorUnpickler(io.BytesIO(content)).load()
     except Exception as error:
         # A hostile pickle can raise anything; whatever it is, the file is refused.
@@ -120,6 +179,13 @@ def _unpickle(content: bytes, path: Path) -> Any:
         raise InputError(
             f"{path}: its pickle {reason}; only plain tensors are read, save it as .npz"
         ) from error
+
+
+def _check_opcodes(content: bytes) -> None:
+    """Refuse a pickle that could take more memory than its own size: strings are held against it, memo slots too."""
+    for opcode, argument, _ in pickletools.genops(content):
+        if opcode.name not in _OPCODES or (opcode.name in _MEMO and int(argument or 0) > len(content)):
+            raise pickle.UnpicklingError(f"does more than a list of tensors needs ({opcode.name})")
 
 
 def _locate(
@@ -140,5 +206,6 @@ def _locate(
     last = (tensor.first + step) * tensor.storage.dtype.itemsize
     if entry.compress_type != zipfile.ZIP_STORED or tensor.first < 0 or last > entry.file_size:
         raise InputError(f"{path}: {member} is compressed or too short for its tensor; get the file again")
+    check_member(archive, entry, f"{path}: {member}")
     start = stored_offset(stream, entry) + tensor.first * tensor.storage.dtype.itemsize
     return StoredArray(Backing(stream, str(path)), start, tensor.storage.dtype, tensor.shape, False)

@@ -19,6 +19,25 @@ ADDRESS_FIELDS = ("ch", "ra", "bg", "ba", "ro", "co")
 """Fields of an address mapping: channel, rank, bank group, bank in its group, row, column."""
 LARGEST_TIMING_CYCLES = 2**28
 """Sums of a few timing values stay far inside 32 bits."""
+# What a number may at most be: beyond any memory, and small enough for the engine's tables.
+MOST = {
+    "channels": 1 << 8,
+    "ranks": 1 << 8,
+    "bankgroups": 1 << 8,
+    "banks_per_group": 1 << 8,
+    "rows": 1 << 28,
+    "columns": 1 << 24,
+    "bus_width": 1 << 16,
+    "burst_length": 1 << 10,
+    "cmd_queue_size": 1 << 12,
+    "trans_queue_size": 1 << 14,
+    "sref_threshold": LARGEST_TIMING_CYCLES,
+}
+MOST_BANKS = 1 << 14
+"""Banks of all channels."""
+MOST_CAPACITY_BYTES = 1 << 60
+MOST_TCK_NS = 1e6
+MOST_VOLTS, MOST_MILLIAMPERES = 100.0, 1e6
 
 
 def beats_per_cycle(protocol: str) -> int:
@@ -31,6 +50,8 @@ def _refuse_non_powers_of_two(owner: Any, names: Iterable[str]) -> None:
         value = getattr(owner, name)
         if value < 1 or value & (value - 1):
             raise ValueError(f"{name} = {value} is not a power of two; an address field cannot count that")
+        if value > MOST[name]:
+            raise ValueError(f"{name} = {value:,} is more than {MOST[name]:,}, which no memory has")
 
 
 @dataclass(frozen=True)
@@ -72,6 +93,15 @@ class Organization:
             raise ValueError(f"bus_width = {self.bus_width} is less than one byte")
         if self.columns < self.burst_length:
             raise ValueError(f"columns = {self.columns} holds less than one burst of {self.burst_length}")
+        if self.channels * self.banks > MOST_BANKS:
+            raise ValueError(
+                f"channels, ranks, bankgroups and banks_per_group make {self.channels * self.banks:,} banks, more "
+                f"than {MOST_BANKS:,}"
+            )
+        if self.capacity_bytes > MOST_CAPACITY_BYTES:
+            raise ValueError(
+                f"the memory has {self.capacity_bytes:,} bytes, more than {MOST_CAPACITY_BYTES:,}"
+            )
 
     @property
     def banks_per_rank(self) -> int:
@@ -138,8 +168,8 @@ class Timing:
     source: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        if not self.tCK > 0:
-            raise ValueError(f"tCK = {self.tCK} ns is not positive")
+        if not 0 < self.tCK <= MOST_TCK_NS:
+            raise ValueError(f"tCK = {self.tCK} ns is not positive, or more than {MOST_TCK_NS:,.0f} ns")
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, int) and not 0 <= value <= LARGEST_TIMING_CYCLES:
@@ -185,6 +215,13 @@ class Power:
     IDD6x: float
     source: str = field(default="", compare=False)
 
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            most, unit = (MOST_VOLTS, "V") if item.name == "VDD" else (MOST_MILLIAMPERES, "mA")
+            if item.name != "source" and not 0 <= value <= most:  # NaN is in no range
+                raise ValueError(f"{item.name} = {value} {unit} is not between 0 and {most:,.0f} {unit}")
+
 
 @dataclass(frozen=True)
 class Controller:
@@ -206,6 +243,8 @@ class Controller:
         for name in ("cmd_queue_size", "trans_queue_size", "sref_threshold"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)} is less than 1")
+            if getattr(self, name) > MOST[name]:
+                raise ValueError(f"{name} = {getattr(self, name):,} is more than {MOST[name]:,}")
         mapping = self.address_mapping
         names = [mapping[at : at + 2] for at in range(0, len(mapping), 2)]
         if sorted(names) != sorted(ADDRESS_FIELDS):
@@ -230,8 +269,29 @@ class Device:
     def __post_init__(self) -> None:
         if self.refresh_interval_cycles < 1:
             raise ValueError("the refresh interval (tREFI by rank, or tREFIb) is less than one cycle")
+        self._refuse_refresh_without_end()
+        beats = beats_per_cycle(self.protocol)
+        if self.organization.burst_length < beats:
+            raise ValueError(
+                f"burst_length = {self.organization.burst_length} is less than the {beats} beats of one clock cycle "
+                f"of {self.protocol}"
+            )
         if self.controller.hbm_dual_cmd and not self.is_hbm:
             raise ValueError(f"hbm_dual_cmd = true, but {self.protocol} has one command bus, not two")
+
+    def _refuse_refresh_without_end(self) -> None:
+        """A bank must have time for a column command between two refreshes of it."""
+        timing = self.timing
+        by_bank = self.controller.refresh_policy == "BANK_LEVEL_STAGGERED"
+        names = ("tREFIb", "tRFCb") if by_bank else ("tREFI", "tRFC")
+        interval, busy = (getattr(timing, name) for name in names)
+        if by_bank:
+            interval *= self.organization.banks
+        if interval <= busy + timing.tRCD:
+            raise ValueError(
+                f"{names[0]} = {getattr(timing, names[0])} leaves no time for a read between two refreshes of "
+                f"{names[1]} = {busy} cycles; lengthen the one or shorten the other"
+            )
 
     @property
     def refresh_interval_cycles(self) -> int:

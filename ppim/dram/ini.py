@@ -7,6 +7,7 @@ Defaults and rules are those of the DRAMsim3 commit named in `tests/golden` (umd
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 
 from ppim.dram.device import beats_per_cycle
 from ppim.errors import InputError
+from ppim.text_files import check_text
 
 DEFAULTS: dict[str, dict[str, float | bool | str]] = {
     "dram_structure": {
@@ -103,6 +105,10 @@ OUTPUT_SECTIONS = {"other", "thermal"}
 """Sections about DRAMsim3's own output files and its thermal model."""
 
 MEBIBYTE_FACTOR = 1024
+_COMMENT = re.compile(r"(?:^|(?<=\s));")
+_MAX_DIGITS = 20
+_SHOWN = 60  # characters of a line in a message
+_MAX_BYTES = 1 << 20  # of a whole file
 _INTEGER = re.compile(r"[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)")
 _REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _TRUE = {"true", "yes", "on", "1"}
@@ -143,13 +149,19 @@ def read_ini(path: Path, warn: Warn) -> dict[str, Any]:
         Unreadable file, a value that is no number, a key given twice, a contradiction, or HMC.
     """
     file = _parse(path, warn)
+    _refuse_other_simulators(file)
     parameters = _typed(file, warn)
     return device_table(parameters, str(path), warn)
 
 
 def _parse(path: Path, warn: Warn) -> _IniFile:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as stream:
+            content = stream.read(_MAX_BYTES + 1)
+        check_text(path, content)
+        if len(content) > _MAX_BYTES:
+            raise InputError(f"{path}: more than {_MAX_BYTES >> 20} MiB; is this a device's .ini?")
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -173,7 +185,10 @@ def _parse(path: Path, warn: Warn) -> _IniFile:
             continue
         name, separator, value = _split(line)
         if not separator:
-            raise InputError(f"{path}:{number}: neither a [section] nor a `key = value` line: {line!r}")
+            raise InputError(
+                f"{path}:{number}: neither a [section] nor a `key = value` line: {line[:_SHOWN]!r}; is this an .ini "
+                "of DRAMsim3?"
+            )
         key = (section, name.lower())
         previous = _Entry(value, number, name)
         if key in file.entries:
@@ -185,13 +200,85 @@ def _parse(path: Path, warn: Warn) -> _IniFile:
     return file
 
 
+# What files of other simulators give, in small letters; enough of a kind tells whose file it is.
+_OTHERS = {
+    "DRAMSim2": {
+        *("num_banks", "num_rows", "num_cols", "refresh_period", "num_chans", "jedec_data_bus_bits"),
+        *("trans_queue_depth", "cmd_queue_depth", "row_buffer_policy", "scheduling_policy", "num_rank_logs"),
+        *("queuing_structure", "total_row_accesses", "device_width_", "vis_file_output"),
+    },
+    "Ramulator": {
+        "standard",
+        "speed",
+        "org",
+        "record_cmd_trace",
+        "print_cmd_trace",
+        "cpu_tick",
+        "mem_tick",
+        "subarrays",
+    },
+    "NVMain": {
+        "clk",
+        "banks",
+        "ranks",
+        "rows",
+        "cols",
+        "cpufreq",
+        "bus_width",
+        "devicewidth",
+        "memtype",
+        "mem_ctl",
+    },
+    "USIMM": {
+        "num_channels",
+        "num_ranks",
+        "num_banks",
+        "num_rows",
+        "num_columns",
+        "processor_clk_multiplier",
+    },
+    "gem5": {
+        "device_size",
+        "device_bus_width",
+        "device_rowbuffer_size",
+        "devices_per_rank",
+        "ranks_per_channel",
+    },
+}
+
+
+def _refuse_other_simulators(file: _IniFile) -> None:
+    """A file of which DRAMsim3 knows nothing would be its default DDR3 under another name.
+
+    Raises
+    ------
+    InputError
+        No key that DRAMsim3 reads; names the simulator that the keys point to.
+    """
+    known = {
+        (s, key.lower()) for part in (DEFAULTS, WITHOUT_EFFECT) for s, keys in part.items() for key in keys
+    }
+    if not file.entries or known & file.entries.keys():
+        return
+    names = {name for _, name in file.entries}
+    found = {simulator: len(names & keys) for simulator, keys in _OTHERS.items()}
+    simulator = max(found, key=lambda name: found[name])
+    whose = f"; its keys are those of {simulator}" if found[simulator] else ""
+    plain = {key.lower() for values in DEFAULTS.values() for key in values}
+    missing = " (its keys stand under no [section])" if names & plain else ""
+    raise InputError(
+        f"{file.path}: none of its keys is one that DRAMsim3 reads{missing}{whose}; "
+        "give a DRAMsim3 .ini, a device .toml, or a name of `ppim devices`"
+    )
+
+
 def _split(line: str) -> tuple[str, str, str]:
     """Key, separator and value of a line; a comment is a semicolon after white space."""
-    match = re.match(r"([^=:]*?)\s*([=:])\s*(.*)", line)
-    if match is None:
+    at = min((place for place in map(line.find, "=:") if place >= 0), default=-1)
+    if at < 0:
         return line, "", ""
-    value = re.split(r"(?:^|(?<=\s));", match[3], maxsplit=1)[0].strip()
-    return match[1], match[2], value
+    value = _COMMENT.split(line[at + 1 :].strip(), maxsplit=1)[0].strip()
+    return line[:at].rstrip(), line[at], value
 
 
 def _typed(file: _IniFile, warn: Warn) -> dict[str, dict[str, Any]]:
@@ -253,18 +340,29 @@ def _value(entry: _Entry, default: float | bool | str, where: str, warn: Warn) -
     if rest and rest[0] not in ";#":
         warn(f"{where}: of {text!r} DRAMsim3 takes {match[0]}, and so do we")
     if isinstance(default, float):
-        return float(match[0])
-    return _c_integer(match[0])
+        return _real(match[0], where)
+    if len(match[0]) > _MAX_DIGITS:
+        raise InputError(f"{where}: a number of {len(match[0])} digits")
+    return _c_integer(match[0], where)
 
 
-def _c_integer(text: str) -> int:
+def _real(text: str, where: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise InputError(f"{where}: {text[:_SHOWN]} is no finite number")
+    return value
+
+
+def _c_integer(text: str, where: str) -> int:
     """A whole number as C reads it: 0x... hexadecimal, 0... octal."""
     digits = text.lstrip("+-")
     base = 16 if digits[:2] in ("0x", "0X") else 8 if len(digits) > 1 and digits[0] == "0" else 10
     try:
         return int(text, base)
     except ValueError:
-        raise InputError(f"{text!r} begins with 0, so DRAMsim3 reads it as octal; drop the zero") from None
+        raise InputError(
+            f"{where}: {text!r} begins with 0, so DRAMsim3 reads it as octal; drop the zero"
+        ) from None
 
 
 def device_table(parameters: Mapping[str, Mapping[str, Any]], where: str, warn: Warn) -> dict[str, Any]:

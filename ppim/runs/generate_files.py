@@ -19,8 +19,8 @@ from ppim.files import atomic_path, keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.trace.generate import Recipe, generate, table_numbers
-from ppim.trace.schema import PoolingMeta, TraceMeta
-from ppim.weight_sharing.base import WeightSharing
+from ppim.trace.schema import MAX_BATCH_SIZE, PoolingMeta, TraceMeta
+from ppim.weight_sharing.base import MAX_ROW_BYTES, WeightSharing
 
 SYNTHETIC = "synthetic"
 DEFAULT_POOLING = 10
@@ -29,16 +29,19 @@ MLPERF_POOLING: tuple[int, ...] = (
     3, 2, 1, 2, 6, 1, 1, 1, 1, 7, 3, 8, 1, 6, 9, 5, 1, 1, 1, 12, 100, 27, 10, 3, 1, 1,
 )  # fmt: skip
 _CHOICES = {"pooling_distribution": ("pareto", "uniform", "dataset"), "on_error": ("fail", "skip")}
-_LEAST = {
-    "collisions": 1,
-    "tt_rank": 1,
-    "vector_bytes": 4,
-    "dense_below": 0,
-    "batch_size": 1,
-    "pooling": 1,
-    "max_samples": 1,
-    "seed": 0,
-    "threads": 1,
+_MOST_NUMBER = (1 << 63) - 1
+_MOST_DIGITS = 19
+# Least and most of a number: what fits in a word, a batch in memory, a row in a bank, and threads that a machine has.
+_RANGE = {
+    "collisions": (1, _MOST_NUMBER),
+    "tt_rank": (1, 1 << 20),
+    "vector_bytes": (4, MAX_ROW_BYTES),
+    "dense_below": (0, _MOST_NUMBER),
+    "batch_size": (1, MAX_BATCH_SIZE),
+    "pooling": (1, MAX_BATCH_SIZE),
+    "max_samples": (1, _MOST_NUMBER),
+    "seed": (0, _MOST_NUMBER),
+    "threads": (1, 1 << 10),
 }
 
 
@@ -66,10 +69,10 @@ class TraceOptions:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
+        for name, (least, most) in _RANGE.items():
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < least):
-                raise InputError(f"{name}: {value!r} is no whole number from {least:,} on")
+            if value is not None and (not isinstance(value, int) or not least <= value <= most):
+                raise InputError(f"{name}: {value!r:.40} is no whole number from {least:,} to {most:,}")
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in (*choices, getattr(TraceOptions, name)):
                 raise InputError(f"{name}: {getattr(self, name)!r} is not one of {', '.join(choices)}")
@@ -215,13 +218,26 @@ def _rows(source: Source, tables: tuple[int, ...], policy: str | None, show_prog
                     f"--rows dataset: the dataset does not say how many rows table {source.tables[table].name} has; "
                     "give --rows seen or --rows N"
                 )
-        return FoldedRows([rows for rows in known if rows is not None])
+        exact = [source.tables[table].exact for table in tables]
+        return FoldedRows([rows for rows in known if rows is not None], exact)
     if policy == "seen":
         with _Bar(source, "numbering rows", show_progress) as bar:
             return SeenRows(source, tables, bar.update)
-    if not policy.isdigit() or not 1 <= int(policy) < 1 << 63:
-        raise InputError(f"--rows {policy}: write dataset, seen or a number of rows")
-    return FoldedRows([int(policy)] * len(tables))
+    if not _is_number(policy) or not 1 <= int(policy) <= _MOST_NUMBER:
+        raise InputError(f"--rows {policy:.40}: write dataset, seen or a number of rows")
+    for table, rows in zip(tables, known, strict=True):
+        if source.tables[table].exact and rows is not None and rows > int(policy):
+            raise InputError(
+                f"--rows {policy}: table {source.tables[table].name} has ids that need {rows:,} rows, each an item of "
+                "its own; give --rows dataset, --rows seen or that many"
+            )
+    # At most N, as DLRM's max-ind-range.
+    return FoldedRows([int(policy) if rows is None else min(int(policy), rows) for rows in known])
+
+
+def _is_number(word: str) -> bool:
+    """Whether a word is a whole number in digits of ASCII, and not of a length that takes long to read."""
+    return word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS
 
 
 def _pooling(source: Source, name: str, tables: tuple[int, ...], options: TraceOptions) -> PoolingMeta:
@@ -252,7 +268,7 @@ def _factors(n_tables: int, tables: tuple[int, ...], options: TraceOptions) -> t
         raise InputError("--pooling and --pooling-list: give one of them")
     if words == "mlperf":
         sizes = MLPERF_POOLING
-    elif all(word.strip().isdigit() and int(word) for word in words.split(",")):
+    elif all(_is_number(word.strip()) and 1 <= int(word) <= MAX_BATCH_SIZE for word in words.split(",")):
         sizes = tuple(int(word) for word in words.split(","))
     else:
         raise InputError(f"--pooling-list {words}: write positive numbers with commas between, or mlperf")
@@ -288,7 +304,11 @@ def _command_line(
     settings |= {"seed": recipe.seed, "on_error": options.on_error}
     words += [f"--{key.replace('_', '-')}={value}" for key, value in settings.items()]
     words += [f"--algorithm-option={key}={json.dumps(value)}" for key, value in parameters.items()]
-    words += [f"--dataset-option={key}={json.dumps(value)}" for key, value in dataset_options.items()]
+    words += [
+        f"--dataset-option={key}={json.dumps(value)}"
+        for key, value in dataset_options.items()
+        if value is not None
+    ]
     return shlex.join(["ppim", "gen-trace", *words])
 
 

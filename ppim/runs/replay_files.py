@@ -82,7 +82,7 @@ def _run(
     )
     places = address_map(device)
     channels = range(device.organization.channels)
-    n_requests, n_beyond = 0, 0
+    n_requests, n_beyond, bits = 0, 0, device.organization.burst_bytes
     with (
         compile_notice("ppim replay"),
         progress_bar(None, "request", trace.path.name, show=options.show_progress) as bar,
@@ -92,6 +92,7 @@ def _run(
             run.feed(chunk.address.view(np.int64), chunk.is_write, chunk.cycle)
             n_requests += chunk.address.size
             n_beyond += places.count_beyond(chunk.address)
+            bits |= int(np.bitwise_or.reduce(chunk.address))
             if command_streams:
                 write_all(command_streams, channels, run.take_commands())
             bar.update(chunk.address.size)
@@ -108,6 +109,7 @@ def _run(
         merging=options.merging,
         refused_cycles=result.refused_cycles,
         last_accepted_cycle=result.last_accepted_cycle,
+        request_bytes=bits & -bits,  # the lowest bit of any address
     )
     return figures, front
 

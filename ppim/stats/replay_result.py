@@ -38,6 +38,7 @@ class FrontEnd:
     merging: bool
     refused_cycles: int  # cycles in which a due request found its channel's queue full
     last_accepted_cycle: int  # -1: none
+    request_bytes: int  # that a request can at most ask for, as the addresses are aligned; at most a burst
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,11 @@ def summary_lines(result: ReplayResult) -> Iterator[str]:
         yield (
             f"  {front.beyond_device:,} addresses lie beyond the {organization.capacity_bytes / GIBIBYTE:g} GiB "
             "of the device and alias lower ones, as in DRAMsim3"
+        )
+    if front.requests and front.request_bytes < organization.burst_bytes:
+        yield (
+            f"  asked for: {front.requests * front.request_bytes:,} bytes at most, since addresses are multiples of "
+            f"{front.request_bytes} bytes only; served in whole bursts of {organization.burst_bytes} bytes"
         )
     yield f"{device.name}: {figures.cycles:,} cycles, {figures.time_ns / 1e3:,.3f} us"
     yield _served(figures, front)

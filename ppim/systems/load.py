@@ -54,10 +54,31 @@ def load_named(name_or_path: str, overrides: Mapping[str, Any]) -> tuple[SystemS
             raise UnknownNameError("system", name_or_path, system_names())
         path, where = PRESET_FOLDER / f"{name_or_path}.toml", f"system {name_or_path}"
     table = {"name": path.stem, **config.read_toml(path)}
+    for memory in (table.get("memory"), _part(table.get(DIMM), "memory")):
+        _find_beside(path, memory)
     names = [_override(table, key, value) for key, value in overrides.items()]
     system = config.build(SystemSpec, table, where)
     refuse_what_cannot_act(system, table, where)
     return system, names
+
+
+def _part(table: Any, key: str) -> Any:
+    return table.get(key) if isinstance(table, dict) else None
+
+
+def _find_beside(system: Path, memory: Any) -> None:
+    """A device's file that a system's file names lies beside that, wherever the command is called."""
+    name = _part(memory, "device")
+    if isinstance(name, str) and Path(name).suffix.lower() in (".ini", ".toml"):
+        memory["device"] = str(system.parent / name)
+
+
+def _section(table: dict[str, Any], name: str, where: str) -> dict[str, Any]:
+    """A sub-table of a system's file, made where it is missing."""
+    section = table.setdefault(name, {})
+    if not isinstance(section, dict):
+        raise InputError(f"{where}: a table is needed, not {section!r:.80}")
+    return section
 
 
 @cache
@@ -112,13 +133,16 @@ def _override_in(
         raise InputError(f"{prefix}{name}: several parameters have that name; write {choices}")
     if places:
         section, leaf = places[0]
-        table.setdefault(section, {})[leaf] = value
+        _section(table, section, f"{prefix}{section}")[leaf] = value
         return f"{prefix}{section}.{leaf}"
     from ppim.dram.load import load_device
 
-    memory = table.setdefault("memory", {})
+    memory = _section(table, "memory", f"{prefix}memory")
     default = DimmSpec().memory if prefix else MemorySpec()
-    device = load_device(memory.get("device", default.device))
+    chosen = memory.get("device", default.device)
+    if not isinstance(chosen, str):
+        raise InputError(f"{prefix}memory.device: {chosen!r:.80} is not a string")
+    device = load_device(chosen)
     device_leaves = {
         field.name
         for section in DEVICE_SECTIONS
@@ -133,5 +157,5 @@ def _override_in(
             set(known if "." in name else by_leaf) | device_leaves,
             "`ppim systems show NAME` lists a system's, `ppim info DEVICE` a device's",
         )
-    memory.setdefault("overrides", {})[name] = value
+    _section(memory, "overrides", f"{prefix}memory.overrides")[name] = value
     return f"{prefix}memory.overrides"

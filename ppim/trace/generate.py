@@ -236,6 +236,11 @@ def generate(
             lookups += found
             on_progress(source)
         pipeline.drain()
+        if not samples and source.progress.skipped:
+            raise InputError(
+                f"{describe['dataset']}: all {source.progress.skipped:,} rows were skipped, "
+                f"the first: {source.progress.first_skipped}"
+            )
         if not samples:
             raise InputError(f"{describe['dataset']}: no samples to read; give a dataset that is not empty")
         if not lookups:
@@ -281,7 +286,7 @@ def table_numbers(source: Source, chosen: Sequence[str]) -> tuple[int, ...]:
     for word in chosen:
         if word in names:
             found.append(names.index(word))
-        elif word.isdigit() and int(word) < len(names):
+        elif word.isascii() and word.isdigit() and int(word) < len(names):
             found.append(int(word))
         else:
             raise InputError(

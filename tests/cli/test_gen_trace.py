@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from ppim.cli import main
+from ppim.datasets.criteo_kaggle import ROWS as CRITEO_ROWS
 from ppim.trace.reader import TraceReader
 
 MAIN = "from ppim.cli import main; main()"
@@ -214,3 +215,50 @@ def test_interruption_leaves_nothing(tmp_path: Path, sent: signal.Signals, statu
     os.kill(process.pid, sent)
     assert process.wait(60) == status
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_of_a_number_are_at_most_that(tmp_path: Path) -> None:
+    """As DLRM's max-ind-range: tables that have fewer keep theirs."""
+    assert run("synthetic", "-o", tmp_path / "t", "--rows", "1000", "--max-samples", "5") == 0
+    with TraceReader(tmp_path / "t") as reader:
+        rows = [table.rows for table in reader.meta.tables]
+    assert rows == [min(1000, n) for n in CRITEO_ROWS]
+
+
+def test_rows_that_would_make_one_of_two_items_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "u.data"
+    path.write_text("1\t5000\t3\t10\n1\t6\t3\t9\n")
+    assert run(path, "-o", tmp_path / "t", "--rows", "1682") == 2
+    assert "table item has ids that need 5,001 rows" in capsys.readouterr().err
+    assert run(path, "-o", tmp_path / "t", "--rows", "6000") == 0
+    with TraceReader(tmp_path / "t") as reader:
+        assert reader.meta.tables[0].rows == 5001
+
+
+def test_rows_that_were_skipped_are_always_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("a\nx\ny\n")
+    words = (
+        "--dataset",
+        "csv",
+        "--dataset-option",
+        "values=decimal",
+        "--on-error",
+        "skip",
+        "-o",
+        tmp_path / "t",
+    )
+    assert run(path, *words) == 2
+    assert "all 2 rows were skipped, the first: " in capsys.readouterr().err
+    path.write_text("a\nx\n5\n")
+    assert run(path, *words) == 0
+    assert "skipped 1 rows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [("--rows", "²"), ("--rows", "9" * 30), ("--pooling-list", "²"), ("--tables", "²")]
+)
+def test_digits_are_those_of_ascii(tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert run("synthetic", "-o", tmp_path / "t", "--max-samples", "5", *words) == 2

@@ -331,3 +331,14 @@ def test_a_command_folder_of_a_larger_run_is_refused(run: Any) -> None:
     status, _, err = run(trace, "--command-trace", "commands", "--device", "ddr4-8gb-x8-3200")
     assert status == 2
     assert "channel-1.cmd: is of another run with other channels" in err
+
+
+def test_requests_smaller_than_a_burst_are_told(run: Any, shared: Path) -> None:
+    status, _, err = run(str(shared / "cases" / "25_unaligned.trace"))
+    assert status == 0
+    assert "asked for: 16 bytes at most, since addresses are multiples of 8 bytes only" in err
+    assert "served in whole bursts of 64 bytes" in err
+
+
+def test_whole_bursts_are_not_told(run: Any) -> None:
+    assert "asked for" not in run(write("0x40 READ 0\n0x80 READ 0\n"))[2]

@@ -123,3 +123,73 @@ def test_settings_are_written_as_in_toml() -> None:
 def test_settings_that_say_nothing(words: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse_settings(words)
+
+
+NUMBERS = [
+    ("i", 2**63),
+    ("i", -(2**63)),
+    ("i", 10**4000),
+    ("x", float("inf")),
+    ("x", float("nan")),
+    ("x", 10**30),
+    ("many", [1, 2**64]),
+]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    i: int = 0
+    x: float = 0.0
+    many: tuple[int, ...] = ()
+    cache_bytes: int = 0
+    text: str = ""
+
+
+@pytest.mark.parametrize(("key", "value"), NUMBERS)
+def test_numbers_beyond_any_word(key: str, value: Any) -> None:
+    with pytest.raises(InputError, match=rf"f\.toml: {key}: .* (64 bits|finite)") as caught:
+        build(Numbers, {key: value}, "f.toml")
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(("text", "expected"), [("64KiB", 65536), ("2 MiB", 2 << 20), ("1GiB", 1 << 30)])
+def test_bytes_may_have_a_unit(text: str, expected: int) -> None:
+    assert build(Numbers, {"cache_bytes": text}, "f.toml").cache_bytes == expected
+    with pytest.raises(InputError, match="'64KiB' is not a whole number"):
+        build(Numbers, {"i": "64KiB"}, "f.toml")
+
+
+@pytest.mark.parametrize("text", ["64kB", "KiB", "-1KiB", "²KiB", "1e3KiB", "64KiBs"])
+def test_other_units_are_none(text: str) -> None:
+    with pytest.raises(InputError, match=r"cache_bytes: .* nor one with KiB, MiB or GiB"):
+        build(Numbers, {"cache_bytes": text}, "f.toml")
+
+
+@pytest.mark.parametrize("text", ["\x1b[31m", "a\nb", "\ud800", "\x9b"])
+def test_text_that_speaks_to_a_terminal(text: str) -> None:
+    with pytest.raises(InputError, match="control characters") as caught:
+        build(Numbers, {"text": text}, "f.toml")
+    assert str(caught.value).isprintable()
+
+
+def test_a_name_is_said_once() -> None:
+    with pytest.raises(InputError) as caught:
+        build(Numbers, {"text": 5}, "system x: text")
+    assert str(caught.value) == "system x: text: 5 is not a string"
+
+
+@pytest.mark.parametrize(
+    "text", ["a = " + "[" * 5000, "a = " + "9" * 5000, "a = 1\n[a]\nb = 2", "a" + ".a" * 5000 + " = 1"]
+)
+def test_toml_that_has_no_end(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.toml").write_text(text)
+    with pytest.raises(InputError) as caught:
+        build(Numbers, read_toml(tmp_path / "x.toml"), "x.toml")
+    assert len(str(caught.value)) < 300
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, "9" * 5000])
+def test_settings_that_have_no_end(text: str) -> None:
+    with pytest.raises(InputError, match="--set a: "):
+        parse_settings([f"a={text}"])

@@ -219,9 +219,10 @@ class HostReplay:
                 assert isinstance(self._state, GeneralState)
                 self._state = with_more_slots(self._state)
             elif why == frontend.STANDSTILL:
-                raise PpimError(
-                    f"{self.device.name}: requests wait, but no column command can be issued any more; "
-                    "check the device's refresh timing (tRFC, tREFI)"
+                timing = self.device.timing
+                raise InputError(
+                    f"{self.device.name}: requests wait, but no column command can be issued any more: refreshes of "
+                    f"tRFC = {timing.tRFC} cycles every tREFI = {timing.tREFI} leave no time; lengthen tREFI"
                 )
             else:
                 self._ended = self._ended or (goal == TO_ROOM and why == frontend.END_OF_RUN)

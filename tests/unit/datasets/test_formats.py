@@ -350,7 +350,7 @@ def test_a_field_kept_twice_is_no_layout() -> None:
 def test_parquet_columns(tmp_path: Path) -> None:
     table = pa.table(
         {
-            "n": pa.array([5, None, -1], pa.int32()),
+            "n": pa.array([5, None, 7], pa.int32()),
             "s": pa.array(["x", "", None]),
             "d": pa.array(["p", "q", "p"]).dictionary_encode(),
         }
@@ -359,7 +359,7 @@ def test_parquet_columns(tmp_path: Path) -> None:
     assert bags(opened("csv", tmp_path / "x.parquet")) == [
         [[5], [fnv1a("x")], [fnv1a("p")]],
         [[int(MISSING)], [fnv1a("")], [fnv1a("q")]],
-        [[2**64 - 1], [int(MISSING)], [fnv1a("p")]],
+        [[7], [int(MISSING)], [fnv1a("p")]],
     ]
     assert recognise(tmp_path / "x.parquet", read_head(tmp_path / "x.parquet")) == "csv"
 

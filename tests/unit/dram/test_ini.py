@@ -154,3 +154,81 @@ def test_a_binary_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.ini").write_bytes(b"\x00\xff\xfe\x80")
     with pytest.raises(InputError, match="is not a text file"):
         load_device(str(tmp_path / "x.ini"))
+
+
+OTHERS = {
+    "DRAMSim2": "NUM_BANKS=8\nNUM_ROWS=32768\ntCK=1.5\nCL=10\n",
+    "DRAMSim2 system": "; COPY THIS FILE\nNUM_CHANS=1\nJEDEC_DATA_BUS_BITS=64\nTRANS_QUEUE_DEPTH=32\n",
+    "Ramulator": "standard = DDR4\nchannels = 1\nranks = 1\nspeed = DDR4_2400R\norg = DDR4_4Gb_x8\n",
+    "USIMM": "NUM_CHANNELS = 1\nNUM_RANKS = 2\nNUM_BANKS = 8\n",
+    "gem5": "[system.mem_ctrl]\ndevice_size = 1073741824\ndevice_bus_width = 8\n",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_files_of_other_simulators_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(
+        InputError, match=f"none of its keys is one that DRAMsim3 reads.*those of {name.split()[0]}"
+    ):
+        read(tmp_path, OTHERS[name])
+
+
+def test_the_case_of_another_simulator(shared: Path) -> None:
+    with pytest.raises(InputError, match="those of DRAMSim2"):
+        load_device(str(shared / "cases" / "08_dramsim2_device.ini"))
+
+
+@pytest.mark.parametrize(
+    "text", ["[thermal]\nmat_dim_x = 512\n", "a = 1\n", "tRCD = 10\ntRP = 10\n", "[timing]\nfoo = 1\n"]
+)
+def test_a_file_without_any_known_key_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match="none of its keys"):
+        read(tmp_path, text)
+
+
+def test_lines_of_nvmain_are_no_keys(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"device.ini:2: neither .*of DRAMsim3\?"):
+        read(tmp_path, "; NVMain\nCLK 667\nBANKS 8\n")
+
+
+def test_utf16_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x.ini").write_bytes("[timing]\ntRP = 3\n".encode("utf-16"))
+    with pytest.raises(InputError, match="is UTF-16 text; convert it"):
+        load_device(str(tmp_path / "x.ini"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[power]\nVDD = 1e999\n", "VDD: 1e999 is no finite number"),
+        ("[power]\nVDD = -1\n", "VDD = -1.0 V is not between"),
+        ("[power]\nIDD0 = -5\n", "IDD0 = -5.0 mA is not between"),
+        ("[power]\nVDD = nan\n", "'nan' is not a number"),
+        ("[timing]\ntCK = 1e300\n", "tCK = 1e.300 ns is not positive, or more"),
+        ("[timing]\ntRP = " + "9" * 5000 + "\n", "tRP: a number of 5000 digits"),
+        ("[timing]\ntRP = " + "9" * 19 + "\n", "tRP = 9+ cycles is not between"),
+        ("[dram_structure]\nBL = 1\n", "burst_length = 1 is less than the 2 beats"),
+        ("[system]\nchannels = 65536\n", "channels = 65,536 is more than"),
+        ("[system]\ncmd_queue_size = 1000000000\n", "cmd_queue_size = 1,000,000,000 is more than"),
+        ("[system]\ntrans_queue_size = 1000000000\n", "trans_queue_size = 1,000,000,000 is more than"),
+        ("[dram_structure]\nbankgroups = 1048576\n", "is more than"),
+        ("[timing]\ntRFC = 7800\n", "tREFI = 7800 leaves no time .* tRFC = 7800"),
+        (
+            "[timing]\ntREFIb = 1\n[system]\nrefresh_policy = BANK_LEVEL_STAGGERED\n",
+            "tREFIb = 1 leaves no time .* tRFCb",
+        ),
+    ],
+)
+def test_numbers_that_no_memory_has(tmp_path: Path, text: str, message: str) -> None:
+    if "[system]" not in text:
+        text += "[system]\n"
+    with pytest.raises(InputError, match=message) as caught:
+        read(tmp_path, text + "channel_size = 8192\n")
+    assert len(str(caught.value)) < 400
+
+
+def test_a_line_of_a_megabyte_is_read_in_no_time(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a number"):
+        read(tmp_path, f"[timing]\ntRP = {' ' * 900_000}x\n")
+    with pytest.raises(InputError, match="neither"):
+        read(tmp_path, f"[timing]\n{'a ' * 450_000}\n")

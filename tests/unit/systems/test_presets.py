@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ppim.config import parse_settings
+from ppim.dram.load import PRESET_FOLDER as DEVICES
 from ppim.dram.load import load_device
 from ppim.errors import InputError, UnknownNameError
 from ppim.mapping.base import MAPPINGS
@@ -343,3 +344,29 @@ def test_every_number_of_a_system_but_the_seed_has_a_range() -> None:
 def test_a_clock_of_the_arithmetic_is_a_number_of_gigahertz(value: float) -> None:
     with pytest.raises(InputError, match="mac_ghz"):
         load_system("proactivepim", {"mac_ghz": value})
+
+
+def test_a_device_lies_beside_the_system_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "mine.toml").write_text((DEVICES / "hbm2-4gb.toml").read_text())
+    text = (PRESET_FOLDER / "proactivepim.toml").read_text().replace('"hbm2-4gb"', '"mine.toml"')
+    (tmp_path / "system.toml").write_text(text)
+    for name in ("../system.toml", str(tmp_path / "system.toml")):
+        memory = load_system(name, {"tRFC": 300}).memory
+        assert load_device(memory.device, memory.overrides).timing.tRFC == 300
+    (tmp_path / "here" / "mine.toml").write_text("")
+    assert load_device(load_system("../system.toml").memory.device).timing.tRFC != 0
+
+
+@pytest.mark.parametrize("value", ["5", "[]", '"x"'])
+@pytest.mark.parametrize("section", ["pim", "memory"])
+def test_a_table_that_is_none(tmp_path: Path, section: str, value: str) -> None:
+    (tmp_path / "s.toml").write_text(f'kind = "pim"\nsource = "s"\n{section} = {value}\n')
+    key = {"pim": "pim.barrier", "memory": "tRFC"}[section]
+    with pytest.raises(InputError, match="a table is needed"):
+        load_system(str(tmp_path / "s.toml"), {key: 1})
+    with pytest.raises(InputError, match=r"a table is needed|is not"):
+        load_system(str(tmp_path / "s.toml"))
