@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
 import numba
+from numba import extending
 from numba.core.types import unliteral
 
 from ppim.jit.kernel_cache import KernelCache
@@ -58,3 +59,13 @@ def helper(function: Callable[..., Any] | None = None, **options: Any) -> Any:
 
         compiled.get_call_template = resolve_without_constants
     return compiled
+
+
+def helper_by_type(function: Callable[..., Any]) -> Callable[[Function], Function]:
+    """`numba.extending.overload`: a helper that stands for `function` in kernels, chosen by its arguments' types.
+
+    The decorated function gets the types and returns the helper's Python function.
+    """
+    options = {"forceinline": True, "pipeline_class": HelperCompiler}
+    by_type: Callable[[Function], Function] = extending.overload(function, jit_options=options)
+    return by_type

@@ -13,7 +13,6 @@ A refused request holds up all later ones.
 from __future__ import annotations
 
 from numba import int64
-from numba.extending import overload
 
 from ppim.engine.codes import NEVER
 from ppim.engine.host.channel import advance
@@ -42,7 +41,7 @@ from ppim.engine.host.state import (
     HostState,
     host_channel,
 )
-from ppim.jit import helper, njit
+from ppim.jit import helper, helper_by_type, njit
 from ppim.jit.tables import bare
 
 # Why `feed` returned.
@@ -67,13 +66,13 @@ _BINDERS = {HostState: host_channel, GeneralState: general_channel}
 _RUNNERS = {HostChannel: advance, GeneralChannel: advance_general}
 
 
-@overload(bind, jit_options={"forceinline": True})
+@helper_by_type(bind)
 def _bind(state, channel):  # noqa: ARG001
     binder = _BINDERS[state.instance_class]
     return lambda state, channel: binder(state, channel)
 
 
-@overload(run, jit_options={"forceinline": True})
+@helper_by_type(run)
 def _run(h, cycle, goal):  # noqa: ARG001
     runner = _RUNNERS[h.instance_class]
     return lambda h, cycle, goal: runner(h, cycle, goal)
