@@ -22,7 +22,7 @@ MAKEFLAGS += --output-sync=target
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "Sweeps take DATASET=(synthetic, or a path), SAMPLES=$(SAMPLES), and -j for runs at once."
+	@echo "Sweeps take DATASET=(synthetic, or a path), DATASET_OPTIONS='max_samples=1000 ...', and JOBS=$(JOBS)."
 
 # --- setting up --------------------------------------------------------------------------------
 
@@ -55,51 +55,28 @@ $(DEMO_RUNS): $(DEMO)/%.csv: $(DEMO_TRACE) $(RUN_CODE) | $(INSTALLED)
 	$(PPIM) simulate $< --system $* -o $@
 
 # --- sweeps ------------------------------------------------------------------------------------
-# A trace is traces/sweeps/SWEEP/DATASET_ALGORITHM_VECTOR_POOLING_SAMPLES.parquet; a run of it is a CSV in the
-# folder of the same name, SYSTEM.csv or SYSTEM_MAPPING_PREFETCH.csv: names say all that differs between runs.
+# Each is a file of scripts/sweeps/; its folder has the tables, and is gone on with where it was stopped.
 
-DATASET ?= synthetic
-SAMPLES ?= 200
 SWEEPS := traces/sweeps
+DATASET ?= synthetic
+DATASET_OPTIONS ?=
+JOBS ?= 2
 DATASET_FILES := $(filter-out synthetic,$(DATASET))
-DATASET_NAME := $(subst _,-,$(basename $(notdir $(firstword $(DATASET)))))
+DATASET_NAME := $(basename $(notdir $(firstword $(DATASET))))
+SWEEP_NAMES := $(basename $(notdir $(wildcard scripts/sweeps/*.toml)))
 
-field = $(word $(1),$(subst _, ,$(basename $(@F))))
-trace_options = --algorithm $(call field,2) --vector-bytes $(patsubst v%,%,$(call field,3)) \
-                --pooling $(patsubst p%,%,$(call field,4)) --max-samples $(patsubst n%,%,$(call field,5))
-run_options = --system $(call field,1) $(if $(call field,2),--mapping $(call field,2) --prefetch $(call field,3)) $(DEVICE)
-# traces of sweep $(1), each ALGORITHM_VECTOR_POOLING of $(2), each with the runs $(3)
-runs = $(foreach trace,$(2),$(3:%=$(SWEEPS)/$(1)/$(DATASET_NAME)_$(trace)_n$(SAMPLES)/%.csv))
-
-ABLATION := qr_v128_p10 tt-rec_v128_p10
-mapping_RUNS := $(call runs,mapping,$(ABLATION),\
-                  cpu proactivepim_interleave_none proactivepim_duplicate_none)
-prefetch_RUNS := $(call runs,prefetch,$(ABLATION),\
-                   cpu proactivepim_duplicate_none proactivepim_duplicate_table proactivepim_duplicate_all)
-pooling_RUNS := $(call runs,pooling,$(patsubst %,qr_v128_p%,1 2 5 10 20 40 80),cpu pim-base proactivepim)
-vector_RUNS := $(call runs,vector,$(patsubst %,qr_v%_p10,64 128 256 512),cpu pim-base proactivepim)
-# The tables with the longest vectors do not fit in the 4 GiB of the default device.
-$(SWEEPS)/vector/%.csv: DEVICE = $(if $(filter cpu,$(call field,1)),,--device hbm2-8gb)
-
-.PHONY: sweep-mapping sweep-prefetch sweep-pooling sweep-vector
+.PHONY: $(SWEEP_NAMES:%=sweep-%)
 sweep-mapping: ## subtables interleaved or duplicated, QR and TT-Rec
 sweep-prefetch: ## prefetch of nothing, a table, or all, QR and TT-Rec
+sweep-cache: ## SRAM of a unit, from 1 to 128 KiB
 sweep-pooling: ## lookups in a bag from 1 to 80
 sweep-vector: ## vectors of 64 to 512 bytes
+sweep-systems: ## every kind of system
 
-SUMMARIES := $(foreach sweep,mapping prefetch pooling vector,$(SWEEPS)/$(sweep)/$(DATASET_NAME)_n$(SAMPLES).csv)
-sweep-mapping sweep-prefetch sweep-pooling sweep-vector: sweep-%: $(SWEEPS)/%/$(DATASET_NAME)_n$(SAMPLES).csv
-
-$(SUMMARIES): $(SWEEPS)/%/$(DATASET_NAME)_n$(SAMPLES).csv: $$($$*_RUNS) scripts/gather.py
-	@$(BIN)/python scripts/gather.py $@ $($*_RUNS)
-
-$(SWEEPS)/%.parquet: $(DATASET_FILES) $(TRACE_CODE) | $(INSTALLED)
-	@mkdir -p $(@D)
-	$(PPIM) gen-trace $(DATASET) -o $@ $(trace_options)
-
-$(SWEEPS)/%.csv: $$(@D).parquet $(RUN_CODE) | $(INSTALLED)
-	@mkdir -p $(@D)
-	$(PPIM) simulate $< -o $@ $(run_options)
+$(SWEEP_NAMES:%=sweep-%): sweep-%: scripts/sweeps/%.toml | $(INSTALLED)
+	$(PPIM) sweep $< -o $(SWEEPS)/$*-$(DATASET_NAME) --jobs $(JOBS) \
+	  $(foreach option,dataset=$(DATASET) $(DATASET_OPTIONS),--set $(option))
+	@echo "tables: $(SWEEPS)/$*-$(DATASET_NAME)"
 
 # --- evaluation --------------------------------------------------------------------------------
 

@@ -1,0 +1,110 @@
+"""`ppim sweep`: many runs from one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ppim.sweep.runner import Progress, Todo
+
+
+@click.command(short_help="Run a study of many runs, and go on with one.")
+@click.argument("sweep", type=click.Path(path_type=Path), metavar="SWEEP.toml")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder of the sweep.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1, max=1024),
+    metavar="N",
+    help="Processes of this machine; one for each of its processors without it.",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers do the runs instead.")
+@click.option(
+    "--set",
+    "constants",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A constant in place of the file's, e.g. dataset=train.txt.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+def command(
+    sweep: Path,
+    output: Path,
+    jobs: int | None,
+    scheduler: str | None,
+    constants: tuple[str, ...],
+    dry_run: bool,
+) -> None:
+    """Make the traces and do the runs that SWEEP.toml describes, and write them into one table.
+
+    DIR then has runs.csv (a row a run), channels.csv (a row a run and channel), both as .parquet too, and means.csv
+    where results are averaged over seeds. Runs that are done are kept: the same command goes on where it was
+    stopped, and does again what has changed. A run that fails is recorded with its error, and the others go on.
+
+    \b
+    Examples:
+        ppim sweep scripts/sweeps/mapping.toml -o sweeps/mapping --dry-run
+        ppim sweep scripts/sweeps/mapping.toml -o sweeps/mapping --jobs 2
+        ppim sweep scripts/sweeps/mapping.toml -o sweeps/mapping --scheduler tcp://10.0.0.1:8786
+    """
+    import os
+
+    from tqdm import tqdm
+
+    from ppim.config import parse_settings
+    from ppim.sweep.plan import read_plan
+    from ppim.sweep.resolve import resolve
+    from ppim.sweep.runner import run_sweep, what_is_left
+    from ppim.sweep.store import Store
+
+    plan = read_plan(sweep, _with_whole_paths(parse_settings(constants)))
+    resolved = resolve(plan)
+    if dry_run:
+        for line in _plan_lines(len(resolved), what_is_left(resolved, Store(output))):
+            click.echo(line)
+        return
+    processes = jobs or os.cpu_count() or 1
+    with tqdm(total=len({run.name for run in resolved}), unit="run", desc="sweep", disable=None) as bar:
+
+        def report(progress: Progress) -> None:
+            bar.n = progress.skipped + progress.done + progress.failed
+            made = f"traces {progress.traces_made}/{progress.traces}, " if progress.traces else ""
+            bar.set_postfix_str(f"{made}{progress.failed} failed, {progress.running} running")
+
+        done = run_sweep(plan, resolved, output, processes=processes, scheduler=scheduler, report=report)
+    click.echo(
+        f"{done.runs} runs: {done.done} done, {done.skipped} done before, {done.failed} failed -> {output / 'runs.csv'}",
+        err=True,
+    )
+    if done.failed:
+        raise click.exceptions.Exit(1)
+
+
+def _with_whole_paths(constants: dict[str, Any]) -> dict[str, Any]:
+    """Files that were named from here, and not from the sweep's folder."""
+    return {
+        name: str(Path(value).absolute()) if isinstance(value, str) and Path(value).is_file() else value
+        for name, value in constants.items()
+    }
+
+
+def _plan_lines(n: int, todo: Todo) -> list[str]:
+    lines = [f"{n} runs, {n - len(todo.runs)} of them done; {len(todo.traces)} traces to make"]
+    if not todo.runs:
+        lines.append("nothing is left to do")
+    elif todo.seconds is None:
+        lines.append("how long it takes is not known: no run is done yet")
+    else:
+        lines.append(
+            f"about {todo.seconds * len(todo.runs):.0f} s of processor time, by the {n - len(todo.runs)} runs that are done"
+        )
+    return lines

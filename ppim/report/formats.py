@@ -1,0 +1,153 @@
+"""Ways to show a comparison: one function each, found by its name in `FORMATS`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ppim.report.compare import SHORT_CLASSES, Comparison
+
+LABEL_WIDTH = 34
+"""Characters of a system's name in a table for people; longer ones go on in the next line."""
+
+_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column for people: heading, and how a row's figure is written."""
+
+    heading: str
+    text: Callable[[dict[str, Any]], str]
+
+
+def scaled(value: float | None, unit: str) -> str:
+    """Three digits with a decimal prefix: `3.51 MB`."""
+    if value is None:
+        return "-"
+    for size, prefix in _PREFIXES:
+        if abs(value) >= size:
+            return f"{value / size:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}"
+
+
+def _number(name: str, form: str) -> Callable[[dict[str, Any]], str]:
+    return lambda row: "-" if row[name] is None else form.format(row[name])
+
+
+def _percent(name: str) -> Callable[[dict[str, Any]], str]:
+    return lambda row: "-" if row[name] is None else f"{100 * row[name]:.0f} %"
+
+
+def _limit(row: dict[str, Any]) -> str:
+    if row["limit_share"] is None:
+        return "-"
+    return f"{100 * row['limit_share']:.0f} % {row['binding_limit'] or ''}".rstrip()
+
+
+FIGURES = (
+    Column("time us", lambda row: f"{row['time_ns'] / 1000:,.1f}"),
+    Column("speed-up", _number("speed_up", "{:.2f}")),
+    Column("hits", _percent("hit_share")),
+    Column("from DRAM", lambda row: scaled(row["bytes_dram"], "B")),
+    Column("outside", lambda row: scaled(row["bytes_external"], "B")),
+    Column(
+        "energy",
+        lambda row: scaled(None if row["energy_total_pj"] is None else row["energy_total_pj"] / 1e12, "J"),
+    ),
+    Column("max/mean", _number("unit_imbalance", "{:.2f}")),
+    Column("of limit", _limit),
+)
+CYCLES = tuple(Column(short, _percent(f"{short}_share")) for short in SHORT_CLASSES.values())
+
+
+def _cells(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> list[list[str]]:
+    """Heading and rows, without columns in which no row has a figure."""
+    table = [[column.heading, *(column.text(row) for row in rows)] for column in columns]
+    return [list(line) for line in zip(*(cells for cells in table if set(cells[1:]) != {"-"}), strict=True)]
+
+
+def _aligned(labels: Sequence[str], cells: list[list[str]]) -> str:
+    """Labels on the left, figures on the right of their columns; a long label has lines of its own."""
+    width = min(max(map(len, labels)), LABEL_WIDTH)
+    widths = [max(len(line[place]) for line in cells) for place in range(len(cells[0]))] if cells else []
+    lines = []
+    for label, line in zip(labels, cells, strict=True):
+        while len(label) > width:
+            lines.append(label[:width])
+            label = "  " + label[width:]
+        figures = "  ".join(f"{text:>{size}}" for text, size in zip(line, widths, strict=True))
+        lines.append(f"{label:<{width}}  {figures}".rstrip())
+    return "\n".join(lines)
+
+
+def as_table(comparison: Comparison) -> str:
+    """For a terminal of 100 columns: figures, where the cycles went, and what makes the difference."""
+    rows = comparison.rows()
+    parts = []
+    for trace in dict.fromkeys(row["trace"] for row in rows):
+        own = [row for row in rows if row["trace"] == trace]
+        labels = [trace, *(row["system"] for row in own)]
+        parts.append(_aligned(labels, _cells(own, FIGURES)))
+        with_classes = [row for row in own if row["busy_share"] is not None]
+        if with_classes:
+            labels = ["where the cycles went", *(row["system"] for row in with_classes)]
+            parts.append(_aligned(labels, _cells(with_classes, CYCLES)))
+    sentences = comparison.sentences()
+    if sentences:
+        parts.append("\n".join(sentences))
+    return "\n\n".join(parts) + "\n"
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """A pipe table and a list of sentences."""
+    rows = comparison.rows()
+    cells = _cells(
+        rows,
+        (
+            Column("trace", lambda row: row["trace"]),
+            Column("system", lambda row: row["system"]),
+            *FIGURES,
+            *CYCLES,
+        ),
+    )
+    heading, *body = cells
+    lines = ["| " + " | ".join(line) + " |" for line in ([heading, ["---"] * len(heading), *body])]
+    return "\n".join([*lines, "", *(f"* {text}" for text in comparison.sentences())]).rstrip() + "\n"
+
+
+def as_csv(comparison: Comparison) -> str:
+    """A line a run, in plain units; empty where a figure does not apply."""
+    rows = comparison.rows()
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _plain(value) for name, value in row.items()} for row in rows)
+    return stream.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    return f"{value:.12g}" if isinstance(value, float) else value
+
+
+def as_json(comparison: Comparison) -> str:
+    """Rows, baseline and sentences."""
+    content = {
+        "baseline": comparison.baseline.name,
+        "runs": comparison.rows(),
+        "differences": comparison.sentences(),
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+FORMATS: dict[str, Callable[[Comparison], str]] = {
+    "table": as_table,
+    "md": as_markdown,
+    "csv": as_csv,
+    "json": as_json,
+}
+"""Name -> comparison as text."""

@@ -1,0 +1,165 @@
+"""A plan -> jobs: paths made absolute, mistakes found before anything runs, names by hash."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ppim.errors import InputError
+from ppim.sweep.identity import code_digest, digest, file_digest
+from ppim.sweep.plan import Plan, PlannedRun, Point
+
+SYNTHETIC = "synthetic"
+NOT_PROBED = ("seed", "max_samples")
+"""Options of a trace that make it longer or other, but not wrong: combinations of the rest are each tried once."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A run with all that it depends on.
+
+    Attributes
+    ----------
+    planned : PlannedRun
+    name : str
+        Hash of its configuration, inputs and code.
+    trace_name : str
+        Hash of all that its trace depends on; "" where the trace is a file of the user's.
+    trace_options : dict
+        Arguments of `ppim.generate_trace`.
+    trace_file : str
+        The user's trace, or "".
+    label : str
+        What the trace is called in results.
+    options, settings : dict
+        Arguments of `ppim.simulate`.
+    """
+
+    planned: PlannedRun
+    name: str
+    trace_name: str
+    trace_options: dict[str, Any]
+    trace_file: str
+    label: str
+    options: dict[str, Any]
+    settings: dict[str, Any]
+
+
+def resolve(plan: Plan) -> list[Resolved]:
+    """Runs of a plan, in its order.
+
+    Raises
+    ------
+    InputError
+        The first mistake in an option, a setting, a dataset or a trace, with the run that has it.
+    """
+    checked = _Checked(plan.path)
+    return [checked.run(run) for run in plan.runs]
+
+
+class _Checked:
+    """Checks each file, system and trace once, however many runs have it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.digests: dict[Path, str] = {}
+        self.tried: set[str] = set()
+
+    def run(self, planned: PlannedRun) -> Resolved:
+        """One run, checked."""
+        try:
+            return self._run(planned)
+        except InputError as error:
+            axes = ", ".join(f"{name} = {value}" for name, value in planned.axes.items())
+            raise InputError(f"{self.path}: run with {axes}: {error}") from error
+
+    def _run(self, planned: PlannedRun) -> Resolved:
+        options = {name: self._near(value) for name, value in planned.run.items() if name != "trace"}
+        self._try_system(options, planned.settings)
+        trace_file, trace_name, trace_options = "", "", {}
+        if planned.trace:
+            trace_options = self._trace_options(planned.trace)
+            inputs = {word: self._digest(Path(word)) for word in _words(trace_options) if word != SYNTHETIC}
+            trace_name = digest("trace", _named_by_content(trace_options, inputs), code_digest("trace"))
+            label = f"{Path(_words(trace_options)[0]).stem}-{trace_name[:8]}"
+            self._try_trace(trace_options)
+            trace = trace_name
+        else:
+            trace_file = str(self._near(planned.run["trace"]))
+            label = Path(trace_file).name
+            trace = self._digest(Path(trace_file))
+            self._open_trace(trace_file)
+        files = {name: self._digest(Path(value)) for name, value in options.items() if _is_file(value)}
+        content = {name: files.get(name, value) for name, value in options.items()}
+        name = digest("run", trace, label, content, planned.settings, code_digest("run"))
+        return Resolved(
+            planned, name, trace_name, trace_options, trace_file, label, options, dict(planned.settings)
+        )
+
+    def _near(self, value: Any) -> Any:
+        """A file that stands beside the sweep's file, by its whole path; any other value as it is."""
+        if isinstance(value, str) and value != SYNTHETIC:
+            beside = (self.path.parent / value).resolve()
+            if beside.is_file():
+                return str(beside)
+        return value
+
+    def _trace_options(self, given: Point) -> dict[str, Any]:
+        options = dict(given)
+        words = options["dataset"]
+        listed = words if isinstance(words, list) else [words]
+        options["dataset"] = [str(self._near(word)) for word in listed]
+        return options
+
+    def _digest(self, path: Path) -> str:
+        if path not in self.digests:
+            try:
+                self.digests[path] = file_digest(path)
+            except OSError as error:
+                raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        return self.digests[path]
+
+    def _try_system(self, options: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+        from ppim.systems.chosen import choose_system
+
+        key = digest("system", options, settings)
+        if key in self.tried:
+            return
+        chosen = {name: value for name, value in options.items() if name != "system"}
+        choose_system(str(options.get("system", "proactivepim")), settings, **chosen)
+        self.tried.add(key)
+
+    def _try_trace(self, options: dict[str, Any]) -> None:
+        """Make the first sample's trace, so that a wrong option is found now."""
+        from ppim.api import generate_trace
+
+        short = {name: value for name, value in options.items() if name not in NOT_PROBED}
+        key = digest("trace", short)
+        if key in self.tried:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            generate_trace(output=Path(folder) / "trace.parquet", threads=1, max_samples=1, **short)
+        self.tried.add(key)
+
+    def _open_trace(self, path: str) -> None:
+        from ppim.trace.reader import TraceReader
+
+        if path not in self.tried:
+            with TraceReader(path):
+                self.tried.add(path)
+
+
+def _words(options: Mapping[str, Any]) -> list[str]:
+    return list(options["dataset"])
+
+
+def _named_by_content(options: dict[str, Any], inputs: Mapping[str, str]) -> dict[str, Any]:
+    """Options in which files stand by their content."""
+    return {**options, "dataset": [inputs.get(word, word) for word in options["dataset"]]}
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, str) and Path(value).is_absolute() and Path(value).is_file()

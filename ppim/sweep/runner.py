@@ -1,0 +1,240 @@
+"""A sweep from its file to its tables: traces first, runs as their traces are there, each kept as soon as it is done."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ppim import interrupt
+from ppim.sweep.plan import Plan
+from ppim.sweep.pools import LOST_WORKERS_PER_JOB, Pool, pool
+from ppim.sweep.resolve import Resolved
+from ppim.sweep.store import Store, process_token
+from ppim.sweep.tables import write_tables
+from ppim.sweep.work import RunJob, TraceJob, make_trace, simulate_run
+
+JOBS_PER_WORKER = 3
+"""Jobs under way: enough that nobody waits for the next, few enough that an end with Ctrl-C loses little."""
+
+WAKE_SECONDS = 0.5  # Ctrl-C is seen within it
+
+
+@dataclass
+class Progress:
+    """How far a sweep is.
+
+    Attributes
+    ----------
+    traces, traces_made : int
+    runs, skipped, done, failed, running : int
+        `skipped` were done before.
+    """
+
+    traces: int = 0
+    traces_made: int = 0
+    runs: int = 0
+    skipped: int = 0
+    done: int = 0
+    failed: int = 0
+    running: int = 0
+
+
+Report = Callable[[Progress], object]
+
+
+@dataclass(frozen=True)
+class Todo:
+    """What is left of a sweep.
+
+    Attributes
+    ----------
+    runs : list of Resolved
+        Without a record, or with one that says that they failed.
+    traces : dict of str to Resolved
+        Name of a trace that they need and that is not made -> a run that needs it.
+    seconds : float or None
+        Mean wall-clock seconds of the runs that are done; None if there are none.
+    """
+
+    runs: list[Resolved]
+    traces: dict[str, Resolved]
+    seconds: float | None
+
+
+def what_is_left(resolved: list[Resolved], store: Store) -> Todo:
+    """What a sweep has to do."""
+    left, seconds = {}, []
+    for run in resolved:
+        record = store.record(run.name)
+        if record is None or "error" in record:
+            left[run.name] = run
+        else:
+            seconds.append(float(record.get("seconds", 0)))
+    traces = {
+        run.trace_name: run
+        for run in left.values()
+        if run.trace_name and not store.trace_path(run.trace_name).exists()
+    }
+    return Todo(list(left.values()), traces, sum(seconds) / len(seconds) if seconds else None)
+
+
+def run_sweep(
+    plan: Plan,
+    resolved: list[Resolved],
+    folder: Path,
+    *,
+    processes: int = 1,
+    scheduler: str | None = None,
+    report: Report = lambda _: None,
+) -> Progress:
+    """Do what is left of a sweep, and write its tables.
+
+    Parameters
+    ----------
+    plan : Plan
+    resolved : list of Resolved
+        Its runs.
+    folder : Path
+        Of the sweep; what is done there already is kept.
+    processes : int
+        Of this machine, if there is no scheduler.
+    scheduler : str, optional
+        Address of a Dask cluster.
+    report : callable
+        Told how far the sweep is.
+
+    Raises
+    ------
+    InputError
+        A folder that cannot be used, or is in use; a cluster that is not there.
+    """
+    store = Store(folder)
+    store.prepare()
+    with store.locked():
+        todo = what_is_left(resolved, store)
+        names = {run.name for run in resolved}
+        progress = Progress(traces=len(todo.traces), runs=len(names), skipped=len(names) - len(todo.runs))
+        report(progress)
+        if todo.runs:
+            with (
+                _token(folder) as token,
+                pool(min(processes, len(todo.runs)), scheduler, folder, token) as workers,
+            ):
+                _Course(store, workers, todo, progress, report).run()
+        write_tables(plan, resolved, store)
+    return progress
+
+
+@contextmanager
+def _token(folder: Path) -> Iterator[str]:
+    """A file by which workers tell whether they share the folder."""
+    token = process_token()
+    (folder / token).touch()
+    try:
+        yield token
+    finally:
+        (folder / token).unlink(missing_ok=True)
+
+
+@dataclass
+class _Course:
+    """The jobs of a sweep on their way."""
+
+    store: Store
+    workers: Pool
+    todo: Todo
+    progress: Progress
+    report: Report
+    ready: deque[tuple[str, Resolved]] = field(default_factory=deque)  # (kind, run)
+    waiting: dict[str, list[Resolved]] = field(default_factory=dict)  # trace -> runs that need it
+    under_way: dict[Future[Any], tuple[str, Resolved]] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)  # job -> how many workers died at it
+
+    def run(self) -> None:
+        """Until nothing is left."""
+        for run in self.todo.runs:
+            if run.trace_name in self.todo.traces:
+                self.waiting.setdefault(run.trace_name, []).append(run)
+            else:
+                self.ready.append(("run", run))
+        # Traces go first: runs wait for them.
+        self.ready.extendleft(("trace", run) for run in reversed(self.todo.traces.values()))
+        while self.ready or self.under_way:
+            self._hand_out()
+            finished, _ = wait(self.under_way, timeout=WAKE_SECONDS, return_when=FIRST_COMPLETED)
+            interrupt.check()
+            for future in finished:
+                self._take(future)
+            self.progress.running = len(self.under_way)
+            self.report(self.progress)
+
+    def _hand_out(self) -> None:
+        while self.ready and len(self.under_way) < JOBS_PER_WORKER * self.workers.workers:
+            kind, run = self.ready.popleft()
+            function, job = self._job(kind, run)
+            try:
+                self.under_way[self.workers.submit(function, job)] = kind, run
+            except BrokenProcessPool:
+                self.ready.appendleft((kind, run))
+                if not self.under_way:
+                    self.workers.restart()
+                    continue
+                return  # the futures of the broken pool come back first
+
+    def _job(self, kind: str, run: Resolved) -> tuple[Callable[..., Any], TraceJob | RunJob]:
+        shares = self.workers.shares_folder
+        made = self.store.trace_path(run.trace_name) if run.trace_name else Path(run.trace_file)
+        if kind == "trace":
+            return make_trace, TraceJob(run.trace_name, run.trace_options, str(made) if shares else "")
+        content = b"" if shares else made.read_bytes()
+        return simulate_run, RunJob(run.name, run.options, run.settings, str(made), content, run.label)
+
+    def _take(self, future: Future[Any]) -> None:
+        kind, run = self.under_way.pop(future)
+        job = f"{kind} {run.trace_name if kind == 'trace' else run.name}"
+        error = future.exception()
+        if isinstance(error, BrokenProcessPool):
+            self._after_loss(kind, run, job)
+            return
+        # A fault of ours in one run is no reason to lose the others.
+        text = f"{type(error).__name__}: {error}"
+        if kind == "trace":
+            self._take_trace(run, *(future.result() if error is None else (text, b"")))
+        else:
+            self._take_run(run, future.result() if error is None else {"error": text})
+
+    def _after_loss(self, kind: str, run: Resolved, job: str) -> None:
+        """A worker died, and all jobs of its pool with it: which one was to blame is not known, so all go again."""
+        self.lost[job] = self.lost.get(job, 0) + 1
+        error = f"the worker process died {self.lost[job]} times; is there memory enough?"
+        if self.lost[job] < LOST_WORKERS_PER_JOB * JOBS_PER_WORKER:
+            self.ready.appendleft((kind, run))
+        elif kind == "trace":
+            self._take_trace(run, error, b"")
+        else:
+            self._take_run(run, {"error": error})
+        if not self.under_way:
+            self.workers.restart()
+
+    def _take_trace(self, run: Resolved, error: str, content: bytes) -> None:
+        if content:
+            self.store.keep_trace(run.trace_name, content)
+        self.progress.traces_made += 1
+        for each in self.waiting.pop(run.trace_name, []):
+            if error:
+                self._take_run(each, {"error": f"trace: {error}"})
+            else:
+                self.ready.append(("run", each))
+
+    def _take_run(self, run: Resolved, record: dict[str, Any]) -> None:
+        self.store.keep(run.name, record)
+        if "error" in record:
+            self.progress.failed += 1
+        else:
+            self.progress.done += 1

@@ -1,0 +1,103 @@
+"""What a worker process does: make one trace, or simulate one run. It is given and gives back plain data."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ppim.errors import PpimError
+
+
+@dataclass(frozen=True)
+class TraceJob:
+    """A trace to make.
+
+    Attributes
+    ----------
+    name : str
+        Hash of all that it depends on.
+    options : dict
+        Arguments of `ppim.generate_trace`.
+    path : str
+        Where to put it; "" where the worker does not share the sweep's folder: its content is given back.
+    """
+
+    name: str
+    options: dict[str, Any]
+    path: str
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """A run to simulate.
+
+    Attributes
+    ----------
+    name : str
+        Hash of all that it depends on.
+    options, settings : dict
+        Arguments of `ppim.simulate`.
+    trace : str
+        Path of its trace.
+    content : bytes
+        The trace itself, where the worker does not share the sweep's folder.
+    label : str
+        What the trace is called in the results.
+    """
+
+    name: str
+    options: dict[str, Any]
+    settings: dict[str, Any]
+    trace: str
+    content: bytes
+    label: str
+
+
+def make_trace(job: TraceJob) -> tuple[str, bytes]:
+    """(error or "", content if it was asked for) of making a trace."""
+    from ppim.api import generate_trace
+
+    try:
+        if job.path:
+            generate_trace(output=job.path, threads=1, **job.options)
+            return "", b""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{job.name}.parquet"
+            generate_trace(output=path, threads=1, **job.options)
+            return "", path.read_bytes()
+    except PpimError as error:
+        return str(error), b""
+    except MemoryError:
+        return "out of memory", b""
+
+
+def simulate_run(job: RunJob) -> dict[str, Any]:
+    """A run's record: rows of the stats CSV, summary, wall-clock seconds; or `error`."""
+    from ppim.api import simulate
+    from ppim.stats.summary import summary
+
+    start = time.perf_counter()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            trace = Path(job.trace)
+            if job.content:
+                trace = Path(folder) / f"{job.label}.parquet"
+                trace.write_bytes(job.content)
+            result = simulate(trace, settings=job.settings, **job.options)
+        return {
+            "rows": [_named(row, job.label) for row in result.rows()],
+            "summary": summary(result),
+            "seconds": time.perf_counter() - start,
+        }
+    except PpimError as error:
+        return {"error": str(error)}
+    except MemoryError:
+        return {"error": "out of memory; give smaller caches, queues or batches"}
+
+
+def _named(row: dict[str, Any], label: str) -> dict[str, Any]:
+    """A row in which the trace is called by what it is, not by where it was."""
+    return {**row, "trace": label}
