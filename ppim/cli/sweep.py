@@ -57,6 +57,7 @@ def command(
         ppim sweep scripts/sweeps/mapping.toml -o sweeps/mapping --scheduler tcp://10.0.0.1:8786
     """
     import os
+    import sys
 
     from tqdm import tqdm
 
@@ -86,7 +87,7 @@ def command(
         err=True,
     )
     if done.failed:
-        raise click.exceptions.Exit(1)
+        sys.exit(1)
 
 
 def _with_whole_paths(constants: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ the helper alone, and a kernel links, once each, all helpers that it calls direc
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
 from typing import Any
 
 from numba import _dynfunc
@@ -36,22 +35,28 @@ class _KernelLibrary(JITCodeLibrary):
     """A kernel's code with that of all helpers that it calls, directly or not."""
 
     def finalize(self) -> None:
-        self._linking_libraries: list[Any] = list(_with_callees(self._linking_libraries))
+        self._linking_libraries: list[Any] = _with_callees(self._linking_libraries)
         super().finalize()
 
 
-def _with_callees(libraries: list[Any]) -> Iterator[Any]:
-    """Libraries and those that helpers among them call, each once."""
-    seen = set()
-    todo = list(reversed(libraries))
+def _with_callees(libraries: list[Any]) -> list[Any]:
+    """Libraries and those that helpers among them call, each once and behind all its callers.
+
+    The order matters: LLVM leaves out what nothing that is linked so far refers to.
+    """
+    seen: set[Any] = set()
+    callees_first: list[Any] = []
+    todo: list[tuple[Any, bool]] = [(library, False) for library in libraries]
     while todo:
-        library = todo.pop()
-        if library in seen:
-            continue
-        seen.add(library)
-        yield library
-        if isinstance(library, _HelperLibrary):
-            todo.extend(library._linking_libraries)
+        library, is_done = todo.pop()
+        if is_done:
+            callees_first.append(library)
+        elif library not in seen:
+            seen.add(library)
+            todo.append((library, True))
+            if isinstance(library, _HelperLibrary):
+                todo.extend((callee, False) for callee in library._linking_libraries)
+    return callees_first[::-1]
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)

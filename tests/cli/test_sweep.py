@@ -67,7 +67,7 @@ def undisturbed(sweep_file: Path) -> Path:
 
 
 def test_tables_have_a_row_a_run_with_its_settings_and_speed_up(undisturbed: Path) -> None:
-    runs = pd.read_csv(undisturbed / "runs.csv")
+    runs = pd.read_csv(undisturbed / "runs.csv").fillna({"settings": ""})
     assert len(runs) == RUNS
     assert list(runs.columns[:4]) == ["id", "collisions", "system", "placement_seed"]
     assert set(runs["status"]) == {"done"}
