@@ -13,7 +13,7 @@ def _shared(x):  # type: ignore[no-untyped-def]
 @helper
 def _unused(x):  # type: ignore[no-untyped-def]
     # Its call is dropped before anything is linked.
-    if x != x:
+    if x != x:  # noqa: PLR0124
         return _shared(x)
     return x
 
