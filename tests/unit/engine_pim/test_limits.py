@@ -119,6 +119,30 @@ def relieved(write: Write, system: dict[str, object], limit: str) -> int | None:
     return run_case(write, system, **CASES[limit][2]).cycles
 
 
+# What a run of one turn takes at least, on a device with tRC 48, tCCD_L 4, tRRD_S 4, tFAW 30 and bursts of two cycles.
+BY_HAND = {
+    "bank-occupancy": (60 - 1) * 48,  # rows of one bank
+    "column-rate": (4 * 20 * 32 - 1) * 4,  # bursts of one bank group
+    "activate-rate": 49 * 30,  # ACTIVATEs of the rank: 200 are 49 windows of tFAW and four more
+    "instruction-rate": (200 - 1) * 16 + 2,  # slots, and the last one's way to the unit
+    "data-bus": 20 * 64 * 2,  # bursts of transfers
+    "compute": 20 * 100,  # cycles of arithmetic in one unit
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bounds_by_hand(name: str) -> None:
+    """To the cycle: a bound that is a little too low binds as before."""
+    write, system, _ = CASES[name]
+    assert run_case(write, system).limits[name] == BY_HAND[name]
+
+
+def test_activates_one_by_one_by_hand() -> None:
+    """Where four tRRD_S take longer than tFAW, they count: 49 times four, and three more."""
+    write, system, _ = CASES["activate-rate"]
+    assert run_case(write, system, tRRD_S=9, tRRD_L=9).limits["activate-rate"] == (200 - 1) * 9
+
+
 def shorter_arithmetic(builder: ProgramBuilder) -> None:
     for number in range(20):
         builder.lone_read(0, 0, number % 32, compute=50)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import tomllib
 from collections import Counter
 
 import numpy as np
+import pytest
 
 from ppim.dram.device import Device
 from ppim.engine.pim import state as s
@@ -15,7 +18,9 @@ from ppim.stats.counters import CYCLE_CLASSES
 from ppim.stats.result import SimulationResult
 from ppim.stats.simulation import write_csv
 from ppim.systems.spec import SystemSpec
+from tests.conftest import ROOT
 from tests.reference.pim_check import violations
+from tests.reference.pim_programs import units_per_channel
 from tests.reference.small_traces import SmallTrace
 from tests.reference.whole_program import WholeProgram, WholeRun, build_parts, run_parts
 
@@ -35,13 +40,14 @@ def check_run(trace: SmallTrace, system: SystemSpec) -> SimulationResult:
     for memory, program, run in zip(result.memories, programs, runs, strict=True):
         check_same_as_whole(memory, run)
         check_served_once(memory, program)
-        check_bytes(memory, program)
+        check_bytes(memory, program, trace)
         check_commands(memory, run)
         check_timing(memory.device, memory.system, run)
-        check_bounds(memory.device, memory.system, memory, program, run)
+        check_bounds(memory.device, memory.system, memory, run)
         check_cycles(memory)
     check_all_served(trace, result)
     check_one_end(result)
+    check_csv(result)
     return result
 
 
@@ -92,7 +98,7 @@ def rows_of(program: WholeProgram, *kinds: int) -> np.ndarray:
 def check_served_once(result: SimulationResult, program: WholeProgram) -> None:
     """Accesses = demand reads of DRAM + hits + what kept vectors save; each lookup is counted in one channel."""
     demand = rows_of(program, i.READ, i.READ_OUT)
-    slices = program.prepared.recipe.slices
+    slices = units_of(result) if result.system.placement.mapping == "vertical" else 0
     if slices:
         # Every stream has all of them.
         demand = demand[demand[:, i.CHANNEL] == program.streams[0][0, i.CHANNEL]]
@@ -105,10 +111,30 @@ def check_served_once(result: SimulationResult, program: WholeProgram) -> None:
     assert (table <= result.counts["accesses"]).all()
 
 
-def check_bytes(result: SimulationResult, program: WholeProgram) -> None:
-    """DRAM serves demand and prefetches, the external bus read-outs, delivers and transfers."""
-    burst = result.device.organization.burst_bytes
-    units = program.prepared.geometry.units
+def units_of(result: SimulationResult) -> int:
+    """PIM units of the memory."""
+    per_channel = units_per_channel(result.device, result.system.pim.level)
+    return result.device.organization.channels * per_channel
+
+
+def check_csv(result: SimulationResult) -> None:
+    """Lines say how long the run took, in cycles of their memory's clock and in ns."""
+    for line in csv.DictReader(io.StringIO(csv_of(result))):
+        file = tomllib.loads((ROOT / "ppim" / "dram" / "devices" / f"{line['device']}.toml").read_text())
+        assert float(line["time_ns"]) == pytest.approx(int(line["cycles"]) * file["timing"]["tCK"], rel=1e-9)
+
+
+def check_bytes(result: SimulationResult, program: WholeProgram, trace: SmallTrace) -> None:
+    """DRAM serves demand and prefetches, the external bus read-outs, delivers and transfers.
+
+    Sizes are worked out here from the device's pins, the system's level and the trace's vectors.
+    """
+    pins, beats = result.device.organization.bus_width, result.device.organization.burst_length
+    burst = pins * beats // 8
+    units, vector_bytes = units_of(result), int(trace.meta.parameters["vector_bytes"])
+    of_vector = burst * (units if result.system.placement.mapping == "vertical" else 1)
+    vector_bursts = -(-vector_bytes // of_vector)
+    host_consumes = result.system.pim.consumer == "host"
     demand = rows_of(program, i.READ, i.READ_OUT)
     prefetch = rows_of(program, i.PREFETCH)
     everywhere = 1 if (prefetch[:, i.CHANNEL] != i.ALL).any() else len(result.counts["reads"])
@@ -119,15 +145,15 @@ def check_bytes(result: SimulationResult, program: WholeProgram) -> None:
     assert (result.total("reads") - result.total("prefetch_reads")) == (demand[:, i.BURSTS] * reached).sum()
     assert (result.counts["bytes_dram"] == result.counts["reads"] * burst).all()
     out = int(rows_of(program, i.READ_OUT)[:, i.BURSTS].sum()) * burst
-    recipe = program.prepared.recipe
     # What is collected inside the memory leaves it once a bag.
     leaves = program.sums[:, i.SUM_PARENT] == i.NONE
-    moved = 0 if recipe.host_consumes else int(leaves.sum()) * recipe.vector_bursts * burst
-    delivered = 0 if recipe.host_consumes else out
+    moved = 0 if host_consumes else int(leaves.sum()) * vector_bursts * burst
+    delivered = 0 if host_consumes else out
     assert result.total("bytes_delivered") == delivered
     assert result.total("bytes_external") == out + delivered + moved
     hit_bytes = result.total("bytes_cache")
-    assert hit_bytes <= result.total("cache_hits") * recipe.row_bytes.max()
+    longest = max(part.bytes_per_row for table in trace.meta.tables for part in table.subtables)
+    assert hit_bytes <= result.total("cache_hits") * max(longest, vector_bytes)
     assert (hit_bytes > 0) == (result.total("cache_hits") > 0)
 
 
@@ -161,17 +187,17 @@ def check_timing(device: Device, system: SystemSpec, run: WholeRun) -> None:
         assert violations(device, system.pim, commands, run.cycles) == []
 
 
-def check_bounds(
-    device: Device, system: SystemSpec, result: SimulationResult, program: WholeProgram, run: WholeRun
-) -> None:
+def check_bounds(device: Device, system: SystemSpec, result: SimulationResult, run: WholeRun) -> None:
     """No resource is used for longer than the run lasts."""
     timing, pim, cycles = device.timing, system.pim, result.cycles
     interval = 1 if pim.frontend == "global" else pim.instruction_interval
     assert ((run.slots - 1) * interval + 2 <= cycles).all()
     per_burst = max(timing.burst_cycles, timing.tCCD_S)
-    external = result.counts["bytes_external"] // device.organization.burst_bytes
+    external = result.counts["bytes_external"] // (
+        device.organization.bus_width * device.organization.burst_length // 8
+    )
     assert (external * per_burst <= cycles).all()
-    assert (result.counts["compute_cycles"] <= cycles * program.prepared.geometry.units_per_channel).all()
+    assert (result.counts["compute_cycles"] <= cycles * units_per_channel(device, pim.level)).all()
     column_cycles = timing.tCCD_L if device.organization.bankgroups > 1 else timing.tCCD_S
     for commands in run.commands:
         reads = Counter((x.rank, x.bankgroup) for x in commands if x.command == "read")
