@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+from ppim.registry import Registry
+
 # What a number may at most be: far beyond any machine, and small enough for the engine's tables and arithmetic.
 MOST_CYCLES = 1 << 16
 MOST_ENTRIES = 1 << 10
@@ -16,13 +18,21 @@ LEAST_GHZ, MOST_GHZ = 0.001, 1000
 
 
 def parameter(
-    default: Any, unit: str, meaning: str, *, least: float | None = None, most: float | None = None
+    default: Any,
+    unit: str,
+    meaning: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    registry: Registry[Any] | None = None,
 ) -> Any:
     """A field with its default, its unit ("" for a name or a switch) and what it says of the system.
 
-    `ppim systems show` prints them. "cycles" are of the memory clock. A number lies in `least` to `most`.
+    `ppim systems show` prints them. "cycles" are of the memory clock. A number lies in `least` to `most`, a name is
+    one of a `registry` whose variants have a `meaning`.
     """
-    return field(default=default, metadata={"unit": unit, "meaning": meaning, "range": (least, most)})
+    metadata = {"unit": unit, "meaning": meaning, "range": (least, most), "registry": registry}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)

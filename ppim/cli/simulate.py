@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ppim.cli.options import NamesOption
+from ppim.prefetch.base import PREFETCHES
 
 
 @click.command(short_help="Simulate a trace on a processing-in-memory or host system.")
@@ -27,7 +28,7 @@ from ppim.cli.options import NamesOption
     metavar="NAME",
     help="Placement of subtables: {names}.",
 )
-@click.option("--prefetch", metavar="NAME", help="Rows fetched ahead: none, table, next, used, all.")
+@click.option("--prefetch", metavar="NAME", help=f"Rows fetched ahead: {', '.join(PREFETCHES.names())}.")
 @click.option("--device", metavar="NAME|FILE", help="Memory device: a name of `ppim devices`, .toml or .ini.")
 @click.option(
     "--set",

@@ -8,7 +8,6 @@ import numpy as np
 
 from ppim.program.builder import recipe as b
 from ppim.program.builder.kernels import build_turns, flush_transfers, prefetch_all
-from ppim.program.prepare import Prepared, make_build_state
 from ppim.program.state import (
     HEAD,
     NEXT_LOOKUP,
@@ -27,6 +26,7 @@ from ppim.program.state import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ppim.program.prepare import Prepared
     from ppim.trace.reader import TraceChunk
 
 # Rings hold some thousand accesses at first, so that they stay in a core's cache; they grow when a turn needs it.
@@ -99,7 +99,7 @@ class Stretches:
 
     def __init__(self, recipe: b.Recipe) -> None:
         # The last turn waits until the one after it is known, whose rows are fetched before it.
-        self.waits = recipe.prefetch == b.PREFETCH_NEXT
+        self.waits = recipe.turns_ahead > 0
         self.waiting: TraceChunk | None = None
 
     def take(self, chunk: TraceChunk) -> b.Accesses:
@@ -131,7 +131,7 @@ class ProgramFeed:
     def __init__(self, prepared: Prepared, channels: Sequence[int] | None = None) -> None:
         self.prepared = prepared
         self.recipe = prepared.recipe if channels is None else b.recipe_for(prepared.recipe, channels)
-        self.state = make_build_state(self.recipe, prepared.placement)
+        self.state = b.make_build_state(self.recipe)
         streams = 1 if self.recipe.global_stream else self.recipe.channels
         self.rings = make_rings(streams, FIRST_RING, FIRST_RING, FIRST_RING, FIRST_RING)
         self.scratch = b.make_scratch(self.recipe, self.rings)
@@ -140,7 +140,7 @@ class ProgramFeed:
     def begin(self, consumer: Consumer) -> None:
         """Start the program with what comes before its first turn."""
         self.consumer = consumer
-        if self.recipe.prefetch == b.PREFETCH_ALL:
+        if self.recipe.fetch_at_start:
             rows = int(self.recipe.resident.sum())
             while self.rings.instructions.shape[1] <= rows:
                 self.grow()

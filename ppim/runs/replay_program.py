@@ -14,15 +14,17 @@ from ppim.dram.load import load_device
 from ppim.engine.commands import CommandSink, make_pim_engine
 from ppim.errors import InputError
 from ppim.mapping.placing.geometry import UnitGeometry
+from ppim.prefetch.base import NO_PREFETCH, Phase
 from ppim.program import authors_build as a
 from ppim.program.authors import COMMANDS, UnitAddresses
 from ppim.program.authors_read import Survey, Turns, read_turns, survey_program
+from ppim.program.costs import compute_cycles
 from ppim.program.feed import FIRST_RING, grow_rings
-from ppim.program.prepare import compute_cycles
 from ppim.program.state import SLOTS, make_rings
 from ppim.runs.pim import engine_sources
 from ppim.stats.counters import evaluate
 from ppim.stats.result import FIRST_MEMORY, SECOND_MEMORY, SimulationResult
+from ppim.systems.spec import PrefetchSpec
 
 if TYPE_CHECKING:
     from ppim.systems.spec import SystemSpec
@@ -182,18 +184,19 @@ class ProgramReplay:
 
 def _as_it_acts(system: SystemSpec, survey: Survey) -> SystemSpec:
     """The system with what the file decides: no mapping, and prefetches if it has some."""
-    schedule = system.prefetch.schedule
+    name, policy = system.prefetch.prefetch, system.prefetch.policy
+    usual = PrefetchSpec().prefetch
     if not survey.has_prefetches:
-        schedule = "none"
-    elif schedule == "none":
-        schedule = "table"
-    elif schedule == "next":
+        name = NO_PREFETCH
+    elif policy.phase == Phase.NEVER:
+        name = usual
+    elif policy.turns_ahead:
         raise InputError(
-            f"system {system.name}: prefetch next, but the authors' format does not say which block a prefetch is "
-            "for; use --set prefetch=table"
+            f"system {system.name}: prefetch {name}, but the authors' format does not say which block a prefetch is "
+            f"for; use --set prefetch={usual}"
         )
     return replace(
         system,
         placement=replace(system.placement, mapping=""),
-        prefetch=replace(system.prefetch, prefetch=schedule, prefetch_used=False),
+        prefetch=replace(system.prefetch, prefetch=name, prefetch_used=False),
     )

@@ -13,6 +13,7 @@ from typing import Any
 from ppim.errors import InputError
 from ppim.mapping.base import MAPPINGS
 from ppim.mapping.placing.spec import PlacementSpec
+from ppim.prefetch.base import fetching
 from ppim.systems.spec import SystemSpec
 
 SECTIONS = {
@@ -36,7 +37,7 @@ HOSTS_CACHE = ("llc_bytes",)
 
 Condition = dict[str, tuple[str, ...]]
 _PAGES: Condition = {"placement.placement": ("page",)}
-_PREFETCHES: Condition = {"prefetch.prefetch": ("table", "next", "all", "used")}
+_PREFETCHES: Condition = {"prefetch.prefetch": fetching()}
 _LRU: Condition = {"cache.policy": ("lru",)}
 _HOLDS: tuple[Condition, ...] = (_LRU, {"cache.policy": ("scratchpad",), **_PREFETCHES})
 _UNITS_ADD: Condition = {"pim.consumer": ("unit",)}

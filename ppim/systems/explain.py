@@ -33,6 +33,7 @@ class Parameter:
     meaning: str
     origin: str  # the file's comment on it, or nothing; DEFAULT where the file does not set it
     choices: tuple[str, ...]  # all values, where they are names
+    explained: tuple[str, ...]  # what each of them means, where they are variants with a meaning
 
 
 def system_path(name_or_path: str) -> Path:
@@ -80,13 +81,23 @@ def explain_system(name_or_path: str) -> Iterator[Parameter]:
                 unit=field.metadata["unit"],
                 meaning=field.metadata["meaning"],
                 origin=comments.get((section, field.name), "") if is_given else DEFAULT,
-                choices=_names(hints[field.name]),
+                choices=_choices(field, hints[field.name]),
+                explained=_explained(field),
             )
 
 
-def _names(hint: object) -> tuple[str, ...]:
-    """The values of a literal type."""
+def _choices(field: dataclasses.Field[Any], hint: object) -> tuple[str, ...]:
+    """All values of a parameter, where they are names."""
+    registry = field.metadata.get("registry")
+    if registry is not None:
+        return tuple(registry.names())
     return typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+
+
+def _explained(field: dataclasses.Field[Any]) -> tuple[str, ...]:
+    """What each variant means that a parameter can name."""
+    registry = field.metadata.get("registry")
+    return () if registry is None else tuple(registry.get(name).meaning for name in registry.names())
 
 
 def read_comments(text: str) -> dict[tuple[str, str], str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from ppim.errors import UnknownNameError
 from ppim.mapping.placing.spec import PlacementSpec
 from ppim.parameters import (
     LEAST_GHZ,
@@ -17,6 +18,7 @@ from ppim.parameters import (
     Section,
     parameter,
 )
+from ppim.prefetch.base import NO_PREFETCH, PREFETCHES, Phase, PrefetchPolicy, choosing
 
 Level = Literal["channel", "rank", "bankgroup", "bank"]
 
@@ -133,30 +135,28 @@ class CacheSpec(Section):
 class PrefetchSpec(Section):
     """What is loaded into the scratchpads ahead of use; `[prefetch]`."""
 
-    prefetch: Literal["none", "table", "next", "all", "used"] = parameter(
-        "table",
-        "",
-        "nothing; the next table's rows at each turn; double buffered; all tables' at start; table of used rows",
-    )
+    prefetch: str = parameter("table", "", "what is fetched ahead of use", registry=PREFETCHES)
     prefetch_subtables: tuple[str, ...] = parameter(("r", "core1"), "", "subtables that are prefetched")
-    prefetch_used: bool = parameter(False, "", "only rows that the batch will touch (table, next)")
+    prefetch_used: bool = parameter(
+        False, "", "only rows that the turn will touch, where rows are fetched at each turn"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.prefetch_used and self.prefetch in ("none", "all"):
+        try:
+            policy = PREFETCHES.get(self.prefetch)
+        except UnknownNameError as error:
+            raise ValueError(str(error)) from error
+        if self.prefetch_used and policy.phase != Phase.EACH_TURN:
             raise ValueError(
-                f"prefetch_used chooses rows for a turn, but prefetch is {self.prefetch}; give table or next"
+                f"prefetch_used chooses rows for a turn, but prefetch is {self.prefetch}; give {' or '.join(choosing())}"
             )
 
     @property
-    def schedule(self) -> Literal["none", "table", "next", "all"]:
-        """When rows are fetched."""
-        return "table" if self.prefetch == "used" else self.prefetch
-
-    @property
-    def only_used(self) -> bool:
-        """Whether only rows that the turn touches are fetched."""
-        return self.prefetch_used or self.prefetch == "used"
+    def policy(self) -> PrefetchPolicy:
+        """What the name stands for."""
+        policy = PREFETCHES.get(self.prefetch)
+        return replace(policy, only_used=True) if self.prefetch_used else policy
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ class SystemSpec:
             pim=replace(self.dimm.pim, barrier=self.pim.barrier),
             placement=self.dimm.placement,
             cache=self.dimm.cache,
-            prefetch=PrefetchSpec(prefetch="none"),
+            prefetch=PrefetchSpec(prefetch=NO_PREFETCH),
             compute=self.dimm.compute,
             dimm=None,
         )

@@ -234,7 +234,7 @@ def check_vectors(trace: SmallTrace, system: SystemSpec) -> WholeProgram:
         trace, program, Memory(program.prepared.placement, weights, DEVICE.organization.burst_bytes)
     )
     units.run()
-    got = computed_results(trace, program, units, prefetch_all=system.prefetch.prefetch == "all")
+    got = computed_results(trace, program, units, prefetch_all=bool(program.prepared.recipe.fetch_at_start))
     expected = plain_results(trace, weights)
     assert got.keys() == expected.keys()
     for bag, vector in expected.items():

@@ -124,7 +124,7 @@ def computed(trace: SmallTrace, system: SystemSpec, weights: Weights) -> dict[tu
         units = PartUnits(part, program, contents, held, in_host=program.prepared.recipe.host_consumes > 0)
         units.run()
         assert len(units.accesses) == len(program.lookups)
-        prefetch_all = program.prepared.system.prefetch.prefetch == "all"
+        prefetch_all = bool(program.prepared.recipe.fetch_at_start)
         for lookup, accesses in enumerate(units.accesses):
             table, subtable = accesses[0][:2]
             numbers = units.parts(lookup, prefetch_all=prefetch_all)

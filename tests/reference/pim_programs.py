@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ppim.dram.device import Controller, Device, Organization, Power, Timing
+from ppim.prefetch.base import PREFETCHES, Phase
 from ppim.program.instruction import (
     ALL,
     DELIVER,
@@ -296,7 +297,7 @@ def random_system(rng: np.random.Generator, device: Device) -> SystemSpec:
         barrier=pick(rng, "table", "batch", "none"),
         transfer=transfer,
         cache_latency=pick(rng, 1, 4),
-        prefetch=pick(rng, "none", "table", "table", "all", "next", "next"),
+        prefetch=pick(rng, *PREFETCHES.names(), "table", "next"),
         unit_buffer_bursts=pick(rng, 0, 0, 1, 4),
     )
 
@@ -327,18 +328,18 @@ class RandomProgram:
         self.transferred: set[int] = set()  # sums
 
     def build(self) -> Program:
-        prefetch = self.system.prefetch.prefetch
+        policy = self.system.prefetch.policy
         batch = 0
         for turn in range(self.turns):
             batch += int(turn > 0 and self.rng.random() < 0.5)
             self.builder.turn(batch)
-            if turn == 0 and prefetch != "none":
+            if turn == 0 and policy.phase != Phase.NEVER:
                 self.emit_transfers_and_prefetches([], 0)
-            if turn == 0 and prefetch == "next" and self.turns > 1:
+            if turn == 0 and policy.buffers == 2 and self.turns > 1:
                 self.emit_transfers_and_prefetches([], 1)
             sums = self.emit_demand()
             transfers = self.list_transfers(turn, sums)
-            following: int | None = turn + {"table": 1, "next": 2}.get(prefetch, self.turns)
+            following: int | None = turn + (policy.buffers if policy.phase == Phase.EACH_TURN else self.turns)
             if following is not None and following >= self.turns:
                 following = None
             self.emit_transfers_and_prefetches(transfers, following)

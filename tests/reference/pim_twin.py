@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ppim.dram.device import Device
+from ppim.prefetch.base import Phase
 from ppim.program.instruction import (
     ADDRESS,
     ALL,
@@ -366,12 +367,12 @@ class Unit:
 
     def queue_of(self, bank: Bank, kind: int) -> list[Entry]:
         """§5: with two buffers, prefetches have queues of their own."""
-        has_two = self.channel.simulation.system.prefetch.schedule == "next"
+        has_two = self.channel.simulation.system.prefetch.policy.buffers == 2
         return bank.prefetch_queue if has_two and kind == PREFETCH else bank.queue
 
     def look(self) -> tuple[list[list[Entry]], int | None]:
         """(queue of each bank that is looked at, phase that may issue)."""
-        if self.channel.simulation.system.prefetch.schedule != "next":
+        if self.channel.simulation.system.prefetch.policy.buffers == 1:
             return [bank.queue for bank in self.banks], self.smallest_phase()
         entries = [entry for bank in self.banks for entry in bank.queue + bank.prefetch_queue]
         entries += [entry for _, entry in self.joining]
@@ -872,12 +873,12 @@ class Simulation:
 
     def phase(self, kind: int, turn: int) -> int:
         """§5."""
-        prefetch = self.system.prefetch.schedule
-        if prefetch == "none":
+        policy = self.system.prefetch.policy
+        if policy.phase == Phase.NEVER:
             return 0
-        if prefetch == "all":
+        if policy.phase == Phase.AT_START:
             return 0 if kind == PREFETCH else 1
-        if prefetch == "next":
+        if policy.buffers == 2:
             return turn
         return 2 * turn if kind == PREFETCH else 2 * turn + 1
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.mapping.placing.placement import DUPLICATED, Placement
+from ppim.prefetch.base import Phase
 from ppim.program.instruction import ALL, DELIVER, HIT, PREFETCH, READ, READ_OUT, TRANSFER
 from ppim.systems.spec import SystemSpec
 from ppim.trace.schema import SubtableMeta, TraceMeta
@@ -122,19 +123,19 @@ class _Builder:
     # The order of things.
 
     def build(self) -> TwinProgram:
-        schedule = self.system.prefetch.schedule
+        policy = self.system.prefetch.policy
         turns = self.turns()
-        if schedule == "all":
+        if policy.phase == Phase.AT_START:
             self.held = dict.fromkeys(range(len(turns)), self.kept(list(self.candidates)))
             self.merge(None, 0, self.held.get(0, []))
-        elif schedule != "none":
+        elif policy.phase == Phase.EACH_TURN:
             self.held = {turn: self.kept(self.wanted(*turns[turn][1:])) for turn in range(len(turns))}
-        ahead = 1 if schedule == "next" else 0
-        if schedule == "next":
+        ahead = policy.buffers - 1
+        if ahead:
             self.merge(None, 0, self.held.get(0, []))
         for turn, (batch, table, bags) in enumerate(turns):
             self.program.turn_batch.append(batch)
-            rows = [] if schedule in ("none", "all") else self.held.get(turn + ahead, [])
+            rows = self.held.get(turn + ahead, []) if policy.phase == Phase.EACH_TURN else []
             self.merge(turn - 1 if turn else None, turn + ahead, rows)
             turn_lookups = [0] * self.geometry.units
             if self.system.pim.dedup == "turn":
@@ -164,12 +165,12 @@ class _Builder:
         return [
             row
             for row in self.candidates
-            if row[0] == table and (row in touched or not self.system.prefetch.only_used)
+            if row[0] == table and (row in touched or not self.system.prefetch.policy.only_used)
         ]
 
     def kept(self, rows: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
         """Those that fit, first come first kept."""
-        free = self.system.cache.cache_bytes // (2 if self.system.prefetch.schedule == "next" else 1)
+        free = self.system.cache.cache_bytes // self.system.prefetch.policy.buffers
         kept = []
         for row in rows:
             if self.candidates[row] <= free:
@@ -236,7 +237,7 @@ class _Builder:
 
     def may_be_held(self, turn: int, table: int, subtable: int) -> bool:
         """Whether a turn looks for rows of a subtable in the scratchpads: one of them, at least, can be there."""
-        if self.system.prefetch.only_used:
+        if self.system.prefetch.policy.only_used:
             line = self.candidates.get((table, subtable, 0))
             return line is not None and self.kept([(table, subtable, 0)]) != []
         return any(row[:2] == (table, subtable) for row in self.held.get(turn, []))
@@ -476,7 +477,7 @@ class _Builder:
 def prefetch_lines(meta: TraceMeta, system: SystemSpec, burst_bytes: int) -> dict[tuple[int, int, int], int]:
     """Scratchpad bytes of each row that may be prefetched: (table, subtable, row), in order."""
     lines: dict[tuple[int, int, int], int] = {}
-    if system.prefetch.prefetch == "none" or system.cache.policy != "scratchpad":
+    if system.prefetch.policy.phase == Phase.NEVER or system.cache.policy != "scratchpad":
         return lines
     line = system.cache.cache_line_bytes or burst_bytes
     for t, table in enumerate(meta.tables):

@@ -16,7 +16,7 @@ from ppim.program.builder import recipe as b
 from ppim.program.builder.kernels import build_turns, flush_transfers, prefetch_all
 from ppim.program.feed import as_accesses
 from ppim.program.owners import Owners
-from ppim.program.prepare import Prepared, make_build_state, prepare
+from ppim.program.prepare import Prepared, prepare
 from ppim.program.split import SplitReader, split
 from ppim.program.state import (
     NEXT_LOOKUP,
@@ -69,7 +69,7 @@ def build_whole(trace: SmallTrace, device: Device, system: SystemSpec, *, shares
     Owners of lookups are found beforehand in so many shares, if any.
     """
     prepared = prepare(trace.meta, device, system, lambda: access_profile(trace))
-    is_whole = prepared.recipe.prefetch == b.PREFETCH_NEXT
+    is_whole = prepared.recipe.turns_ahead > 0
     return _build_chunks(trace, prepared, [trace.accesses] if is_whole else list(trace.chunks()), shares)
 
 
@@ -107,7 +107,7 @@ def _build_chunks(
     trace: SmallTrace, prepared: Prepared, chunks: list[TraceChunk], shares: int = 0
 ) -> WholeProgram:
     recipe, placement = prepared.recipe, prepared.placement
-    state = make_build_state(recipe, placement)
+    state = b.make_build_state(recipe)
     accesses = len(trace.accesses.row)
     transfers = (len(trace.bags) + trace.meta.batch_size) * len(trace.schemes) * prepared.geometry.units
     prefetches = (len(trace.bags) + 1) * int(recipe.resident.sum())
@@ -115,7 +115,7 @@ def _build_chunks(
     room = 2 * (accesses + transfers + prefetches) + 1
     slices = max(recipe.slices, 1)
     rings = make_rings(n_streams, room, slices * room, slices * room, room)
-    if recipe.prefetch == b.PREFETCH_ALL:
+    if recipe.fetch_at_start:
         prefetch_all(rings, recipe, placement, state)
     scratch = b.make_scratch(recipe, rings)
     for chunk in chunks:

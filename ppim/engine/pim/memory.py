@@ -90,7 +90,7 @@ def allocate(
         As of `PimEngine`.
     """
     c = p.channels
-    kinds = 2 if p.phases == s.PHASES_NEXT else 1  # of queues in a bank
+    kinds = 2 if p.phases == s.PHASES_BUFFERED else 1  # of queues in a bank
     pool = max(INITIAL_ENTRIES, kinds * p.lanes * p.queue_entries + 2 * p.units * runs)
     state = s.as_state(
         channel=integers(c, s.CHANNEL_COLUMNS),

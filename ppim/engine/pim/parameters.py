@@ -13,6 +13,7 @@ from ppim.engine.pim import state as s
 from ppim.engine.refresh import INTERVAL, refresh_plan
 from ppim.errors import InputError
 from ppim.mapping.placing.geometry import units_of_channel
+from ppim.prefetch.base import Phase
 
 if TYPE_CHECKING:
     from ppim.dram.device import Device
@@ -22,17 +23,16 @@ if TYPE_CHECKING:
 MAX_LANES = 64
 _BARRIERS = {"none": s.BARRIER_NONE, "table": s.BARRIER_TABLE, "batch": s.BARRIER_BATCH}
 _PHASES = {
-    "none": s.PHASES_NONE,
-    "table": s.PHASES_TABLE,
-    "next": s.PHASES_NEXT,
-    "all": s.PHASES_ALL,
+    Phase.NEVER: s.PHASES_NONE,
+    Phase.EACH_TURN: s.PHASES_BY_TURN,
+    Phase.AT_START: s.PHASES_AT_START,
 }
 _COLLECTORS = {"host": s.COLLECT_HOST, "base-die": s.COLLECT_BASE_DIE, "tree": s.COLLECT_TREE}
 
 
 def make_parameters(device: Device, system: SystemSpec, part: Part, *, tied: bool = False) -> s.Parameters:
     """Resolve device and system to the integers that kernels use."""
-    org, timing, pim = device.organization, device.timing, system.pim
+    org, timing, pim, prefetch = device.organization, device.timing, system.pim, system.prefetch.policy
     if org.banks > MAX_LANES:
         raise InputError(
             f"device {device.name}: {org.banks} banks a channel; PIM mode takes at most {MAX_LANES}: "
@@ -73,9 +73,9 @@ def make_parameters(device: Device, system: SystemSpec, part: Part, *, tied: boo
         bus_burst_cycles=max(timing.burst_cycles, timing.tCCD_S),
         turnaround=timing.tRTRS,
         barrier=_BARRIERS[pim.barrier],
-        phases=_PHASES[system.prefetch.schedule],
+        phases=s.PHASES_BUFFERED if prefetch.buffers > 1 else _PHASES[prefetch.phase],
         demand_comes_first=int(
-            pim.barrier != "none" and system.prefetch.prefetch == "none" and pim.transfer == "non-empty"
+            pim.barrier != "none" and prefetch.phase == Phase.NEVER and pim.transfer == "non-empty"
         ),
         refresh_interval=int(refresh_plan(device)[INTERVAL]),
         refresh_rotates=int(staggered),

@@ -50,9 +50,9 @@ BARRIER_BATCH = 2
 
 # How entries are ordered by phase (docs/model.md §5).
 PHASES_NONE = 0
-PHASES_TABLE = 1
-PHASES_ALL = 2
-PHASES_NEXT = 3  # prefetches have queues and phases of their own
+PHASES_BY_TURN = 1
+PHASES_AT_START = 2
+PHASES_BUFFERED = 3  # prefetches have queues and phases of their own
 
 # Who adds up the partial sums of a bag.
 COLLECT_HOST = 0
@@ -128,7 +128,7 @@ PHASE_TAIL = 3
 BUFFER_HEAD = 4
 BUFFER_TAIL = 5
 DEMAND_JOINED = 6  # demand entries in its queues
-SEES_FETCHES = 7  # 1: its prefetch queues are looked at, not the others (PHASES_NEXT)
+SEES_FETCHES = 7  # 1: its prefetch queues are looked at, not the others (PHASES_BUFFERED)
 LINK_FREE = 8  # end of the last use of its link to the tree (COLLECT_TREE)
 UNIT_COLUMNS = 9
 
@@ -220,14 +220,14 @@ class PimState(NamedTuple):
     ----------
     channel : ndarray, shape (channels, CHANNEL_COLUMNS)
     lane : ndarray, shape (channels, lanes, LANE_COLUMNS)
-        Under PHASES_NEXT twice as many: behind the lanes, their queues of prefetches; so in `window`.
+        Under PHASES_BUFFERED twice as many: behind the lanes, their queues of prefetches; so in `window`.
     window : ndarray, shape (channels, lanes, window, WINDOW_COLUMNS)
         Visible entries of each bank, oldest first.
     entries : ndarray, shape (channels, pool, ENTRY_COLUMNS)
     joins : ndarray, shape (channels, ring, JOIN_COLUMNS)
     unit : ndarray, shape (channels, units, UNIT_COLUMNS)
     phases : ndarray, shape (channels, units, ring, PHASE_COLUMNS)
-        Phases with unfinished entries, ascending. Under PHASES_NEXT twice as many, as in `unit`: behind the
+        Phases with unfinished entries, ascending. Under PHASES_BUFFERED twice as many, as in `unit`: behind the
         units, the turns of their prefetches.
     buffer : ndarray, shape (channels, units, ring, BUFFER_COLUMNS)
     accumulators : ndarray, shape (channels, units, accumulators, ACCUMULATOR_COLUMNS)

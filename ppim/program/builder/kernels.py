@@ -44,7 +44,7 @@ def flush_transfers(owned_rings, owned_recipe, owned_state):
 
 @njit
 def prefetch_all(owned_rings, owned_recipe, owned_placement, owned_state):
-    """Start of the program under `prefetch = "all"`: every table's resident rows, once."""
+    """Start of the program where rows are prefetched there: every table's resident ones, once."""
     rings, recipe = bare_rings(owned_rings), bare_recipe(owned_recipe)
     placement, state = bare_placement(owned_placement), bare_build_state(owned_state)
     for table in range(recipe.tables):

@@ -7,7 +7,7 @@ import numpy as np
 from ppim.jit import helper
 from ppim.program.builder.chunk import is_empty_turn
 from ppim.program.builder.emit import append
-from ppim.program.builder.recipe import FETCHED_ADDRESS, FETCHED_BURSTS, PREFETCH_NEXT, PREFETCH_TABLE
+from ppim.program.builder.recipe import FETCHED_ADDRESS, FETCHED_BURSTS
 from ppim.program.instruction import ALL, NONE, PREFETCH
 
 
@@ -109,8 +109,10 @@ def emit_rest_of_prefetches(rings, recipe, state, turn, n_rows):
 def rows_to_prefetch(recipe, chunk, start, stop, total, first_turn):
     """Most rows whose prefetches go before the demand of the turn at start..stop-1."""
     rows = 0
-    if recipe.prefetch == PREFETCH_TABLE or (recipe.prefetch == PREFETCH_NEXT and first_turn):
+    if not recipe.fetch_each_turn:
+        return rows
+    if recipe.turns_ahead == 0 or first_turn:
         rows += count_resident(recipe, np.int64(chunk.table[start]))
-    if recipe.prefetch == PREFETCH_NEXT and stop < total:
+    if recipe.turns_ahead and stop < total:
         rows += count_resident(recipe, np.int64(chunk.table[stop]))
     return rows

@@ -7,16 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppim.arrays import aligned_full, integers
 from ppim.jit import helper
 from ppim.jit.tables import bare
+from ppim.program.cache import EMPTY
 from ppim.program.instruction import NONE
 from ppim.program.state import Rings
-
-# When the rows of a prefetched subtable enter the scratchpad.
-PREFETCH_NONE = 0
-PREFETCH_TABLE = 1
-PREFETCH_ALL = 2
-PREFETCH_NEXT = 3  # as PREFETCH_TABLE, a turn earlier
+from ppim.units import ceil_div
 
 # Columns of `counts`, per channel of the unit that consumes; filled while building.
 LOOKUPS = 0
@@ -98,7 +95,9 @@ class Recipe(NamedTuple):
     units_per_channel: int
     own_unit: np.ndarray
     global_stream: int  # 1: one stream for all channels
-    prefetch: int
+    fetch_at_start: int  # 1: rows are prefetched once, before everything else
+    fetch_each_turn: int  # 1: a turn's rows are prefetched with the transfers of a turn before it:
+    turns_ahead: int  # 0: of the last one, 1: of the last but one
     only_used: int  # 1: only rows that the turn touches are prefetched
     line_bytes: np.ndarray
     turn_bytes: int
@@ -197,6 +196,32 @@ class BuildState(NamedTuple):
     cache_stamps: np.ndarray
 
 
+def make_build_state(recipe: Recipe) -> BuildState:
+    """An empty builder."""
+    units = recipe.channels * recipe.units_per_channel
+    streams = 1 if recipe.global_stream else recipe.channels
+    sets, ways = recipe.cache_sets, recipe.cache_ways
+    pending = integers(N_PENDING)
+    pending[PENDING_TURN] = NONE
+    most_rows = int(recipe.resident.sum(axis=1).max())
+    return BuildState(
+        pending=pending,
+        slot_of_unit=aligned_full((units,), NONE, np.int64),
+        touched=integers(ceil_div(units, WORD_BITS)),
+        turn_lookups=integers(recipe.own_unit.size),
+        prefetched=integers(streams),
+        counts=integers(recipe.channels, N_BUILD_COUNTS),
+        unit_accesses=integers(units),
+        opened=integers(units),
+        recent=integers(units, recipe.accumulators),
+        held=integers(2, most_rows if recipe.only_used else 0),
+        fetched=integers(most_rows, FETCHED_COLUMNS),
+        # One set more than the cache has: its stamp is the clock of the unit's cache.
+        cache_tags=aligned_full((units, sets + 1, ways), EMPTY, np.int64),
+        cache_stamps=integers(units, sets + 1, ways),
+    )
+
+
 def recipe_for(recipe: Recipe, channels: Sequence[int]) -> Recipe:
     """The recipe of the part of the program that is for some channels, which get new numbers in this order."""
     n = recipe.units_per_channel
@@ -235,7 +260,9 @@ def bare_recipe(recipe):
         recipe.units_per_channel,
         bare(recipe.own_unit),
         recipe.global_stream,
-        recipe.prefetch,
+        recipe.fetch_at_start,
+        recipe.fetch_each_turn,
+        recipe.turns_ahead,
         recipe.only_used,
         bare(recipe.line_bytes),
         recipe.turn_bytes,

@@ -11,8 +11,6 @@ from ppim.program.builder.recipe import (
     PENDING_BAGS,
     PENDING_FIRST_SUM,
     PENDING_TURN,
-    PREFETCH_NEXT,
-    PREFETCH_TABLE,
 )
 from ppim.program.builder.transfers import emit_transfers
 from ppim.program.instruction import NONE
@@ -63,14 +61,14 @@ def has_room(rings, recipe, n_accesses, n_bags, n_rows):
 def start_turn(rings, recipe, placement, state, chunk, start, stop, total, turn):
     """What goes before a turn's demand: transfers of the turn before it, merged with prefetches."""
     fetched_turn, first, last = turn, start, stop
-    if recipe.prefetch == PREFETCH_NEXT:
+    if recipe.turns_ahead:
         if turn == 0:
             n_rows = list_rows(recipe, placement, state, chunk, start, stop, turn)
             emit_rest_of_prefetches(rings, recipe, state, turn, n_rows)
         fetched_turn, first = turn + 1, stop
         last = end_of_turn(recipe, chunk, stop, total) if stop < total else stop
     n_rows = 0
-    if first < last and (recipe.prefetch == PREFETCH_TABLE or recipe.prefetch == PREFETCH_NEXT):
+    if first < last and recipe.fetch_each_turn:
         n_rows = list_rows(recipe, placement, state, chunk, first, last, fetched_turn)
     if state.pending[PENDING_TURN] != NONE:
         emit_transfers(rings, recipe, state, fetched_turn, n_rows)

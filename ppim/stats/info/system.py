@@ -53,6 +53,8 @@ def _lines(parameter: Parameter) -> Iterator[str]:
     choices = f" [{' | '.join(parameter.choices)}]" if parameter.choices else ""
     origin = f" ({DEFAULT})" if parameter.origin == DEFAULT else ""
     yield f"  {parameter.name:{NAME_WIDTH}}{value:{VALUE_WIDTH}}  {parameter.meaning}{choices}{origin}"
+    for name, meaning in zip(parameter.choices, parameter.explained, strict=False):
+        yield f"  {'':{NAME_WIDTH}}{'':{VALUE_WIDTH}}    {name}: {meaning}"
     if parameter.origin and parameter.origin != DEFAULT:
         yield f"  {'':{NAME_WIDTH}}{'':{VALUE_WIDTH}}  = {parameter.origin}"
 

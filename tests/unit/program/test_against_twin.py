@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ppim.dram.device import Device
+from ppim.prefetch.base import PREFETCHES, choosing
 from ppim.program import instruction as i
 from ppim.program.builder import recipe as b
 from ppim.systems.spec import PlacementSpec, SystemSpec
@@ -70,16 +71,14 @@ def random_system(rng: np.random.Generator) -> SystemSpec:
     mapping = pick(rng, *["duplicate"] * 5, "interleave", "table", "hot")
     policy = pick(rng, "scratchpad", "scratchpad", "scratchpad", "lru", "none")
     prefetch = (
-        "none"
-        if mapping != "duplicate" or policy == "lru"
-        else pick(rng, "none", "table", "table", "all", "used", "next")
+        "none" if mapping != "duplicate" or policy == "lru" else pick(rng, *PREFETCHES.names(), "table")
     )
     system = make_system(
         level=pick(rng, "channel", "rank", "bankgroup", "bank"),
         frontend=pick(rng, "per-channel", "global"),
         transfer=pick(rng, "all", "non-empty"),
         prefetch=prefetch,
-        prefetch_used=prefetch in ("table", "next") and pick(rng, True, False),
+        prefetch_used=prefetch in choosing() and pick(rng, True, False),
         prefetch_subtables=pick(rng, ("r", "core1"), ("r", "core1", "core3")),
         policy=policy,
         cache_bytes=pick(rng, 0, 200, 400, 600, 600, 1000, 40_960) if policy != "lru" else 8192,

@@ -385,7 +385,7 @@ def test_what_the_format_cannot_say_is_not_written(setting: str, message: str) -
 def test_a_replay_reads_and_delivers_what_the_simulation_does(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng([seed, 0x5E])
     trace, system = random_trace(rng, seed), random_system(rng)
-    if system.prefetch.schedule == "next":
+    if system.prefetch.policy.turns_ahead:
         system = dataclasses.replace(system, prefetch=dataclasses.replace(system.prefetch, prefetch="table"))
     path = tmp_path / "program"
     with path.open("wb") as stream:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ppim.engine.pim.engine import PimEngine
 from ppim.errors import InputError
+from ppim.prefetch.base import PREFETCHES
 from ppim.program import feed as feed_module
 from ppim.program.state import Rings
 from ppim.program.tiers import is_split
@@ -36,10 +37,8 @@ DEVICES = {
 }
 CHOICES = [
     ("interleave", "none", {}),
-    ("duplicate", "none", {}),
-    ("duplicate", "table", {}),
+    *[("duplicate", prefetch, {}) for prefetch in PREFETCHES.names()],
     ("duplicate", "table", {"cache_bytes": 512}),
-    ("duplicate", "all", {}),
     ("interleave", "none", {"policy": "lru", "cache_bytes": 65_536}),
     ("vertical", "none", {}),
     ("vertical", "none", {"policy": "lru", "cache_bytes": 2048}),

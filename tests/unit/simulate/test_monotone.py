@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ppim.prefetch.base import PREFETCHES, fetching
 from ppim.runs.simulate import simulate
 from ppim.stats.result import SimulationResult
 from ppim.systems.load import load_system
@@ -22,7 +23,7 @@ def demand_reads(result: SimulationResult) -> int:
     return result.total("reads") - result.total("prefetch_reads")
 
 
-@pytest.mark.parametrize("prefetch", ["table", "all"])
+@pytest.mark.parametrize("prefetch", fetching())
 @pytest.mark.parametrize(
     ("algorithm", "parameters"), [("qr", {"collisions": 60}), ("tt-rec", {"tt_rank": 8})]
 )
@@ -71,7 +72,7 @@ def without_identity(result: SimulationResult) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("barrier", ["table", "batch", "none"])
 @pytest.mark.parametrize("frontend", ["per-channel", "global"])
-@pytest.mark.parametrize("prefetch", ["table", "all"])
+@pytest.mark.parametrize("prefetch", fetching())
 def test_no_prefetch_is_a_cache_of_no_bytes(barrier: str, frontend: str, prefetch: str) -> None:
     trace = small_trace("qr", {"vector_bytes": 512}, samples=30, pooling=(1, 10))
     settings = {"barrier": barrier, "frontend": frontend, "instruction_interval": 1}
@@ -90,7 +91,7 @@ def test_prefetching_what_is_not_there_changes_nothing(barrier: str) -> None:
     trace = small_trace("dense", {"vector_bytes": 512}, samples=30, pooling=(1, 10))
     runs = [
         run(trace, barrier=barrier, instruction_interval=1, **{"prefetch.prefetch": x})
-        for x in ("none", "table", "all")
+        for x in PREFETCHES.names()
     ]
     assert len({str(without_identity(result)) for result in runs}) == 1
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppim.errors import InputError
+from ppim.prefetch.base import PREFETCHES
 from ppim.program import feed as feed_module
 from ppim.runs.simulate import simulate
 from ppim.stats.result import SimulationResult
@@ -82,7 +83,7 @@ def test_accounts(name: str, barrier: str, changes: dict[str, Any]) -> None:
             "tiers.hot_fraction": st.sampled_from([0.1, 0.5, 0.9]),
         }
     ),
-    prefetch=st.sampled_from(["none", "table", "next", "all", "used"]),
+    prefetch=st.sampled_from(PREFETCHES.names()),
     second=st.fixed_dictionaries(
         {
             "dimm.consumer": st.sampled_from(["host", "unit"]),

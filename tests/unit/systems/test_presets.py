@@ -217,9 +217,9 @@ def test_the_host_of_a_second_memory_has_a_cache() -> None:
         ("proactivepim-paper", "instruction_interval=4", "frontend=per-channel"),
         ("proactivepim", "hot_fraction=0.5", "mapping=hot"),
         ("proactivepim", "page_bytes=8192", "placement=page and mapping=duplicate|hot|interleave"),
-        ("trim-bg", "cache_bytes=4096", "policy=lru, or policy=scratchpad and prefetch=table|next|all|used"),
+        ("trim-bg", "cache_bytes=4096", "policy=lru, or policy=scratchpad and prefetch=all|next|table|used"),
         ("proactivepim", "cache_ways=4", "policy=lru"),
-        ("pim-base", 'prefetch_subtables=["r"]', "prefetch=table|next|all|used"),
+        ("pim-base", 'prefetch_subtables=["r"]', "prefetch=all|next|table|used"),
         ("heam", "dimm.macs=4", "consumer=unit"),
     ],
 )

@@ -55,7 +55,7 @@ def next_phase(p, state, b, channel, unit, row):
     ):
         head += 1
     state.unit[channel, row, s.PHASE_HEAD] = head
-    if p.phases == s.PHASES_NEXT:
+    if p.phases == s.PHASES_BUFFERED:
         queues.choose_queues(p, state, b, channel, unit)
     for lane in range(unit << p.bank_bits, (unit + 1) << p.bank_bits):
         queues.renew_wishes(p, state, b, channel, lane, state.lane[channel, lane, s.READS_SINCE_ACTIVATE])
@@ -152,7 +152,7 @@ def read_burst(p, rings, state, b, channel, lane, place, cycle):
             state.phases[channel, row, head, s.PHASE_COUNT] -= 1
             phase_done = state.phases[channel, row, head, s.PHASE_COUNT] == 0
         queues.leave(state, channel, queue, place)
-        if p.phases == s.PHASES_NEXT and queue == lane:
+        if p.phases == s.PHASES_BUFFERED and queue == lane:
             state.unit[channel, unit, s.DEMAND_JOINED] -= 1
         stream = 0 if p.global_stream else channel
         if rings.stream[stream, r.FRONT] == r.FRONT_QUEUE:
@@ -161,7 +161,7 @@ def read_burst(p, rings, state, b, channel, lane, place, cycle):
         finish_run(p, rings, state, channel, entry, cycle)
         if phase_done:
             next_phase(p, state, b, channel, unit, row)
-        elif p.phases == s.PHASES_NEXT:
+        elif p.phases == s.PHASES_BUFFERED:
             queues.choose_queues(p, state, b, channel, unit)
     if item[s.ENTRY_BURSTS] == 0 or place > 0:
         # Otherwise the oldest entry goes on being read: the lane's wishes stay as they are.

@@ -32,7 +32,7 @@ def free_entry(state, channel, entry):
 @helper(forceinline=True)
 def queue_of(p, kind, lane):
     """Queue of a lane that an entry of a kind waits in."""
-    if p.phases == s.PHASES_NEXT and kind == ins.PREFETCH:
+    if p.phases == s.PHASES_BUFFERED and kind == ins.PREFETCH:
         return lane + p.lanes
     return lane
 
@@ -40,7 +40,7 @@ def queue_of(p, kind, lane):
 @helper(forceinline=True)
 def phases_of(p, kind, unit):
     """Row of `unit` and `phases` in which a unit's entries of a kind are counted."""
-    if p.phases == s.PHASES_NEXT and kind == ins.PREFETCH:
+    if p.phases == s.PHASES_BUFFERED and kind == ins.PREFETCH:
         return unit + p.units
     return unit
 
@@ -48,7 +48,7 @@ def phases_of(p, kind, unit):
 @helper(forceinline=True)
 def looked_at(p, state, channel, lane):
     """Queue of a lane that selection looks at."""
-    if p.phases == s.PHASES_NEXT and state.unit[channel, lane >> p.bank_bits, s.SEES_FETCHES]:
+    if p.phases == s.PHASES_BUFFERED and state.unit[channel, lane >> p.bank_bits, s.SEES_FETCHES]:
         return lane + p.lanes
     return lane
 
@@ -64,7 +64,7 @@ def first_phase(state, channel, row, otherwise):
 
 @helper(forceinline=True)
 def choose_queues(p, state, b, channel, unit):
-    """PHASES_NEXT: a unit looks at its prefetches while none of its demand may issue (docs/model.md §5)."""
+    """PHASES_BUFFERED: a unit looks at its prefetches while none of its demand may issue (docs/model.md §5)."""
     demand = first_phase(state, channel, unit, NEVER)
     fetched = first_phase(state, channel, unit + p.units, NEVER)
     demand_goes = state.unit[channel, unit, s.DEMAND_JOINED] > 0 and not phases.demand_waits(fetched, demand)
@@ -91,7 +91,7 @@ def join(p, state, channel, entry):
     """An entry enters its lane's queue: the window, or the list behind it."""
     lane = state.entries[channel, entry, s.ENTRY_LANE]
     queue = queue_of(p, state.entries[channel, entry, s.ENTRY_KIND], lane)
-    if p.phases == s.PHASES_NEXT and queue == lane:
+    if p.phases == s.PHASES_BUFFERED and queue == lane:
         state.unit[channel, lane >> p.bank_bits, s.DEMAND_JOINED] += 1
     if state.lane[channel, queue, s.WINDOW_COUNT] < p.window:
         show(state, channel, queue, entry)

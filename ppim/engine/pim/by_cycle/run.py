@@ -31,7 +31,7 @@ def join_arrivals(p, state, b, channel, cycle):
         state.channel[channel, s.JOIN_HEAD] += 1
         queues.renew_wishes(p, state, b, channel, lane, state.lane[channel, lane, s.READS_SINCE_ACTIVATE])
         queues.note_lane(state, b, channel, lane, cycle)
-        if p.phases == s.PHASES_NEXT:
+        if p.phases == s.PHASES_BUFFERED:
             unit = lane >> p.bank_bits
             queues.choose_queues(p, state, b, channel, unit)
             for other in range(unit << p.bank_bits, (unit + 1) << p.bank_bits):

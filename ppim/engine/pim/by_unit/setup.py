@@ -78,7 +78,7 @@ def can_run(p: Parameters, system: SystemSpec, *, has_delivers: bool, has_long_w
         and not p.host_consumes
         and p.collect == s.COLLECT_HOST
         and p.accumulators == 0
-        and p.phases != s.PHASES_NEXT
+        and p.phases != s.PHASES_BUFFERED
         and p.buffer_bursts == 0
         and 0 < p.queue_entries <= MOST_QUEUE_ENTRIES
         and p.refresh_interval > 0

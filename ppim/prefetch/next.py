@@ -1,0 +1,9 @@
+"""As `table`, into the other half of the scratchpads, while the turn before computes."""
+
+from __future__ import annotations
+
+from ppim.prefetch.base import PREFETCHES, Phase, PrefetchPolicy
+
+PREFETCHES.register("next")(
+    PrefetchPolicy("the rows of the table after the next, double buffered", Phase.EACH_TURN, buffers=2)
+)

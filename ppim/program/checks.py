@@ -1,0 +1,151 @@
+"""Combinations of trace, device and system that make no sense, refused before anything is placed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ppim.errors import InputError
+from ppim.prefetch.base import NO_PREFETCH, Phase
+from ppim.weight_sharing.base import ALGORITHMS, WeightSharing
+
+if TYPE_CHECKING:
+    from ppim.dram.device import Device
+    from ppim.systems.spec import SystemSpec
+    from ppim.trace.schema import TraceMeta
+
+
+def check_combination(meta: TraceMeta, device: Device, system: SystemSpec) -> None:
+    """Refuse what makes no sense wherever rows lie.
+
+    Raises
+    ------
+    InputError
+        The first such combination, and the mend.
+    """
+    if system.compute.unit_accumulators and (
+        system.pim.frontend != "per-channel" or system.pim.transfer != "non-empty"
+    ):
+        raise InputError(
+            "unit_accumulators: a sum that leaves early has a transfer of its own, which frontend=global and "
+            "transfer=all do not have; give 0, or frontend=per-channel and transfer=non-empty"
+        )
+    if system.prefetch.policy.phase != Phase.NEVER and system.cache.policy == "lru":
+        raise InputError(
+            "prefetch fills a scratchpad, but the cache's policy is lru: set policy=scratchpad or "
+            f"prefetch={NO_PREFETCH}"
+        )
+    if system.pim.consumer == "host":
+        _check_host_consumer(system)
+    _check_prefetched_names(meta, system)
+    _check_refresh(device)
+
+
+def _check_host_consumer(system: SystemSpec) -> None:
+    """The host reads every row out: units have nothing to keep, to add or to send."""
+    for setting, neutral, given in (
+        ("prefetch", NO_PREFETCH, system.prefetch.prefetch),
+        ("deliver", "ahead", system.pim.deliver),
+        ("unit_accumulators", 0, system.compute.unit_accumulators),
+        ("collect", "host", system.pim.collect),
+        ("dedup", "none", system.pim.dedup),
+        ("transfer", "non-empty", system.pim.transfer),
+        ("policy", "none", "lru" if system.cache.policy == "lru" else "none"),
+    ):
+        if given != neutral:
+            raise InputError(
+                f"{setting}: with consumer=host units only read rows out, so {given} has no meaning; give {neutral}"
+            )
+
+
+def _check_prefetched_names(meta: TraceMeta, system: SystemSpec) -> None:
+    """Systems name subtables of several algorithms; each name is of a shared subtable, of this trace or another."""
+    own = {part.name: part.shared for table in meta.tables for part in table.subtables}
+    own |= {part.name: True for table in meta.tables for part in table.subtables if part.shared}
+    of_algorithms = {
+        name for algorithm in ALGORITHMS.names() for name in ALGORITHMS.get(algorithm).shared_names
+    }
+    for name in system.prefetch.prefetch_subtables:
+        if not own.get(name, name in of_algorithms):
+            here = ", ".join(sorted(part for part, shared in own.items() if shared)) or "none"
+            raise InputError(
+                f"prefetch_subtables: {name!r} is no shared subtable, of which each unit has a copy to read; "
+                f"this trace has {here}; known: {', '.join(sorted(of_algorithms))}"
+            )
+
+
+def _check_refresh(device: Device) -> None:
+    """Between two refreshes of a bank there is time for something else."""
+    by_bank = device.controller.refresh_policy == "BANK_LEVEL_STAGGERED"
+    name = "tREFIb x banks" if by_bank else "tREFI"
+    between = device.timing.tREFIb * device.organization.banks if by_bank else device.timing.tREFI
+    if between <= device.timing.tRFC:
+        raise InputError(
+            f"device {device.name}: a bank is refreshed every {between} cycles ({name}), and tRFC = "
+            f"{device.timing.tRFC} leaves no time for anything else; give a longer interval"
+        )
+
+
+def check_split(meta: TraceMeta, system: SystemSpec, sharing: WeightSharing) -> None:
+    """Each unit has a slice of every row: it must be able to compute with it alone.
+
+    Raises
+    ------
+    InputError
+        What it cannot do with slices, and the mend.
+    """
+    mapping = system.placement.mapping
+    if not sharing.algorithm.is_elementwise and any(table.accesses_per_lookup > 1 for table in meta.tables):
+        raise InputError(
+            f"mapping {mapping}: {meta.algorithm} multiplies matrices, whose slices no unit can compute with; "
+            "use another mapping, or a trace of another algorithm"
+        )
+    if system.pim.consumer == "host":
+        raise InputError(
+            f"consumer: with mapping {mapping} units add up slices, so host has no meaning; give unit"
+        )
+    if system.pim.collect != "host" or system.pim.dedup != "none":
+        raise InputError(
+            f"mapping {mapping}: units have slices of a sum, which no collector adds up, and share no lookup; "
+            "give collect=host and dedup=none"
+        )
+    if system.compute.unit_accumulators:
+        raise InputError(
+            f"unit_accumulators: with mapping {mapping} all units add up the same bags, which one may not do "
+            "ahead of another; give 0"
+        )
+
+
+def check_dedup(system: SystemSpec, *, has_products: bool) -> None:
+    """Equal lookups of all bags of a turn go together, if they go together at all.
+
+    Raises
+    ------
+    InputError
+        What needs them in another order, and the mend.
+    """
+    if system.pim.dedup == "none":
+        return
+    if has_products and (system.compute.tt_reorder or system.compute.tt_reuse):
+        raise InputError(
+            "dedup: equal lookups are sent as one in the order of the trace, tt_reorder and tt_reuse need another; "
+            "give tt_reorder=false and tt_reuse=false, or dedup=none"
+        )
+    if system.compute.unit_accumulators:
+        raise InputError(
+            "dedup: a lookup may be of all bags of a turn, so all are open; give unit_accumulators=0"
+        )
+
+
+def check_kept_vectors(system: SystemSpec, *, is_split: bool) -> None:
+    """A vector that is kept stands for a whole lookup.
+
+    Raises
+    ------
+    InputError
+        What cuts lookups, or looks for them by their rows.
+    """
+    if system.placement.partial_sum_fraction > 0 and (is_split or system.pim.dedup != "none"):
+        raise InputError(
+            "partial_sum_fraction: a kept vector stands for a whole lookup, which mapping "
+            f"{system.placement.mapping} cuts in slices and dedup=turn looks for by its rows; give 0"
+        )

@@ -1,0 +1,67 @@
+"""What the arithmetic of lookups takes in a PIM unit (docs/model.md §6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppim.units import ceil_div, ns_to_cycles
+from ppim.weight_sharing.base import WeightSharing, first_product_macs, lookup_macs
+
+if TYPE_CHECKING:
+    from ppim.systems.spec import ComputeSpec, SystemSpec
+    from ppim.trace.schema import TraceMeta
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Memory cycles of arithmetic in one unit; arrays int64, shape (tables,)."""
+
+    compute: NDArray[np.int64]  # of a lookup
+    compute_reused: NDArray[np.int64]  # of one whose first product has been made
+    has_product: NDArray[np.bool_]  # the first and second row of a lookup have a product
+    kept_compute: int  # to add a vector that is kept whole
+
+
+def cost_arithmetic(
+    meta: TraceMeta, system: SystemSpec, sharing: WeightSharing, slices: int, clock_ns: float
+) -> Costs:
+    """Cycles of the arithmetic of each table's lookups; nothing where the host adds up.
+
+    Parameters
+    ----------
+    meta : TraceMeta
+    system : SystemSpec
+    sharing : WeightSharing
+    slices : int
+        Units that each do a part of every lookup.
+    clock_ns : float
+        Memory clock.
+    """
+    by_units = int(system.pim.consumer == "unit")
+    macs = by_units * np.array([lookup_macs(sharing, table.rows) for table in meta.tables])
+    first_product = by_units * np.array([first_product_macs(sharing, table.rows) for table in meta.tables])
+    reused = macs - first_product * system.compute.tt_reuse
+    compute, compute_reused = (
+        np.array(
+            [compute_cycles(ceil_div(int(n), slices), system.compute, clock_ns) for n in column], np.int64
+        )
+        for column in (macs, reused)
+    )
+    return Costs(
+        compute=compute,
+        compute_reused=compute_reused,
+        has_product=first_product > 0,
+        kept_compute=compute_cycles(sharing.algorithm.vector_elements, system.compute, clock_ns),
+    )
+
+
+def compute_cycles(macs: int, compute: ComputeSpec, clock_ns: float) -> int:
+    """Memory cycles that `macs` multiply-accumulates take in one unit."""
+    steps = ceil_div(macs, compute.macs)
+    if compute.mac_ghz == 0:
+        return steps
+    return ns_to_cycles(steps / compute.mac_ghz, clock_ns)
