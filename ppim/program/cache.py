@@ -1,4 +1,4 @@
-"""Contents of a PIM unit's cache in program order (least recently used), without times."""
+"""Contents of a cache in program order (least recently used), without times: a PIM unit's, or the host's."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ EMPTY = -1  # tag of a way that holds nothing
 
 
 @helper(forceinline=True)
-def probe(recipe, tags, stamps, address, bursts):
-    """Look a row up and bring it in; whether it was there.
+def look_up(tags, index, ways, tag):
+    """Find a tag in a set, or bring it in for the least recent one; whether it was there.
 
-    A line is one subtable row, named by its unit-local address. `tags` and `stamps` have the shape
-    (sets, ways); the stamp of the last use orders a set, position (0, 0) of a spare last set counts uses.
+    `tags` has the shape (sets, ways), in each set the most recently used first.
     """
-    clock = stamps[recipe.cache_sets, 0] + 1
-    stamps[recipe.cache_sets, 0] = clock
-    ways = recipe.cache_ways
-    index = (address // bursts) % recipe.cache_sets
-    victim = 0
-    for way in range(ways):
-        if tags[index, way] == address:
-            stamps[index, way] = clock
-            return True
-        if stamps[index, way] < stamps[index, victim]:
-            victim = way
-    tags[index, victim] = address
-    stamps[index, victim] = clock
-    return False
+    way = 0
+    while way < ways and tags[index, way] != tag:
+        way += 1
+    for older in range(min(way, ways - 1), 0, -1):
+        tags[index, older] = tags[index, older - 1]
+    tags[index, 0] = tag
+    return way < ways
+
+
+@helper(forceinline=True)
+def probe(recipe, tags, address, bursts):
+    """Look a row up in a unit's cache and bring it in; whether it was there.
+
+    A line is one subtable row, named by its unit-local address.
+    """
+    return look_up(tags, (address // bursts) % recipe.cache_sets, recipe.cache_ways, address)

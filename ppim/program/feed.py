@@ -6,22 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ppim.program import state as r
 from ppim.program.builder import recipe as b
 from ppim.program.builder.kernels import build_turns, flush_transfers, prefetch_all
-from ppim.program.state import (
-    HEAD,
-    NEXT_LOOKUP,
-    NEXT_SUM,
-    NEXT_TURN,
-    OLDEST_TURN,
-    TAIL,
-    TURN_FIRST_LOOKUP,
-    TURN_FIRST_SUM,
-    Rings,
-    as_rings,
-    grow_ring,
-    make_rings,
-)
+from ppim.program.state import Rings, as_rings, grow_ring, make_rings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,22 +37,22 @@ class Consumer(Runner, Protocol):
 
 def grow_rings(rings: Rings) -> Rings:
     """Rings of twice the capacity with all that is still needed at its new place."""
-    oldest = rings.marks[OLDEST_TURN]
-    live = oldest < rings.marks[NEXT_TURN]
+    oldest = rings.marks[r.OLDEST_TURN]
+    live = oldest < rings.marks[r.NEXT_TURN]
     row = rings.turns[oldest & (len(rings.turns) - 1)]
-    first_lookup = row[TURN_FIRST_LOOKUP] if live else rings.marks[NEXT_LOOKUP]
-    first_sum = row[TURN_FIRST_SUM] if live else rings.marks[NEXT_SUM]
+    first_lookup = row[r.TURN_FIRST_LOOKUP] if live else rings.marks[r.NEXT_LOOKUP]
+    first_sum = row[r.TURN_FIRST_SUM] if live else rings.marks[r.NEXT_SUM]
     return as_rings(
         instructions=np.stack(
             [
-                grow_ring(instructions, int(stream[HEAD]), int(stream[TAIL]))
+                grow_ring(instructions, int(stream[r.HEAD]), int(stream[r.TAIL]))
                 for instructions, stream in zip(rings.instructions, rings.stream, strict=True)
             ]
         ),
         stream=rings.stream,
-        lookups=grow_ring(rings.lookups, int(first_lookup), int(rings.marks[NEXT_LOOKUP])),
-        sums=grow_ring(rings.sums, int(first_sum), int(rings.marks[NEXT_SUM])),
-        turns=grow_ring(rings.turns, int(oldest), int(rings.marks[NEXT_TURN])),
+        lookups=grow_ring(rings.lookups, int(first_lookup), int(rings.marks[r.NEXT_LOOKUP])),
+        sums=grow_ring(rings.sums, int(first_sum), int(rings.marks[r.NEXT_SUM])),
+        turns=grow_ring(rings.turns, int(oldest), int(rings.marks[r.NEXT_TURN])),
         marks=rings.marks,
     )
 
@@ -158,9 +146,8 @@ class ProgramFeed:
         """Emit the last turn's transfers."""
         recipe = self.recipe
         while True:
-            pending = self.state.pending[b.PENDING_BAGS] * recipe.units_per_channel
-            needed = pending * (1 if recipe.global_stream else recipe.channels)
-            used = (self.rings.stream[:, TAIL] - self.rings.stream[:, HEAD]).max()
+            needed = self.state.pending[b.PENDING_BAGS] * recipe.units_per_channel
+            used = (self.rings.stream[:, r.TAIL] - self.rings.stream[:, r.HEAD]).max()
             if used + needed <= self.rings.instructions.shape[1]:
                 break
             self.grow()
@@ -169,7 +156,7 @@ class ProgramFeed:
     @property
     def turns(self) -> int:
         """Turns built so far."""
-        return int(self.rings.marks[NEXT_TURN])
+        return int(self.rings.marks[r.NEXT_TURN])
 
     def build(self, accesses: b.Accesses, position: int) -> int:
         """Build turns from an access on while they fit; position of the first access that was not taken."""

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ppim.dram.address import Coordinates, address_map
 from ppim.errors import InputError
-from ppim.jit import helper, njit
-from ppim.program.cache import EMPTY
+from ppim.jit import njit
+from ppim.jit.tables import bare
+from ppim.program.cache import EMPTY, look_up
 
 if TYPE_CHECKING:
     from ppim.dram.device import Device
@@ -69,21 +70,6 @@ def make_llc(host: HostSpec) -> NDArray[np.int64]:
     return np.full((sets, host.llc_ways), EMPTY, dtype=np.int64)
 
 
-@helper
-def look_up(tags, line):
-    """Find a line and make it the set's most recent; whether it was there."""
-    sets, ways = tags.shape
-    index = line % sets
-    way = 0
-    while way < ways and tags[index, way] != line:
-        way += 1
-    hit = way < ways
-    for older in range(min(way, ways - 1), 0, -1):
-        tags[index, older] = tags[index, older - 1]
-    tags[index, 0] = line
-    return hit
-
-
 @njit
 def filter_accesses(
     layout,
@@ -119,6 +105,8 @@ def filter_accesses(
     """
     n = 0
     burst = layout.burst_bytes
+    sets, ways = tags.shape
+    lines = bare(tags)
     for i in range(start_access, stop_access):
         table, subtable = np.int64(chunk.table[i]), np.int64(chunk.subtable[i])
         size = layout.row_bytes[table, subtable]
@@ -141,7 +129,7 @@ def filter_accesses(
         while address < start + size:
             line = address // line_bytes
             stop = min((line + 1) * line_bytes, start + size)
-            if len(tags) > 0 and look_up(tags, line):
+            if sets > 0 and look_up(lines, line % sets, ways, line):
                 row[BYTES_HIT] += stop - address
                 address = stop
                 continue

@@ -15,10 +15,10 @@ import numpy as np
 from ppim.jit import helper, njit
 from ppim.jit.tables import bare
 from ppim.mapping.placing.placement import bare_placement
+from ppim.program import instruction as i
 from ppim.program.builder.chunk import Turn, end_of_turn
 from ppim.program.builder.owners import find_owners
 from ppim.program.builder.recipe import Accesses, Recipe, bare_accesses, bare_recipe
-from ppim.program.instruction import NONE
 
 if TYPE_CHECKING:
     from ppim.program.prepare import Prepared
@@ -63,7 +63,7 @@ def loads_of_channels(recipe: Recipe, accesses: Accesses) -> list[int]:
     lookups = np.diff(starts, append=accesses.n) // recipe.accesses[table[starts]]
     nth = np.arange(lookups.sum()) - np.repeat(np.cumsum(lookups) - lookups, lookups)
     owner = accesses.owner[np.repeat(starts, lookups) + nth]
-    owned = np.bincount(owner[owner != NONE] // recipe.units_per_channel, minlength=recipe.channels)
+    owned = np.bincount(owner[owner != i.NONE] // recipe.units_per_channel, minlength=recipe.channels)
     return [WORK_OF_TURN * len(starts) + int(n) for n in owned]
 
 
@@ -88,6 +88,6 @@ def find_all_owners(owned_recipe, owned_placement, accesses, owned_owners, owned
         end = end_of_turn(recipe, chunk, position, accesses.n)
         table = np.int64(chunk.table[position])
         width = recipe.accesses[table]
-        turn = Turn(NONE, table, position, width, (end - position) // width)
+        turn = Turn(i.NONE, table, position, width, (end - position) // width)
         find_owners(recipe, placement, chunk, turn, owners, addresses, position)
         position = end

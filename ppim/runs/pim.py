@@ -14,7 +14,7 @@ from ppim.engine.pim.board import give_up
 from ppim.engine.pim.parts import channels_depend, divide
 from ppim.engine.pim.rules import classes
 from ppim.engine.pim.rules.limits import limit_cycles
-from ppim.program.authors_write import ProgramWriter
+from ppim.program.authors.write import ProgramWriter
 from ppim.program.builder import recipe as b
 from ppim.program.feed import Stretches, as_accesses
 from ppim.program.owners import Owners, loads_of_channels

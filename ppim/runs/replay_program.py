@@ -15,9 +15,9 @@ from ppim.engine.commands import CommandSink, make_pim_engine
 from ppim.errors import InputError
 from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.prefetch.base import NO_PREFETCH, Phase
-from ppim.program import authors_build as a
-from ppim.program.authors import COMMANDS, UnitAddresses
-from ppim.program.authors_read import Survey, Turns, read_turns, survey_program
+from ppim.program.authors import build as a
+from ppim.program.authors.form import COMMANDS, UnitAddresses
+from ppim.program.authors.read import Survey, Turns, read_turns, survey_program
 from ppim.program.costs import compute_cycles
 from ppim.program.feed import FIRST_RING, grow_rings
 from ppim.program.state import SLOTS, make_rings
@@ -129,6 +129,7 @@ class ProgramReplay:
         return replace(self._result(), seconds=time.perf_counter() - begin)
 
     def _feed(self, turns: Turns) -> None:
+        self.state = a.with_room(self.state, turns.starts)
         turn, n = 0, len(turns.starts) - 1
         while turn < n:
             after = self._append(turns, turn)
@@ -145,7 +146,7 @@ class ProgramReplay:
 
     def _result(self) -> SimulationResult:
         org = self.device.organization
-        unit_accesses = self.state.unit_accesses.reshape(org.channels, -1)
+        unit_accesses = self.state.unit_accesses.reshape(-1, org.channels).T
         lookups, hits = self.state.counts[:, a.LOOKUPS], self.state.counts[:, a.HITS]
         sources = {
             **engine_sources([self.engine]),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.jit import helper
+from ppim.program import instruction as i
+from ppim.program.builder import recipe as b
 from ppim.program.builder.lookups import count_kept_vector, emit_lookup
-from ppim.program.builder.recipe import SCRATCH_ORDER, SCRATCH_OWNER
 from ppim.program.builder.sums import owner_of_sum
-from ppim.program.instruction import NONE
 
 
 @helper(forceinline=True)
@@ -25,25 +25,25 @@ def order_by_second_row(chunk, scratch, turn, first, stop):
     """
     n = stop - first
     for k in range(first, stop):
-        scratch[SCRATCH_ORDER, k] = np.int64(chunk.row[access_of(turn, k, 1)]) * n + k - first
+        scratch[b.SCRATCH_ORDER, k] = np.int64(chunk.row[access_of(turn, k, 1)]) * n + k - first
     gap = n >> 1
     while gap > 0:
         for k in range(first + gap, stop):
-            value = scratch[SCRATCH_ORDER, k]
+            value = scratch[b.SCRATCH_ORDER, k]
             j = k
-            while j >= first + gap and scratch[SCRATCH_ORDER, j - gap] > value:
-                scratch[SCRATCH_ORDER, j] = scratch[SCRATCH_ORDER, j - gap]
+            while j >= first + gap and scratch[b.SCRATCH_ORDER, j - gap] > value:
+                scratch[b.SCRATCH_ORDER, j] = scratch[b.SCRATCH_ORDER, j - gap]
                 j -= gap
-            scratch[SCRATCH_ORDER, j] = value
+            scratch[b.SCRATCH_ORDER, j] = value
         gap >>= 1
     for k in range(first, stop):
-        scratch[SCRATCH_ORDER, k] = first + scratch[SCRATCH_ORDER, k] % n
+        scratch[b.SCRATCH_ORDER, k] = first + scratch[b.SCRATCH_ORDER, k] % n
 
 
 @helper(forceinline=True)
 def lookup_at(scratch, place):
     """The lookup that comes at a place of the turn."""
-    return scratch[SCRATCH_ORDER, place]
+    return scratch[b.SCRATCH_ORDER, place]
 
 
 @helper(forceinline=True)
@@ -57,7 +57,7 @@ def same_second_row(chunk, scratch, turn, left, right):
     """Whether two lookups of a bag use one second row in one unit."""
     return (
         chunk.row[access_of(turn, left, 1)] == chunk.row[access_of(turn, right, 1)]
-        and scratch[SCRATCH_OWNER, left] == scratch[SCRATCH_OWNER, right]
+        and scratch[b.SCRATCH_OWNER, left] == scratch[b.SCRATCH_OWNER, right]
     )
 
 
@@ -103,8 +103,8 @@ def emit_bag(rings, recipe, placement, state, chunk, scratch, turn, first, stop)
                 kept = 1
             elif reordered:
                 sharers = count_sharers(chunk, scratch, turn, place, stop)
-        unit = scratch[SCRATCH_OWNER, k]
-        if unit == NONE:
+        unit = scratch[b.SCRATCH_OWNER, k]
+        if unit == i.NONE:
             continue
         slot = state.slot_of_unit[unit]
         owner = owner_of_sum(rings, recipe, slot)

@@ -5,34 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.jit import helper
-from ppim.program.builder.emit import append_hit
+from ppim.program import instruction as i
+from ppim.program import state as r
+from ppim.program.builder import recipe as b
+from ppim.program.builder.emit import append_hit, write_lookup
 from ppim.program.builder.lookups import count_kept_row, emit_access
 from ppim.program.builder.owners import list_lookups
-from ppim.program.builder.recipe import (
-    LOOKUPS,
-    SCRATCH_ADDRESS,
-    SCRATCH_LARGE,
-    SCRATCH_ORDER,
-    SCRATCH_OWNER,
-    TURN_ROWS,
-)
 from ppim.program.builder.sums import end_of_bag, open_sums, owner_of_sum
-from ppim.program.instruction import (
-    LOOKUP_BURSTS,
-    LOOKUP_COMPUTE,
-    LOOKUP_OPERANDS,
-    LOOKUP_READY,
-    LOOKUP_SUM,
-    NONE,
-    SUM_LOOKUPS,
-)
-from ppim.program.state import NEXT_LOOKUP
 
 # Rows of the scratch behind those of every turn; an owner is NONE, too, once its lookup is sent.
-SUM = TURN_ROWS
-EQUAL = TURN_ROWS + 1  # next lookup with the same rows and owner, or NONE
+SUM = b.TURN_ROWS
+EQUAL = b.TURN_ROWS + 1  # next lookup with the same rows and owner, or NONE
 # Hash table of the last lookup of each kind: at most four times as many places as lookups, in so many rows.
-LAST_EQUAL = TURN_ROWS + 2
+LAST_EQUAL = b.TURN_ROWS + 2
 LAST_ROWS = 4
 
 HASH_MULTIPLIER = (
@@ -45,8 +30,8 @@ HASH_MASK = (1 << 62) - 1
 def hash_lookup(chunk, start, stop, owner):
     """A number that equal lookups of one owner share."""
     value = owner
-    for i in range(start, stop):
-        value = (value * HASH_MULTIPLIER + np.int64(chunk.row[i])) & HASH_MASK
+    for at in range(start, stop):
+        value = (value * HASH_MULTIPLIER + np.int64(chunk.row[at])) & HASH_MASK
     return value ^ (value >> 29)
 
 
@@ -68,9 +53,9 @@ def open_turn(rings, recipe, placement, state, chunk, scratch, turn):
         end = end_of_bag(chunk, scratch, turn, first, n)
         open_sums(rings, recipe, state, chunk, scratch, turn, first, end)
         for place in range(first, end):
-            k = scratch[SCRATCH_ORDER, place]
-            scratch[SUM, k] = state.slot_of_unit[scratch[SCRATCH_OWNER, k]]
-            scratch[EQUAL, k] = NONE
+            k = scratch[b.SCRATCH_ORDER, place]
+            scratch[SUM, k] = state.slot_of_unit[scratch[b.SCRATCH_OWNER, k]]
+            scratch[EQUAL, k] = i.NONE
         first = end
 
 
@@ -81,18 +66,18 @@ def chain_equal_lookups(chunk, scratch, turn):
     while size < 2 * turn.lookups:
         size <<= 1
     for slot in range(size):
-        scratch[LAST_EQUAL + slot % LAST_ROWS, slot // LAST_ROWS] = NONE
+        scratch[LAST_EQUAL + slot % LAST_ROWS, slot // LAST_ROWS] = i.NONE
     for k in range(turn.lookups):
-        owner = scratch[SCRATCH_OWNER, k]
-        if owner == NONE:
+        owner = scratch[b.SCRATCH_OWNER, k]
+        if owner == i.NONE:
             continue
         start = turn.start + k * turn.width
         slot = hash_lookup(chunk, start, start + turn.width, owner) & (size - 1)
         while True:
             last = scratch[LAST_EQUAL + slot % LAST_ROWS, slot // LAST_ROWS]
-            if last == NONE:
+            if last == i.NONE:
                 break
-            if scratch[SCRATCH_OWNER, last] == owner and same_rows(
+            if scratch[b.SCRATCH_OWNER, last] == owner and same_rows(
                 chunk, turn.start + last * turn.width, start, turn.width
             ):
                 scratch[EQUAL, last] = k
@@ -107,7 +92,7 @@ def emit_turn_once(rings, recipe, placement, state, chunk, scratch, turn):
     open_turn(rings, recipe, placement, state, chunk, scratch, turn)
     chain_equal_lookups(chunk, scratch, turn)
     for k in range(turn.lookups):
-        if scratch[SCRATCH_OWNER, k] != NONE:
+        if scratch[b.SCRATCH_OWNER, k] != i.NONE:
             emit_equal_lookups(rings, recipe, placement, state, chunk, scratch, turn, k)
 
 
@@ -115,36 +100,32 @@ def emit_turn_once(rings, recipe, placement, state, chunk, scratch, turn):
 def emit_equal_lookups(rings, recipe, placement, state, chunk, scratch, turn, first):
     """Instructions of the turn's lookup `first` for all that equal it, each with its own bag's sum."""
     owner = owner_of_sum(rings, recipe, scratch[SUM, first])
-    number = rings.marks[NEXT_LOOKUP]
+    number = rings.marks[r.NEXT_LOOKUP]
     sharers = 0
     other = scratch[EQUAL, first]
-    while other != NONE:
-        scratch[SCRATCH_OWNER, other] = NONE  # it needs nothing more
+    while other != i.NONE:
+        scratch[b.SCRATCH_OWNER, other] = i.NONE  # it needs nothing more
         sharers += 1
         other = scratch[EQUAL, other]
-    rings.marks[NEXT_LOOKUP] = number + 1 + sharers
-    state.counts[owner.channel, LOOKUPS] += 1 + sharers
+    rings.marks[r.NEXT_LOOKUP] = number + 1 + sharers
+    state.counts[owner.channel, b.LOOKUPS] += 1 + sharers
     operands, kept_bursts = 0, 0
     start = turn.start + first * turn.width
-    for i in range(start, start + turn.width):
-        located = scratch[SCRATCH_ADDRESS, first] if i == scratch[SCRATCH_LARGE, first] else np.int64(NONE)
+    for at in range(start, start + turn.width):
+        located = (
+            scratch[b.SCRATCH_ADDRESS, first] if at == scratch[b.SCRATCH_LARGE, first] else np.int64(i.NONE)
+        )
         brought, bursts = emit_access(
-            rings, recipe, placement, state, chunk, turn, i, owner, located, number, sharers
+            rings, recipe, placement, state, chunk, turn, at, owner, located, number, sharers
         )
         operands += brought
         kept_bursts += bursts
-        count_kept_row(recipe, state, turn.table, np.int64(chunk.subtable[i]), owner, sharers)
+        count_kept_row(recipe, state, turn.table, np.int64(chunk.subtable[at]), owner, sharers)
     if operands == 0:
         append_hit(rings, recipe, owner, turn.number, number, sharers)
         operands = 1
     other = first
     for lookup in range(number, number + 1 + sharers):
-        slot = scratch[SUM, other]
-        row = rings.lookups[lookup & rings.lookup_mask]
-        row[LOOKUP_SUM] = slot
-        row[LOOKUP_OPERANDS] = operands
-        row[LOOKUP_COMPUTE] = recipe.compute[turn.table]
-        row[LOOKUP_READY] = 0
-        row[LOOKUP_BURSTS] = kept_bursts if lookup == number else 0
-        rings.sums[slot & rings.sum_mask, SUM_LOOKUPS] += 1
+        kept = kept_bursts if lookup == number else 0
+        write_lookup(rings, lookup, scratch[SUM, other], operands, recipe.compute[turn.table], kept)
         other = scratch[EQUAL, other]

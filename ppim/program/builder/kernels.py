@@ -11,6 +11,9 @@ import numpy as np
 from ppim.jit import helper, njit
 from ppim.jit.tables import bare
 from ppim.mapping.placing.placement import Placement, bare_placement
+from ppim.program import instruction as i
+from ppim.program import state as r
+from ppim.program.builder import recipe as b
 from ppim.program.builder import sums
 from ppim.program.builder.bags import emit_bag, only_own_matter
 from ppim.program.builder.chunk import Turn, end_of_bag, end_of_turn, is_empty_turn
@@ -18,8 +21,6 @@ from ppim.program.builder.equal import emit_turn_once
 from ppim.program.builder.owners import list_lookups
 from ppim.program.builder.prefetches import emit_rest_of_prefetches, list_resident_rows
 from ppim.program.builder.recipe import (
-    PENDING_STOP_SUM,
-    PENDING_TURN,
     Accesses,
     BuildState,
     Recipe,
@@ -30,16 +31,15 @@ from ppim.program.builder.recipe import (
 from ppim.program.builder.slices import emit_split_bag
 from ppim.program.builder.transfers import emit_transfers
 from ppim.program.builder.turns import begin_turn
-from ppim.program.instruction import NONE
-from ppim.program.state import NEXT_SUM, Rings, bare_rings
+from ppim.program.state import Rings, bare_rings
 
 
 @njit
 def flush_transfers(owned_rings, owned_recipe, owned_state):
     """End of the program: transfers of the last turn."""
     rings, recipe, state = bare_rings(owned_rings), bare_recipe(owned_recipe), bare_build_state(owned_state)
-    if state.pending[PENDING_TURN] != NONE:
-        emit_transfers(rings, recipe, state, NONE, 0)
+    if state.pending[b.PENDING_TURN] != i.NONE:
+        emit_transfers(rings, recipe, state, i.NONE, 0)
 
 
 @njit
@@ -78,7 +78,7 @@ def append_turns(joint, rings, recipe, placement, state, chunk, scratch, positio
         table = np.int64(chunk.table[position])
         width = recipe.accesses[table]
         lookups = 0 if is_empty_turn(chunk, position) else (stop - position) // width
-        turn = Turn(state.pending[PENDING_TURN], table, position, width, lookups)
+        turn = Turn(state.pending[b.PENDING_TURN], table, position, width, lookups)
         first = 0
         if joint is None:
             n = list_lookups(recipe, placement, state, chunk, scratch, turn, only_own_matter(recipe, table))
@@ -95,7 +95,7 @@ def append_turns(joint, rings, recipe, placement, state, chunk, scratch, positio
                 end = end_of_bag(chunk, turn, first)
                 emit_split_bag(rings, recipe, placement, state, chunk, turn, first, end)
                 first = end
-        state.pending[PENDING_STOP_SUM] = rings.marks[NEXT_SUM]
+        state.pending[b.PENDING_STOP_SUM] = rings.marks[r.NEXT_SUM]
         position = stop
     return position
 

@@ -14,9 +14,9 @@ from ppim.mapping.placing.locate import (
     permute_once,
 )
 from ppim.mapping.placing.placement import DUPLICATED, NO_COPY
+from ppim.program import instruction as i
+from ppim.program.builder import recipe as b
 from ppim.program.builder.chunk import end_of_bag
-from ppim.program.builder.recipe import SCRATCH_ADDRESS, SCRATCH_LARGE, SCRATCH_ORDER, SCRATCH_OWNER
-from ppim.program.instruction import NONE
 
 
 @helper(forceinline=True)
@@ -37,7 +37,7 @@ def find_at_once(placement, table, subtable, row):
     if placement.copy_mask:
         copy = find_copy(placement, table, subtable, row)
         if copy != NO_COPY:
-            return np.int64(NONE), copy
+            return np.int64(i.NONE), copy
     return locate_row(placement, table, subtable, row)
 
 
@@ -48,19 +48,19 @@ def permute_pages(pages, outside, first, n, slots, bits, key):
     All go through the bijection once, several at a time; then those again whose images are outside, which
     are listed there, so that none waits for the steps of another.
     """
-    for i in range(first, first + n):
-        pages[i] = permute_once(pages[i], bits, key)
+    for at in range(first, first + n):
+        pages[at] = permute_once(pages[at], bits, key)
     n_outside = 0
-    for i in range(first, first + n):
-        outside[first + n_outside] = i - first
-        n_outside += pages[i] >= slots
+    for at in range(first, first + n):
+        outside[first + n_outside] = at - first
+        n_outside += pages[at] >= slots
     while n_outside > 0:
         n, n_outside = n_outside, 0
         for place in range(first, first + n):
-            i = outside[place]
-            image = permute_once(pages[first + i], bits, key)
-            pages[first + i] = image
-            outside[first + n_outside] = i
+            at = outside[place]
+            image = permute_once(pages[first + at], bits, key)
+            pages[first + at] = image
+            outside[first + n_outside] = at
             n_outside += image >= slots
 
 
@@ -102,7 +102,7 @@ def list_lookups(recipe, placement, state, chunk, scratch, turn, only_own):
     Owners become numbers of the program's units, or NONE where they are not among these; such lookups are not
     listed if `only_own`. Returns how many are.
     """
-    owners, addresses = scratch[SCRATCH_OWNER], scratch[SCRATCH_ADDRESS]
+    owners, addresses = scratch[b.SCRATCH_OWNER], scratch[b.SCRATCH_ADDRESS]
     if chunk.found:
         for k in range(turn.lookups):
             owners[k] = np.int64(chunk.owner[turn.start + k])
@@ -110,15 +110,15 @@ def list_lookups(recipe, placement, state, chunk, scratch, turn, only_own):
     else:
         find_owners(recipe, placement, chunk, turn, owners, addresses, 0)
     for k in range(turn.lookups):
-        scratch[SCRATCH_LARGE, k] = large_access(recipe, chunk, turn, k)
+        scratch[b.SCRATCH_LARGE, k] = large_access(recipe, chunk, turn, k)
     if placement.copy_mask:
         balance_owners(recipe, placement, state, chunk, scratch, turn)
     n = 0
     for k in range(turn.lookups):
         owner = recipe.own_unit[owners[k]]
         owners[k] = owner
-        scratch[SCRATCH_ORDER, n] = k
-        n += 1 - only_own * (owner == NONE)
+        scratch[b.SCRATCH_ORDER, n] = k
+        n += 1 - only_own * (owner == i.NONE)
     return n
 
 
@@ -135,16 +135,16 @@ def balance_owners(recipe, placement, state, chunk, scratch, turn):
     while first < turn.lookups:
         stop = end_of_bag(chunk, turn, first)
         for k in range(first, stop):
-            owner = scratch[SCRATCH_OWNER, k]
-            if owner != NONE:
+            owner = scratch[b.SCRATCH_OWNER, k]
+            if owner != i.NONE:
                 state.turn_lookups[owner] += 1
         for k in range(first, stop):
-            if scratch[SCRATCH_OWNER, k] == NONE:
+            if scratch[b.SCRATCH_OWNER, k] == i.NONE:
                 owner = 0
                 for unit in range(recipe.units_per_channel):
                     for other in range(unit, placement.units, recipe.units_per_channel):
                         if state.turn_lookups[other] < state.turn_lookups[owner]:
                             owner = other
-                scratch[SCRATCH_OWNER, k] = owner
+                scratch[b.SCRATCH_OWNER, k] = owner
                 state.turn_lookups[owner] += 1
         first = stop

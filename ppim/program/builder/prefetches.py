@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.jit import helper
+from ppim.program import instruction as i
+from ppim.program.builder import recipe as b
 from ppim.program.builder.chunk import is_empty_turn
 from ppim.program.builder.emit import append
-from ppim.program.builder.recipe import FETCHED_ADDRESS, FETCHED_BURSTS
-from ppim.program.instruction import ALL, NONE, PREFETCH
 
 
 @helper(forceinline=True)
@@ -33,8 +33,8 @@ def held_index(recipe, table, subtable, row):
 def list_row(placement, state, n_rows, table, subtable, row):
     """Put a row at the end of the list of those to be prefetched."""
     bursts = placement.row_bursts[table, subtable]
-    state.fetched[n_rows, FETCHED_ADDRESS] = placement.base[table, subtable] + row * bursts
-    state.fetched[n_rows, FETCHED_BURSTS] = bursts
+    state.fetched[n_rows, b.FETCHED_ADDRESS] = placement.base[table, subtable] + row * bursts
+    state.fetched[n_rows, b.FETCHED_BURSTS] = bursts
 
 
 @helper(forceinline=True)
@@ -42,10 +42,10 @@ def list_used_rows(recipe, placement, state, chunk, start, stop, turn):
     """List the rows that the turn at start..stop-1 touches, in ascending order, as far as they fit; their number."""
     table = np.int64(chunk.table[start])
     held = state.held[turn & 1]
-    for i in range(start, stop):
-        subtable = np.int64(chunk.subtable[i])
+    for at in range(start, stop):
+        subtable = np.int64(chunk.subtable[at])
         if recipe.resident[table, subtable] > 0:
-            held[held_index(recipe, table, subtable, np.int64(chunk.row[i]))] = -(turn + 1)
+            held[held_index(recipe, table, subtable, np.int64(chunk.row[at]))] = -(turn + 1)
     n_rows = 0
     free = recipe.turn_bytes
     for subtable in range(recipe.subtables):
@@ -91,9 +91,9 @@ def is_held(recipe, state, table, subtable, row, turn):
 @helper(forceinline=True)
 def append_prefetch(rings, recipe, state, stream, turn, index):
     """Emit the prefetch of the index-th listed row for a turn."""
-    address, bursts = state.fetched[index, FETCHED_ADDRESS], state.fetched[index, FETCHED_BURSTS]
-    channel = ALL if recipe.global_stream else stream
-    append(rings, stream, PREFETCH, channel, ALL, address, bursts, turn, NONE, NONE, 0)
+    address, bursts = state.fetched[index, b.FETCHED_ADDRESS], state.fetched[index, b.FETCHED_BURSTS]
+    channel = i.ALL if recipe.global_stream else stream
+    append(rings, stream, i.PREFETCH, channel, i.ALL, address, bursts, turn, i.NONE, i.NONE, 0)
 
 
 @helper(forceinline=True)

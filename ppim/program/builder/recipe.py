@@ -10,8 +10,8 @@ import numpy as np
 from ppim.arrays import aligned_full, integers
 from ppim.jit import helper
 from ppim.jit.tables import bare
+from ppim.program import instruction as i
 from ppim.program.cache import EMPTY
-from ppim.program.instruction import NONE
 from ppim.program.state import Rings
 from ppim.units import ceil_div
 
@@ -178,7 +178,7 @@ class BuildState(NamedTuple):
         turn (from 1) that has it in its scratchpads, or less that number if it was touched but did not fit.
     fetched : ndarray of int64, shape (rows, FETCHED_COLUMNS)
         The rows to be prefetched that are being emitted.
-    cache_tags, cache_stamps : ndarray of int64, shape (units, sets, ways)
+    cache_tags : ndarray of int64, shape (units, sets, ways)
     """
 
     pending: np.ndarray
@@ -193,7 +193,6 @@ class BuildState(NamedTuple):
     held: np.ndarray
     fetched: np.ndarray
     cache_tags: np.ndarray
-    cache_stamps: np.ndarray
 
 
 def make_build_state(recipe: Recipe) -> BuildState:
@@ -202,11 +201,11 @@ def make_build_state(recipe: Recipe) -> BuildState:
     streams = 1 if recipe.global_stream else recipe.channels
     sets, ways = recipe.cache_sets, recipe.cache_ways
     pending = integers(N_PENDING)
-    pending[PENDING_TURN] = NONE
+    pending[PENDING_TURN] = i.NONE
     most_rows = int(recipe.resident.sum(axis=1).max())
     return BuildState(
         pending=pending,
-        slot_of_unit=aligned_full((units,), NONE, np.int64),
+        slot_of_unit=aligned_full((units,), i.NONE, np.int64),
         touched=integers(ceil_div(units, WORD_BITS)),
         turn_lookups=integers(recipe.own_unit.size),
         prefetched=integers(streams),
@@ -216,9 +215,7 @@ def make_build_state(recipe: Recipe) -> BuildState:
         recent=integers(units, recipe.accumulators),
         held=integers(2, most_rows if recipe.only_used else 0),
         fetched=integers(most_rows, FETCHED_COLUMNS),
-        # One set more than the cache has: its stamp is the clock of the unit's cache.
-        cache_tags=aligned_full((units, sets + 1, ways), EMPTY, np.int64),
-        cache_stamps=integers(units, sets + 1, ways),
+        cache_tags=aligned_full((units, sets, ways), EMPTY, np.int64),
     )
 
 
@@ -233,7 +230,7 @@ def recipe_for(recipe: Recipe, channels: Sequence[int]) -> Recipe:
 
 def own_units(units: int, units_per_channel: int, channels: Sequence[int]) -> np.ndarray:
     """`own_unit` of a recipe for some channels of a memory of so many units."""
-    own_unit = np.full((units // units_per_channel, units_per_channel), NONE, dtype=np.int64)
+    own_unit = np.full((units // units_per_channel, units_per_channel), i.NONE, dtype=np.int64)
     own_unit[list(channels)] = np.arange(len(channels) * units_per_channel).reshape(units_per_channel, -1).T
     return own_unit.ravel()
 
@@ -304,7 +301,6 @@ def bare_build_state(state):
         bare(state.held),
         bare(state.fetched),
         bare(state.cache_tags),
-        bare(state.cache_stamps),
     )
 
 

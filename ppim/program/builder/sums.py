@@ -6,25 +6,12 @@ from typing import NamedTuple
 
 from ppim.jit import helper
 from ppim.jit.bits import count_trailing_zeros
+from ppim.program import instruction as i
+from ppim.program import state as r
+from ppim.program.builder import recipe as b
 from ppim.program.builder.chunk import sample_of
-from ppim.program.builder.emit import append
-from ppim.program.builder.recipe import SCRATCH_ORDER, SCRATCH_OWNER, WORD_BITS, number_of_unit
-from ppim.program.instruction import (
-    NONE,
-    SUM_BAG,
-    SUM_BURSTS,
-    SUM_CHANNEL,
-    SUM_LOOKUPS,
-    SUM_ORDER,
-    SUM_ORDINAL,
-    SUM_PARENT,
-    SUM_READY,
-    SUM_SENT,
-    SUM_TURN,
-    SUM_UNIT,
-    TRANSFER,
-)
-from ppim.program.state import NEXT_SUM, TURN_FIRST_SUM, TURN_LEFT
+from ppim.program.builder.emit import append_transfer
+from ppim.program.builder.recipe import number_of_unit
 
 
 class Owner(NamedTuple):
@@ -44,25 +31,24 @@ def free_accumulator(rings, recipe, state, channel, unit, ordinal, number, turn)
     recent = state.recent[number_of_unit(recipe, channel, unit)]
     older = recent[ordinal % recipe.accumulators]
     recent[ordinal % recipe.accumulators] = number
-    if ordinal >= recipe.accumulators and older >= rings.turns[turn & rings.turn_mask, TURN_FIRST_SUM]:
-        append(rings, channel, TRANSFER, channel, unit, 0, recipe.vector_bursts, turn, NONE, older, 1)
-        rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1
+    if ordinal >= recipe.accumulators and older >= rings.turns[turn & rings.turn_mask, r.TURN_FIRST_SUM]:
+        append_transfer(rings, recipe, channel, unit, recipe.vector_bursts, turn, older, 1)
 
 
 @helper(forceinline=True)
 def new_sum(rings, channel, unit, bag, turn):
     """Write the row of an empty sum; its number."""
-    number = rings.marks[NEXT_SUM]
-    rings.marks[NEXT_SUM] = number + 1
+    number = rings.marks[r.NEXT_SUM]
+    rings.marks[r.NEXT_SUM] = number + 1
     row = rings.sums[number & rings.sum_mask]
-    row[SUM_CHANNEL] = channel
-    row[SUM_UNIT] = unit
-    row[SUM_BAG] = bag
-    row[SUM_TURN] = turn
-    row[SUM_LOOKUPS] = 0
-    row[SUM_READY] = 0
-    row[SUM_SENT] = NONE
-    row[SUM_PARENT] = NONE
+    row[i.SUM_CHANNEL] = channel
+    row[i.SUM_UNIT] = unit
+    row[i.SUM_BAG] = bag
+    row[i.SUM_TURN] = turn
+    row[i.SUM_LOOKUPS] = 0
+    row[i.SUM_READY] = 0
+    row[i.SUM_SENT] = i.NONE
+    row[i.SUM_PARENT] = i.NONE
     return number
 
 
@@ -75,29 +61,29 @@ def open_sum(rings, recipe, state, channel, unit, bag, turn):
     state.opened[own] = ordinal + 1
     if recipe.accumulators:
         free_accumulator(rings, recipe, state, channel, unit, ordinal, number, turn)
-    rings.sums[number & rings.sum_mask, SUM_ORDINAL] = ordinal
+    rings.sums[number & rings.sum_mask, i.SUM_ORDINAL] = ordinal
     return number
 
 
 @helper
 def open_collected(rings, recipe, bag, turn):
     """Allocate the sum that a collector makes of a bag's partial sums, none so far; its number."""
-    number = new_sum(rings, bag % recipe.channels, NONE, bag, turn)
+    number = new_sum(rings, bag % recipe.channels, i.NONE, bag, turn)
     row = rings.sums[number & rings.sum_mask]
-    row[SUM_SENT] = 0
-    row[SUM_ORDER] = 0
-    row[SUM_BURSTS] = recipe.vector_bursts
-    row[SUM_ORDINAL] = 0
-    rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1
+    row[i.SUM_SENT] = 0
+    row[i.SUM_ORDER] = 0
+    row[i.SUM_BURSTS] = recipe.vector_bursts
+    row[i.SUM_ORDINAL] = 0
+    rings.turns[turn & rings.turn_mask, r.TURN_LEFT] += 1
     return number
 
 
 @helper(forceinline=True)
 def end_of_bag(chunk, scratch, turn, first, n):
     """One past the last place of the bag that begins at place `first`, of a turn's n."""
-    sample = sample_of(chunk, turn, scratch[SCRATCH_ORDER, first])
+    sample = sample_of(chunk, turn, scratch[b.SCRATCH_ORDER, first])
     place = first + 1
-    while place < n and sample_of(chunk, turn, scratch[SCRATCH_ORDER, place]) == sample:
+    while place < n and sample_of(chunk, turn, scratch[b.SCRATCH_ORDER, place]) == sample:
         place += 1
     return place
 
@@ -106,28 +92,28 @@ def end_of_bag(chunk, scratch, turn, first, n):
 def note_owners(state, scratch, first, stop):
     """Mark the units that own a lookup at places first..stop-1 in `touched`."""
     for place in range(first, stop):
-        owner = scratch[SCRATCH_OWNER, scratch[SCRATCH_ORDER, place]]
-        if owner != NONE:
-            state.touched[owner // WORD_BITS] |= 1 << (owner % WORD_BITS)
+        owner = scratch[b.SCRATCH_OWNER, scratch[b.SCRATCH_ORDER, place]]
+        if owner != i.NONE:
+            state.touched[owner // b.WORD_BITS] |= 1 << (owner % b.WORD_BITS)
 
 
 @helper(forceinline=True)
 def open_sums(rings, recipe, state, chunk, scratch, turn, first, stop):
     """Allocate the sums of the bag at places first..stop-1, by unit of the channel, then channel."""
     note_owners(state, scratch, first, stop)
-    bag = sample_of(chunk, turn, scratch[SCRATCH_ORDER, first])
-    collected = open_collected(rings, recipe, bag, turn.number) if recipe.collect else NONE
-    for word in range(-(-recipe.channels * recipe.units_per_channel // WORD_BITS)):
+    bag = sample_of(chunk, turn, scratch[b.SCRATCH_ORDER, first])
+    collected = open_collected(rings, recipe, bag, turn.number) if recipe.collect else i.NONE
+    for word in range(-(-recipe.channels * recipe.units_per_channel // b.WORD_BITS)):
         touched = state.touched[word]
         state.touched[word] = 0
         while touched != 0:
-            owner = word * WORD_BITS + count_trailing_zeros(touched)
+            owner = word * b.WORD_BITS + count_trailing_zeros(touched)
             touched &= touched - 1
             channel, unit = owner % recipe.channels, owner // recipe.channels
             number = open_sum(rings, recipe, state, channel, unit, bag, turn.number)
             if recipe.collect:
-                rings.sums[number & rings.sum_mask, SUM_PARENT] = collected
-                rings.sums[collected & rings.sum_mask, SUM_LOOKUPS] += 1
+                rings.sums[number & rings.sum_mask, i.SUM_PARENT] = collected
+                rings.sums[collected & rings.sum_mask, i.SUM_LOOKUPS] += 1
             state.slot_of_unit[owner] = number
 
 
@@ -135,5 +121,5 @@ def open_sums(rings, recipe, state, chunk, scratch, turn, first, stop):
 def owner_of_sum(rings, recipe, number):
     """The unit that a sum is in."""
     row = rings.sums[number & rings.sum_mask]
-    channel, unit = row[SUM_CHANNEL], row[SUM_UNIT]
+    channel, unit = row[i.SUM_CHANNEL], row[i.SUM_UNIT]
     return Owner(number_of_unit(recipe, channel, unit), channel, unit)

@@ -5,56 +5,61 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.jit import helper
+from ppim.program import instruction as i
+from ppim.program import state as r
+from ppim.program.builder import recipe as b
 from ppim.program.builder.chunk import end_of_turn, is_empty_turn
 from ppim.program.builder.prefetches import emit_rest_of_prefetches, list_rows, rows_to_prefetch
-from ppim.program.builder.recipe import (
-    PENDING_BAGS,
-    PENDING_FIRST_SUM,
-    PENDING_TURN,
-)
-from ppim.program.builder.transfers import emit_transfers
-from ppim.program.instruction import NONE
-from ppim.program.state import (
-    HEAD,
-    NEXT_LOOKUP,
-    NEXT_SUM,
-    NEXT_TURN,
-    OLDEST_TURN,
-    TAIL,
-    TURN_BATCH,
-    TURN_CLOSED,
-    TURN_COLUMNS,
-    TURN_DONE,
-    TURN_FIRST_LOOKUP,
-    TURN_FIRST_SUM,
-    TURN_LEFT,
-)
+from ppim.program.builder.transfers import emit_transfers, most_transfers
 
 
 @helper(forceinline=True)
-def has_room(rings, recipe, n_accesses, n_bags, n_rows):
-    """Whether a turn of `n_accesses` surely fits the rings, before the transfers of the one before it."""
-    oldest = rings.turns[rings.marks[OLDEST_TURN] & rings.turn_mask]
-    turn = rings.marks[NEXT_TURN]
-    live = turn > rings.marks[OLDEST_TURN]
-    first_lookup = oldest[TURN_FIRST_LOOKUP] if live else rings.marks[NEXT_LOOKUP]
-    first_sum = oldest[TURN_FIRST_SUM] if live else rings.marks[NEXT_SUM]
-    if turn + 1 - rings.marks[OLDEST_TURN] > rings.turn_mask + 1:
+def has_room(rings, n_lookups, n_sums, n_instructions):
+    """Whether one more turn has room in the rings, with at most so many instructions in each stream."""
+    oldest = rings.turns[rings.marks[r.OLDEST_TURN] & rings.turn_mask]
+    turn = rings.marks[r.NEXT_TURN]
+    live = turn > rings.marks[r.OLDEST_TURN]
+    first_lookup = oldest[r.TURN_FIRST_LOOKUP] if live else rings.marks[r.NEXT_LOOKUP]
+    first_sum = oldest[r.TURN_FIRST_SUM] if live else rings.marks[r.NEXT_SUM]
+    if turn + 1 - rings.marks[r.OLDEST_TURN] > rings.turn_mask + 1:
         return False
-    parts = max(recipe.slices, 1) + recipe.collect
-    if rings.marks[NEXT_LOOKUP] + n_accesses * parts - first_lookup > rings.lookup_mask + 1:
+    if rings.marks[r.NEXT_LOOKUP] + n_lookups - first_lookup > rings.lookup_mask + 1:
         return False
-    if rings.marks[NEXT_SUM] + n_accesses * parts - first_sum > rings.sum_mask + 1:
+    if rings.marks[r.NEXT_SUM] + n_sums - first_sum > rings.sum_mask + 1:
         return False
-    # A deliver may stand behind each access, and a transfer before it.
-    per_access = 1 + recipe.in_order + min(recipe.accumulators, 1)
-    # Transfers of the pending turn are bounded by one per unit and bag, or by its sums.
-    transfers = n_bags * recipe.units_per_channel * (1 if recipe.global_stream else recipe.channels)
     for stream in range(rings.n_streams):
-        used = rings.stream[stream, TAIL] - rings.stream[stream, HEAD]
-        if used + n_accesses * per_access + transfers + n_rows > rings.instruction_mask + 1:
+        used = rings.stream[stream, r.TAIL] - rings.stream[stream, r.HEAD]
+        if used + n_instructions > rings.instruction_mask + 1:
             return False
     return True
+
+
+@helper(forceinline=True)
+def turn_fits(rings, recipe, state, table, n_accesses, n_bags, n_rows):
+    """Whether a turn of so many accesses and bags surely fits, behind the transfers of the one before it."""
+    n_lookups = n_accesses // recipe.accesses[table]
+    units = recipe.channels * recipe.units_per_channel
+    n_sums = min(n_lookups, n_bags * units) + n_bags * recipe.collect
+    if recipe.slices:
+        n_lookups, n_sums = n_lookups * recipe.slices, n_bags * recipe.slices
+    # A deliver may stand behind each access, and a transfer before it.
+    demand = n_accesses * (1 + recipe.in_order + min(recipe.accumulators, 1))
+    return has_room(rings, n_lookups, n_sums, demand + most_transfers(recipe, state) + n_rows)
+
+
+@helper(forceinline=True)
+def open_turn(rings, batch, left):
+    """Write the row of a turn without instructions, which waits for `left` completions more than those; its number."""
+    turn = rings.marks[r.NEXT_TURN]
+    rings.marks[r.NEXT_TURN] = turn + 1
+    row = rings.turns[turn & rings.turn_mask]
+    for column in range(r.TURN_COLUMNS):
+        row[column] = 0
+    row[r.TURN_LEFT] = left
+    row[r.TURN_BATCH] = batch
+    row[r.TURN_FIRST_LOOKUP] = rings.marks[r.NEXT_LOOKUP]
+    row[r.TURN_FIRST_SUM] = rings.marks[r.NEXT_SUM]
+    return turn
 
 
 @helper(forceinline=True)
@@ -70,7 +75,7 @@ def start_turn(rings, recipe, placement, state, chunk, start, stop, total, turn)
     n_rows = 0
     if first < last and recipe.fetch_each_turn:
         n_rows = list_rows(recipe, placement, state, chunk, first, last, fetched_turn)
-    if state.pending[PENDING_TURN] != NONE:
+    if state.pending[b.PENDING_TURN] != i.NONE:
         emit_transfers(rings, recipe, state, fetched_turn, n_rows)
     emit_rest_of_prefetches(rings, recipe, state, fetched_turn, n_rows)
 
@@ -78,27 +83,19 @@ def start_turn(rings, recipe, placement, state, chunk, start, stop, total, turn)
 @helper(forceinline=True)
 def begin_turn(rings, recipe, placement, state, chunk, position, stop, total):
     """Open the turn at position..stop-1 and emit what goes before its demand; False if it does not fit."""
-    first_turn = rings.marks[NEXT_TURN] == 0
+    first_turn = rings.marks[r.NEXT_TURN] == 0
     most_rows = rows_to_prefetch(recipe, chunk, position, stop, total, first_turn)
     batch = np.int64(chunk.batch[position])
     # The last bags of a turn may be empty.
     bags = min(recipe.batch_size, recipe.samples - batch * recipe.batch_size)
     if not is_empty_turn(chunk, position):
         bags = max(bags, np.int64(chunk.sample[stop - 1]) + 1)
-    if not has_room(rings, recipe, stop - position, max(bags, state.pending[PENDING_BAGS]), most_rows):
+    table = np.int64(chunk.table[position])
+    if not turn_fits(rings, recipe, state, table, stop - position, bags, most_rows):
         return False
-    turn = rings.marks[NEXT_TURN]
-    rings.marks[NEXT_TURN] = turn + 1
-    row = rings.turns[turn & rings.turn_mask]
-    row[TURN_LEFT] = recipe.tied
-    row[TURN_CLOSED] = 0
-    for column in range(TURN_DONE, TURN_COLUMNS):
-        row[column] = 0
-    row[TURN_BATCH] = batch
-    row[TURN_FIRST_LOOKUP] = rings.marks[NEXT_LOOKUP]
-    row[TURN_FIRST_SUM] = rings.marks[NEXT_SUM]
+    turn = open_turn(rings, batch, recipe.tied)
     start_turn(rings, recipe, placement, state, chunk, position, stop, total, turn)
-    state.pending[PENDING_TURN] = turn
-    state.pending[PENDING_FIRST_SUM] = rings.marks[NEXT_SUM]
-    state.pending[PENDING_BAGS] = bags
+    state.pending[b.PENDING_TURN] = turn
+    state.pending[b.PENDING_FIRST_SUM] = rings.marks[r.NEXT_SUM]
+    state.pending[b.PENDING_BAGS] = bags
     return True

@@ -1,4 +1,4 @@
-"""Instruction traces of ProactivePIM's authors: known here by their look, read in `ppim.program.authors_read`."""
+"""Instruction traces of ProactivePIM's authors: known here by their look, read in `ppim.program.authors.read`."""
 
 from __future__ import annotations
 

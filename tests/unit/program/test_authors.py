@@ -16,11 +16,11 @@ from ppim.dram.device import Device
 from ppim.dram.load import load_device
 from ppim.errors import InputError
 from ppim.mapping.placing.geometry import UnitGeometry
-from ppim.program import authors as a
 from ppim.program import instruction as i
-from ppim.program.authors_read import ITEM_KIND, read_lines, read_turns, survey_program
-from ppim.program.authors_text import LINE_BYTES, LINE_COLUMNS, MOST_BURSTS, format_lines
-from ppim.program.authors_write import ProgramWriter
+from ppim.program.authors import form as a
+from ppim.program.authors.read import read_lines, read_turns, survey_program
+from ppim.program.authors.text import LINE_BYTES, LINE_COLUMNS, MOST_BURSTS, format_lines
+from ppim.program.authors.write import ProgramWriter
 from ppim.program.prepare import prepare
 from ppim.runs.replay_program import ProgramReplay
 from ppim.runs.simulate import simulate
@@ -208,7 +208,7 @@ def test_turns_end_where_reads_do(tmp_path: Path) -> None:
     )
     job = replay(tmp_path, text)
     turns = [
-        t.items[start:stop, ITEM_KIND].tolist()
+        t.items[start:stop, a.ITEM_KIND].tolist()
         for t in read_turns(job.path, job.units)
         for start, stop in zip(t.starts[:-1], t.starts[1:], strict=True)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.jit import njit
-from ppim.program.authors import BLANK_LINE, COMMANDS, DIMM_LINE
+from ppim.program.authors import form as f
 from ppim.requests.formats.authors import DEVICES
 from ppim.requests.kernels import BLANK, MOST_DECIMAL_DIGITS, fits, read_decimal, skip_blanks
 from ppim.requests.text import LINE_END
@@ -26,9 +26,9 @@ def _keys(words: tuple[str, ...]) -> np.ndarray:
 
 
 DEVICE_KEYS = _keys(DEVICES)
-COMMAND_KEYS = _keys(COMMANDS)
+COMMAND_KEYS = _keys(f.COMMANDS)
 TO_HBM = np.frombuffer(f"{DEVICES[0]} ".encode(), np.uint8)
-COMMAND_LETTERS = np.frombuffer("".join(COMMANDS).encode(), np.uint8).reshape(len(COMMANDS), -1)
+COMMAND_LETTERS = np.frombuffer("".join(f.COMMANDS).encode(), np.uint8).reshape(len(f.COMMANDS), -1)
 
 # Columns of parsed lines.
 LINE_KIND = 0
@@ -77,7 +77,7 @@ def _read_line(data, at, line):
     command = _find(COMMAND_KEYS, key)
     if command < 0:
         return at, BAD_COMMAND
-    line[LINE_KIND] = command if device == 0 else DIMM_LINE
+    line[LINE_KIND] = command if device == 0 else f.DIMM_LINE
     line[LINE_ADDRESS], at, fine = _read_number(data, at)
     if not fine:
         return at, BAD_ADDRESS
@@ -96,7 +96,7 @@ def parse_lines(data, lines):
         start = at
         at = skip_blanks(data, at)
         if data[at] == LINE_END:
-            lines[n, LINE_KIND] = BLANK_LINE
+            lines[n, LINE_KIND] = f.BLANK_LINE
             lines[n, LINE_ADDRESS] = 0
             lines[n, LINE_BURSTS] = 0
         else:
@@ -129,7 +129,7 @@ def format_lines(lines, text):
     at = 0
     for n in range(len(lines)):
         kind = lines[n, LINE_KIND]
-        if kind != BLANK_LINE:
+        if kind != f.BLANK_LINE:
             for letter in TO_HBM:
                 text[at] = letter
                 at += 1

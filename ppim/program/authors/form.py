@@ -31,6 +31,14 @@ DIMM_LINE = 5  # any command to the DIMM
 COMMANDS = ("RD", "DR", "TR", "PR")
 """Words of the commands, by number."""
 
+# Columns of an item: a line whose address has been taken apart.
+ITEM_KIND = 0
+ITEM_CHANNEL = 1
+ITEM_UNIT = 2
+ITEM_ADDRESS = 3  # unit-local, in bursts
+ITEM_BURSTS = 4
+ITEM_COLUMNS = 5
+
 FIRST_MAP = "rarobacobgch"
 SECOND_MAP = "chbgrarobaco"
 

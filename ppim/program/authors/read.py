@@ -11,42 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.errors import InputError
-from ppim.program.authors import (
-    BLANK_LINE,
-    COMMANDS,
-    DELIVER_LINE,
-    DIMM_LINE,
-    PREFETCH_LINE,
-    READ_LINE,
-    UnitAddresses,
-)
-from ppim.program.authors_text import (
-    BAD_ADDRESS,
-    BAD_BURSTS,
-    BAD_COMMAND,
-    BAD_DEVICE,
-    EXTRA_WORD,
-    FINE,
-    LINE_ADDRESS,
-    LINE_BURSTS,
-    LINE_COLUMNS,
-    LINE_KIND,
-    MOST_BURSTS,
-    parse_lines,
-)
+from ppim.program.authors import form as f
+from ppim.program.authors import text as t
+from ppim.program.authors.form import UnitAddresses
+from ppim.program.authors.text import parse_lines
 from ppim.requests.formats.authors import DEVICES, LINE_FORM
 from ppim.requests.text import NEWLINE, count_lines, line_blocks
 
 LONGEST_QUOTE = 60
 HEAM_WORDS = 6  # of a line of the traces of 2023: device, address, type, burst, table, vector
-
-# Columns of an item: a line whose address has been taken apart.
-ITEM_KIND = 0
-ITEM_CHANNEL = 1
-ITEM_UNIT = 2
-ITEM_ADDRESS = 3  # unit-local, in bursts
-ITEM_BURSTS = 4
-ITEM_COLUMNS = 5
 
 
 class Lines(NamedTuple):
@@ -74,11 +47,11 @@ class Survey:
 
     @property
     def has_delivers(self) -> bool:
-        return bool(self.lines[DELIVER_LINE])
+        return bool(self.lines[f.DELIVER_LINE])
 
     @property
     def has_prefetches(self) -> bool:
-        return bool(self.lines[PREFETCH_LINE])
+        return bool(self.lines[f.PREFETCH_LINE])
 
     @property
     def instructions(self) -> int:
@@ -94,9 +67,9 @@ def read_lines(path: Path) -> Iterator[Lines]:
         With file and line of the first line that is not of the format.
     """
     for block, first_line, n_lines in line_blocks(path):
-        rows = np.empty((n_lines, LINE_COLUMNS), np.int64)
+        rows = np.empty((n_lines, t.LINE_COLUMNS), np.int64)
         n, status, start = parse_lines(block, rows)
-        if status != FINE:
+        if status != t.FINE:
             number = first_line + count_lines(block[:start])
             line = block[start:].tobytes().split(NEWLINE, 1)[0]
             raise InputError(f"{path}:{number}: {_complaint(status, line)}")
@@ -113,11 +86,11 @@ def _complaint(status: int, line: bytes) -> str:
             "which name no instruction; only the format with RD, DR, TR, PR can be replayed"
         )
     what = {
-        BAD_DEVICE: f"an unknown device (known: {', '.join(DEVICES)})",
-        BAD_COMMAND: f"an unknown command (known: {', '.join(COMMANDS)})",
-        BAD_ADDRESS: "no decimal byte address below 2^63 where one is needed",
-        BAD_BURSTS: f"no number of bursts from 0 to {MOST_BURSTS} where one is needed",
-        EXTRA_WORD: "something follows the number of bursts",
+        t.BAD_DEVICE: f"an unknown device (known: {', '.join(DEVICES)})",
+        t.BAD_COMMAND: f"an unknown command (known: {', '.join(f.COMMANDS)})",
+        t.BAD_ADDRESS: "no decimal byte address below 2^63 where one is needed",
+        t.BAD_BURSTS: f"no number of bursts from 0 to {t.MOST_BURSTS} where one is needed",
+        t.EXTRA_WORD: "something follows the number of bursts",
     }[status]
     return f"{what} in {quote}; a line is `{LINE_FORM}`"
 
@@ -130,37 +103,37 @@ def survey_program(path: Path, units: UnitAddresses) -> Survey:
     InputError
         With file and line: not of the format, a deliver without its read, a burst outside its unit.
     """
-    survey = Survey(lines=np.zeros(len(COMMANDS), dtype=np.int64))
-    before = np.array([BLANK_LINE, 0, 0], dtype=np.int64)
+    survey = Survey(lines=np.zeros(len(f.COMMANDS), dtype=np.int64))
+    before = np.array([f.BLANK_LINE, 0, 0], dtype=np.int64)
     for lines in read_lines(path):
         rows = lines.rows
-        kinds = rows[:, LINE_KIND]
+        kinds = rows[:, t.LINE_KIND]
         _check_lines(path, lines, before, units)
-        survey.lines += np.bincount(kinds, minlength=DIMM_LINE + 1)[: len(COMMANDS)]
-        survey.dimm_lines += int(np.count_nonzero(kinds == DIMM_LINE))
+        survey.lines += np.bincount(kinds, minlength=f.DIMM_LINE + 1)[: len(f.COMMANDS)]
+        survey.dimm_lines += int(np.count_nonzero(kinds == f.DIMM_LINE))
         survey.most_bursts = max(
-            survey.most_bursts, int(rows[kinds < BLANK_LINE, LINE_BURSTS].max(initial=1))
+            survey.most_bursts, int(rows[kinds < f.BLANK_LINE, t.LINE_BURSTS].max(initial=1))
         )
-        survey.beyond_device += units.first.count_beyond(rows[kinds < BLANK_LINE, LINE_ADDRESS])
+        survey.beyond_device += units.first.count_beyond(rows[kinds < f.BLANK_LINE, t.LINE_ADDRESS])
         before = rows[-1]
     return survey
 
 
 def _check_lines(path: Path, lines: Lines, before: NDArray[np.int64], units: UnitAddresses) -> None:
     rows = lines.rows
-    kinds, bursts = rows[:, LINE_KIND], rows[:, LINE_BURSTS]
+    kinds, bursts = rows[:, t.LINE_KIND], rows[:, t.LINE_BURSTS]
     previous = np.concatenate([before[np.newaxis], rows[:-1]])
-    delivers = kinds == DELIVER_LINE
-    follows = (previous[:, LINE_KIND] == READ_LINE) & (previous[:, LINE_BURSTS] == bursts)
-    local = _items(rows, units)[:, ITEM_ADDRESS]
-    reads = (kinds == READ_LINE) | (kinds == PREFETCH_LINE)
+    delivers = kinds == f.DELIVER_LINE
+    follows = (previous[:, t.LINE_KIND] == f.READ_LINE) & (previous[:, t.LINE_BURSTS] == bursts)
+    local = _items(rows, units)[:, f.ITEM_ADDRESS]
+    reads = (kinds == f.READ_LINE) | (kinds == f.PREFETCH_LINE)
     checks = (
         (
             delivers & ~follows,
             "a deliver (DR) does not follow the read (RD) of as many bursts that it delivers",
         ),
         (
-            (bursts == 0) & (kinds != READ_LINE) & (kinds < BLANK_LINE),
+            (bursts == 0) & (kinds != f.READ_LINE) & (kinds < f.BLANK_LINE),
             "an instruction of no bursts; only a read (RD) may have none",
         ),
         (
@@ -175,14 +148,14 @@ def _check_lines(path: Path, lines: Lines, before: NDArray[np.int64], units: Uni
 
 def _items(rows: NDArray[np.int64], units: UnitAddresses) -> NDArray[np.int64]:
     """Lines with their addresses taken apart; prefetches by the second map."""
-    items = np.empty((len(rows), ITEM_COLUMNS), dtype=np.int64)
-    kinds, addresses = rows[:, LINE_KIND], rows[:, LINE_ADDRESS]
-    items[:, ITEM_KIND] = kinds
-    items[:, ITEM_BURSTS] = rows[:, LINE_BURSTS]
+    items = np.empty((len(rows), f.ITEM_COLUMNS), dtype=np.int64)
+    kinds, addresses = rows[:, t.LINE_KIND], rows[:, t.LINE_ADDRESS]
+    items[:, f.ITEM_KIND] = kinds
+    items[:, f.ITEM_BURSTS] = rows[:, t.LINE_BURSTS]
     places = np.stack(units.decode(units.first, addresses), axis=1)
-    prefetches = kinds == PREFETCH_LINE
+    prefetches = kinds == f.PREFETCH_LINE
     places[prefetches] = np.stack(units.decode(units.second, addresses[prefetches]), axis=1)
-    items[:, ITEM_CHANNEL : ITEM_ADDRESS + 1] = places
+    items[:, f.ITEM_CHANNEL : f.ITEM_ADDRESS + 1] = places
     return items
 
 
@@ -195,11 +168,11 @@ def read_turns(path: Path, units: UnitAddresses) -> Iterator[Turns]:
     kept: list[NDArray[np.int64]] = []  # of the turn whose end has not been seen
     in_turn, after_demand = False, False
     for lines in read_lines(path):
-        rows = lines.rows[lines.rows[:, LINE_KIND] != DIMM_LINE]
+        rows = lines.rows[lines.rows[:, t.LINE_KIND] != f.DIMM_LINE]
         if not len(rows):
             continue
-        kinds = rows[:, LINE_KIND]
-        demand = (kinds == READ_LINE) | (kinds == DELIVER_LINE)
+        kinds = rows[:, t.LINE_KIND]
+        demand = (kinds == f.READ_LINE) | (kinds == f.DELIVER_LINE)
         begins = np.flatnonzero(demand & ~np.concatenate(([after_demand], demand[:-1])))
         if len(begins) and not in_turn:
             in_turn, begins = True, begins[1:]

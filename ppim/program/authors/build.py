@@ -13,50 +13,24 @@ import numpy as np
 
 from ppim.jit import helper, njit
 from ppim.jit.tables import bare
-from ppim.program.authors import DELIVER_LINE, PREFETCH_LINE, READ_LINE, TRANSFER_LINE
-from ppim.program.authors_read import ITEM_ADDRESS, ITEM_BURSTS, ITEM_CHANNEL, ITEM_KIND, ITEM_UNIT
-from ppim.program.builder.emit import append
+from ppim.program import instruction as i
+from ppim.program import state as r
+from ppim.program.authors import form as f
+from ppim.program.builder import recipe as b
+from ppim.program.builder.emit import append, append_transfer, write_lookup
+from ppim.program.builder.prefetches import append_prefetch, emit_rest_of_prefetches
+from ppim.program.builder.recipe import number_of_unit
 from ppim.program.builder.sums import new_sum
-from ppim.program.instruction import (
-    ALL,
-    HIT,
-    LOOKUP_BURSTS,
-    LOOKUP_COMPUTE,
-    LOOKUP_OPERANDS,
-    LOOKUP_READY,
-    LOOKUP_SUM,
-    NONE,
-    PREFETCH,
-    READ,
-    READ_OUT,
-    SUM_BAG,
-    SUM_CHANNEL,
-    SUM_LOOKUPS,
-    SUM_UNIT,
-    TRANSFER,
-)
-from ppim.program.state import (
-    HEAD,
-    NEXT_LOOKUP,
-    NEXT_SUM,
-    NEXT_TURN,
-    OLDEST_TURN,
-    TAIL,
-    TURN_BATCH,
-    TURN_CLOSED,
-    TURN_COLUMNS,
-    TURN_FIRST_LOOKUP,
-    TURN_FIRST_SUM,
-    TURN_LEFT,
-    bare_rings,
-)
+from ppim.program.builder.transfers import append_merged
+from ppim.program.builder.turns import has_room, open_turn
+from ppim.program.state import bare_rings
 
 # Columns of `counts`, per channel of the unit that consumes.
 LOOKUPS = 0
 HITS = 1
 N_REPLAY_COUNTS = 2
 
-TOUCHED = -2  # in `slots`: a unit whose sum in the current bag has no row yet
+TOUCHED = -2  # in `slot_of_unit`: a unit whose sum in the current bag has no row yet
 
 
 class Layout(NamedTuple):
@@ -80,19 +54,22 @@ class ReplayState(NamedTuple):
 
     Attributes
     ----------
-    slots : ndarray of int64, shape (units,)
+    slot_of_unit : ndarray of int64, shape (units,)
         Sum of the current bag in each unit, TOUCHED or NONE.
-    cursors : ndarray of int64, shape (channels,)
-        Item from which on each stream's next prefetch is sought.
+    fetched : ndarray of int64, shape (rows, FETCHED_COLUMNS)
+        Rows of the prefetches between two turns' reads.
+    prefetched : ndarray of int64, shape (streams,)
+        How many of them each stream has.
     most_bags : ndarray of int64, shape (1,)
         Of a turn so far.
     counts : ndarray of int64, shape (channels, N_REPLAY_COUNTS)
     unit_accesses : ndarray of int64, shape (units,)
-        Reads of each unit.
+        Reads of each unit; units are numbered as in a recipe (`number_of_unit`).
     """
 
-    slots: np.ndarray
-    cursors: np.ndarray
+    slot_of_unit: np.ndarray
+    fetched: np.ndarray
+    prefetched: np.ndarray
     most_bags: np.ndarray
     counts: np.ndarray
     unit_accesses: np.ndarray
@@ -102,18 +79,27 @@ def make_replay_state(channels: int, units_per_channel: int) -> ReplayState:
     """Nothing counted."""
     units = channels * units_per_channel
     return ReplayState(
-        slots=np.full(units, NONE, dtype=np.int64),
-        cursors=np.zeros(channels, dtype=np.int64),
+        slot_of_unit=np.full(units, i.NONE, dtype=np.int64),
+        fetched=np.zeros((0, b.FETCHED_COLUMNS), dtype=np.int64),
+        prefetched=np.zeros(channels, dtype=np.int64),
         most_bags=np.zeros(1, dtype=np.int64),
         counts=np.zeros((channels, N_REPLAY_COUNTS), dtype=np.int64),
         unit_accesses=np.zeros(units, dtype=np.int64),
     )
 
 
+def with_room(state: ReplayState, starts: np.ndarray) -> ReplayState:
+    """The same state, for turns that begin at these items: any of a turn's items may be a prefetch."""
+    longest = int(np.diff(starts).max(initial=0))
+    if longest <= len(state.fetched):
+        return state
+    return state._replace(fetched=np.zeros((longest, b.FETCHED_COLUMNS), dtype=np.int64))
+
+
 @helper(forceinline=True)
 def is_demand(items, at):
     """Whether an item is a read or its deliver."""
-    return items[at, ITEM_KIND] == READ_LINE or items[at, ITEM_KIND] == DELIVER_LINE
+    return items[at, f.ITEM_KIND] == f.READ_LINE or items[at, f.ITEM_KIND] == f.DELIVER_LINE
 
 
 @helper(forceinline=True)
@@ -121,7 +107,7 @@ def count_items(items, start, stop, kind):
     """Items of one kind."""
     n = 0
     for at in range(start, stop):
-        if items[at, ITEM_KIND] == kind:
+        if items[at, f.ITEM_KIND] == kind:
             n += 1
     return n
 
@@ -129,14 +115,14 @@ def count_items(items, start, stop, kind):
 @helper(forceinline=True)
 def is_delivered(items, at, stop):
     """Whether the read at `at` has a deliver behind it."""
-    return at + 1 < stop and items[at + 1, ITEM_KIND] == DELIVER_LINE
+    return at + 1 < stop and items[at + 1, f.ITEM_KIND] == f.DELIVER_LINE
 
 
 @helper(forceinline=True)
 def owner_of(layout, items, at, stop):
-    """Unit, over all channels, that the row read at `at` is for."""
+    """Number of the unit that the row read at `at` is for."""
     place = at + 1 if is_delivered(items, at, stop) else at
-    return items[place, ITEM_CHANNEL] * layout.units_per_channel + items[place, ITEM_UNIT]
+    return number_of_unit(layout, items[place, f.ITEM_CHANNEL], items[place, f.ITEM_UNIT])
 
 
 @helper(forceinline=True)
@@ -153,14 +139,14 @@ def count_sums(layout, items, state, first, end, lookups, bags):
     for bag in range(bags):
         stop = end_of_bag(bag, bags, lookups)
         while taken < stop:
-            number = owner_of(layout, items, at, end) % units
-            if state.slots[number] == NONE:
-                state.slots[number] = TOUCHED
+            number = owner_of(layout, items, at, end) // layout.channels
+            if state.slot_of_unit[number] == i.NONE:
+                state.slot_of_unit[number] = TOUCHED
                 pairs += 1
             at += 2 if is_delivered(items, at, end) else 1
             taken += 1
         for number in range(units):
-            state.slots[number] = NONE
+            state.slot_of_unit[number] = i.NONE
     return pairs
 
 
@@ -189,51 +175,32 @@ def guess_bags(layout, items, state, first, end, lookups, transfers):
 
 
 @helper(forceinline=True)
-def append_prefetch(rings, layout, items, at, stream, turn):
-    """A prefetch goes to every unit of a stream's channels."""
-    address, bursts = items[at, ITEM_ADDRESS], items[at, ITEM_BURSTS]
-    channel = ALL if layout.global_stream else stream
-    append(rings, stream, PREFETCH, channel, ALL, address, bursts, turn, NONE, NONE, 0)
+def list_prefetches(items, state, start, stop):
+    """List the rows of the prefetches in start..stop-1; their number."""
+    n_rows = 0
+    for at in range(start, stop):
+        if items[at, f.ITEM_KIND] == f.PREFETCH_LINE:
+            state.fetched[n_rows, b.FETCHED_ADDRESS] = items[at, f.ITEM_ADDRESS]
+            state.fetched[n_rows, b.FETCHED_BURSTS] = items[at, f.ITEM_BURSTS]
+            n_rows += 1
+    return n_rows
 
 
 @helper(forceinline=True)
-def append_next_prefetch(rings, layout, items, state, stop, stream, turn):
-    """The next prefetch before `stop` that the stream does not have; whether there was one."""
-    at = state.cursors[stream]
-    while at < stop and items[at, ITEM_KIND] != PREFETCH_LINE:
-        at += 1
-    state.cursors[stream] = at + 1
-    if at >= stop:
-        return False
-    append_prefetch(rings, layout, items, at, stream, turn)
-    return True
-
-
-@helper(forceinline=True)
-def append_transfer(rings, layout, turn, channel, unit, bursts, first, n_sums):
-    """A transfer completes once for each of its sums; an empty one once."""
-    stream = 0 if layout.global_stream else channel
-    append(rings, stream, TRANSFER, channel, unit, 0, bursts, turn, NONE, first, n_sums)
-    rings.turns[turn & rings.turn_mask, TURN_LEFT] += max(n_sums, 1)
-
-
-@helper(forceinline=True)
-def spread_transfer(
-    rings, layout, items, state, prefetch_stop, turn, prefetch_turn, unit, bursts, first, stop
-):
+def spread_transfer(rings, layout, state, turn, unit, bursts, first, stop, prefetch_turn, n_rows):
     """A transfer of the sums first..stop-1 in the streams of their channels, a prefetch behind each."""
     for channel in range(layout.channels):
         own = 0
         for number in range(first, stop):
-            if rings.sums[number & rings.sum_mask, SUM_CHANNEL] != channel:
-                continue
-            holder = rings.sums[number & rings.sum_mask, SUM_UNIT]
-            append_transfer(rings, layout, turn, channel, holder, bursts, number, 1)
-            append_next_prefetch(rings, layout, items, state, prefetch_stop, channel, prefetch_turn)
-            own += 1
+            row = rings.sums[number & rings.sum_mask]
+            if row[i.SUM_CHANNEL] == channel:
+                holder = row[i.SUM_UNIT]
+                append_merged(
+                    rings, layout, state, channel, holder, bursts, turn, number, 1, prefetch_turn, n_rows
+                )
+                own += 1
         if own == 0 and layout.transfer_all:
-            append_transfer(rings, layout, turn, channel, unit, bursts, first, 0)
-            append_next_prefetch(rings, layout, items, state, prefetch_stop, channel, prefetch_turn)
+            append_merged(rings, layout, state, channel, unit, bursts, turn, first, 0, prefetch_turn, n_rows)
 
 
 @helper(forceinline=True)
@@ -244,85 +211,73 @@ def append_others(rings, layout, items, state, start, stop, turn, prefetch_turn,
     to one with the prefetches, as the program of a trace does (docs/model.md §1).
     """
     units = layout.units_per_channel
-    position = rings.turns[turn & rings.turn_mask, TURN_FIRST_SUM]
-    end = rings.marks[NEXT_SUM]
+    position = rings.turns[turn & rings.turn_mask, r.TURN_FIRST_SUM]
+    end = rings.marks[r.NEXT_SUM]
+    n_rows = list_prefetches(items, state, start, stop)
     index = 0
-    for stream in range(rings.n_streams):
-        state.cursors[stream] = start
     for at in range(start, stop):
-        if items[at, ITEM_KIND] == PREFETCH_LINE and layout.global_stream:
-            append_prefetch(rings, layout, items, at, 0, prefetch_turn)
-        if items[at, ITEM_KIND] != TRANSFER_LINE:
+        if items[at, f.ITEM_KIND] == f.PREFETCH_LINE and layout.global_stream:
+            append_prefetch(rings, layout, state, 0, prefetch_turn, state.prefetched[0])
+            state.prefetched[0] += 1
+        if items[at, f.ITEM_KIND] != f.TRANSFER_LINE:
             continue
         first, bag, unit = position, index // units, index % units
         if transfers != bags * units and position < end:
             # Not one for every unit and bag: one for every sum that there is.
-            bag = rings.sums[position & rings.sum_mask, SUM_BAG]
-            unit = rings.sums[position & rings.sum_mask, SUM_UNIT]
+            bag = rings.sums[position & rings.sum_mask, i.SUM_BAG]
+            unit = rings.sums[position & rings.sum_mask, i.SUM_UNIT]
         index += 1
         while position < end and (
             index == transfers
             or (
-                rings.sums[position & rings.sum_mask, SUM_BAG] == bag
-                and rings.sums[position & rings.sum_mask, SUM_UNIT] == unit
+                rings.sums[position & rings.sum_mask, i.SUM_BAG] == bag
+                and rings.sums[position & rings.sum_mask, i.SUM_UNIT] == unit
             )
         ):
             position += 1
-        bursts = items[at, ITEM_BURSTS]
+        bursts = items[at, f.ITEM_BURSTS]
         if layout.global_stream:
-            append_transfer(rings, layout, turn, ALL, unit, bursts, first, position - first)
+            append_transfer(rings, layout, i.ALL, unit, bursts, turn, first, position - first)
         else:
-            spread_transfer(
-                rings, layout, items, state, stop, turn, prefetch_turn, unit, bursts, first, position
-            )
-    if not layout.global_stream:
-        for stream in range(rings.n_streams):
-            while append_next_prefetch(rings, layout, items, state, stop, stream, prefetch_turn):
-                pass
+            spread_transfer(rings, layout, state, turn, unit, bursts, first, position, prefetch_turn, n_rows)
+    emit_rest_of_prefetches(rings, layout, state, prefetch_turn, n_rows)
 
 
 @helper(forceinline=True)
 def open_sums(rings, layout, items, state, start, stop, turn, bag):
     """Sums of the bag whose reads are start..stop-1, by unit of the channel, then channel."""
-    units = layout.units_per_channel
     at = start
     while at < stop:
-        state.slots[owner_of(layout, items, at, stop)] = TOUCHED
+        state.slot_of_unit[owner_of(layout, items, at, stop)] = TOUCHED
         at += 2 if is_delivered(items, at, stop) else 1
-    for unit in range(units):
+    for unit in range(layout.units_per_channel):
         for channel in range(layout.channels):
-            if state.slots[channel * units + unit] != TOUCHED:
-                continue
-            state.slots[channel * units + unit] = new_sum(rings, channel, unit, bag, turn)
+            number = number_of_unit(layout, channel, unit)
+            if state.slot_of_unit[number] == TOUCHED:
+                state.slot_of_unit[number] = new_sum(rings, channel, unit, bag, turn)
 
 
 @helper(forceinline=True)
 def append_read(rings, layout, items, state, at, stop, turn, vector_bursts):
     """A read with its deliver, and the lookup that it makes; items taken."""
-    channel, unit = items[at, ITEM_CHANNEL], items[at, ITEM_UNIT]
-    address, bursts = items[at, ITEM_ADDRESS], items[at, ITEM_BURSTS]
+    channel, unit = items[at, f.ITEM_CHANNEL], items[at, f.ITEM_UNIT]
+    address, bursts = items[at, f.ITEM_ADDRESS], items[at, f.ITEM_BURSTS]
     delivered = is_delivered(items, at, stop)
     owner = owner_of(layout, items, at, stop)
-    kind = READ_OUT if delivered else READ
-    counts = state.counts[owner // layout.units_per_channel]
+    kind = i.READ_OUT if delivered else i.READ
+    counts = state.counts[owner % layout.channels]
     counts[LOOKUPS] += 1
-    state.unit_accesses[channel * layout.units_per_channel + unit] += 1
+    state.unit_accesses[number_of_unit(layout, channel, unit)] += 1
     worked = bursts
     if bursts == 0:
-        kind, worked = HIT, vector_bursts
+        kind, worked = i.HIT, vector_bursts
         counts[HITS] += 1
-    number = rings.marks[NEXT_LOOKUP]
-    rings.marks[NEXT_LOOKUP] = number + 1
-    row = rings.lookups[number & rings.lookup_mask]
-    row[LOOKUP_SUM] = state.slots[owner]
-    row[LOOKUP_OPERANDS] = 1
-    row[LOOKUP_COMPUTE] = layout.compute[worked]
-    row[LOOKUP_READY] = 0
-    row[LOOKUP_BURSTS] = bursts
-    rings.sums[state.slots[owner] & rings.sum_mask, SUM_LOOKUPS] += 1
+    number = rings.marks[r.NEXT_LOOKUP]
+    rings.marks[r.NEXT_LOOKUP] = number + 1
+    write_lookup(rings, number, state.slot_of_unit[owner], 1, layout.compute[worked], bursts)
     stream = 0 if layout.global_stream else channel
-    append(rings, stream, kind, channel, unit, address, bursts, turn, number, NONE, 0)
-    rings.turns[turn & rings.turn_mask, TURN_LEFT] += 1
+    append(rings, stream, kind, channel, unit, address, bursts, turn, number, i.NONE, 0)
+    rings.turns[turn & rings.turn_mask, r.TURN_LEFT] += 1
     return 2 if delivered else 1
 
 
@@ -330,8 +285,8 @@ def append_read(rings, layout, items, state, at, stop, turn, vector_bursts):
 def vector_of_turn(items, start, stop):
     """Bursts that the first transfer in start..stop-1 moves; 0 without any."""
     for at in range(start, stop):
-        if items[at, ITEM_KIND] == TRANSFER_LINE:
-            return items[at, ITEM_BURSTS]
+        if items[at, f.ITEM_KIND] == f.TRANSFER_LINE:
+            return items[at, f.ITEM_BURSTS]
     return 0
 
 
@@ -344,17 +299,10 @@ def append_turn(rings, layout, items, state, start, stop):
     end = first
     while end < stop and is_demand(items, end):
         end += 1
-    turn = rings.marks[NEXT_TURN]
-    rings.marks[NEXT_TURN] = turn + 1
-    row = rings.turns[turn & rings.turn_mask]
-    for column in range(TURN_COLUMNS):
-        row[column] = 0
-    row[TURN_BATCH] = turn
-    row[TURN_FIRST_LOOKUP] = rings.marks[NEXT_LOOKUP]
-    row[TURN_FIRST_SUM] = rings.marks[NEXT_SUM]
+    turn = open_turn(rings, rings.marks[r.NEXT_TURN], 0)
     append_others(rings, layout, items, state, start, first, turn, turn, 0, 0)
-    lookups = count_items(items, first, end, READ_LINE)
-    transfers = count_items(items, end, stop, TRANSFER_LINE)
+    lookups = count_items(items, first, end, f.READ_LINE)
+    transfers = count_items(items, end, stop, f.TRANSFER_LINE)
     bags = guess_bags(layout, items, state, first, end, lookups, transfers)
     vector_bursts = vector_of_turn(items, end, stop)
     at, taken = first, 0
@@ -367,30 +315,9 @@ def append_turn(rings, layout, items, state, start, stop):
         while at < bag_end:
             at += append_read(rings, layout, items, state, at, bag_end, turn, vector_bursts)
         for unit in range(layout.channels * layout.units_per_channel):
-            state.slots[unit] = NONE
+            state.slot_of_unit[unit] = i.NONE
     append_others(rings, layout, items, state, end, stop, turn, turn + 1, bags, transfers)
-    row[TURN_CLOSED] = 1
-
-
-@helper(forceinline=True)
-def has_room(rings, n_items):
-    """Whether a turn of `n_items` surely fits."""
-    turn = rings.marks[NEXT_TURN]
-    oldest = rings.turns[rings.marks[OLDEST_TURN] & rings.turn_mask]
-    live = turn > rings.marks[OLDEST_TURN]
-    first_lookup = oldest[TURN_FIRST_LOOKUP] if live else rings.marks[NEXT_LOOKUP]
-    first_sum = oldest[TURN_FIRST_SUM] if live else rings.marks[NEXT_SUM]
-    if turn + 1 - rings.marks[OLDEST_TURN] > rings.turn_mask + 1:
-        return False
-    if rings.marks[NEXT_LOOKUP] + n_items - first_lookup > rings.lookup_mask + 1:
-        return False
-    if rings.marks[NEXT_SUM] + n_items - first_sum > rings.sum_mask + 1:
-        return False
-    for stream in range(rings.n_streams):
-        # A transfer may become one for each sum of a channel: as many as there are lookups.
-        if rings.stream[stream, TAIL] - rings.stream[stream, HEAD] + 2 * n_items > rings.instruction_mask + 1:
-            return False
-    return True
+    rings.turns[turn & rings.turn_mask, r.TURN_CLOSED] = 1
 
 
 @njit
@@ -411,15 +338,18 @@ def append_turns(owned_rings, owned_layout, owned_items, starts, owned_state, tu
         bare(owned_layout.compute),
     )
     state = ReplayState(
-        bare(owned_state.slots),
-        bare(owned_state.cursors),
+        bare(owned_state.slot_of_unit),
+        bare(owned_state.fetched),
+        bare(owned_state.prefetched),
         bare(owned_state.most_bags),
         bare(owned_state.counts),
         bare(owned_state.unit_accesses),
     )
     while turn < len(starts) - 1:
         start, stop = starts[turn], starts[turn + 1]
-        if not has_room(rings, stop - start):
+        # A transfer may become one for each sum of a channel: as many as there are lookups.
+        items_of_turn = stop - start
+        if not has_room(rings, items_of_turn, items_of_turn, 2 * items_of_turn):
             break
         append_turn(rings, layout, items, state, start, stop)
         turn += 1

@@ -10,24 +10,13 @@ from numpy.typing import NDArray
 
 from ppim.errors import InputError
 from ppim.program import instruction as i
-from ppim.program.authors import (
-    BLANK_LINE,
-    DELIVER_LINE,
-    PREFETCH_LINE,
-    READ_LINE,
-    TRANSFER_LINE,
-    UnitAddresses,
-)
-from ppim.program.authors_text import (
-    LINE_ADDRESS,
-    LINE_BURSTS,
-    LINE_BYTES,
-    LINE_COLUMNS,
-    LINE_KIND,
-    format_lines,
-)
+from ppim.program import state as r
+from ppim.program.authors import form as f
+from ppim.program.authors import text as t
+from ppim.program.authors.form import UnitAddresses
+from ppim.program.authors.text import format_lines
 from ppim.program.feed import ProgramFeed
-from ppim.program.state import HEAD, NEXT_TURN, OLDEST_TURN, TAIL, Rings
+from ppim.program.state import Rings
 
 if TYPE_CHECKING:
     from ppim.dram.device import Device
@@ -35,9 +24,9 @@ if TYPE_CHECKING:
     from ppim.trace.reader import TraceChunk
 
 LINE_OF_KIND = np.zeros(i.N_KINDS, dtype=np.int64)
-LINE_OF_KIND[[i.READ, i.READ_OUT, i.HIT]] = READ_LINE
-LINE_OF_KIND[i.PREFETCH] = PREFETCH_LINE
-LINE_OF_KIND[i.TRANSFER] = TRANSFER_LINE
+LINE_OF_KIND[[i.READ, i.READ_OUT, i.HIT]] = f.READ_LINE
+LINE_OF_KIND[i.PREFETCH] = f.PREFETCH_LINE
+LINE_OF_KIND[i.TRANSFER] = f.TRANSFER_LINE
 
 
 class ProgramWriter:
@@ -91,40 +80,40 @@ class ProgramWriter:
     def run(self, *, final: bool) -> int:  # noqa: ARG002 - nothing has to wait for more of the program
         """Write all instructions in the ring and release what they no longer need."""
         rings = self._rings
-        head, tail = int(rings.stream[0, HEAD]), int(rings.stream[0, TAIL])
+        head, tail = int(rings.stream[0, r.HEAD]), int(rings.stream[0, r.TAIL])
         if tail > head:
             self._write(rings.instructions[0, np.arange(head, tail) & rings.instruction_mask])
-            rings.stream[0, HEAD] = tail
+            rings.stream[0, r.HEAD] = tail
         # The transfers of the last turn, still to come, need its sums.
-        rings.marks[OLDEST_TURN] = max(int(rings.marks[NEXT_TURN]) - 1, 0)
+        rings.marks[r.OLDEST_TURN] = max(int(rings.marks[r.NEXT_TURN]) - 1, 0)
         return 0
 
     def _write(self, instructions: NDArray[np.int64]) -> None:
         kinds = instructions[:, i.KIND]
-        lines = np.zeros((len(instructions), LINE_COLUMNS), dtype=np.int64)
-        lines[:, LINE_KIND] = LINE_OF_KIND[kinds]
-        lines[:, LINE_BURSTS] = np.where(kinds == i.HIT, 0, instructions[:, i.BURSTS])
+        lines = np.zeros((len(instructions), t.LINE_COLUMNS), dtype=np.int64)
+        lines[:, t.LINE_KIND] = LINE_OF_KIND[kinds]
+        lines[:, t.LINE_BURSTS] = np.where(kinds == i.HIT, 0, instructions[:, i.BURSTS])
         self._put_addresses(lines, instructions)
         outs = np.flatnonzero(kinds == i.READ_OUT)
         delivers = self._delivers(instructions[outs])
         ends = self._ends_of_blocks(instructions)
-        blank = np.array([[BLANK_LINE, 0, 0]], dtype=np.int64)
+        blank = np.array([[f.BLANK_LINE, 0, 0]], dtype=np.int64)
         at = np.concatenate([ends, outs + 1])
         extra = np.concatenate([np.repeat(blank, len(ends), axis=0), delivers])
         # A deliver stands before the end of its block.
-        order = np.lexsort((extra[:, LINE_KIND] == BLANK_LINE, at))
+        order = np.lexsort((extra[:, t.LINE_KIND] == f.BLANK_LINE, at))
         lines = np.insert(lines, at[order], extra[order], axis=0)
         self._put_text(lines)
 
     def _put_addresses(self, lines: NDArray[np.int64], instructions: NDArray[np.int64]) -> None:
-        units, kind = self._units, lines[:, LINE_KIND]
-        reads, prefetches = kind == READ_LINE, kind == PREFETCH_LINE
+        units, kind = self._units, lines[:, t.LINE_KIND]
+        reads, prefetches = kind == f.READ_LINE, kind == f.PREFETCH_LINE
         read = instructions[reads]
-        lines[reads, LINE_ADDRESS] = units.encode(
+        lines[reads, t.LINE_ADDRESS] = units.encode(
             units.first, read[:, i.CHANNEL], read[:, i.UNIT], read[:, i.ADDRESS]
         )
         # Every unit has its copy at one unit-local address: that of the first unit stands for all.
-        lines[prefetches, LINE_ADDRESS] = units.encode(
+        lines[prefetches, t.LINE_ADDRESS] = units.encode(
             units.second, 0, 0, instructions[prefetches, i.ADDRESS]
         )
 
@@ -133,11 +122,11 @@ class ProgramWriter:
         rings, units = self._rings, self._units
         sums = rings.lookups[outs[:, i.LOOKUP] & rings.lookup_mask, i.LOOKUP_SUM]
         owner = rings.sums[sums & rings.sum_mask]
-        lines = np.zeros((len(outs), LINE_COLUMNS), dtype=np.int64)
-        lines[:, LINE_KIND] = DELIVER_LINE
-        lines[:, LINE_BURSTS] = outs[:, i.BURSTS]
+        lines = np.zeros((len(outs), t.LINE_COLUMNS), dtype=np.int64)
+        lines[:, t.LINE_KIND] = f.DELIVER_LINE
+        lines[:, t.LINE_BURSTS] = outs[:, i.BURSTS]
         first_row = np.zeros(len(outs), dtype=np.int64)
-        lines[:, LINE_ADDRESS] = units.encode(
+        lines[:, t.LINE_ADDRESS] = units.encode(
             units.first, owner[:, i.SUM_CHANNEL], owner[:, i.SUM_UNIT], first_row
         )
         return lines
@@ -153,5 +142,5 @@ class ProgramWriter:
         return ends
 
     def _put_text(self, lines: NDArray[np.int64]) -> None:
-        text = np.empty(len(lines) * LINE_BYTES, dtype=np.uint8)
+        text = np.empty(len(lines) * t.LINE_BYTES, dtype=np.uint8)
         self._stream.write(text[: format_lines(lines, text)].data)
