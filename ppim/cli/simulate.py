@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from ppim.cli.options import NamesOption
-from ppim.prefetch.base import PREFETCHES
 
 
 @click.command(short_help="Simulate a trace on a processing-in-memory or host system.")
@@ -28,7 +27,14 @@ from ppim.prefetch.base import PREFETCHES
     metavar="NAME",
     help="Placement of subtables: {names}.",
 )
-@click.option("--prefetch", metavar="NAME", help=f"Rows fetched ahead: {', '.join(PREFETCHES.names())}.")
+@click.option(
+    "--prefetch",
+    cls=NamesOption,
+    folder="prefetch",
+    register="PREFETCHES.register",
+    metavar="NAME",
+    help="Rows fetched ahead: {names}.",
+)
 @click.option("--device", metavar="NAME|FILE", help="Memory device: a name of `ppim devices`, .toml or .ini.")
 @click.option(
     "--set",

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ppim.prefetch.base import NO_PREFETCH, PREFETCHES, Phase, PrefetchPolicy
+from ppim.prefetch.base import PREFETCHES, Phase, PrefetchPolicy
 
-PREFETCHES.register(NO_PREFETCH)(PrefetchPolicy("nothing", Phase.NEVER))
+PREFETCHES.register("none")(PrefetchPolicy("nothing", Phase.NEVER))

@@ -11,6 +11,7 @@ from ppim.weight_sharing.base import ALGORITHMS, WeightSharing
 if TYPE_CHECKING:
     from ppim.dram.device import Device
     from ppim.systems.spec import SystemSpec
+    from ppim.trace.profile import AccessProfile
     from ppim.trace.schema import TraceMeta
 
 
@@ -134,6 +135,11 @@ def check_dedup(system: SystemSpec, *, has_products: bool) -> None:
         raise InputError(
             "dedup: a lookup may be of all bags of a turn, so all are open; give unit_accumulators=0"
         )
+
+
+def refuse_to_count() -> AccessProfile:
+    """What a mapping is given that does not say that it counts accesses."""
+    raise TypeError("a mapping that counts accesses says so: counts_accesses=True")
 
 
 def check_kept_vectors(system: SystemSpec, *, is_split: bool) -> None:

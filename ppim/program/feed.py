@@ -35,24 +35,45 @@ class Consumer(Runner, Protocol):
         """Go on with larger rings."""
 
 
+def grow_streams(rings: Rings) -> np.ndarray:
+    """Streams' instructions in rings of twice the capacity."""
+    return np.stack(
+        [
+            grow_ring(instructions, int(stream[r.HEAD]), int(stream[r.TAIL]))
+            for instructions, stream in zip(rings.instructions, rings.stream, strict=True)
+        ]
+    )
+
+
 def grow_rings(rings: Rings) -> Rings:
-    """Rings of twice the capacity with all that is still needed at its new place."""
+    """Those rings that had no room of twice the capacity, with all that is still needed at its new place."""
+    short = int(rings.marks[r.SHORT])
     oldest = rings.marks[r.OLDEST_TURN]
     live = oldest < rings.marks[r.NEXT_TURN]
     row = rings.turns[oldest & (len(rings.turns) - 1)]
     first_lookup = row[r.TURN_FIRST_LOOKUP] if live else rings.marks[r.NEXT_LOOKUP]
     first_sum = row[r.TURN_FIRST_SUM] if live else rings.marks[r.NEXT_SUM]
     return as_rings(
-        instructions=np.stack(
-            [
-                grow_ring(instructions, int(stream[r.HEAD]), int(stream[r.TAIL]))
-                for instructions, stream in zip(rings.instructions, rings.stream, strict=True)
-            ]
-        ),
+        instructions=grow_streams(rings) if short & r.SHORT_INSTRUCTIONS else rings.instructions,
         stream=rings.stream,
-        lookups=grow_ring(rings.lookups, int(first_lookup), int(rings.marks[r.NEXT_LOOKUP])),
-        sums=grow_ring(rings.sums, int(first_sum), int(rings.marks[r.NEXT_SUM])),
-        turns=grow_ring(rings.turns, int(oldest), int(rings.marks[r.NEXT_TURN])),
+        lookups=grow_ring(
+            rings.lookups,
+            int(first_lookup),
+            int(rings.marks[r.NEXT_LOOKUP]),
+            is_short=bool(short & r.SHORT_LOOKUPS),
+        ),
+        sums=grow_ring(
+            rings.sums,
+            int(first_sum),
+            int(rings.marks[r.NEXT_SUM]),
+            is_short=bool(short & r.SHORT_SUMS),
+        ),
+        turns=grow_ring(
+            rings.turns,
+            int(oldest),
+            int(rings.marks[r.NEXT_TURN]),
+            is_short=bool(short & r.SHORT_TURNS),
+        ),
         marks=rings.marks,
     )
 
@@ -131,6 +152,7 @@ class ProgramFeed:
         if self.recipe.fetch_at_start:
             rows = int(self.recipe.resident.sum())
             while self.rings.instructions.shape[1] <= rows:
+                self.rings.marks[r.SHORT] = r.SHORT_INSTRUCTIONS
                 self.grow()
             prefetch_all(self.rings, self.recipe, self.prepared.placement, self.state)
 
@@ -150,6 +172,7 @@ class ProgramFeed:
             used = (self.rings.stream[:, r.TAIL] - self.rings.stream[:, r.HEAD]).max()
             if used + needed <= self.rings.instructions.shape[1]:
                 break
+            self.rings.marks[r.SHORT] = r.SHORT_INSTRUCTIONS
             self.grow()
         flush_transfers(self.rings, recipe, self.state)
 
@@ -165,9 +188,11 @@ class ProgramFeed:
         )
 
     def grow(self) -> None:
-        """A turn does not fit."""
+        """Make room where there was none for what is to be built next."""
         self.rings = grow_rings(self.rings)
-        self.scratch = b.make_scratch(self.recipe, self.rings)
+        scratch = b.make_scratch(self.recipe, self.rings)
+        scratch[:, : self.scratch.shape[1]] = self.scratch  # lookups of a turn that is begun
+        self.scratch = scratch
         self.consumer.resize(self.rings)
 
 

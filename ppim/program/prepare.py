@@ -12,11 +12,9 @@ from ppim.mapping.base import MAPPINGS, CountAccesses
 from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.mapping.placing.placement import DUPLICATED, Footprint, Placement
 from ppim.prefetch.base import NO_PREFETCH, Phase
-from ppim.program import checks
+from ppim.program import checks, costs, residency
 from ppim.program.builder import recipe as b
-from ppim.program.costs import Costs, cost_arithmetic
 from ppim.program.instruction import NONE
-from ppim.program.residency import CacheShape, Residency, find_resident_rows, shape_cache
 from ppim.program.tiers import KEPT
 from ppim.units import bytes_to_bursts
 from ppim.weight_sharing.base import WeightSharing
@@ -24,7 +22,6 @@ from ppim.weight_sharing.base import WeightSharing
 if TYPE_CHECKING:
     from ppim.dram.device import Device
     from ppim.systems.spec import SystemSpec
-    from ppim.trace.profile import AccessProfile
     from ppim.trace.schema import TraceMeta
 
 
@@ -54,9 +51,9 @@ class _Parts:
     vector_bytes: int
     slices: int  # units that each have a part of every row; 0 where rows are whole
     shared: NDArray[np.int64]
-    residency: Residency
-    costs: Costs
-    cache: CacheShape
+    held: residency.Residency
+    cost: costs.Costs
+    cache: residency.CacheShape
 
 
 def prepare(
@@ -92,18 +89,23 @@ def prepare(
     geometry = UnitGeometry.of(device, system.pim.level)
     mapping = MAPPINGS.get(system.placement.mapping)
     placement, footprint = mapping.place(
-        meta, geometry, system.placement, count_accesses if mapping.counts_accesses else _not_declared
+        meta,
+        geometry,
+        system.placement,
+        count_accesses if mapping.counts_accesses else checks.refuse_to_count,
     )
-    residency = find_resident_rows(meta, system, placement, geometry, host_holds_shared=host_holds_shared)
+    held = residency.find_resident_rows(
+        meta, system, placement, geometry, host_holds_shared=host_holds_shared
+    )
     sharing = WeightSharing.from_parameters(meta.algorithm, meta.parameters, "trace")
     slices = geometry.units if mapping.splits_rows else 0
     if slices:
         checks.check_split(meta, system, sharing)
-    costs = cost_arithmetic(meta, system, sharing, max(slices, 1), device.timing.tCK)
-    checks.check_dedup(system, has_products=bool(costs.has_product.any()))
+    cost = costs.cost_arithmetic(meta, system, sharing, max(slices, 1), device.timing.tCK)
+    checks.check_dedup(system, has_products=bool(cost.has_product.any()))
     checks.check_kept_vectors(system, is_split=slices > 0)
     shared = _of_subtables(meta, placement, "shared")
-    if not residency.resident.any():
+    if not held.resident.any():
         system = replace(system, prefetch=replace(system.prefetch, prefetch=NO_PREFETCH, prefetch_used=False))
     parts = _Parts(
         meta=meta,
@@ -113,25 +115,21 @@ def prepare(
         vector_bytes=sharing.algorithm.vector_bytes,
         slices=slices,
         shared=shared,
-        residency=residency,
-        costs=costs,
-        cache=shape_cache(system.cache, shared, placement, geometry),
+        held=held,
+        cost=cost,
+        cache=residency.shape_cache(system.cache, shared, placement, geometry),
     )
     return Prepared(
         geometry=geometry,
         placement=placement,
         footprint=footprint,
         recipe=_write_recipe(parts, tied=tied),
-        resident_bytes=residency.most_held,
-        prefetched_bytes=residency.most_wanted,
+        resident_bytes=held.most_held,
+        prefetched_bytes=held.most_wanted,
         delivers_per_lookup=0 if slices else _delivers_per_lookup(meta, placement),
         system=system,
         has_wide_rows=meta.wide_rows,
     )
-
-
-def _not_declared() -> AccessProfile:
-    raise TypeError("a mapping that counts accesses says so: counts_accesses=True")
 
 
 def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
@@ -143,11 +141,11 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
     return b.Recipe(
         shared=parts.shared,
         row_bytes=_of_subtables(meta, parts.placement, "bytes_per_row"),
-        resident=parts.residency.resident,
-        compute=parts.costs.compute,
-        compute_reused=parts.costs.compute_reused,
+        resident=parts.held.resident,
+        compute=parts.cost.compute,
+        compute_reused=parts.cost.compute_reused,
         accesses=np.array([table.accesses_per_lookup for table in meta.tables], dtype=np.int64),
-        reordered=(parts.costs.has_product & compute.tt_reorder).astype(np.int64),
+        reordered=(parts.cost.has_product & compute.tt_reorder).astype(np.int64),
         vector_bursts=bytes_to_bursts(parts.vector_bytes, geometry.burst_bytes * max(parts.slices, 1)),
         channels=geometry.channels,
         units_per_channel=geometry.units_per_channel,
@@ -157,8 +155,8 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
         fetch_each_turn=int(policy.phase == Phase.EACH_TURN),
         turns_ahead=policy.turns_ahead,
         only_used=int(policy.only_used),
-        line_bytes=parts.residency.line_bytes,
-        turn_bytes=parts.residency.turn_bytes,
+        line_bytes=parts.held.line_bytes,
+        turn_bytes=parts.held.turn_bytes,
         transfer_all=int(pim.transfer == "all"),
         host_consumes=int(pim.consumer == "host"),
         slices=parts.slices,
@@ -177,7 +175,7 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
         tied=int(tied),
         has_kept=int(max(kept) != NONE),
         kept_subtable=np.array(kept, dtype=np.int64),
-        kept_compute=parts.costs.kept_compute,
+        kept_compute=parts.cost.kept_compute,
     )
 
 

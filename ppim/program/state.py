@@ -36,7 +36,13 @@ OLDEST_TURN = 3  # turns before it are complete
 RELEASE = 4  # cycle from which the oldest turn's demand may be sent
 RELEASE_NEXT = 5  # the same for the next barrier, as far as known
 NEXT_READ_OUT = 6  # read-outs written so far; the builder's
-N_MARKS = 7
+SHORT = 7  # which rings had no room for what was to be written last, a sum of SHORT_*; the builder's
+N_MARKS = 8
+
+SHORT_INSTRUCTIONS = 1
+SHORT_LOOKUPS = 2
+SHORT_SUMS = 4
+SHORT_TURNS = 8
 
 # Columns of `stream`: the builder writes TAIL, the engine the rest.
 TAIL = 0  # next instruction to write
@@ -146,8 +152,10 @@ def make_rings(n_streams: int, instructions: int, lookups: int, sums: int, turns
     )
 
 
-def grow_ring(ring: np.ndarray, first: int, stop: int) -> np.ndarray:
-    """A ring of twice the capacity with rows first..stop-1 at their new places."""
+def grow_ring(ring: np.ndarray, first: int, stop: int, *, is_short: bool = True) -> np.ndarray:
+    """A ring of twice the capacity, if it is short, with rows first..stop-1 at their new places."""
+    if not is_short:
+        return ring
     larger = integers(2 * len(ring), *ring.shape[1:])
     rows = np.arange(first, stop)
     larger[rows & (len(larger) - 1)] = ring[rows & (len(ring) - 1)]

@@ -42,6 +42,15 @@ def end_of_turn(recipe, chunk, start, n):
 
 
 @helper(forceinline=True)
+def end_of_first_bag(chunk, start, stop):
+    """One past the last access of the first bag of the turn at start..stop-1."""
+    at = start + 1
+    while at < stop and chunk.sample[at] == chunk.sample[start]:
+        at += 1
+    return at
+
+
+@helper(forceinline=True)
 def sample_of(chunk, turn, k):
     """Sample in the batch of a turn's k-th lookup."""
     return np.int64(chunk.sample[turn.start + k * turn.width])

@@ -13,48 +13,59 @@ from ppim.jit.tables import bare
 from ppim.mapping.placing.placement import Placement, bare_placement
 from ppim.program import instruction as i
 from ppim.program import state as r
+from ppim.program.builder import bags, equal, owners, prefetches, slices, sums, transfers, turns
 from ppim.program.builder import recipe as b
-from ppim.program.builder import sums
-from ppim.program.builder.bags import emit_bag, only_own_matter
 from ppim.program.builder.chunk import Turn, end_of_bag, end_of_turn, is_empty_turn
-from ppim.program.builder.equal import emit_turn_once
-from ppim.program.builder.owners import list_lookups
-from ppim.program.builder.prefetches import emit_rest_of_prefetches, list_resident_rows
-from ppim.program.builder.recipe import (
-    Accesses,
-    BuildState,
-    Recipe,
-    bare_accesses,
-    bare_build_state,
-    bare_recipe,
-)
-from ppim.program.builder.slices import emit_split_bag
-from ppim.program.builder.transfers import emit_transfers
-from ppim.program.builder.turns import begin_turn
 from ppim.program.state import Rings, bare_rings
 
 
 @njit
 def flush_transfers(owned_rings, owned_recipe, owned_state):
     """End of the program: transfers of the last turn."""
-    rings, recipe, state = bare_rings(owned_rings), bare_recipe(owned_recipe), bare_build_state(owned_state)
+    rings, recipe, state = (
+        bare_rings(owned_rings),
+        b.bare_recipe(owned_recipe),
+        b.bare_build_state(owned_state),
+    )
     if state.pending[b.PENDING_TURN] != i.NONE:
-        emit_transfers(rings, recipe, state, i.NONE, 0)
+        transfers.emit_transfers(rings, recipe, state, i.NONE, 0)
 
 
 @njit
 def prefetch_all(owned_rings, owned_recipe, owned_placement, owned_state):
     """Start of the program where rows are prefetched there: every table's resident ones, once."""
-    rings, recipe = bare_rings(owned_rings), bare_recipe(owned_recipe)
-    placement, state = bare_placement(owned_placement), bare_build_state(owned_state)
+    rings, recipe = bare_rings(owned_rings), b.bare_recipe(owned_recipe)
+    placement, state = bare_placement(owned_placement), b.bare_build_state(owned_state)
     for table in range(recipe.tables):
-        n_rows = list_resident_rows(recipe, placement, state, table)
-        emit_rest_of_prefetches(rings, recipe, state, 0, n_rows)
+        n_rows = prefetches.list_resident_rows(recipe, placement, state, table)
+        prefetches.emit_rest_of_prefetches(rings, recipe, state, 0, n_rows)
+
+
+@helper(forceinline=True)
+def emit_bags(rings, recipe, placement, state, chunk, scratch, turn):
+    """Instructions of the bags of a turn that are still to be emitted, while there is room; whether that was for all."""
+    n = state.pending[b.OPEN_LOOKUPS]
+    first = state.pending[b.OPEN_PLACE]
+    free = turns.free_instructions(rings)
+    while first < n:
+        end = sums.end_of_bag(chunk, scratch, turn, first, n)
+        needed = turns.most_demand(recipe, (end - first) * turn.width)
+        if needed > free:
+            free = turns.free_instructions(rings)  # no stream has got them all
+            if needed > free:
+                rings.marks[r.SHORT] = r.SHORT_INSTRUCTIONS
+                break
+        free -= needed
+        sums.open_sums(rings, recipe, state, chunk, scratch, turn, first, end)
+        bags.emit_bag(rings, recipe, placement, state, chunk, scratch, turn, first, end)
+        first = end
+    state.pending[b.OPEN_PLACE] = first
+    return first == n
 
 
 @helper
 def append_turns(joint, rings, recipe, placement, state, chunk, scratch, position, goal, total):
-    """Append whole turns from chunk position `position` on, until `goal` is reached or one does not fit.
+    """Append turns from chunk position `position` on, until one ends at or behind `goal`, or there is no room.
 
     Parameters
     ----------
@@ -64,43 +75,51 @@ def append_turns(joint, rings, recipe, placement, state, chunk, scratch, positio
     scratch : Table of int64, of `make_scratch`
         For owners of a turn's lookups, where their rows lie, and the order of lookups.
     total : int
-        Accesses of the chunk. Those behind its first n are of the turn after them, to be looked at only.
+        b.Accesses of the chunk. Those behind its first n are of the turn after them, to be looked at only.
 
     Returns
     -------
     int
         Position of the first access that was not taken.
     """
+    pending = state.pending
     while position < goal:
-        stop = end_of_turn(recipe, chunk, position, chunk.n)
-        if not begin_turn(rings, recipe, placement, state, chunk, position, stop, total):
-            return position
-        table = np.int64(chunk.table[position])
+        start, stop = pending[b.OPEN_START], pending[b.OPEN_STOP]
+        is_open = stop != i.NONE
+        if not is_open:
+            start, stop = position, end_of_turn(recipe, chunk, position, chunk.n)
+            if not turns.begin_turn(rings, recipe, placement, state, chunk, start, stop, total):
+                return position
+        table = np.int64(chunk.table[start])
         width = recipe.accesses[table]
-        lookups = 0 if is_empty_turn(chunk, position) else (stop - position) // width
-        turn = Turn(state.pending[b.PENDING_TURN], table, position, width, lookups)
-        first = 0
+        lookups = 0 if is_empty_turn(chunk, start) else (stop - start) // width
+        turn = Turn(pending[b.PENDING_TURN], table, start, width, lookups)
         if joint is None:
-            n = list_lookups(recipe, placement, state, chunk, scratch, turn, only_own_matter(recipe, table))
-            while first < n:
-                end = sums.end_of_bag(chunk, scratch, turn, first, n)
-                sums.open_sums(rings, recipe, state, chunk, scratch, turn, first, end)
-                emit_bag(rings, recipe, placement, state, chunk, scratch, turn, first, end)
-                first = end
+            if not is_open:
+                only_own = bags.only_own_matter(recipe, table)
+                pending[b.OPEN_LOOKUPS] = owners.list_lookups(
+                    recipe, placement, state, chunk, scratch, turn, only_own
+                )
+                pending[b.OPEN_PLACE] = 0
+            if not emit_bags(rings, recipe, placement, state, chunk, scratch, turn):
+                pending[b.OPEN_START], pending[b.OPEN_STOP] = start, stop
+                return start + scratch[b.SCRATCH_ORDER, pending[b.OPEN_PLACE]] * width
+            pending[b.OPEN_STOP] = i.NONE
         if joint is not None:
+            first = 0
             if recipe.dedup:
-                emit_turn_once(rings, recipe, placement, state, chunk, scratch, turn)
+                equal.emit_turn_once(rings, recipe, placement, state, chunk, scratch, turn)
                 first = turn.lookups
             while first < turn.lookups:
                 end = end_of_bag(chunk, turn, first)
-                emit_split_bag(rings, recipe, placement, state, chunk, turn, first, end)
+                slices.emit_split_bag(rings, recipe, placement, state, chunk, turn, first, end)
                 first = end
         state.pending[b.PENDING_STOP_SUM] = rings.marks[r.NEXT_SUM]
         position = stop
     return position
 
 
-def is_joint(recipe: Recipe) -> int | None:
+def is_joint(recipe: b.Recipe) -> int | None:
     """1 where an instruction serves lookups of several units or bags, else None (see `append_turns`)."""
     return 1 if recipe.slices or recipe.dedup else None
 
@@ -108,20 +127,20 @@ def is_joint(recipe: Recipe) -> int | None:
 @njit
 def build(joint, owned_rings, owned_recipe, owned_placement, owned_state, accesses, position, scratch):
     """`append_turns` for Python, to the end of the accesses."""
-    rings, recipe = bare_rings(owned_rings), bare_recipe(owned_recipe)
-    placement, state = bare_placement(owned_placement), bare_build_state(owned_state)
-    chunk, n, total = bare_accesses(accesses), accesses.n, accesses.row.size
+    rings, recipe = bare_rings(owned_rings), b.bare_recipe(owned_recipe)
+    placement, state = bare_placement(owned_placement), b.bare_build_state(owned_state)
+    chunk, n, total = b.bare_accesses(accesses), accesses.n, accesses.row.size
     return append_turns(joint, rings, recipe, placement, state, chunk, bare(scratch), position, n, total)
 
 
 def build_turns(
     rings: Rings,
-    recipe: Recipe,
+    recipe: b.Recipe,
     placement: Placement,
-    state: BuildState,
-    accesses: Accesses,
+    state: b.BuildState,
+    accesses: b.Accesses,
     position: int,
     scratch: np.ndarray,
 ) -> int:
-    """Append whole turns while they fit; position of the first access that was not taken."""
+    """Append turns while they fit; position of the first access that was not taken."""
     return int(build(is_joint(recipe), rings, recipe, placement, state, accesses, position, scratch))

@@ -70,6 +70,8 @@ def find_owners(recipe, placement, chunk, turn, owners, addresses, first):
 
     An owner is a unit of the whole memory, or NONE if any unit can be it.
     """
+    if turn.lookups == 0:
+        return
     table = turn.table
     usual = np.int64(chunk.subtable[large_access(recipe, chunk, turn, 0)])
     go_together = is_permuted(placement, table, usual) and placement.copy_mask == 0

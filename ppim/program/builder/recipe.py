@@ -29,12 +29,17 @@ FETCHED_ADDRESS = 0
 FETCHED_BURSTS = 1
 FETCHED_COLUMNS = 2
 
-# Positions in `pending`: the turn whose transfers are still to be emitted.
+# Positions in `pending`: the last turn, whose transfers are still to be emitted.
 PENDING_TURN = 0  # NONE before the first turn
 PENDING_FIRST_SUM = 1
 PENDING_STOP_SUM = 2
 PENDING_BAGS = 3
-N_PENDING = 4
+# The turn whose demand is being emitted, where the streams had no room for all of it.
+OPEN_START = 4  # position of its first access in the chunk
+OPEN_STOP = 5  # one past its last; NONE while no turn is open
+OPEN_LOOKUPS = 6  # that are listed,
+OPEN_PLACE = 7  # and the place of the first of them that is still to be emitted
+N_PENDING = 8
 
 # Bits of a word of `touched`, a power of two.
 WORD_BITS = 32
@@ -201,7 +206,7 @@ def make_build_state(recipe: Recipe) -> BuildState:
     streams = 1 if recipe.global_stream else recipe.channels
     sets, ways = recipe.cache_sets, recipe.cache_ways
     pending = integers(N_PENDING)
-    pending[PENDING_TURN] = i.NONE
+    pending[PENDING_TURN] = pending[OPEN_STOP] = i.NONE
     most_rows = int(recipe.resident.sum(axis=1).max())
     return BuildState(
         pending=pending,

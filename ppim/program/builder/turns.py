@@ -8,43 +8,60 @@ from ppim.jit import helper
 from ppim.program import instruction as i
 from ppim.program import state as r
 from ppim.program.builder import recipe as b
-from ppim.program.builder.chunk import end_of_turn, is_empty_turn
+from ppim.program.builder.chunk import end_of_first_bag, end_of_turn, is_empty_turn
 from ppim.program.builder.prefetches import emit_rest_of_prefetches, list_rows, rows_to_prefetch
 from ppim.program.builder.transfers import emit_transfers, most_transfers
 
 
 @helper(forceinline=True)
-def has_room(rings, n_lookups, n_sums, n_instructions):
-    """Whether one more turn has room in the rings, with at most so many instructions in each stream."""
-    oldest = rings.turns[rings.marks[r.OLDEST_TURN] & rings.turn_mask]
-    turn = rings.marks[r.NEXT_TURN]
-    live = turn > rings.marks[r.OLDEST_TURN]
-    first_lookup = oldest[r.TURN_FIRST_LOOKUP] if live else rings.marks[r.NEXT_LOOKUP]
-    first_sum = oldest[r.TURN_FIRST_SUM] if live else rings.marks[r.NEXT_SUM]
-    if turn + 1 - rings.marks[r.OLDEST_TURN] > rings.turn_mask + 1:
-        return False
-    if rings.marks[r.NEXT_LOOKUP] + n_lookups - first_lookup > rings.lookup_mask + 1:
-        return False
-    if rings.marks[r.NEXT_SUM] + n_sums - first_sum > rings.sum_mask + 1:
-        return False
+def free_instructions(rings):
+    """Instructions for which every stream has room."""
+    used = 0
     for stream in range(rings.n_streams):
-        used = rings.stream[stream, r.TAIL] - rings.stream[stream, r.HEAD]
-        if used + n_instructions > rings.instruction_mask + 1:
-            return False
-    return True
+        used = max(used, rings.stream[stream, r.TAIL] - rings.stream[stream, r.HEAD])
+    return rings.instruction_mask + 1 - used
 
 
 @helper(forceinline=True)
-def turn_fits(rings, recipe, state, table, n_accesses, n_bags, n_rows):
-    """Whether a turn of so many accesses and bags surely fits, behind the transfers of the one before it."""
+def most_demand(recipe, n_accesses):
+    """Most instructions of so many accesses: a deliver may stand behind each, and a transfer before it."""
+    return n_accesses * (1 + recipe.in_order + min(recipe.accumulators, 1))
+
+
+@helper(forceinline=True)
+def has_room(rings, n_lookups, n_sums, n_instructions):
+    """Whether one more turn has room in the rings, with at most so many instructions in each stream."""
+    marks = rings.marks
+    oldest = rings.turns[marks[r.OLDEST_TURN] & rings.turn_mask]
+    live = marks[r.NEXT_TURN] > marks[r.OLDEST_TURN]
+    first_lookup = oldest[r.TURN_FIRST_LOOKUP] if live else marks[r.NEXT_LOOKUP]
+    first_sum = oldest[r.TURN_FIRST_SUM] if live else marks[r.NEXT_SUM]
+    short = 0
+    if marks[r.NEXT_TURN] + 1 - marks[r.OLDEST_TURN] > rings.turn_mask + 1:
+        short |= r.SHORT_TURNS
+    if marks[r.NEXT_LOOKUP] + n_lookups - first_lookup > rings.lookup_mask + 1:
+        short |= r.SHORT_LOOKUPS
+    if marks[r.NEXT_SUM] + n_sums - first_sum > rings.sum_mask + 1:
+        short |= r.SHORT_SUMS
+    if n_instructions > free_instructions(rings):
+        short |= r.SHORT_INSTRUCTIONS
+    marks[r.SHORT] = short
+    return short == 0
+
+
+@helper(forceinline=True)
+def turn_fits(rings, recipe, state, table, n_accesses, n_bags, n_first, n_rows):
+    """Whether a turn of so many accesses and bags can begin, behind the transfers of the one before it.
+
+    Its lookups and sums surely fit, and the instructions of the first `n_first` accesses.
+    """
     n_lookups = n_accesses // recipe.accesses[table]
     units = recipe.channels * recipe.units_per_channel
     n_sums = min(n_lookups, n_bags * units) + n_bags * recipe.collect
     if recipe.slices:
         n_lookups, n_sums = n_lookups * recipe.slices, n_bags * recipe.slices
-    # A deliver may stand behind each access, and a transfer before it.
-    demand = n_accesses * (1 + recipe.in_order + min(recipe.accumulators, 1))
-    return has_room(rings, n_lookups, n_sums, demand + most_transfers(recipe, state) + n_rows)
+    n_instructions = most_demand(recipe, n_first) + most_transfers(recipe, state) + n_rows
+    return has_room(rings, n_lookups, n_sums, n_instructions)
 
 
 @helper(forceinline=True)
@@ -91,7 +108,9 @@ def begin_turn(rings, recipe, placement, state, chunk, position, stop, total):
     if not is_empty_turn(chunk, position):
         bags = max(bags, np.int64(chunk.sample[stop - 1]) + 1)
     table = np.int64(chunk.table[position])
-    if not turn_fits(rings, recipe, state, table, stop - position, bags, most_rows):
+    # Whole turns are joint; otherwise the bags behind the first can wait for room.
+    first_stop = stop if recipe.slices | recipe.dedup else end_of_first_bag(chunk, position, stop)
+    if not turn_fits(rings, recipe, state, table, stop - position, bags, first_stop - position, most_rows):
         return False
     turn = open_turn(rings, batch, recipe.tied)
     start_turn(rings, recipe, placement, state, chunk, position, stop, total, turn)
