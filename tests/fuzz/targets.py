@@ -15,8 +15,8 @@ from ppim.datasets.npy import open_arrays
 from ppim.datasets.streams import read_head
 from ppim.dram.load import load_device
 from ppim.errors import InputError
-from ppim.program.authors import UnitAddresses
-from ppim.program.authors_read import read_turns, survey_program
+from ppim.program.authors.form import UnitAddresses
+from ppim.program.authors.read import read_turns, survey_program
 from ppim.requests.read import open_requests
 from ppim.stats.info.base import describe
 from ppim.systems.load import load_system

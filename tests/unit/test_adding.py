@@ -35,6 +35,7 @@ def device() -> str:
 NEW = {
     "weight_sharing/pairs.py": example("A weight-sharing algorithm", "python"),
     "mapping/second_table.py": example("A mapping", "python"),
+    "prefetch/next_used.py": example("A prefetch policy", "python"),
     "datasets/shop.py": example("A dataset", "python"),
     "systems/presets/new-system.toml": example("A system", "toml"),
     "dram/devices/new-device.toml": device(),
@@ -88,6 +89,7 @@ TESTS = [
     "unit/datasets/test_formats.py::test_every_dataset_names_a_missing_file[shop]",
     "unit/dram/test_presets.py::test_a_preset_states_every_parameter[new-device]",
     "unit/dram/test_presets.py::test_every_preset_loads_and_names_its_sources[new-device]",
+    "unit/prefetch/test_policies.py::test_used_rows_are_chosen_where_rows_are_fetched_each_turn[next-used]",
     "unit/systems/test_presets.py::test_every_number_of_a_preset_has_a_source[new-system]",
     "unit/systems/test_presets.py::test_every_preset_says_where_it_is_from[new-system]",
     "unit/weight_sharing/test_interface.py::test_accesses_of_a_lookup_never_go_back_to_an_earlier_subtable[pairs]",
@@ -117,7 +119,7 @@ def test_new_things_run_together(copy: Path, tmp_path: Path) -> None:
         "--mapping",
         "second-table",
         "--prefetch",
-        "none",
+        "next-used",
     ]
     settings = ["--set", "placement_seed=3", "--set", "hot_fraction=0.5"]
     told = run(copy, "ppim", "simulate", str(trace), *options, *settings, "-o", str(stats))
@@ -125,6 +127,7 @@ def test_new_things_run_together(copy: Path, tmp_path: Path) -> None:
     assert "placement_seed has no effect" not in told
     rows = pd.read_csv(stats)
     assert set(rows["mapping"]) == {"second-table"}
+    assert set(rows["prefetch"]) == {"next-used"}
     assert set(rows["device"]) == {"new-device"}
     # Half of the lookups are of the table that every unit has.
     assert rows["lookups"].sum() == rows["accesses"].sum() > 0
