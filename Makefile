@@ -87,7 +87,7 @@ evaluate: $(INSTALLED) ## the tables of docs/evaluation.md; DATASET=PATH of Crit
 
 # --- checks ------------------------------------------------------------------------------------
 
-.PHONY: lint format test golden check-all fuzz test-nojit test-bounds bench
+.PHONY: lint format test golden check-all fuzz reliability test-nojit test-bounds bench
 lint: $(INSTALLED) ## style, types, and that imports flow one way
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -113,6 +113,10 @@ TARGETS ?= $(notdir $(wildcard tests/fuzz/corpus/*))
 fuzz: $(INSTALLED) ## fuzz every reader, or TARGETS=..., for SECONDS=600 each
 	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
 	@for target in $(TARGETS); do $(BIN)/python -m tests.fuzz.run $$target --seconds $(SECONDS) || failed=1; done; exit $${failed:-0}
+
+reliability: $(INSTALLED) ## the figures of docs/reliability.md (half an hour)
+	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	PYTHONPATH=. $(BIN)/python scripts/reliability.py
 
 # In plain Python a wrong index is an error, a debugger can stop, and coverage can see. Hashes wrap, as they do compiled.
 NOJIT := $(addprefix tests/unit/,engine engine_pim mapping requests trace weight_sharing)

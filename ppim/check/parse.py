@@ -38,7 +38,7 @@ def _number(data, start, end):
         return 0, NOT_A_NUMBER
     value = 0
     while at < end:
-        byte = data[at]
+        byte = int(data[at])  # uncompiled, eight bits would overflow
         if ZERO <= byte <= NINE:
             digit = byte - ZERO
         elif base == HEXADECIMAL and LETTER_A <= (byte | LOWER) <= LETTER_F:

@@ -55,6 +55,25 @@ def test_distances_are_those_of_the_golden_data(name: str) -> None:
     }
 
 
+def test_distances_are_strict_where_dramsim3_has_none() -> None:
+    """tRC = 48, tRFC = 260 and tRFCb = 20 of the device, spelt out: no table has these."""
+    device = golden_device("HBM2_4Gb_x128")
+    known = set(rule_book(device).rules)
+    found = {
+        (KINDS[rule.earlier], KINDS[rule.later], SCOPES[rule.scope]): rule.cycles
+        for rule in rule_book(device, strict=True).rules
+        if rule not in known
+    }
+    assert found == {
+        ("activate", "refresh_bank", "bank"): 48,
+        ("activate", "refresh", "whole rank"): 48,
+        ("refresh", "refresh_bank", "whole rank"): 260,
+        ("refresh_bank", "activate", "bank"): 20,
+        ("refresh_bank", "refresh_bank", "bank"): 20,
+        ("refresh_bank", "refresh", "whole rank"): 20,
+    }
+
+
 def test_windows_are_those_of_the_golden_data() -> None:
     assert [(window.name, window.most) for window in all_windows()] == [("tFAW", 4), ("t32AW", 32)]
 
