@@ -1,4 +1,4 @@
-"""Byte address <-> channel, rank, bank group, bank, row and column (golden README 3.2)."""
+"""Byte address <-> channel, rank, bank group, bank, row and column (host-controller.md §2)."""
 
 from __future__ import annotations
 

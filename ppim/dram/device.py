@@ -41,7 +41,7 @@ MOST_VOLTS, MOST_MILLIAMPERES = 100.0, 1e6
 
 
 def beats_per_cycle(protocol: str) -> int:
-    """Data beats in one memory clock cycle of this family (golden README 3.1; HBM3: JESD238)."""
+    """Data beats in one memory clock cycle of this family (host-controller.md §1; HBM3: JESD238)."""
     return BEATS_PER_CYCLE.get(protocol, DOUBLE_DATA_RATE)
 
 
@@ -63,7 +63,7 @@ class Organization:
     bankgroups: int
     banks_per_group: int
     rows: int
-    columns: int  # column addresses of a row, after the family's factor (golden README 3.1)
+    columns: int  # column addresses of a row, after the family's factor (host-controller.md §1)
     device_width: int  # bits
     bus_width: int  # bits
     burst_length: int  # beats
@@ -225,7 +225,7 @@ class Power:
 
 @dataclass(frozen=True)
 class Controller:
-    """Host memory controller, as DRAMsim3 has it (golden README 3)."""
+    """Host memory controller, as DRAMsim3 has it (docs/host-controller.md)."""
 
     address_mapping: str  # six two-letter fields, most significant first
     queue_structure: Literal["PER_BANK", "PER_RANK"]
@@ -295,7 +295,7 @@ class Device:
 
     @property
     def refresh_interval_cycles(self) -> int:
-        """Cycles between two refreshes of one channel (golden README 3.9)."""
+        """Cycles between two refreshes of one channel (host-controller.md §9)."""
         policy = self.controller.refresh_policy
         if policy == "RANK_LEVEL_STAGGERED":
             return self.timing.tREFI // self.organization.ranks

@@ -1,4 +1,4 @@
-"""Energy of commands and of standing by, from datasheet currents (golden README 4).
+"""Energy of commands and of standing by, from datasheet currents (host-controller.md §15).
 
 DRAMsim3 works in V * mA * cycles; times the clock period in ns that is pJ. The sums are formed in its
 order of operations in its unit, and converted last, so that they can be compared to the last digit.

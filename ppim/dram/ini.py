@@ -366,7 +366,7 @@ def _c_integer(text: str, where: str) -> int:
 
 
 def device_table(parameters: Mapping[str, Mapping[str, Any]], where: str, warn: Warn) -> dict[str, Any]:
-    """Device table of DRAMsim3's parameters, every one of them given (golden README 3.1).
+    """Device table of DRAMsim3's parameters, every one of them given (docs/devices.md).
 
     Parameters
     ----------

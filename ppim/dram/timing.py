@@ -1,8 +1,8 @@
 """Minimum distances between DRAM commands: the rules as data, resolved to cycles for a device.
 
 A rule says: after `issued`, the command `later` must wait the named distance on each bank of a scope.
-Rules without a distance for a scope do not constrain it. Source: DRAMsim3's timing, as described in the
-golden data's README, section 3.10; its quirks (no constraint of a bank refresh on the refreshed bank,
+Rules without a distance for a scope do not constrain it. Source: DRAMsim3's timing, as described in
+host-controller.md §10; its quirks (no constraint of a bank refresh on the refreshed bank,
 tRP after an auto-precharge without tRAS) are kept because they change cycles.
 """
 

@@ -5,7 +5,7 @@ Host mode and PIM mode share this file; they differ in the distance table and in
 State
 -----
 A *lane* is a bank of the channel, lane = (rank * bankgroups + bankgroup) * banks_per_group + bank, padded
-to blocks of 16. Per lane and *later* command there is an earliest cycle, as in the golden README 3.10.
+to blocks of 16. Per lane and *later* command there is an earliest cycle, as in host-controller.md §10.
 The four commands that occur all the time (classes ACT, COLUMN_READ, COLUMN_WRITE, PRE) lie in `earliest`,
 block by block, four vectors a block; the rare four (refresh, self refresh) in `slow`. `distance` and
 `slow_distance` hold, for each issued command and lane, the distance to each later command on each lane in
@@ -556,7 +556,7 @@ def scan(b, cycle, eligible):
 
 @helper
 def refresh_rank_step(b, rank, cycle):
-    """What the refresh of a rank needs in `cycle` (golden README 3.9).
+    """What the refresh of a rank needs in `cycle` (host-controller.md §9).
 
     Returns
     -------

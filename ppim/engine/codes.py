@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Commands, numbered as in the canonical command stream of the golden data (README section 1)
+# Commands, numbered as in the hashes of `tests/golden`
 # and named by `ppim.dram.timing.COMMANDS`.
 READ = 0
 READ_P = 1  # with auto-precharge

@@ -1,4 +1,4 @@
-"""When refreshes fall due, and whose: golden README 3.9.
+"""When refreshes fall due, and whose: host-controller.md §9.
 
 Refresh number k = 1, 2, ... falls due at cycle k * interval; its target follows from k alone, so the
 FIFO of pending refreshes is two numbers: how many have fallen due and how many were served.

@@ -178,7 +178,7 @@ def in_plain_modes(device: Device) -> Device:
 
 
 def with_overlapping_ranks(device: Device) -> Device:
-    """The device as HBM with two ranks, where a READ may go with a WRITE to the other rank (golden 3.8)."""
+    """The device as HBM with two ranks, where a READ may go with a WRITE to the other (host-controller.md §8)."""
     timing, organization = device.timing, device.organization
     write_delay = timing.AL + timing.CWL + timing.burst_cycles
     control = replace(device.controller, hbm_dual_cmd=True, address_mapping="rochbacobgra")
@@ -190,7 +190,7 @@ def with_overlapping_ranks(device: Device) -> Device:
 
 
 def with_short_queues(device: Device) -> Device:
-    """The device with a small write buffer that fills while reads wait (the livelock of golden 3.13)."""
+    """The device with a small write buffer that fills while reads wait (host-controller.md §13)."""
     control = replace(
         device.controller,
         trans_queue_size=3,
@@ -202,7 +202,7 @@ def with_short_queues(device: Device) -> Device:
 
 
 def with_long_queues(device: Device) -> Device:
-    """The device with few banks and many waiting row hits, until the cap on them ends a row (golden 3.7)."""
+    """The device with few banks and many row hits, until the cap on them ends a row (host-controller.md §7)."""
     control = replace(
         in_plain_modes(device).controller,
         trans_queue_size=48,

@@ -1,4 +1,4 @@
-"""Minimum distances between DRAM commands, written out one rule at a time from golden README 3.10.
+"""Minimum distances between DRAM commands, written out one rule at a time from host-controller.md §10.
 
 Nothing here is shared with the package: it is what the package is compared with.
 """

@@ -1,6 +1,6 @@
 """A slow, plain host memory controller and its DRAM: every cycle of every channel is stepped.
 
-Follows golden README 3 section by section; the section is named where each rule is. It is the second
+Follows docs/host-controller.md section by section; the section is named where each rule is. It is the second
 opinion the compiled engine is compared with, so it prefers being obviously right to being fast and uses
 nothing of the package but the device description.
 """
@@ -72,7 +72,7 @@ class Aborted(Exception):
     """DRAMsim3 gives up here: it has no answer for a rank in self refresh that is wanted too soon."""
 
 
-# ---------------------------------------------------------------------------------------------- 3.2
+# ---------------------------------------------------------------------------------------------- §2
 
 
 def map_address(device: Device, address: int) -> Coordinates:
@@ -121,22 +121,22 @@ class Channel:
             for group in range(org.bankgroups)
             for bank in range(org.banks_per_group)
         ]
-        # 3.4: transaction queues, and what is outstanding by byte address.
+        # §4: transaction queues, and what is outstanding by byte address.
         self.read_queue: list[Entry] = []  # the only queue when unified
         self.write_buffer: list[Entry] = []
         self.drain = 0
         self.flush = False  # no request is to come: write back what would stay in the buffer
         self.waiting_reads: dict[int, list[tuple[int, int]]] = {}  # address: (request, stamp) of its reads
         self.waiting_writes: Counter[int] = Counter()
-        # 3.6, 3.7: command queues and the round-robin pointer.
+        # §6, §7: command queues and the round-robin pointer.
         per_bank = control.queue_structure == "PER_BANK"
         self.queues: list[list[Entry]] = [[] for _ in range(len(self.banks) if per_bank else org.ranks)]
         self.pointer = 0
-        # 3.9: refreshes that are due: a rank, or a bank.
+        # §9: refreshes that are due: a rank, or a bank.
         self.refreshes: deque[Bank] = deque()
         self.in_service: Bank | None = None  # head of the FIFO as this cycle's service saw it
         self.next_refresh = 0
-        # 3.11, 3.14
+        # §11, §14
         self.activations: list[list[int]] = [[] for _ in range(org.ranks)]
         self.had_traffic = [False] * org.ranks
         self.closed_cycles = [0] * org.ranks
@@ -166,7 +166,7 @@ class Channel:
     def banks_of_rank(self, rank: int) -> list[Bank]:
         return [bank for bank in self.banks if bank.rank == rank]
 
-    # ------------------------------------------------------------------------------------ 3.4 arrival
+    # ------------------------------------------------------------------------------------ §4 arrival
 
     def has_room(self, is_write: bool) -> bool:
         queue = self.write_buffer if is_write and not self.unified else self.read_queue
@@ -206,7 +206,7 @@ class Channel:
         self.busy_until = max(self.busy_until, cycle)
         self.read_latencies.append((cycle, cycle - stamp))
 
-    # ---------------------------------------------------------------------------- 3.12 order of work
+    # ---------------------------------------------------------------------------- §12 order of work
 
     def step(self, t: int) -> None:
         self.generate_refresh(t)
@@ -231,7 +231,7 @@ class Channel:
         return True
 
     def second_slot(self, t: int, first: Kind) -> None:
-        """3.8: what is chosen but may not be issued leaves its traces all the same."""
+        """§8: what is chosen but may not be issued leaves its traces all the same."""
         chosen = self.select(t)
         if chosen is None:
             return
@@ -243,7 +243,7 @@ class Channel:
             self.queue_of(entry).remove(entry)
             self.counts["lost"] += 1
 
-    # -------------------------------------------------------------------------------- 3.7 selection
+    # -------------------------------------------------------------------------------- §7 selection
 
     def queue_of(self, entry: Entry) -> list[Entry]:
         return self.queues[self.queue_index(entry.at.rank, entry.at.bankgroup, entry.at.bank)]
@@ -305,14 +305,14 @@ class Channel:
         )
 
     def activate_window_open(self, t: int, rank: int) -> bool:
-        """3.11"""
+        """§11"""
         history, timing = self.activations[rank], self.device.timing
         if len(history) >= 4 and history[-4] > t - timing.tFAW:
             return False
         gddr = self.device.protocol.startswith("GDDR")
         return not (gddr and len(history) >= 32 and history[-32] > t - timing.t32AW)
 
-    # ------------------------------------------------------------------------------------ 3.9 refresh
+    # ------------------------------------------------------------------------------------ §9 refresh
 
     def generate_refresh(self, t: int) -> None:
         org, timing = self.device.organization, self.device.timing
@@ -436,7 +436,7 @@ class Channel:
             )
         )
 
-    # ----------------------------------------------------------- 3.12 d, 3.14 background, self refresh
+    # ----------------------------------------------------------- §12 d, §14 background, self refresh
 
     def count_background(self) -> None:
         for rank in range(self.device.organization.ranks):
@@ -464,7 +464,7 @@ class Channel:
                 self.issue(t, Kind.SELF_REFRESH_ENTER, banks[0])
                 return
 
-    # ---------------------------------------------------------------------------------- 3.5 one move
+    # ---------------------------------------------------------------------------------- §5 one move
 
     def move_transaction(self) -> None:
         if self.unified:
@@ -481,7 +481,7 @@ class Channel:
                 self.drain = 0
                 if self.follow_defects or any(self.queues) or not self.drain_wanted():
                     return
-                # The drain starts anew each cycle, and the read waits behind it, for ever in DRAMsim3 (3.13).
+                # The drain starts anew each cycle, and the read waits behind it, for ever in DRAMsim3 (§13).
                 source, entry = self.read_queue, self.read_queue[0]
             else:
                 self.drain -= 1
@@ -524,7 +524,7 @@ def scope_of(bank: Bank, other: Bank) -> Scope:
     return Scope.SAME_BANK if other.bank == bank.bank else Scope.SAME_GROUP
 
 
-# -------------------------------------------------------------------------------------- 3.3 whole run
+# -------------------------------------------------------------------------------------- §3 whole run
 
 
 @dataclass
@@ -546,7 +546,7 @@ class TwinRun:
         return None
 
     def stats(self, index: int) -> dict[str, int | list[int]]:
-        """Counters of one channel under DRAMsim3's names (golden README 4)."""
+        """Counters of one channel under DRAMsim3's names (host-controller.md §15)."""
         channel = self.channels[index]
         done = [r for r, cycle in channel.completions.items() if cycle < self.n_cycles]
         latencies = [latency for cycle, latency in channel.read_latencies if cycle < self.n_cycles]
@@ -605,12 +605,12 @@ def run_twin(
     inject
         Requests that may enter per cycle, over all channels; DRAMsim3 takes one.
     merging
-        Whether reads of one byte address share a command, and writes of one (3.4); DRAMsim3's always do.
+        Whether reads of one byte address share a command, and writes of one (§4); DRAMsim3's always do.
         A read is answered from an outstanding write in any case.
     follow_defects
-        Whether a column command refused in the second slot is lost (3.8) and the livelock of 3.13 stays.
+        Whether a column command refused in the second slot is lost (§8) and the livelock of §13 stays.
     newline_at_end
-        Offer the extra read of 3.3 after the last request.
+        Offer the extra read of §3 after the last request.
     """
     requests = [(int(a), bool(w), int(c)) for a, w, c in zip(addresses, is_write, due_cycles, strict=True)]
     if newline_at_end and requests:

@@ -1,6 +1,6 @@
 """Does a command list keep the rules? Looks back over pairs of commands; shares nothing with twin or engine.
 
-Rules: golden README 3.9-3.11, masked between PIM units as `docs/model.md` §3 says.
+Rules: host-controller.md §9-11, masked between PIM units as `docs/model.md` §3 says.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NEVER: frozenset[str] = frozenset()
 
 
 def pair_rules(device: Device) -> list[Rule]:
-    """Every distance of golden 3.10 that concerns activates, reads, precharges and rank refreshes."""
+    """Every distance of host-controller.md §10 between activates, reads, precharges and rank refreshes."""
     x = device.timing
     group = "S" if device.organization.bankgroups == 1 else "L"
     ccd_same = max(x.burst_cycles, getattr(x, f"tCCD_{group}"))
@@ -104,7 +104,7 @@ def broken_distances(device: Device, pim: PimSpec, commands: Sequence[Command]) 
 
 
 def broken_windows(device: Device, pim: PimSpec, commands: Sequence[Command]) -> Iterator[str]:
-    """Activate windows (golden 3.11) that hold an activate too many."""
+    """Activate windows (host-controller.md §11) that hold an activate too many."""
     per_rank = device.organization.banks_per_rank
     smaller = {"bank": 1, "bankgroup": device.organization.banks_per_group}.get(
         pim.level, per_rank
@@ -162,7 +162,7 @@ def wrong_bank_states(commands: Sequence[Command]) -> Iterator[str]:
 
 
 def wrong_refreshes(device: Device, pim: PimSpec, commands: Sequence[Command], cycles: int) -> Iterator[str]:
-    """Golden 3.9: from the cycle a refresh is head of the list to its REFRESH its rank's units are held."""
+    """While a refresh is head of the list its rank's units are held (host-controller.md §9)."""
     interval = device.refresh_interval_cycles
     staggered = device.controller.refresh_policy == "RANK_LEVEL_STAGGERED"
     refreshes = [command for command in commands if command.command == "refresh"]

@@ -1,7 +1,7 @@
 """The slow twin of PIM mode: objects for every part of `docs/model.md`, and a clock that ticks every cycle.
 
 Nothing is skipped, cached or shared with the engine: each method says one rule of the model (§) or of the
-timing table (golden README 3.9-3.11), so that it can be read against the text. What the text leaves open is
+timing table (host-controller.md §9-11), so that it can be read against the text. What the text leaves open is
 decided where a comment begins with "Decided".
 """
 
@@ -345,7 +345,7 @@ class Unit:
         self.banks = banks
         for bank in banks:
             bank.unit = self
-        self.last_issuer = 0  # Decided: as golden 3.7, the first look starts after bank 0.
+        self.last_issuer = 0  # Decided: as host-controller.md §7, the first look starts after bank 0.
         self.joining: list[tuple[Bank, Entry]] = []  # sent in the cycle before
         self.arithmetic_end = 0
         self.link_end = 0  # of its link to the tree (§4)
@@ -469,7 +469,7 @@ class Channel:
             Unit(self, unit, banks)
             for unit, banks in enumerate(group_banks(self.banks, simulation.system.pim.level))
         ]
-        self.last_activator = 0  # Decided: as golden 3.7, the first look starts after unit 0.
+        self.last_activator = 0  # Decided: as host-controller.md §7, the first look starts after unit 0.
         self.bus = Bus(simulation.device.timing.tRTRS)
         self.transfers: list[Transfer] = []
         self.refresh_list: list[int] = []  # ranks
@@ -510,7 +510,7 @@ class Channel:
                 self.simulation.add_to_collector(parent, end)
 
     def generate_refresh(self, t: int) -> None:
-        """Golden 3.9: at every positive multiple of the interval."""
+        """host-controller.md §9: at every positive multiple of the interval."""
         device = self.simulation.device
         if t > 0 and t % device.refresh_interval_cycles == 0:
             self.refresh_list.append(self.next_rank_to_refresh)
@@ -558,7 +558,7 @@ class Channel:
         return bank.rank
 
     def may_activate(self, bank: Bank, t: int) -> bool:
-        """Golden 3.10 and 3.11."""
+        """host-controller.md §10 and §11."""
         if bank.earliest[ACTIVATE_COMMAND] > t:
             return False
         device = self.simulation.device
@@ -604,7 +604,7 @@ class Channel:
         self.result.commands.append(Command(t, REFRESH_COMMAND, rank))
 
     def distances(self, command: str, bank: Bank, other: Bank) -> dict[str, int]:
-        """Golden 3.10, one row of its table: later command at `other` -> least distance in cycles.
+        """One row of the table in host-controller.md §10: later command at `other` -> least distance in cycles.
 
         Between units the rules of §3 remain: the same bank group's always, tRRD_S under "physical".
         """

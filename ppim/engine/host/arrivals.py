@@ -1,4 +1,4 @@
-"""What becomes of a request that the front end handed over: golden README 3.4."""
+"""What becomes of a request that the front end handed over: host-controller.md §4."""
 
 from __future__ import annotations
 

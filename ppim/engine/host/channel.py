@@ -1,4 +1,4 @@
-"""One channel's events, in the order in which a cycle's work is done: golden README 3.12.
+"""One channel's events, in the order in which a cycle's work is done: host-controller.md §12.
 
 Nothing changes between events, so the channel jumps from one to the next: the next command that
 selection could find, the next possible move, a buffered arrival (registered in the cycle after it was
@@ -42,7 +42,7 @@ def next_event(h):
 def _issue_commands(h, cycle):
     """Refresh service or normal selection, then with HBM a second command.
 
-    A second command is issued if exactly one of the two is a column command (golden README 3.8). A column
+    A second command is issued if exactly one of the two is a column command (host-controller.md §8). A column
     command that may not go with the first one stays in its queue (DRAMsim3 loses it).
     """
     command, lane, position = int64(NO_COMMAND), int64(0), int64(0)

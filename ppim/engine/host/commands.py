@@ -1,4 +1,4 @@
-"""Choosing and issuing DRAM commands: golden README 3.7 and 3.8."""
+"""Choosing and issuing DRAM commands: host-controller.md §7 and §8."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trace front end over all channels: golden README 3.3, with channels advanced as late as possible.
+"""The trace front end over all channels: host-controller.md §3, with channels advanced as late as possible.
 
 Channels share nothing but the order of acceptance, so a request may be accepted without looking at its
 channel as long as an upper bound of the channel's queue is below its size: the queue when the channel

@@ -1,4 +1,4 @@
-"""One channel in any controller mode: golden README 3.5 to 3.9 and 3.12 to 3.14, entry by entry.
+"""One channel in any controller mode: host-controller.md §5 to §9 and §12 to §14, entry by entry.
 
 The work of a cycle is done as the README describes it. Cycles in which nothing was done are skipped up
 to the next one in which something can have changed: an arrival, a refresh falling due, or any earliest
@@ -203,7 +203,7 @@ def _move_write(h):
 
 @helper
 def _move_one(h):
-    """Golden README 3.5; whether anything was done."""
+    """host-controller.md §5; whether anything was done."""
     if h.modes[UNIFIED] != 0:
         return _move_read(h)
     if h.clocks[DRAIN] == 0 and drain_due(h):
@@ -290,7 +290,7 @@ def _is_held(h, queue, lane):
 
 @helper
 def _select(h, held, cycle):
-    """Golden README 3.7: (command or NO_COMMAND, queue, position)."""
+    """host-controller.md §7: (command or NO_COMMAND, queue, position)."""
     for step in range(h.modes[N_QUEUES]):
         queue = (h.clocks[POINTER] + 1 + step) % h.modes[N_QUEUES]
         if _is_held(h, queue, held):
@@ -363,7 +363,7 @@ def _issue_selected(h, command, queue, position, cycle):
 
 @helper
 def _second_slot(h, first, held, cycle):
-    """Golden README 3.8. Following DRAMsim3, a column command that may not be issued is lost."""
+    """host-controller.md §8. Following DRAMsim3, a column command that may not be issued is lost."""
     command, queue, position = _select(h, held, cycle)
     if command == NO_COMMAND:
         return
@@ -469,7 +469,7 @@ def _serve_refresh(h, lane, cycle):
 
 @helper
 def _fall_asleep(h, cycle):
-    """Golden README 3.14: at most one rank enters self refresh."""
+    """host-controller.md §14: at most one rank enters self refresh."""
     per_rank = h.banks.shape.banks_per_rank
     for rank in range(h.plan[N_RANKS]):
         busy = h.ranks[rank * RANK_FIELDS + HAD_TRAFFIC] != 0 or _sleeps(h, rank)
@@ -490,7 +490,7 @@ def _fall_asleep(h, cycle):
 
 @helper
 def _run_cycle(h, cycle):
-    """The work of one cycle (golden README 3.12, 2a to 2f); whether anything was done."""
+    """The work of one cycle (host-controller.md §12, 2); whether anything was done."""
     _register_arrivals(h, cycle - 1)
     _drop_left_out(h, cycle)
     command, held = int64(NO_COMMAND), int64(NO_LANE)

@@ -1,4 +1,4 @@
-"""One transaction a cycle moves to a command queue: golden README 3.5, and its livelock (3.13) mended."""
+"""One transaction a cycle moves to a command queue: host-controller.md §5, and its livelock (§13) mended."""
 
 from __future__ import annotations
 

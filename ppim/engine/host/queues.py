@@ -161,7 +161,7 @@ def eligible_write(h, lane):
 
 @helper(forceinline=True)
 def update_candidates(h, lane):
-    """Recompute what an open bank is a candidate for (golden README 3.7)."""
+    """Recompute what an open bank is a candidate for (host-controller.md §7)."""
     candidates, bit, state = h.banks.candidates, int64(1) << lane, lane * LANE_FIELDS
     hits = h.lanes[state + HITS]
     reads = hits & ~h.lanes[state + WRITES]

@@ -1,4 +1,4 @@
-"""Rank refresh in the fast kernel: golden README 3.9."""
+"""Rank refresh in the fast kernel: host-controller.md §9."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Host mode's front door: plain reads and writes through DRAMsim3's memory controller, command for command.
 
-`replay` takes arrays, `HostReplay` chunks of them in bounded memory. The rules are those of the golden
-README; what differs, and only where DRAMsim3 never finishes a request, is:
+`replay` takes arrays, `HostReplay` chunks of them in bounded memory. The rules are those of
+docs/host-controller.md; what differs from DRAMsim3, and only where DRAMsim3 never finishes a request, is:
 
 * A run without `n_cycles` is drained: when the last request has been accepted and every other one of a
   channel is finished, the writes still in its buffer (up to 8 would stay for ever) are written back as

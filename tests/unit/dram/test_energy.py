@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ppim.dram.energy import EnergyCounts, channel_energy_pj, channel_energy_v_ma_cycles
-from tests.golden.devices import DRAMSIM3, golden_device
+from tests.golden.devices import DRAMSIM3, golden_device, preset
 
 CASES = json.loads((DRAMSIM3 / "cases.json").read_text())["cases"] if DRAMSIM3.is_dir() else []
 
@@ -41,9 +41,7 @@ def test_every_golden_figure_is_met_exactly() -> None:
 
 
 def test_picojoules_are_the_figure_times_the_clock_period() -> None:
-    if not CASES:
-        pytest.skip(f"the golden cases are not at {DRAMSIM3} (set PPIM_SHARED)")
-    device = golden_device("DDR4_8Gb_x8_3200")
+    device = preset("ddr4-8gb-x8-3200")
     counts = EnergyCounts(10, 20, 30, 1, 0, [500, 0], [500, 1000], [0, 0])
     raw, pj = channel_energy_v_ma_cycles(device, counts), channel_energy_pj(device, counts)
     assert pj.total == raw.total * 0.63

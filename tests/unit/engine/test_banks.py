@@ -10,11 +10,9 @@ from ppim.dram.timing import UNCONSTRAINED
 from ppim.engine import banks as bk
 from ppim.engine.codes import ACTIVATE, NEVER, PRECHARGE, READ, REFRESH, WRITE
 from ppim.jit import njit
-from tests.conftest import SHARED
-from tests.golden.devices import golden_device
+from tests.golden.devices import preset
 
-pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared golden data is not here")
-DEVICES = ["HBM2_4Gb_x128", "DDR4_8Gb_x8_3200", "GDDR6_8Gb_x16", "LPDDR4_8Gb_x16_2400"]
+DEVICES = ["hbm2-4gb", "ddr4-8gb-x8-3200", "gddr6-8gb-x16", "lpddr4-8gb-x16-2400"]
 COMMANDS = (ACTIVATE, READ, WRITE, PRECHARGE, REFRESH)
 
 
@@ -90,7 +88,7 @@ class PlainBanks:
 @pytest.mark.parametrize("name", DEVICES)
 @pytest.mark.parametrize("start", [0, (1 << 31) - 2000, 1 << 40])
 def test_random_commands_move_the_same_cycles(name, start):
-    device = golden_device(name)
+    device = preset(name)
     n_lanes = device.organization.banks
     rng = np.random.default_rng(5)
     banks, plain = bk.make_banks(device, 2), PlainBanks(device)
@@ -124,7 +122,7 @@ def test_random_commands_move_the_same_cycles(name, start):
 
 
 def test_readout_is_timed_like_a_read():
-    table = bk.host_timing(golden_device("HBM2_4Gb_x128"))
+    table = bk.host_timing(preset("hbm2-4gb"))
     changed = bk.readout_timing(table)
     for scope in range(4):
         assert changed[WRITE, WRITE, scope] == changed[READ, WRITE, scope] == table[READ, READ, scope]
@@ -133,7 +131,7 @@ def test_readout_is_timed_like_a_read():
 
 
 def test_units_drop_what_their_policy_does_not_keep():
-    device = golden_device("HBM2_4Gb_x128")
+    device = preset("hbm2-4gb")
     org = device.organization
     unit = np.arange(org.banks) // org.banks_per_group
     table = bk.host_timing(device)

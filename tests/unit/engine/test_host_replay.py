@@ -12,11 +12,8 @@ import pytest
 from ppim.engine.codes import ACTIVATE, PRECHARGE, READ, REFRESH
 from ppim.engine.host import CommandStream, HostReplay, HostResult, replay
 from ppim.errors import InputError, PpimError
-from tests.conftest import SHARED
-from tests.golden.devices import golden_device
-from tests.golden.test_dramsim3 import golden_case, read_trace
-
-pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared golden data is not here")
+from tests.golden.committed import RECIPES, cases, requests
+from tests.golden.devices import preset
 
 needs_compilation = pytest.mark.skipif(
     numba.config.DISABLE_JIT, reason="too slow without compilation; the shorter tests run the same code"
@@ -52,11 +49,11 @@ def assert_same_stream(left: CommandStream, right: CommandStream) -> None:
 
 
 @needs_compilation
-@pytest.mark.parametrize("name", ["HBM2_4Gb_x128", "DDR4_8Gb_x8_3200+unified"])
+@pytest.mark.parametrize("name", ["hbm2-4gb", "ddr4-8gb-x8-3200+unified"])
 def test_chunks_give_what_one_call_gives(name):
     trace = random_trace(1, 3000)
-    whole = replay(golden_device(name), *trace, command_trace=True)
-    run = HostReplay(golden_device(name), command_trace=True)
+    whole = replay(preset(name), *trace, command_trace=True)
+    run = HostReplay(preset(name), command_trace=True)
     cuts = np.sort(np.random.default_rng(2).integers(0, 3000, 12))
     for parts in zip(*(np.split(column, cuts) for column in trace), strict=True):
         run.feed(*parts)
@@ -65,7 +62,7 @@ def test_chunks_give_what_one_call_gives(name):
 
 @needs_compilation
 def test_commands_can_be_taken_on_the_way():
-    device, trace = golden_device("HBM2_4Gb_x128"), random_trace(3, 4000)
+    device, trace = preset("hbm2-4gb"), random_trace(3, 4000)
     whole = replay(device, *trace, command_trace=True)
     run = HostReplay(device, command_trace=True)
     taken = []
@@ -84,14 +81,12 @@ def test_commands_can_be_taken_on_the_way():
 @needs_compilation
 @pytest.mark.parametrize("inject", [1, 3, 16])
 @pytest.mark.parametrize("merge", [True, False])
-@pytest.mark.parametrize(
-    "name", ["HBM2_4Gb_x128", "HBM2_4Gb_x128+ch4_rank2", "DDR4_8Gb_x8_3200", "GDDR6_8Gb_x16"]
-)
+@pytest.mark.parametrize("name", ["hbm2-4gb", "hbm2-4gb+ch4_rank2", "ddr4-8gb-x8-3200", "gddr6-8gb-x16"])
 def test_both_kernels_agree(name, merge, inject):
     trace = random_trace(inject, 2500, span=1 << 12, gap=1)
     runs = [
         replay(
-            golden_device(name),
+            preset(name),
             *trace,
             inject=inject,
             merge=merge,
@@ -104,7 +99,7 @@ def test_both_kernels_agree(name, merge, inject):
 
 
 def test_a_drained_run_serves_everything_and_ends_with_the_last_completion():
-    device = golden_device("HBM2_4Gb_x128")
+    device = preset("hbm2-4gb")
     address, is_write, cycle = random_trace(7, 500)
     result = replay(device, address, is_write, cycle)
     fixed = replay(device, address, is_write, cycle, n_cycles=result.cycles + 1000)
@@ -121,7 +116,7 @@ def test_a_drained_run_serves_everything_and_ends_with_the_last_completion():
 
 
 def test_a_single_read_takes_the_documented_time():
-    device = golden_device("HBM2_4Gb_x128")
+    device = preset("hbm2-4gb")
     result = replay(device, [0], [False], [100], command_trace=True)
     assert result.command_streams is not None
     stream = result.command_streams[0]
@@ -131,19 +126,20 @@ def test_a_single_read_takes_the_documented_time():
 
 
 @needs_compilation
-@pytest.mark.parametrize("name", ["GDDR6_8Gb_x16__livelock_demo", "HBM2_4Gb_x128+ch4_rank2__mix70"])
+@pytest.mark.parametrize("name", ["gddr6, stands still", "hbm2, two ranks, lost reads"])
 @pytest.mark.parametrize("general", [False, True])
 def test_what_dramsim3_never_finishes_is_finished(name, general):
-    case = golden_case(name)
-    address, is_write, cycle = read_trace(case)
-    result = replay(golden_device(case["config"]), address, is_write, cycle, general_kernel=general)
-    assert result.reads_done.sum() == case["reads"] > case["reads_done"]
-    assert result.writes_done.sum() == case["writes"]
+    recipe, answers = RECIPES[name], cases()[name]
+    address, is_write, cycle = zip(*requests(recipe), strict=True)
+    result = replay(recipe.device, address, is_write, cycle, general_kernel=general)
+    reads_done = sum(channel["stats"]["num_reads_done"] for channel in answers)
+    assert result.reads_done.sum() == is_write.count(False) > reads_done
+    assert result.writes_done.sum() == is_write.count(True)
 
 
 @needs_compilation
 def test_lost_reads_may_be_many():
-    device = golden_device("HBM2_4Gb_x128+ch4_rank2")
+    device = preset("hbm2-4gb+ch4_rank2")
     trace = random_trace(5, 30000, span=1 << 14, gap=2)
     result = replay(device, *trace, n_cycles=200_000, follow_defects=True)
     served = result.column_commands + result.merged_reads + result.merged_writes + result.forwarded
@@ -152,11 +148,11 @@ def test_lost_reads_may_be_many():
 
 
 @needs_compilation
-@pytest.mark.parametrize("name", ["HBM2_4Gb_x128", "DDR4_8Gb_x8_3200", "DDR4_8Gb_x8_3200+simul_refresh"])
+@pytest.mark.parametrize("name", ["hbm2-4gb", "ddr4-8gb-x8-3200", "ddr4-8gb-x8-3200+simul_refresh"])
 @pytest.mark.parametrize("general", [False, True])
 def test_idle_refreshes_are_counted_as_if_they_were_issued(name, general):
     """With a command trace every refresh is issued; without one, idle stretches are skipped."""
-    device = golden_device(name)
+    device = preset(name)
     address, is_write, cycle = random_trace(8, 60, gap=700)
     cycle[30:] += 1_234_567
     kwargs = {"n_cycles": int(cycle[-1]) + 777_777, "general_kernel": general}
@@ -167,9 +163,9 @@ def test_idle_refreshes_are_counted_as_if_they_were_issued(name, general):
 
 
 @needs_compilation
-@pytest.mark.parametrize("name", ["HBM2_4Gb_x128", "HBM2_4Gb_x128+close_page", "HBM2_4Gb_x128+sref"])
+@pytest.mark.parametrize("name", ["hbm2-4gb", "hbm2-4gb+close_page", "hbm2-4gb+sref"])
 def test_a_gigantic_arrival_cycle_costs_nothing(name):
-    device = golden_device(name)
+    device = preset(name)
     at = 1 << 40
     result = replay(device, [0, 64, 0], [False] * 3, [0, at, at + 5])
     assert result.cycles > at
@@ -182,7 +178,7 @@ def test_a_gigantic_arrival_cycle_costs_nothing(name):
 @needs_compilation
 def test_cycles_beyond_32_bits_change_nothing():
     """The same burst after a whole number of refresh rounds beyond 2^31 gives the same commands, later."""
-    device = golden_device("DDR4_8Gb_x8_3200")
+    device = preset("ddr4-8gb-x8-3200")
     trace = random_trace(9, 2000)
     round_cycles = device.timing.tREFI // device.organization.ranks * device.organization.ranks
     begin = 3 * round_cycles
@@ -201,7 +197,7 @@ def test_cycles_beyond_32_bits_change_nothing():
 
 @needs_compilation
 def test_injecting_more_uses_the_idle_channels():
-    device = golden_device("HBM2_4Gb_x128")
+    device = preset("hbm2-4gb")
     address = np.random.default_rng(0).permutation(40000) * 64
     nothing = np.zeros(40000, np.int64)
     cycles = [replay(device, address, nothing, nothing, inject=n).cycles for n in (1, 2, 8)]
@@ -210,7 +206,7 @@ def test_injecting_more_uses_the_idle_channels():
 
 
 def test_at_most_inject_requests_enter_per_cycle():
-    device = golden_device("HBM2_4Gb_x128")
+    device = preset("hbm2-4gb")
     channel_stride = 1 << 11
     address = np.arange(6) * channel_stride
     result = replay(device, address, np.zeros(6), np.zeros(6), inject=2, command_trace=True)
@@ -220,7 +216,7 @@ def test_at_most_inject_requests_enter_per_cycle():
 
 
 def test_without_merging_every_read_has_its_own_command():
-    device = golden_device("HBM2_4Gb_x128")
+    device = preset("hbm2-4gb")
     address = np.full(50, 4096)
     nothing = np.zeros(50, np.int64)
     merged = replay(device, address, nothing, nothing)
@@ -232,7 +228,7 @@ def test_without_merging_every_read_has_its_own_command():
 
 
 def test_runs_without_requests():
-    device = golden_device("HBM2_4Gb_x128")
+    device = preset("hbm2-4gb")
     none = np.zeros(0, np.int64)
     empty = replay(device, none, none, none)
     assert empty.cycles == 0
@@ -244,7 +240,7 @@ def test_runs_without_requests():
 
 
 def test_requests_after_the_last_cycle_are_not_offered():
-    device = golden_device("HBM2_4Gb_x128")
+    device = preset("hbm2-4gb")
     run = HostReplay(device, n_cycles=100)
     run.feed([0, 64], [False, False], [10, 5000])
     run.feed([128], [False], [0])
@@ -252,7 +248,7 @@ def test_requests_after_the_last_cycle_are_not_offered():
 
 
 def test_open_rows_are_closed_before_a_refresh():
-    device = golden_device("HBM2_4Gb_x128")
+    device = preset("hbm2-4gb")
     result = replay(device, [0], [False], [0], n_cycles=5000, command_trace=True)
     assert result.command_streams is not None
     assert result.command_streams[0].command.tolist() == [ACTIVATE, READ, PRECHARGE, REFRESH]
@@ -261,7 +257,7 @@ def test_open_rows_are_closed_before_a_refresh():
 
 @needs_compilation
 def test_a_memory_that_only_refreshes_is_given_up():
-    device = golden_device("HBM2_4Gb_x128")
+    device = preset("hbm2-4gb")
     hopeless = changed(device, timing=changed(device.timing, tRFC=100 * device.timing.tREFI))
     with pytest.raises(PpimError, match="tRFC"):
         replay(hopeless, np.arange(20000) * 64, np.zeros(20000), np.zeros(20000))
@@ -280,11 +276,11 @@ def test_a_memory_that_only_refreshes_is_given_up():
 )
 def test_bad_input_is_refused(arguments, options, message):
     with pytest.raises(InputError, match=message):
-        replay(golden_device("HBM2_4Gb_x128"), *arguments, **options)
+        replay(preset("hbm2-4gb"), *arguments, **options)
 
 
 def test_a_finished_run_takes_no_more():
-    run = HostReplay(golden_device("HBM2_4Gb_x128"))
+    run = HostReplay(preset("hbm2-4gb"))
     run.finish()
     with pytest.raises(InputError, match="finished"):
         run.feed([0], [False], [0])
