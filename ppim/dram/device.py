@@ -302,6 +302,14 @@ class Device:
         return self.timing.tREFI if policy == "RANK_LEVEL_SIMULTANEOUS" else self.timing.tREFIb
 
     @property
+    def refresh_targets(self) -> int:
+        """Refreshes of one channel until the same rank or bank has its turn again (host-controller.md §9)."""
+        policy = self.controller.refresh_policy
+        if policy == "RANK_LEVEL_STAGGERED":
+            return self.organization.ranks
+        return 1 if policy == "RANK_LEVEL_SIMULTANEOUS" else self.organization.banks
+
+    @property
     def peak_gb_per_s(self) -> float:
         """Bandwidth of all data buses, 10^9 bytes per second."""
         org = self.organization

@@ -36,40 +36,13 @@ import numpy as np
 from numba import int32, int64
 from numpy.typing import NDArray
 
-from ppim.arrays import aligned_copy, aligned_full
+from ppim import arrays
+from ppim.dram import timing
 from ppim.dram.device import Device, Organization
-from ppim.dram.timing import COMMANDS, UNCONSTRAINED, distance_table
-from ppim.engine.activate_window import LONG_WINDOW, SHORT_WINDOW, note_activate, window_opens
-from ppim.engine.codes import (
-    ACTIVATE,
-    N_COMMANDS,
-    NEVER,
-    NO_LANE,
-    NO_ROW,
-    PRECHARGE,
-    READ,
-    READ_P,
-    REFRESH,
-    REFRESH_BANK,
-    SELF_REFRESH_ENTER,
-    SELF_REFRESH_EXIT,
-    WRITE,
-    WRITE_P,
-)
+from ppim.engine import activate_window, codes
 from ppim.engine.refresh import refresh_or_wait
 from ppim.jit import helper
-from ppim.jit.lanes import (
-    LANE_SHIFT,
-    LANES,
-    at_most,
-    load,
-    lower,
-    raised,
-    smallest,
-    splat,
-    store,
-    where,
-)
+from ppim.jit.lanes import LANE_SHIFT, LANES, at_most, load, lower, raised, smallest, splat, store, where
 from ppim.jit.tables import bare
 
 # Classes of later commands that have a vector each.
@@ -80,8 +53,8 @@ PRE = 3
 N_CLASSES = 4
 BLOCK = N_CLASSES * LANES
 
-CLASS_COMMANDS = (ACTIVATE, READ, WRITE, PRECHARGE)
-SLOW_COMMANDS = (REFRESH_BANK, REFRESH, SELF_REFRESH_ENTER, SELF_REFRESH_EXIT)
+CLASS_COMMANDS = (codes.ACTIVATE, codes.READ, codes.WRITE, codes.PRECHARGE)
+SLOW_COMMANDS = (codes.REFRESH_BANK, codes.REFRESH, codes.SELF_REFRESH_ENTER, codes.SELF_REFRESH_EXIT)
 N_SLOW = 4
 
 ALL_LANES = -1
@@ -151,14 +124,14 @@ KeepAcross = Callable[[str, str], bool]
 
 def host_timing(device: Device) -> NDArray[np.int64]:
     """Distances as the host sees them, by scope."""
-    return distance_table(device)
+    return timing.distance_table(device)
 
 
 def readout_timing(table: NDArray[np.int64]) -> NDArray[np.int64]:
     """`table` with WRITE timed exactly like READ, for a second kind of read in the WRITE class."""
     changed = table.copy()
-    changed[WRITE], changed[WRITE_P] = table[READ], table[READ_P]
-    changed[:, WRITE], changed[:, WRITE_P] = changed[:, READ], changed[:, READ_P]
+    changed[codes.WRITE], changed[codes.WRITE_P] = table[codes.READ], table[codes.READ_P]
+    changed[:, codes.WRITE], changed[:, codes.WRITE_P] = changed[:, codes.READ], changed[:, codes.READ_P]
     return changed
 
 
@@ -205,10 +178,10 @@ def lane_distances(
     distances = table[:, :, scope].transpose(0, 2, 1, 3).copy()
     if unit_of_lane is not None:
         foreign = unit_of_lane[:, None] != unit_of_lane
-        for issued in range(REFRESH_BANK):
-            for later in range(REFRESH_BANK):
-                if not keep_across_units(COMMANDS[issued], COMMANDS[later]):
-                    distances[issued, :, later][foreign] = UNCONSTRAINED
+        for issued in range(codes.REFRESH_BANK):
+            for later in range(codes.REFRESH_BANK):
+                if not keep_across_units(timing.COMMANDS[issued], timing.COMMANDS[later]):
+                    distances[issued, :, later][foreign] = timing.UNCONSTRAINED
     return distances
 
 
@@ -237,9 +210,9 @@ def make_banks(
         raise ValueError(f"distances must be below {REBASE_AFTER} cycles")
     n_lanes = org.banks
     n_blocks = -(-n_lanes // LANES)
-    padded = np.full((N_COMMANDS, n_lanes, N_CLASSES, n_blocks * LANES), UNCONSTRAINED, np.int32)
+    padded = np.full((codes.N_COMMANDS, n_lanes, N_CLASSES, n_blocks * LANES), timing.UNCONSTRAINED, np.int32)
     padded[..., :n_lanes] = distances[:, :, CLASS_COMMANDS, :]
-    by_block = padded.reshape(N_COMMANDS, n_lanes, N_CLASSES, n_blocks, LANES).swapaxes(2, 3)
+    by_block = padded.reshape(codes.N_COMMANDS, n_lanes, N_CLASSES, n_blocks, LANES).swapaxes(2, 3)
     per_rank = org.banks_per_rank
     rank_masks = [((1 << per_rank) - 1) << (rank * per_rank) for rank in range(org.ranks)]
     block_starts = range(0, n_blocks * LANES, LANES)
@@ -254,7 +227,7 @@ def make_banks(
     ranks = (n_channels, org.ranks)
     return Banks(
         shape=shape,
-        distance=aligned_copy(by_block.reshape(-1)),
+        distance=arrays.aligned_copy(by_block.reshape(-1)),
         slow_distance=np.ascontiguousarray(distances[:, :, SLOW_COMMANDS, :].reshape(-1), np.int32),
         rank_block_lanes=np.array(
             [mask >> at & LANE_BITS for mask in rank_masks for at in block_starts], np.int64
@@ -262,13 +235,13 @@ def make_banks(
         rank_lanes=np.array([mask & ALL_64_BITS for mask in rank_masks], np.uint64).view(np.int64),
         rank_of=np.arange(n_lanes) // per_rank,
         base=np.zeros((n_channels, 1), np.int64),
-        earliest=aligned_full((n_channels, n_blocks * BLOCK), 0, np.int32),
+        earliest=arrays.aligned_full((n_channels, n_blocks * BLOCK), 0, np.int32),
         slow=np.zeros((n_channels, N_SLOW * n_lanes), np.int32),
-        bank_cycle=aligned_full((n_channels, n_blocks * LANES), 0, np.int32),
+        bank_cycle=arrays.aligned_full((n_channels, n_blocks * LANES), 0, np.int32),
         candidates=np.zeros((n_channels, N_CLASSES), np.int64),
-        open_row=np.full((n_channels, n_lanes), NO_ROW, np.int32),
+        open_row=np.full((n_channels, n_lanes), codes.NO_ROW, np.int32),
         n_open=np.zeros(ranks, np.int64),
-        activates=np.full((n_channels, org.ranks * LONG_WINDOW), -NEVER, np.int64),
+        activates=np.full((n_channels, org.ranks * activate_window.LONG_WINDOW), -codes.NEVER, np.int64),
         n_activates=np.zeros(ranks, np.int64),
         active_since=np.zeros(ranks, np.int64),
         active_cycles=np.zeros(ranks, np.int64),
@@ -304,9 +277,9 @@ def _rebase(b, cycle):
     """Move the origin of the int32 cycles to `cycle`; what lies far in the past stays in the past."""
     shift = cycle - b.base[0]
     for i in range(b.shape.n_blocks * BLOCK):
-        b.earliest[i] = max(int64(b.earliest[i]) - shift, int64(UNCONSTRAINED))
+        b.earliest[i] = max(int64(b.earliest[i]) - shift, int64(timing.UNCONSTRAINED))
     for i in range(N_SLOW * b.shape.n_lanes):
-        b.slow[i] = max(int64(b.slow[i]) - shift, int64(UNCONSTRAINED))
+        b.slow[i] = max(int64(b.slow[i]) - shift, int64(timing.UNCONSTRAINED))
     b.base[0] = cycle
 
 
@@ -333,7 +306,7 @@ def earliest_cycle(b, later_class, lane):
 @helper(forceinline=True)
 def earliest_slow_cycle(b, command, lane):
     """First cycle in which REFRESH_BANK, REFRESH, SELF_REFRESH_ENTER or _EXIT may be issued to a lane."""
-    return b.base[0] + b.slow[(command - REFRESH_BANK) * b.shape.n_lanes + lane]
+    return b.base[0] + b.slow[(command - codes.REFRESH_BANK) * b.shape.n_lanes + lane]
 
 
 @helper(forceinline=True)
@@ -353,20 +326,24 @@ def close_bank(b, lane, cycle):
     b.n_open[rank] -= 1
     if b.n_open[rank] == 0:
         b.active_cycles[rank] += cycle - b.active_since[rank]
-    b.open_row[lane] = NO_ROW
+    b.open_row[lane] = codes.NO_ROW
 
 
 @helper(forceinline=True)
 def _note_activate(b, lane, cycle):
     """Enter an ACTIVATE into its rank's history; the cycle from which the windows allow the next one."""
     rank = b.rank_of[lane]
-    ring = rank * LONG_WINDOW
+    ring = rank * activate_window.LONG_WINDOW
     n = b.n_activates[rank]
-    note_activate(b.activates, ring, LONG_WINDOW, n, cycle)
+    activate_window.note_activate(b.activates, ring, activate_window.LONG_WINDOW, n, cycle)
     b.n_activates[rank] = n + 1
     return max(
-        window_opens(b.activates, ring, LONG_WINDOW, n + 1, SHORT_WINDOW, b.shape.tFAW),
-        window_opens(b.activates, ring, LONG_WINDOW, n + 1, LONG_WINDOW, b.shape.t32AW),
+        activate_window.window_opens(
+            b.activates, ring, activate_window.LONG_WINDOW, n + 1, activate_window.SHORT_WINDOW, b.shape.tFAW
+        ),
+        activate_window.window_opens(
+            b.activates, ring, activate_window.LONG_WINDOW, n + 1, activate_window.LONG_WINDOW, b.shape.t32AW
+        ),
     )
 
 
@@ -383,7 +360,9 @@ def _raise_class(b, block_start, distance_start, later_class, now):
 def _raise_activate(b, block_start, distance_start, now, window, window_lanes):
     """As `_raise_class` for ACT, with the rank's activate window (relative cycle)."""
     value = raised(load(b.earliest, block_start), now, load(b.distance, distance_start))
-    value = raised(value, splat(int32(0)), where(window_lanes, splat(window), splat(int32(UNCONSTRAINED))))
+    value = raised(
+        value, splat(int32(0)), where(window_lanes, splat(window), splat(int32(timing.UNCONSTRAINED)))
+    )
     store(b.earliest, block_start, value)
     return value
 
@@ -412,24 +391,24 @@ def _raise_slow(b, command, lane, now):
 def _raise_own_refresh(b, command, lane, now):
     """Raise the refresh cycle of the bank itself."""
     n = b.shape.n_lanes
-    at = (REFRESH - REFRESH_BANK) * n + lane
+    at = (codes.REFRESH - codes.REFRESH_BANK) * n + lane
     b.slow[at] = max(b.slow[at], now + b.slow_distance[(command * n + lane) * (N_SLOW * n) + at])
 
 
 @helper(forceinline=True)
 def _relative_window(b, command, lane, cycle):
     """Enter an ACTIVATE into the history; relative cycle from which the windows allow the next one."""
-    if command != ACTIVATE:
-        return int32(UNCONSTRAINED)
-    return int32(max(_note_activate(b, lane, cycle) - b.base[0], int64(UNCONSTRAINED)))
+    if command != codes.ACTIVATE:
+        return int32(timing.UNCONSTRAINED)
+    return int32(max(_note_activate(b, lane, cycle) - b.base[0], int64(timing.UNCONSTRAINED)))
 
 
 @helper(forceinline=True)
 def _raise_refresh(b, command, lane, now):
     """Keep the refresh cycles up to date as far as rank refresh and open pages need it."""
-    if command >= REFRESH_BANK:
+    if command >= codes.REFRESH_BANK:
         _raise_slow(b, command, lane, now)
-    elif command == PRECHARGE:
+    elif command == codes.PRECHARGE:
         _raise_own_refresh(b, command, lane, now)
 
 
@@ -523,7 +502,7 @@ def issue(b, command, lane, cycle, eligible):
             ready_now |= at_most(wanted, now_vector) << (block * LANES)
             ready_next |= at_most(wanted, splat(first)) << (block * LANES)
     if first == NOT_A_CANDIDATE:
-        return int64(0), int64(NEVER), int64(0)
+        return int64(0), int64(codes.NEVER), int64(0)
     return ready_now, b.base[0] + first, ready_next
 
 
@@ -550,7 +529,7 @@ def scan(b, cycle, eligible):
     for block in range(b.shape.n_blocks):
         ready |= at_most(load(b.bank_cycle, block * LANES), splat(first)) << (block * LANES)
     if first == NOT_A_CANDIDATE:
-        return int64(NEVER), int64(0)
+        return int64(codes.NEVER), int64(0)
     return b.base[0] + first, ready
 
 
@@ -567,14 +546,14 @@ def refresh_rank_step(b, rank, cycle):
         With NO_COMMAND the first cycle in which the answer can be another one.
     """
     first = rank * b.shape.banks_per_rank
-    precharge_at, refresh_at = int64(NEVER), int64(0)
+    precharge_at, refresh_at = int64(codes.NEVER), int64(0)
     for lane in range(first, first + b.shape.banks_per_rank):
-        if b.open_row[lane] != NO_ROW:
+        if b.open_row[lane] != codes.NO_ROW:
             at = earliest_cycle(b, PRE, lane)
             if at <= cycle:
-                return PRECHARGE, lane, cycle
+                return codes.PRECHARGE, lane, cycle
             precharge_at = min(precharge_at, at)
         else:
-            refresh_at = max(refresh_at, earliest_slow_cycle(b, REFRESH, lane))
+            refresh_at = max(refresh_at, earliest_slow_cycle(b, codes.REFRESH, lane))
     command, look = refresh_or_wait(precharge_at, refresh_at, cycle)
-    return command, first if command == REFRESH else NO_LANE, look
+    return command, first if command == codes.REFRESH else codes.NO_LANE, look

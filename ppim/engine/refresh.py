@@ -15,13 +15,12 @@ from ppim.jit import helper
 
 STAGGERED = 0
 SIMULTANEOUS = 1
-BANK = 2
+BY_BANK = 2
 _POLICIES = {
     "RANK_LEVEL_STAGGERED": STAGGERED,
     "RANK_LEVEL_SIMULTANEOUS": SIMULTANEOUS,
-    "BANK_LEVEL_STAGGERED": BANK,
+    "BANK_LEVEL_STAGGERED": BY_BANK,
 }
-
 
 # Elements of a plan (int64).
 POLICY = 0
@@ -30,15 +29,26 @@ N_RANKS = 2
 N_GROUPS = 3  # bank groups of a rank
 BANKS_PER_GROUP = 4
 N_TARGETS = 5  # refreshes until the same target comes again
+PLAN_FIELDS = 6
 
 
 def refresh_plan(device: Device) -> NDArray[np.int64]:
     """The plan of a device's refresh policy."""
-    org, timing = device.organization, device.timing
-    policy = _POLICIES[device.controller.refresh_policy]
-    interval = {STAGGERED: timing.tREFI // org.ranks, SIMULTANEOUS: timing.tREFI, BANK: timing.tREFIb}[policy]
-    targets = {STAGGERED: org.ranks, SIMULTANEOUS: 1, BANK: org.banks}[policy]
-    return np.array([policy, interval, org.ranks, org.bankgroups, org.banks_per_group, targets], np.int64)
+    org = device.organization
+    plan = np.zeros(PLAN_FIELDS, np.int64)
+    plan[POLICY] = _POLICIES[device.controller.refresh_policy]
+    plan[INTERVAL] = device.refresh_interval_cycles
+    plan[N_RANKS] = org.ranks
+    plan[N_GROUPS] = org.bankgroups
+    plan[BANKS_PER_GROUP] = org.banks_per_group
+    plan[N_TARGETS] = device.refresh_targets
+    return plan
+
+
+@helper(forceinline=True)
+def due_cycle(plan, number):
+    """Cycle in which a refresh falls due."""
+    return number * plan[INTERVAL]
 
 
 @helper(forceinline=True)

@@ -78,7 +78,7 @@ def _check_refresh(device: Device) -> None:
     """Between two refreshes of a bank there is time for something else."""
     by_bank = device.controller.refresh_policy == "BANK_LEVEL_STAGGERED"
     name = "tREFIb x banks" if by_bank else "tREFI"
-    between = device.timing.tREFIb * device.organization.banks if by_bank else device.timing.tREFI
+    between = device.refresh_interval_cycles * device.refresh_targets
     if between <= device.timing.tRFC:
         raise InputError(
             f"device {device.name}: a bank is refreshed every {between} cycles ({name}), and tRFC = "

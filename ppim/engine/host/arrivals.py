@@ -4,95 +4,90 @@ from __future__ import annotations
 
 from numba import int64
 
-from ppim.engine.host.slots import find_outstanding, first_in_bucket, take_slot
-from ppim.engine.host.state import (
-    ACCEPTED_READS,
-    ACCEPTED_WRITES,
-    ARRIVAL_ADDRESS,
-    ARRIVAL_CYCLE,
-    ARRIVAL_FIELDS,
-    ARRIVAL_IS_WRITE,
-    ARRIVALS,
-    ARRIVALS_END,
-    FORWARDED,
-    LAST_COMPLETION,
-    LAST_CYCLE,
-    LAST_STAMP,
-    MERGE,
-    MERGED_READS,
-    MERGED_WRITES,
-    NO_SLOT,
-    READ_LATENCY,
-    READS_DONE,
-    SLOT_FIELDS,
-    SLOT_READERS,
-    SLOT_STAMPS,
-    WRITES_DONE,
-)
+from ppim.engine.host import columns as s
+from ppim.engine.host.slots import find_outstanding, first_in_bucket, is_write, take_slot
 from ppim.jit import helper
 
 
 @helper(forceinline=True)
 def arrival_waits(h, cycle):
     """Whether there is a buffered arrival that was accepted in `cycle` or before."""
-    at = h.clocks[ARRIVALS]
-    return at != h.clocks[ARRIVALS_END] and h.arrivals[at * ARRIVAL_FIELDS + ARRIVAL_CYCLE] <= cycle
+    at = h.clocks[s.ARRIVALS]
+    return at != h.clocks[s.ARRIVALS_END] and h.arrivals[at * s.ARRIVAL_FIELDS + s.ARRIVAL_CYCLE] <= cycle
 
 
 @helper(forceinline=True)
 def _complete_at_once(h, done_counter, stamp):
     """A write, or a read answered from a write, is done one cycle after its stamp."""
     cycle = stamp + 1
-    h.counters[LAST_COMPLETION] = max(h.counters[LAST_COMPLETION], cycle)
-    done = int64(cycle <= h.rules[LAST_CYCLE])
+    h.counters[s.LAST_COMPLETION] = max(h.counters[s.LAST_COMPLETION], cycle)
+    done = int64(cycle <= h.rules[s.LAST_CYCLE])
     h.counters[done_counter] += done
     return done
 
 
 @helper(forceinline=True)
 def _register_write(h, address, stamp):
-    h.counters[ACCEPTED_WRITES] += 1
-    _complete_at_once(h, WRITES_DONE, stamp)
-    if h.rules[MERGE] != 0 and find_outstanding(h, address, True) != NO_SLOT:
-        h.counters[MERGED_WRITES] += 1
-        return int64(NO_SLOT)
+    h.counters[s.ACCEPTED_WRITES] += 1
+    _complete_at_once(h, s.WRITES_DONE, stamp)
+    if h.rules[s.MERGE] != 0 and find_outstanding(h, address, True) != s.NO_SLOT:
+        h.counters[s.MERGED_WRITES] += 1
+        return int64(s.NO_SLOT)
     return take_slot(h, address, stamp, 0)
 
 
 @helper
 def _join_outstanding(h, address, stamp):
     """Serve a read by an outstanding write or read of its address; False if there is none."""
-    if find_outstanding(h, address, True) != NO_SLOT:
-        h.counters[FORWARDED] += 1
-        h.counters[READ_LATENCY] += _complete_at_once(h, READS_DONE, stamp)
+    if find_outstanding(h, address, True) != s.NO_SLOT:
+        h.counters[s.FORWARDED] += 1
+        h.counters[s.READ_LATENCY] += _complete_at_once(h, s.READS_DONE, stamp)
         return True
-    if h.rules[MERGE] == 0:
+    if h.rules[s.MERGE] == 0:
         return False
     slot = find_outstanding(h, address, False)
-    if slot == NO_SLOT:
+    if slot == s.NO_SLOT:
         return False
-    h.pool[slot * SLOT_FIELDS + SLOT_STAMPS] += stamp
-    h.pool[slot * SLOT_FIELDS + SLOT_READERS] += 1
-    h.counters[MERGED_READS] += 1
+    h.pool[slot * s.SLOT_FIELDS + s.SLOT_STAMPS] += stamp
+    h.pool[slot * s.SLOT_FIELDS + s.SLOT_READERS] += 1
+    h.counters[s.MERGED_READS] += 1
     return True
 
 
 @helper(forceinline=True)
 def _register_read(h, address, stamp):
-    h.counters[ACCEPTED_READS] += 1
-    if first_in_bucket(h, address) != NO_SLOT and _join_outstanding(h, address, stamp):
-        return int64(NO_SLOT)
+    h.counters[s.ACCEPTED_READS] += 1
+    if first_in_bucket(h, address) != s.NO_SLOT and _join_outstanding(h, address, stamp):
+        return int64(s.NO_SLOT)
     return take_slot(h, address, stamp, 1)
 
 
 @helper(forceinline=True)
-def register_arrival(h):
+def _register_arrival(h):
     """Take the next buffered arrival into the controller; its new slot, or NO_SLOT if it needs none."""
-    at = h.clocks[ARRIVALS] * ARRIVAL_FIELDS
-    h.clocks[ARRIVALS] += 1
-    stamp = h.arrivals[at + ARRIVAL_CYCLE] + 1
-    address = h.arrivals[at + ARRIVAL_ADDRESS]
-    h.counters[LAST_STAMP] = stamp
-    if h.arrivals[at + ARRIVAL_IS_WRITE] != 0:
+    at = h.clocks[s.ARRIVALS] * s.ARRIVAL_FIELDS
+    h.clocks[s.ARRIVALS] += 1
+    stamp = h.arrivals[at + s.ARRIVAL_CYCLE] + 1
+    address = h.arrivals[at + s.ARRIVAL_ADDRESS]
+    h.counters[s.LAST_STAMP] = stamp
+    if h.arrivals[at + s.ARRIVAL_IS_WRITE] != 0:
         return _register_write(h, address, stamp)
     return _register_read(h, address, stamp)
+
+
+@helper(forceinline=True)
+def register_arrivals(h, cycle, enter):
+    """Take the arrivals accepted in `cycle` or before into the controller.
+
+    `enter(h, slot, as_write)`, the kernel's own, puts one that needs a command at the end of the read queue
+    or the write buffer; with one queue for both that is the former.
+    """
+    while arrival_waits(h, cycle):
+        slot = _register_arrival(h)
+        if slot != s.NO_SLOT:
+            as_write = is_write(h, slot) and h.rules[s.SEPARATE] != 0
+            enter(h, slot, as_write)
+            if as_write:
+                h.clocks[s.N_WRITES] += 1
+            else:
+                h.clocks[s.N_READS] += 1

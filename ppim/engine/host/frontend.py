@@ -15,32 +15,13 @@ from __future__ import annotations
 from numba import int64
 
 from ppim.engine.codes import NEVER
+from ppim.engine.host import columns as s
 from ppim.engine.host.channel import advance
-from ppim.engine.host.events import LOG_FULL, MORE_SLOTS, TO_ROOM
+from ppim.engine.host.events import FULL_LOG, MORE_SLOTS, TO_ROOM
 from ppim.engine.host.general import advance_general
 from ppim.engine.host.general_state import GeneralChannel, GeneralState, general_channel
 from ppim.engine.host.slots import field
-from ppim.engine.host.state import (
-    ACCEPTED_AT,
-    ACCEPTED_THEN,
-    ARRIVAL_ADDRESS,
-    ARRIVAL_CYCLE,
-    ARRIVAL_FIELDS,
-    ARRIVAL_IS_WRITE,
-    ARRIVALS_END,
-    CHANNEL_AT,
-    CHANNEL_MASK,
-    INJECT,
-    LAST_CYCLE,
-    N_READS,
-    N_WRITES,
-    REFUSED_CYCLES,
-    SEPARATE,
-    TRANS_SIZE,
-    HostChannel,
-    HostState,
-    host_channel,
-)
+from ppim.engine.host.state import HostChannel, HostState, host_channel
 from ppim.jit import helper, helper_by_type, njit
 from ppim.jit.tables import bare
 
@@ -81,27 +62,27 @@ def _run(h, cycle, goal):  # noqa: ARG001
 @helper(forceinline=True)
 def _offer_cycle(front, due, inject):
     """First cycle in which the next request can be accepted, room permitting."""
-    free = front[ACCEPTED_AT] + int64(front[ACCEPTED_THEN] >= inject)
+    free = front[s.ACCEPTED_AT] + int64(front[s.ACCEPTED_THEN] >= inject)
     return max(due, free)
 
 
 @helper(forceinline=True)
 def _accept(front, clocks, arrivals, bounds, cycle, address, is_write, kind):
     """Hand a request to its channel at the end of `cycle`."""
-    same = cycle == front[ACCEPTED_AT]
-    front[ACCEPTED_THEN] = front[ACCEPTED_THEN] + 1 if same else 1
-    front[ACCEPTED_AT] = cycle
-    at = clocks[ARRIVALS_END] * ARRIVAL_FIELDS
-    clocks[ARRIVALS_END] += 1
-    arrivals[at + ARRIVAL_CYCLE] = cycle
-    arrivals[at + ARRIVAL_ADDRESS] = address
-    arrivals[at + ARRIVAL_IS_WRITE] = is_write
+    same = cycle == front[s.ACCEPTED_AT]
+    front[s.ACCEPTED_THEN] = front[s.ACCEPTED_THEN] + 1 if same else 1
+    front[s.ACCEPTED_AT] = cycle
+    at = clocks[s.ARRIVALS_END] * s.ARRIVAL_FIELDS
+    clocks[s.ARRIVALS_END] += 1
+    arrivals[at + s.ARRIVAL_CYCLE] = cycle
+    arrivals[at + s.ARRIVAL_ADDRESS] = address
+    arrivals[at + s.ARRIVAL_IS_WRITE] = is_write
     bounds[kind] += 1
 
 
 @helper
 def _why(status):
-    if status == LOG_FULL:
+    if status == FULL_LOG:
         return EMPTY_LOG
     return ADD_SLOTS if status == MORE_SLOTS else STANDSTILL
 
@@ -121,22 +102,22 @@ def _run_channel(state, channel, goal, until, i, cycles, addresses, is_write):
             if i == addresses.size:
                 return i, ALL_TAKEN
             address, write = addresses[i], int64(is_write[i])
-            if field(address, state.fields[CHANNEL_AT], state.fields[CHANNEL_MASK]) != channel:
+            if field(address, state.fields[s.CHANNEL_AT], state.fields[s.CHANNEL_MASK]) != channel:
                 return i, ALL_TAKEN
-            until = _offer_cycle(front, cycles[i], rules[INJECT])
-            if until > rules[LAST_CYCLE]:
+            until = _offer_cycle(front, cycles[i], rules[s.INJECT])
+            if until > rules[s.LAST_CYCLE]:
                 return i, END_OF_RUN
-        if not offered or bounds[write * rules[SEPARATE]] >= rules[TRANS_SIZE]:
+        if not offered or bounds[write * rules[s.SEPARATE]] >= rules[s.TRANS_SIZE]:
             until = run(h, until, goal + write)
             if until == NEVER:
                 return i, END_OF_RUN
             if until < 0:
                 return i, _why(until)
-            bounds[0], bounds[1] = h.clocks[N_READS], h.clocks[N_WRITES]
+            bounds[0], bounds[1] = h.clocks[s.N_READS], h.clocks[s.N_WRITES]
         if not offered:
             return i, ALL_TAKEN
-        front[REFUSED_CYCLES] += until - _offer_cycle(front, cycles[i], rules[INJECT])
-        _accept(front, h.clocks, h.arrivals, bounds, until, address, write, write * rules[SEPARATE])
+        front[s.REFUSED_CYCLES] += until - _offer_cycle(front, cycles[i], rules[s.INJECT])
+        _accept(front, h.clocks, h.arrivals, bounds, until, address, write, write * rules[s.SEPARATE])
         i += 1
 
 
@@ -172,13 +153,13 @@ def feed(state, goal, channel, until, start, cycles, addresses, is_write):
     if goal != TO_ROOM:
         return _run_channel(state, channel, goal, until, i, cycles, addresses, is_write)
     while i < addresses.size:
-        cycle = _offer_cycle(front, cycles[i], rules[INJECT])
-        if cycle > rules[LAST_CYCLE]:
+        cycle = _offer_cycle(front, cycles[i], rules[s.INJECT])
+        if cycle > rules[s.LAST_CYCLE]:
             return i, END_OF_RUN
         address, write = addresses[i], int64(is_write[i])
-        channel = field(address, fields[CHANNEL_AT], fields[CHANNEL_MASK])
-        bounds, kind = bare(state.bounds)[channel], write * rules[SEPARATE]
-        if bounds[kind] < rules[TRANS_SIZE]:
+        channel = field(address, fields[s.CHANNEL_AT], fields[s.CHANNEL_MASK])
+        bounds, kind = bare(state.bounds)[channel], write * rules[s.SEPARATE]
+        if bounds[kind] < rules[s.TRANS_SIZE]:
             clocks, arrivals = bare(state.clocks)[channel], bare(state.arrivals)[channel]
             _accept(front, clocks, arrivals, bounds, cycle, address, write, kind)
             i += 1

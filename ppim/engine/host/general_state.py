@@ -15,48 +15,23 @@ from numpy.typing import NDArray
 from ppim.dram.device import Device
 from ppim.engine.banks import Banks, ChannelBanks, channel_banks, make_banks
 from ppim.engine.codes import NEVER
-from ppim.engine.host.state import (
-    N_FREE,
-    NEXT_MOVE,
-    QUEUE_SIZE,
-    TRANS_SIZE,
-    address_fields,
-    make_buffers,
-    make_clocks,
-    make_counters,
-)
+from ppim.engine.host import columns as s
+from ppim.engine.host.state import address_fields, empty_lanes, make_buffers, make_clocks, make_counters
 from ppim.engine.refresh import INTERVAL, refresh_plan
 from ppim.jit import helper
 from ppim.jit.tables import bare
-
-# Fields of a rank.
-HAD_TRAFFIC = 0
-SLEEPS_SINCE = 1  # cycle of SELF_REFRESH_ENTER, or NEVER
-SLEPT_UNTIL = 2  # cycle of SELF_REFRESH_EXIT, or NEVER
-RANK_FIELDS = 3
-
-
-# Switches and sizes (int64 each): `modes`.
-N_QUEUES = 0
-LANES_PER_QUEUE = 1
-CLOSE_PAGE = 2
-UNIFIED = 3
-SELF_REFRESH = 4
-SREF_THRESHOLD = 5
-FOLLOW_DEFECTS = 6
 
 
 class GeneralState(NamedTuple):
     """All channels; arrays have the channel axis first, `front` excepted."""
 
     rules: NDArray[np.int64]
-    modes: NDArray[np.int64]
     fields: NDArray[np.int64]
     plan: NDArray[np.int64]
     banks: Banks
     clocks: NDArray[np.int64]
     counters: NDArray[np.int64]
-    accesses: NDArray[np.int64]  # (channels, lanes) column commands since the ACTIVATE
+    lanes: NDArray[np.int64]  # (channels, lanes * LANE_FIELDS); of a lane only ACCESSES
     ranks: NDArray[np.int64]  # (channels, ranks * RANK_FIELDS)
     queues: NDArray[np.int32]  # (channels, queues * queue_size) slots, oldest first
     lengths: NDArray[np.int64]  # (channels, queues)
@@ -75,13 +50,12 @@ class GeneralChannel(NamedTuple):
     """One channel's views of `GeneralState`."""
 
     rules: NDArray[np.int64]
-    modes: NDArray[np.int64]
     fields: NDArray[np.int64]
     plan: NDArray[np.int64]
     banks: ChannelBanks
     clocks: NDArray[np.int64]
     counters: NDArray[np.int64]
-    accesses: NDArray[np.int64]
+    lanes: NDArray[np.int64]
     ranks: NDArray[np.int64]
     queues: NDArray[np.int32]
     lengths: NDArray[np.int64]
@@ -99,13 +73,12 @@ def general_channel(state, channel):
     """Views of one channel; keep `state` alive."""
     return GeneralChannel(
         bare(state.rules),
-        bare(state.modes),
         bare(state.fields),
         bare(state.plan),
         channel_banks(state.banks, channel),
         bare(state.clocks)[channel],
         bare(state.counters)[channel],
-        bare(state.accesses)[channel],
+        bare(state.lanes)[channel],
         bare(state.ranks)[channel],
         bare(state.queues)[channel],
         bare(state.lengths)[channel],
@@ -121,45 +94,31 @@ def general_channel(state, channel):
 
 def spare_slots(rules: NDArray[np.int64]) -> int:
     """Slots that the waiting and the buffered requests may need."""
-    return 2 * rules[TRANS_SIZE] + 1
+    return 2 * rules[s.TRANS_SIZE] + 1
 
 
-def make_general_state(device: Device, rules: NDArray[np.int64], *, follow_defects: bool) -> GeneralState:
+def make_general_state(device: Device, rules: NDArray[np.int64]) -> GeneralState:
     """Empty queues and closed banks at cycle 0."""
-    org, controller = device.organization, device.controller
-    per_rank = controller.queue_structure == "PER_RANK"
-    n, n_queues = org.channels, org.ranks if per_rank else org.banks
-    modes = np.array(
-        [
-            n_queues,
-            org.banks_per_rank if per_rank else 1,
-            controller.row_buf_policy == "CLOSE_PAGE",
-            controller.unified_queue,
-            controller.enable_self_refresh,
-            controller.sref_threshold,
-            follow_defects,
-        ],
-        np.int64,
-    )
+    org = device.organization
+    n, n_queues = org.channels, rules[s.N_QUEUES]
     plan = refresh_plan(device)
-    n_slots = n_queues * rules[QUEUE_SIZE] + 2 * spare_slots(rules)
-    ranks = np.full((n, org.ranks, RANK_FIELDS), NEVER, np.int64)
-    ranks[:, :, HAD_TRAFFIC] = 0
+    n_slots = n_queues * rules[s.QUEUE_SIZE] + 2 * spare_slots(rules)
+    ranks = np.full((n, org.ranks, s.RANK_FIELDS), NEVER, np.int64)
+    ranks[:, :, s.HAD_TRAFFIC] = 0
     clocks = make_clocks(n, org.banks, n_slots, plan[INTERVAL])
-    clocks[:, NEXT_MOVE] = 0  # the first cycle to run
+    clocks[:, s.NEXT_MOVE] = 0  # the first cycle to run
     return GeneralState(
         rules=rules,
-        modes=modes,
         fields=address_fields(device),
         plan=plan,
         banks=make_banks(device, n),
         clocks=clocks,
         counters=make_counters(n),
-        accesses=np.zeros((n, org.banks), np.int64),
+        lanes=empty_lanes(n, org.banks),
         ranks=ranks.reshape(n, -1),
-        queues=np.zeros((n, n_queues * rules[QUEUE_SIZE]), np.int32),
+        queues=np.zeros((n, n_queues * rules[s.QUEUE_SIZE]), np.int32),
         lengths=np.zeros((n, n_queues), np.int64),
-        waiting=np.zeros((n, 2 * rules[TRANS_SIZE]), np.int32),
+        waiting=np.zeros((n, 2 * rules[s.TRANS_SIZE]), np.int32),
         **make_buffers(n, n_slots, rules),
     )
 
@@ -171,7 +130,7 @@ def with_more_slots(state: GeneralState) -> GeneralState:
     bigger = make_buffers(n, 2 * n_slots, rules)
     bigger["pool"][:, : state.pool.shape[1]] = state.pool
     bigger["chain"][:, :n_slots] = state.chain
-    state.clocks[:, N_FREE] += n_slots
+    state.clocks[:, s.N_FREE] += n_slots
     bigger["free"][:, :n_slots] = np.arange(n_slots, 2 * n_slots)
     bigger["free"][:, n_slots:] = state.free
     kept = {name: getattr(state, name) for name in ("buckets", "arrivals", "log", "bounds", "front")}

@@ -1,31 +1,14 @@
-"""Waiting lists and command queues of a channel, and what a bank with a queue is a candidate for."""
+"""The fast kernel's waiting lists and command queues, and what a bank with a queue is a candidate for."""
 
 from __future__ import annotations
 
 from numba import int32, int64
 
 from ppim.engine.banks import ACT, COLUMN_READ, COLUMN_WRITE, PRE
-from ppim.engine.codes import NO_ROW
-from ppim.engine.host.state import (
-    ACCESSES,
-    HITS,
-    LANE_FIELDS,
-    LENGTH,
-    NO_POSITION,
-    NO_SLOT,
-    QUEUE_BLOCKS,
-    QUEUE_SIZE,
-    QUEUE_WIDTH,
-    QUEUED,
-    ROOM,
-    ROW_HITS_BEFORE_PRECHARGE,
-    SLOT_AGE,
-    SLOT_COLUMN,
-    SLOT_FIELDS,
-    SLOT_NEXT,
-    SLOT_ROW,
-    WRITES,
-)
+from ppim.engine.host import columns as s
+from ppim.engine.host.moves import NOTHING
+from ppim.engine.host.selection import is_protected, must_wait_for, wanted_class
+from ppim.engine.host.slots import slot_field
 from ppim.jit import helper
 from ppim.jit.bits import count_trailing_zeros
 from ppim.jit.lanes import LANES, equal, load, splat, store
@@ -38,40 +21,59 @@ def set_bit(mask, bit, wanted):
 
 
 @helper(forceinline=True)
-def append_waiting(h, lane, first, slot, lanes_field):
-    """Put a slot at the end of the lane's waiting list (`first`: FIRST_READ or FIRST_WRITE)."""
-    at, bit = lane * LANE_FIELDS + first, int64(1) << lane
-    if h.clocks[lanes_field] & bit:
-        h.pool[h.lanes[at + 1] * SLOT_FIELDS + SLOT_NEXT] = slot
+def _waiting(writes):
+    """Where a lane keeps its waiting list of writes or reads, and where a channel the lanes that have one."""
+    return (s.FIRST_WRITE, s.WRITE_LANES) if writes else (s.FIRST_READ, s.READ_LANES)
+
+
+@helper(forceinline=True)
+def append_waiting(h, slot, writes):
+    """Put a slot at the end of its lane's waiting list of writes or reads."""
+    lane = slot_field(h, slot, s.SLOT_LANE)
+    first, waiting = _waiting(writes)
+    at, bit = lane * s.LANE_FIELDS + first, int64(1) << lane
+    if h.clocks[waiting] & bit:
+        h.pool[h.lanes[at + 1] * s.SLOT_FIELDS + s.SLOT_NEXT] = slot
     else:
         h.lanes[at] = slot
-        h.clocks[lanes_field] |= bit
+        h.clocks[waiting] |= bit
     h.lanes[at + 1] = slot
 
 
 @helper(forceinline=True)
-def pop_waiting(h, lane, first, lanes_field):
-    """Take the oldest slot out of the lane's waiting list."""
-    at = lane * LANE_FIELDS + first
+def pop_waiting(h, lane, writes):
+    """Take the oldest slot out of the lane's waiting list of writes or reads."""
+    first, waiting = _waiting(writes)
+    at = lane * s.LANE_FIELDS + first
     slot = h.lanes[at]
-    following = h.pool[slot * SLOT_FIELDS + SLOT_NEXT]
+    following = slot_field(h, slot, s.SLOT_NEXT)
     h.lanes[at] = following
-    if following == NO_SLOT:
-        h.clocks[lanes_field] &= ~(int64(1) << lane)
+    if following == s.NO_SLOT:
+        h.clocks[waiting] &= ~(int64(1) << lane)
     return slot
 
 
 @helper(forceinline=True)
-def oldest_waiting(h, lanes, first):
-    """Lane of `lanes` (not empty) whose oldest waiting slot is the oldest of all."""
+def oldest_write(h, lane):
+    """Slot of the lane's oldest waiting write."""
+    return h.lanes[lane * s.LANE_FIELDS + s.FIRST_WRITE]
+
+
+@helper(forceinline=True)
+def oldest_with_room(h, writes):
+    """Lane whose oldest waiting write (or read) is the oldest of all that find room, or NOTHING."""
+    first, waiting = _waiting(writes)
+    lanes = h.clocks[waiting] & h.clocks[s.ROOM_LANES]
+    if lanes == 0:
+        return int64(NOTHING)
     best = count_trailing_zeros(lanes)
     lanes &= ~(int64(1) << best)
     if lanes == 0:
         return best
-    best_age = h.pool[h.lanes[best * LANE_FIELDS + first] * SLOT_FIELDS + SLOT_AGE]
+    best_age = slot_field(h, h.lanes[best * s.LANE_FIELDS + first], s.SLOT_AGE)
     while lanes != 0:
         lane = count_trailing_zeros(lanes)
-        age = h.pool[h.lanes[lane * LANE_FIELDS + first] * SLOT_FIELDS + SLOT_AGE]
+        age = slot_field(h, h.lanes[lane * s.LANE_FIELDS + first], s.SLOT_AGE)
         if age < best_age:
             best, best_age = lane, age
         lanes &= ~(int64(1) << lane)
@@ -79,19 +81,18 @@ def oldest_waiting(h, lanes, first):
 
 
 @helper(forceinline=True)
-def append_entry(h, lane, slot, is_write):
+def append_entry(h, lane, slot, writes):
     """Put a slot at the end of the lane's command queue; returns its position."""
-    state = lane * LANE_FIELDS
-    position = h.lanes[state + LENGTH]
-    at = lane * h.rules[QUEUE_WIDTH] + position
-    h.queue_rows[at] = int32(h.pool[slot * SLOT_FIELDS + SLOT_ROW])
+    state = lane * s.LANE_FIELDS
+    position = h.lanes[state + s.LENGTH]
+    at = lane * h.rules[s.QUEUE_WIDTH] + position
+    h.queue_rows[at] = int32(slot_field(h, slot, s.SLOT_ROW))
     h.queue_slots[at] = int32(slot)
-    h.lanes[state + LENGTH] = position + 1
-    if is_write:
-        h.lanes[state + WRITES] |= int64(1) << position
-    h.clocks[QUEUED] += 1
-    if position + 1 == h.rules[QUEUE_SIZE]:
-        h.clocks[ROOM] &= ~(int64(1) << lane)
+    h.lanes[state + s.LENGTH] = position + 1
+    if writes:
+        h.lanes[state + s.WRITES] |= int64(1) << position
+    if position + 1 == h.rules[s.QUEUE_SIZE]:
+        h.clocks[s.ROOM_LANES] &= ~(int64(1) << lane)
     return position
 
 
@@ -105,55 +106,76 @@ def _without(mask, position):
 @helper(forceinline=True)
 def remove_entry(h, lane, position):
     """Take an entry out of the lane's command queue; the younger ones move up."""
-    state = lane * LANE_FIELDS
-    at = lane * h.rules[QUEUE_WIDTH] + position
-    for block in range(h.rules[QUEUE_BLOCKS]):
+    state = lane * s.LANE_FIELDS
+    at = lane * h.rules[s.QUEUE_WIDTH] + position
+    for block in range(h.rules[s.QUEUE_BLOCKS]):
         start = at + block * LANES
         store(h.queue_rows, start, load(h.queue_rows, start + 1))
         store(h.queue_slots, start, load(h.queue_slots, start + 1))
-    h.lanes[state + LENGTH] -= 1
-    h.lanes[state + HITS] = _without(h.lanes[state + HITS], position)
-    h.lanes[state + WRITES] = _without(h.lanes[state + WRITES], position)
-    h.clocks[QUEUED] -= 1
-    h.clocks[ROOM] |= int64(1) << lane
+    h.lanes[state + s.LENGTH] -= 1
+    h.lanes[state + s.HITS] = _without(h.lanes[state + s.HITS], position)
+    h.lanes[state + s.WRITES] = _without(h.lanes[state + s.WRITES], position)
+    h.clocks[s.QUEUED] -= 1
+    h.clocks[s.ROOM_LANES] |= int64(1) << lane
 
 
 @helper(forceinline=True)
 def matching_positions(h, lane, row):
     """Positions of the lane's command queue that want `row`."""
-    at = lane * h.rules[QUEUE_WIDTH]
+    at = lane * h.rules[s.QUEUE_WIDTH]
     found = int64(0)
-    for block in range(h.rules[QUEUE_BLOCKS]):
+    for block in range(h.rules[s.QUEUE_BLOCKS]):
         found |= equal(load(h.queue_rows, at + block * LANES), splat(int32(row))) << (block * LANES)
-    return found & ((int64(1) << h.lanes[lane * LANE_FIELDS + LENGTH]) - 1)
+    return found & ((int64(1) << h.lanes[lane * s.LANE_FIELDS + s.LENGTH]) - 1)
+
+
+@helper(forceinline=True)
+def entry_slot(h, lane, position):
+    """Slot of an entry of the lane's command queue."""
+    return int64(h.queue_slots[lane * h.rules[s.QUEUE_WIDTH] + position])
+
+
+@helper(forceinline=True)
+def oldest_row(h, lane):
+    """Row that the lane's oldest entry wants."""
+    return int64(h.queue_rows[lane * h.rules[s.QUEUE_WIDTH]])
+
+
+@helper(forceinline=True)
+def _hits(h, lane):
+    """Positions of the reads, and of the writes, that want the open row."""
+    hits, writes = h.lanes[lane * s.LANE_FIELDS + s.HITS], h.lanes[lane * s.LANE_FIELDS + s.WRITES]
+    return hits & ~writes, hits & writes
+
+
+@helper(forceinline=True)
+def eligible_read(h, lane):
+    """Position of the oldest row-hit read, of which there is one."""
+    return count_trailing_zeros(_hits(h, lane)[0])
 
 
 @helper
 def _write_behind_no_read(h, lane, reads, writes):
-    at = lane * h.rules[QUEUE_WIDTH]
     while writes != 0:
         position = count_trailing_zeros(writes)
-        column = h.pool[h.queue_slots[at + position] * SLOT_FIELDS + SLOT_COLUMN]
+        slot = entry_slot(h, lane, position)
         older = reads & ((int64(1) << position) - 1)
         blocked = False
         while older != 0 and not blocked:
-            slot = h.queue_slots[at + count_trailing_zeros(older)]
-            blocked = h.pool[slot * SLOT_FIELDS + SLOT_COLUMN] == column
+            blocked = must_wait_for(h, slot, entry_slot(h, lane, count_trailing_zeros(older)))
             older &= older - 1
         if not blocked:
             return position
         writes &= writes - 1
-    return int64(NO_POSITION)
+    return int64(s.NO_POSITION)
 
 
 @helper(forceinline=True)
 def eligible_write(h, lane):
     """Position of the oldest row-hit write with no older read of its column, or NO_POSITION."""
-    state = lane * LANE_FIELDS
-    writes = h.lanes[state + HITS] & h.lanes[state + WRITES]
+    reads, writes = _hits(h, lane)
     if writes == 0:
-        return int64(NO_POSITION)
-    reads = h.lanes[state + HITS] & ~h.lanes[state + WRITES]
+        return int64(s.NO_POSITION)
     if reads == 0:
         return count_trailing_zeros(writes)
     return _write_behind_no_read(h, lane, reads, writes)
@@ -162,42 +184,40 @@ def eligible_write(h, lane):
 @helper(forceinline=True)
 def update_candidates(h, lane):
     """Recompute what an open bank is a candidate for (host-controller.md §7)."""
-    candidates, bit, state = h.banks.candidates, int64(1) << lane, lane * LANE_FIELDS
-    hits = h.lanes[state + HITS]
-    reads = hits & ~h.lanes[state + WRITES]
+    candidates, bit, state = h.banks.candidates, int64(1) << lane, lane * s.LANE_FIELDS
+    hits = h.lanes[state + s.HITS]
+    reads, _ = _hits(h, lane)
     may_precharge = (
-        h.lanes[state + LENGTH] > 0
-        and (hits & 1) == 0
-        and (hits == 0 or h.lanes[state + ACCESSES] >= ROW_HITS_BEFORE_PRECHARGE)
+        h.lanes[state + s.LENGTH] > 0 and (hits & 1) == 0 and (hits == 0 or not is_protected(h, lane))
     )
     candidates[COLUMN_READ] = set_bit(candidates[COLUMN_READ], bit, reads != 0)
-    candidates[COLUMN_WRITE] = set_bit(candidates[COLUMN_WRITE], bit, eligible_write(h, lane) != NO_POSITION)
+    candidates[COLUMN_WRITE] = set_bit(
+        candidates[COLUMN_WRITE], bit, eligible_write(h, lane) != s.NO_POSITION
+    )
     candidates[PRE] = set_bit(candidates[PRE], bit, may_precharge)
 
 
 @helper(forceinline=True)
 def on_activated(h, lane, row):
     """The bank has opened `row`, which its oldest entry wants."""
-    state, bit = lane * LANE_FIELDS, int64(1) << lane
-    h.lanes[state + HITS] = matching_positions(h, lane, row)
-    h.lanes[state + ACCESSES] = 0
-    h.banks.candidates[ACT] &= ~bit
+    h.lanes[lane * s.LANE_FIELDS + s.HITS] = matching_positions(h, lane, row)
+    h.banks.candidates[ACT] &= ~(int64(1) << lane)
     update_candidates(h, lane)
 
 
 @helper(forceinline=True)
 def on_precharged(h, lane):
     """The bank has been closed."""
-    state, bit, candidates = lane * LANE_FIELDS, int64(1) << lane, h.banks.candidates
-    h.lanes[state + HITS] = 0
+    state, bit, candidates = lane * s.LANE_FIELDS, int64(1) << lane, h.banks.candidates
+    h.lanes[state + s.HITS] = 0
     candidates[COLUMN_READ] &= ~bit
     candidates[COLUMN_WRITE] &= ~bit
     candidates[PRE] &= ~bit
-    candidates[ACT] = set_bit(candidates[ACT], bit, h.lanes[state + LENGTH] > 0)
+    candidates[ACT] = set_bit(candidates[ACT], bit, h.lanes[state + s.LENGTH] > 0)
 
 
 @helper(forceinline=True)
-def on_joined(h, lane, position, is_write):
+def on_joined(h, lane, position, writes):
     """A new entry is at `position`.
 
     Returns
@@ -207,26 +227,19 @@ def on_joined(h, lane, position, is_write):
     cancelled : bool
         The entry wants the open row, so the bank may no longer be precharged.
     """
-    state, bit, candidates = lane * LANE_FIELDS, int64(1) << lane, h.banks.candidates
-    open_row = h.banks.open_row[lane]
-    if open_row == NO_ROW:
-        if position == 0:
-            candidates[ACT] |= bit
-            return ACT, False
-        return -1, False
-    if h.queue_rows[lane * h.rules[QUEUE_WIDTH] + position] != open_row:
-        if position == 0:
-            candidates[PRE] |= bit
-            return PRE, False
-        return -1, False
-    h.lanes[state + HITS] |= int64(1) << position
-    cancelled = candidates[PRE] & bit != 0 and h.lanes[state + ACCESSES] < ROW_HITS_BEFORE_PRECHARGE
+    bit, candidates = int64(1) << lane, h.banks.candidates
+    row = h.queue_rows[lane * h.rules[s.QUEUE_WIDTH] + position]
+    wanted = wanted_class(h.banks.open_row[lane], row, writes)
+    if wanted in (ACT, PRE):
+        if position != 0:
+            return -1, False
+        candidates[wanted] |= bit
+        return wanted, False
+    h.lanes[lane * s.LANE_FIELDS + s.HITS] |= int64(1) << position
+    cancelled = candidates[PRE] & bit != 0 and is_protected(h, lane)
     if cancelled:
         candidates[PRE] &= ~bit
-    if not is_write:
-        candidates[COLUMN_READ] |= bit
-        return COLUMN_READ, cancelled
-    if eligible_write(h, lane) != NO_POSITION:
-        candidates[COLUMN_WRITE] |= bit
-        return COLUMN_WRITE, cancelled
-    return -1, cancelled
+    if writes and eligible_write(h, lane) == s.NO_POSITION:
+        return -1, cancelled
+    candidates[wanted] |= bit
+    return wanted, cancelled

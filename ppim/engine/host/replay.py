@@ -21,28 +21,12 @@ from numpy.typing import ArrayLike, NDArray
 from ppim.dram.device import Device
 from ppim.engine.codes import LOG_FIELDS
 from ppim.engine.command_stream import CommandStream, command_stream
+from ppim.engine.host import columns as s
 from ppim.engine.host import frontend
 from ppim.engine.host.events import TO_CYCLE, TO_EMPTY, TO_ROOM
 from ppim.engine.host.general_state import GeneralState, make_general_state, with_more_slots
 from ppim.engine.host.result import HostResult, collect
-from ppim.engine.host.state import (
-    ACCEPTED_AT,
-    CHANNEL_AT,
-    CHANNEL_MASK,
-    FLUSH,
-    LAST_COMPLETION,
-    LAST_CYCLE,
-    LOG_SIZE,
-    LOG_USED,
-    N_READS,
-    N_WRITES,
-    NEXT_MOVE,
-    QUEUED,
-    TRANS_SIZE,
-    HostState,
-    make_rules,
-    make_state,
-)
+from ppim.engine.host.state import HostState, make_rules, make_state
 from ppim.errors import InputError, PpimError
 
 MASK_BITS = 64
@@ -116,13 +100,18 @@ class HostReplay:
         self.device = device
         self.n_cycles = n_cycles
         rules = make_rules(
-            device, n_cycles=n_cycles, inject=inject, merge=merge, log=LOG_ENTRIES if command_trace else 0
+            device,
+            n_cycles=n_cycles,
+            inject=inject,
+            merge=merge,
+            log=LOG_ENTRIES if command_trace else 0,
+            follow_defects=follow_defects,
         )
         self._state: HostState | GeneralState
         if has_fast_kernel(device, follow_defects=follow_defects) and not general_kernel:
             self._state = make_state(device, rules)
         else:
-            self._state = make_general_state(device, rules, follow_defects=follow_defects)
+            self._state = make_general_state(device, rules)
         self._follow_defects = follow_defects
         self._n_fed = 0
         self._ended = n_cycles == 0
@@ -160,13 +149,13 @@ class HostReplay:
 
     def offer_last_line_again(self, address: int) -> None:
         """DRAMsim3's end of a file that ends in a newline: a read, offered once in the next cycle."""
-        at = int(self._state.front[ACCEPTED_AT]) + 1
-        if self._ended or at > self._state.rules[LAST_CYCLE]:
+        at = int(self._state.front[s.ACCEPTED_AT]) + 1
+        if self._ended or at > self._state.rules[s.LAST_CYCLE]:
             return
-        place = (address >> self._state.fields[CHANNEL_AT]) & self._state.fields[CHANNEL_MASK]
+        place = (address >> self._state.fields[s.CHANNEL_AT]) & self._state.fields[s.CHANNEL_MASK]
         self._call(TO_CYCLE, place, at)
-        waiting = int(self._state.clocks[place, N_READS])
-        if waiting < self._state.rules[TRANS_SIZE]:
+        waiting = int(self._state.clocks[place, s.N_READS])
+        if waiting < self._state.rules[s.TRANS_SIZE]:
             self._n_fed += 1
             self._call(TO_ROOM, 0, 0, (np.array([at]), np.array([address], np.int64), np.zeros(1, np.bool_)))
 
@@ -186,7 +175,7 @@ class HostReplay:
             if cycles > 0:
                 self._call(TO_CYCLE, channel, cycles - 1)
         self._finished = True
-        streams = self.take_commands() if self._state.rules[LOG_SIZE] else None
+        streams = self.take_commands() if self._state.rules[s.LOG_SIZE] else None
         result = collect(self._state, cycles, streams)
         self._check_conservation(result)
         return result
@@ -229,28 +218,28 @@ class HostReplay:
                 return
 
     def _empty_log(self, channel: int) -> None:
-        used = int(self._state.clocks[channel, LOG_USED]) * LOG_FIELDS
+        used = int(self._state.clocks[channel, s.LOG_USED]) * LOG_FIELDS
         if used:
             self._logged[channel].append(self._state.log[channel, :used].copy())
-            self._state.clocks[channel, LOG_USED] = 0
+            self._state.clocks[channel, s.LOG_USED] = 0
 
     def _drain(self) -> int:
         """Serve everything; returns the cycles up to the last completion."""
-        last = int(self._state.front[ACCEPTED_AT])
+        last = int(self._state.front[s.ACCEPTED_AT])
         for channel in range(self.device.organization.channels):
             if last < 0:
                 break
             self._call(TO_CYCLE, channel, last)
             clocks = self._state.clocks[channel]
-            clocks[FLUSH] = 1
-            clocks[NEXT_MOVE] = min(int(clocks[NEXT_MOVE]), last + 1)
+            clocks[s.FLUSH] = 1
+            clocks[s.NEXT_MOVE] = min(int(clocks[s.NEXT_MOVE]), last + 1)
             self._call(TO_EMPTY, channel, last)
-        return int(self._state.counters[:, LAST_COMPLETION].max()) + 1
+        return int(self._state.counters[:, s.LAST_COMPLETION].max()) + 1
 
     def _check_conservation(self, result: HostResult) -> None:
         """Every accepted request has a column command, was merged or forwarded, or still waits."""
         clocks = self._state.clocks
-        waiting = clocks[:, QUEUED] + clocks[:, N_READS] + clocks[:, N_WRITES]
+        waiting = clocks[:, s.QUEUED] + clocks[:, s.N_READS] + clocks[:, s.N_WRITES]
         served = result.column_commands + result.merged_reads + result.merged_writes + result.forwarded
         missing = result.reads + result.writes - served - waiting
         complete = not waiting.any() and result.accepted == self._n_fed

@@ -8,40 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.dram.energy import EnergyCounts
+from ppim.engine import codes
 from ppim.engine.banks import Banks
-from ppim.engine.codes import (
-    ACTIVATE,
-    NEVER,
-    READ,
-    READ_P,
-    REFRESH,
-    REFRESH_BANK,
-    WRITE,
-    WRITE_P,
-)
 from ppim.engine.command_stream import CommandStream
-from ppim.engine.host.general_state import RANK_FIELDS, SLEEPS_SINCE, SLEPT_UNTIL, GeneralState
-from ppim.engine.host.state import (
-    ACCEPTED_AT,
-    ACCEPTED_READS,
-    ACCEPTED_WRITES,
-    DEMAND_PRECHARGES,
-    DUAL_COMMANDS,
-    FORWARDED,
-    LAST_READ_CYCLE,
-    LAST_STAMP,
-    LAST_WRITE_CYCLE,
-    MERGED_READS,
-    MERGED_WRITES,
-    READ_HITS,
-    READ_LATENCY,
-    READS_DONE,
-    REFUSED_CYCLES,
-    WRITE_HITS,
-    WRITE_LATENCY,
-    WRITES_DONE,
-    HostState,
-)
+from ppim.engine.host import columns as s
+from ppim.engine.host.general_state import GeneralState
+from ppim.engine.host.state import HostState
 
 Counts = NDArray[np.int64]
 
@@ -87,7 +59,7 @@ class HostResult:
     @property
     def column_commands(self) -> Counts:
         """READs and WRITEs of each channel, with or without auto-precharge."""
-        return self.commands[:, [READ, READ_P, WRITE, WRITE_P]].sum(axis=1)
+        return self.commands[:, [codes.READ, codes.READ_P, codes.WRITE, codes.WRITE_P]].sum(axis=1)
 
     @property
     def row_hits(self) -> Counts:
@@ -103,11 +75,11 @@ class HostResult:
         """What the energy of a channel is computed from."""
         of = self.commands[channel]
         return EnergyCounts(
-            activates=int(of[ACTIVATE]),
-            reads=int(of[READ] + of[READ_P]),
-            writes=int(of[WRITE] + of[WRITE_P]),
-            refreshes=int(of[REFRESH]),
-            bank_refreshes=int(of[REFRESH_BANK]),
+            activates=int(of[codes.ACTIVATE]),
+            reads=int(of[codes.READ] + of[codes.READ_P]),
+            writes=int(of[codes.WRITE] + of[codes.WRITE_P]),
+            refreshes=int(of[codes.REFRESH]),
+            bank_refreshes=int(of[codes.REFRESH_BANK]),
             active_cycles=self.active_cycles[channel].tolist(),
             idle_cycles=self.idle_cycles[channel].tolist(),
             self_refresh_cycles=self.self_refresh_cycles[channel].tolist(),
@@ -123,9 +95,9 @@ def _self_refresh_cycles(state: HostState | GeneralState, cycles: int) -> Counts
     """From the cycle after the entry up to the cycle before the exit."""
     if isinstance(state, HostState):
         return np.zeros_like(state.banks.active_cycles)
-    ranks = state.ranks.reshape(len(state.ranks), -1, RANK_FIELDS)
-    entered, left = ranks[:, :, SLEEPS_SINCE], ranks[:, :, SLEPT_UNTIL]
-    return np.where(entered == NEVER, 0, np.minimum(left, cycles) - entered - 1)
+    ranks = state.ranks.reshape(len(state.ranks), -1, s.RANK_FIELDS)
+    entered, left = ranks[:, :, s.SLEEPS_SINCE], ranks[:, :, s.SLEPT_UNTIL]
+    return np.where(entered == codes.NEVER, 0, np.minimum(left, cycles) - entered - 1)
 
 
 def collect(state: HostState | GeneralState, cycles: int, streams: list[CommandStream] | None) -> HostResult:
@@ -135,26 +107,26 @@ def collect(state: HostState | GeneralState, cycles: int, streams: list[CommandS
     asleep = _self_refresh_cycles(state, cycles)
     return HostResult(
         cycles=cycles,
-        accepted=int(of[:, [ACCEPTED_READS, ACCEPTED_WRITES]].sum()),
-        refused_cycles=int(state.front[REFUSED_CYCLES]),
-        last_accepted_cycle=int(state.front[ACCEPTED_AT]),
-        reads=of[:, ACCEPTED_READS],
-        writes=of[:, ACCEPTED_WRITES],
-        merged_reads=of[:, MERGED_READS],
-        merged_writes=of[:, MERGED_WRITES],
-        forwarded=of[:, FORWARDED],
-        commands=of[:, :READ_HITS],
-        read_row_hits=of[:, READ_HITS],
-        write_row_hits=of[:, WRITE_HITS],
-        demand_precharges=of[:, DEMAND_PRECHARGES],
-        dual_commands=of[:, DUAL_COMMANDS],
-        reads_done=of[:, READS_DONE],
-        writes_done=of[:, WRITES_DONE],
-        read_latency_sum=of[:, READ_LATENCY],
-        write_latency_sum=of[:, WRITE_LATENCY],
-        interarrival_sum=of[:, LAST_STAMP],
-        last_read_cycle=of[:, LAST_READ_CYCLE],
-        last_write_cycle=of[:, LAST_WRITE_CYCLE],
+        accepted=int(of[:, [s.ACCEPTED_READS, s.ACCEPTED_WRITES]].sum()),
+        refused_cycles=int(state.front[s.REFUSED_CYCLES]),
+        last_accepted_cycle=int(state.front[s.ACCEPTED_AT]),
+        reads=of[:, s.ACCEPTED_READS],
+        writes=of[:, s.ACCEPTED_WRITES],
+        merged_reads=of[:, s.MERGED_READS],
+        merged_writes=of[:, s.MERGED_WRITES],
+        forwarded=of[:, s.FORWARDED],
+        commands=of[:, : s.READ_HITS],
+        read_row_hits=of[:, s.READ_HITS],
+        write_row_hits=of[:, s.WRITE_HITS],
+        demand_precharges=of[:, s.DEMAND_PRECHARGES],
+        dual_commands=of[:, s.DUAL_COMMANDS],
+        reads_done=of[:, s.READS_DONE],
+        writes_done=of[:, s.WRITES_DONE],
+        read_latency_sum=of[:, s.READ_LATENCY],
+        write_latency_sum=of[:, s.WRITE_LATENCY],
+        interarrival_sum=of[:, s.LAST_STAMP],
+        last_read_cycle=of[:, s.LAST_READ_CYCLE],
+        last_write_cycle=of[:, s.LAST_WRITE_CYCLE],
         active_cycles=active,
         idle_cycles=cycles - active - asleep,
         self_refresh_cycles=asleep,

@@ -8,33 +8,7 @@ from __future__ import annotations
 
 from numba import int32, int64
 
-from ppim.engine.host.state import (
-    AGE,
-    BANK_AT,
-    BANK_MASK,
-    BUCKET_BITS,
-    COLUMN_AT,
-    COLUMN_MASK,
-    GROUP_AT,
-    GROUP_LANES,
-    GROUP_MASK,
-    N_FREE,
-    NO_SLOT,
-    RANK_AT,
-    RANK_LANES,
-    RANK_MASK,
-    ROW_AT,
-    ROW_MASK,
-    SLOT_ADDRESS,
-    SLOT_AGE,
-    SLOT_COLUMN,
-    SLOT_FIELDS,
-    SLOT_LANE,
-    SLOT_NEXT,
-    SLOT_READERS,
-    SLOT_ROW,
-    SLOT_STAMPS,
-)
+from ppim.engine.host import columns as s
 from ppim.jit import helper
 
 _HASH_BITS = 31  # a product of two such numbers fits an int64
@@ -45,7 +19,7 @@ _HASH_SHIFT = 22  # well inside the product, where all bits of the address count
 @helper(forceinline=True)
 def _bucket(address):
     folded = (address ^ (address >> _HASH_BITS)) & ((1 << _HASH_BITS) - 1)
-    return ((folded * _HASH_MULTIPLIER) >> _HASH_SHIFT) & ((1 << BUCKET_BITS) - 1)
+    return ((folded * _HASH_MULTIPLIER) >> _HASH_SHIFT) & ((1 << s.BUCKET_BITS) - 1)
 
 
 @helper(forceinline=True)
@@ -55,29 +29,41 @@ def field(address, at, mask):
 
 
 @helper(forceinline=True)
+def slot_field(h, slot, what):
+    """A field of a slot (SLOT_ROW, SLOT_LANE, ...)."""
+    return h.pool[slot * s.SLOT_FIELDS + what]
+
+
+@helper(forceinline=True)
+def is_write(h, slot):
+    """Whether a slot holds a write."""
+    return slot_field(h, slot, s.SLOT_READERS) == 0
+
+
+@helper(forceinline=True)
 def _lane_of(fields, address):
     return (
-        field(address, fields[RANK_AT], fields[RANK_MASK]) * fields[RANK_LANES]
-        + field(address, fields[GROUP_AT], fields[GROUP_MASK]) * fields[GROUP_LANES]
-        + field(address, fields[BANK_AT], fields[BANK_MASK])
+        field(address, fields[s.RANK_AT], fields[s.RANK_MASK]) * fields[s.LANES_PER_RANK]
+        + field(address, fields[s.GROUP_AT], fields[s.GROUP_MASK]) * fields[s.LANES_PER_GROUP]
+        + field(address, fields[s.BANK_AT], fields[s.BANK_MASK])
     )
 
 
 @helper(forceinline=True)
 def take_slot(h, address, stamp, readers):
     """Fill a free slot and put it on its chain (`readers`: 0 for a write)."""
-    h.clocks[N_FREE] -= 1
-    slot = int64(h.free[h.clocks[N_FREE]])
-    at = slot * SLOT_FIELDS
-    h.pool[at + SLOT_ADDRESS] = address
-    h.pool[at + SLOT_STAMPS] = stamp
-    h.pool[at + SLOT_READERS] = readers
-    h.pool[at + SLOT_ROW] = field(address, h.fields[ROW_AT], h.fields[ROW_MASK])
-    h.pool[at + SLOT_COLUMN] = field(address, h.fields[COLUMN_AT], h.fields[COLUMN_MASK])
-    h.pool[at + SLOT_LANE] = _lane_of(h.fields, address)
-    h.pool[at + SLOT_AGE] = h.clocks[AGE]
-    h.pool[at + SLOT_NEXT] = NO_SLOT
-    h.clocks[AGE] += 1
+    h.clocks[s.N_FREE] -= 1
+    slot = int64(h.free[h.clocks[s.N_FREE]])
+    at = slot * s.SLOT_FIELDS
+    h.pool[at + s.SLOT_ADDRESS] = address
+    h.pool[at + s.SLOT_STAMPS] = stamp
+    h.pool[at + s.SLOT_READERS] = readers
+    h.pool[at + s.SLOT_ROW] = field(address, h.fields[s.ROW_AT], h.fields[s.ROW_MASK])
+    h.pool[at + s.SLOT_COLUMN] = field(address, h.fields[s.COLUMN_AT], h.fields[s.COLUMN_MASK])
+    h.pool[at + s.SLOT_LANE] = _lane_of(h.fields, address)
+    h.pool[at + s.SLOT_AGE] = h.clocks[s.AGE]
+    h.pool[at + s.SLOT_NEXT] = s.NO_SLOT
+    h.clocks[s.AGE] += 1
     bucket = _bucket(address)
     h.chain[slot] = h.buckets[bucket]
     h.buckets[bucket] = int32(slot)
@@ -87,7 +73,7 @@ def take_slot(h, address, stamp, readers):
 @helper(forceinline=True)
 def release_slot(h, slot):
     """Take a slot off its chain and give it back."""
-    bucket = _bucket(h.pool[slot * SLOT_FIELDS + SLOT_ADDRESS])
+    bucket = _bucket(h.pool[slot * s.SLOT_FIELDS + s.SLOT_ADDRESS])
     if h.buckets[bucket] == slot:
         h.buckets[bucket] = h.chain[slot]
     else:
@@ -95,8 +81,8 @@ def release_slot(h, slot):
         while h.chain[before] != slot:
             before = h.chain[before]
         h.chain[before] = h.chain[slot]
-    h.free[h.clocks[N_FREE]] = int32(slot)
-    h.clocks[N_FREE] += 1
+    h.free[h.clocks[s.N_FREE]] = int32(slot)
+    h.clocks[s.N_FREE] += 1
 
 
 @helper(forceinline=True)
@@ -106,12 +92,11 @@ def first_in_bucket(h, address):
 
 
 @helper
-def find_outstanding(h, address, is_write):
+def find_outstanding(h, address, a_write):
     """Slot of an outstanding write (or read) of a byte address, or NO_SLOT."""
     slot = first_in_bucket(h, address)
-    while slot != NO_SLOT:
-        at = slot * SLOT_FIELDS
-        if h.pool[at + SLOT_ADDRESS] == address and (h.pool[at + SLOT_READERS] == 0) == is_write:
+    while slot != s.NO_SLOT:
+        if slot_field(h, slot, s.SLOT_ADDRESS) == address and is_write(h, slot) == a_write:
             return slot
         slot = int64(h.chain[slot])
     return slot

@@ -19,130 +19,11 @@ from ppim.dram.address import address_map
 from ppim.dram.device import Device
 from ppim.engine.banks import Banks, ChannelBanks, channel_banks, make_banks
 from ppim.engine.codes import LOG_FIELDS, NEVER
+from ppim.engine.host import columns as s
 from ppim.engine.refresh import INTERVAL, refresh_plan
 from ppim.jit import helper
 from ppim.jit.lanes import LANES
 from ppim.jit.tables import bare
-
-# Fields of a slot.
-SLOT_ADDRESS = 0
-SLOT_STAMPS = 1  # sum of the stamps of the reads it serves, or the stamp of the write
-SLOT_READERS = 2  # 0: a write
-SLOT_ROW = 3
-SLOT_COLUMN = 4
-SLOT_LANE = 5
-SLOT_AGE = 6
-SLOT_NEXT = 7
-SLOT_FIELDS = 8
-
-# Fields of a lane.
-LENGTH = 0  # entries in the command queue
-HITS = 1  # positions that want the open row
-WRITES = 2  # positions that are writes
-ACCESSES = 3  # column commands since the ACTIVATE
-FIRST_READ = 4  # waiting list of reads: oldest slot, newest slot
-LAST_READ = 5
-FIRST_WRITE = 6  # waiting list of writes
-LAST_WRITE = 7
-LANE_FIELDS = 8
-
-# A channel's clocks and small state.
-NEXT_COMMAND = 0  # cycle of the next command that selection could find
-READY = 1  # lanes that may issue in NEXT_COMMAND
-NEXT_MOVE = 2  # cycle of the next move into a command queue
-REFRESH_LOOK = 3  # cycle in which refresh must be looked at next
-REFRESHES_SERVED = 4
-REFRESHES_ON_TIME = 5  # consecutive refreshes issued in the cycle they fell due
-BLOCKED = 6  # lanes held for the pending refresh
-POINTER = 7  # round robin: lane found last
-DRAIN = 8  # writes left to move before reads are served again
-FLUSH = 9  # 1: the trace has ended, write back what is left
-QUEUED = 10  # entries in command queues
-N_READS = 11  # waiting reads
-N_WRITES = 12  # waiting writes
-READ_LANES = 13  # lanes with waiting reads
-WRITE_LANES = 14  # lanes with waiting writes
-ROOM = 15  # lanes whose command queue has room
-AGE = 16  # next age
-N_FREE = 17
-ARRIVALS = 18  # buffered arrivals: next to register, end
-ARRIVALS_END = 19
-LOG_USED = 20
-CHANNEL_FIELDS = 24  # whole cache lines
-
-# Counters of a channel; the first ten are the commands by code.
-READ_HITS = 10
-WRITE_HITS = 11
-DEMAND_PRECHARGES = 12
-DUAL_COMMANDS = 13
-MERGED_READS = 14
-MERGED_WRITES = 15
-FORWARDED = 16
-ACCEPTED_READS = 17
-ACCEPTED_WRITES = 18
-READS_DONE = 19
-WRITES_DONE = 20
-READ_LATENCY = 21  # sum over completed or issued reads, cycles
-WRITE_LATENCY = 22  # sum over WRITE commands, cycles
-LAST_STAMP = 23  # equals the sum of inter-arrival times
-LAST_READ_CYCLE = 24
-LAST_WRITE_CYCLE = 25
-LAST_COMPLETION = 26
-N_COUNTERS = 27
-
-# A buffered arrival.
-ARRIVAL_CYCLE = 0
-ARRIVAL_ADDRESS = 1
-ARRIVAL_IS_WRITE = 2
-ARRIVAL_FIELDS = 3
-
-# The front end.
-ACCEPTED_AT = 0  # cycle of the last acceptance
-ACCEPTED_THEN = 1  # requests accepted in that cycle
-REFUSED_CYCLES = 2  # cycles in which a due request found no room, holding up all later ones
-FRONT_FIELDS = 3
-
-BUCKET_BITS = 9
-NO_SLOT = -1
-NO_POSITION = 64
-WRITE_DRAIN_MINIMUM = 8  # more buffered writes than this are drained when all queues are empty
-ROW_HITS_BEFORE_PRECHARGE = 4
-
-LOG_ENTRIES_PER_EVENT = 4
-
-
-# What does not change in a run (int64 each): `rules`.
-QUEUE_SIZE = 0  # entries of a command queue
-QUEUE_WIDTH = 1  # array elements of a command queue
-QUEUE_BLOCKS = 2
-TRANS_SIZE = 3  # entries of the read queue, and of the write buffer
-SEPARATE = 4  # 0: one transaction queue for reads and writes
-DUAL = 5  # 1: two commands a cycle, one of them a column command
-READ_DELAY = 6
-WRITE_DELAY = 7
-MERGE = 8
-INJECT = 9
-LAST_CYCLE = 10  # last cycle simulated
-DRAINED = 11  # 1: no last cycle, the run ends when all is served
-LOG_SIZE = 12  # commands that the log holds; 0: none are logged
-N_RULES = 13
-
-# Shifts and masks of a byte address: `fields`.
-CHANNEL_AT = 0
-CHANNEL_MASK = 1
-RANK_AT = 2
-RANK_MASK = 3
-GROUP_AT = 4
-GROUP_MASK = 5
-BANK_AT = 6
-BANK_MASK = 7
-ROW_AT = 8
-ROW_MASK = 9
-COLUMN_AT = 10
-COLUMN_MASK = 11
-RANK_LANES = 12  # banks per rank
-GROUP_LANES = 13  # banks per bank group
-N_FIELDS = 14
 
 
 class HostState(NamedTuple):
@@ -212,74 +93,83 @@ def host_channel(state, channel):
 def address_fields(device: Device) -> NDArray[np.int64]:
     """The device's address map for kernels."""
     at = address_map(device)
-    fields = np.zeros(N_FIELDS, np.int64)
-    fields[CHANNEL_AT:RANK_LANES:2] = at.positions
-    fields[CHANNEL_MASK:RANK_LANES:2] = at.masks
-    fields[RANK_LANES] = device.organization.banks_per_rank
-    fields[GROUP_LANES] = device.organization.banks_per_group
+    fields = np.zeros(s.N_FIELDS, np.int64)
+    fields[s.CHANNEL_AT : s.LANES_PER_RANK : 2] = at.positions
+    fields[s.CHANNEL_MASK : s.LANES_PER_RANK : 2] = at.masks
+    fields[s.LANES_PER_RANK] = device.organization.banks_per_rank
+    fields[s.LANES_PER_GROUP] = device.organization.banks_per_group
     return fields
 
 
 def make_rules(
-    device: Device, *, n_cycles: int | None, inject: int, merge: bool, log: int
+    device: Device, *, n_cycles: int | None, inject: int, merge: bool, log: int, follow_defects: bool
 ) -> NDArray[np.int64]:
     """Controller and run parameters; `log`: commands that the log holds between two visits, or 0."""
-    size = device.controller.cmd_queue_size
+    org, controller = device.organization, device.controller
+    per_rank = controller.queue_structure == "PER_RANK"
+    size = controller.cmd_queue_size
     blocks = -(-size // LANES)
-    rules = np.zeros(N_RULES, np.int64)
-    rules[QUEUE_SIZE] = size
+    rules = np.zeros(s.N_RULES, np.int64)
+    rules[s.QUEUE_SIZE] = size
     # Taking an entry out moves whole blocks up from the element after it.
-    rules[QUEUE_WIDTH] = 2 * blocks * LANES
-    rules[QUEUE_BLOCKS] = blocks
-    rules[TRANS_SIZE] = device.controller.trans_queue_size
-    rules[SEPARATE] = not device.controller.unified_queue
-    rules[DUAL] = device.is_hbm and device.controller.hbm_dual_cmd
-    rules[READ_DELAY] = device.timing.read_delay
-    rules[WRITE_DELAY] = device.timing.write_delay
-    rules[MERGE] = merge
-    rules[INJECT] = inject
-    rules[LAST_CYCLE] = NEVER - 1 if n_cycles is None else n_cycles - 1
-    rules[DRAINED] = n_cycles is None
-    rules[LOG_SIZE] = log
+    rules[s.QUEUE_WIDTH] = 2 * blocks * LANES
+    rules[s.QUEUE_BLOCKS] = blocks
+    rules[s.TRANS_SIZE] = controller.trans_queue_size
+    rules[s.SEPARATE] = not controller.unified_queue
+    rules[s.DUAL] = device.is_hbm and controller.hbm_dual_cmd
+    rules[s.READ_DELAY] = device.timing.read_delay
+    rules[s.WRITE_DELAY] = device.timing.write_delay
+    rules[s.MERGE] = merge
+    rules[s.INJECT] = inject
+    rules[s.LAST_CYCLE] = NEVER - 1 if n_cycles is None else n_cycles - 1
+    rules[s.DRAINED] = n_cycles is None
+    rules[s.LOG_SIZE] = log
+    rules[s.FOLLOW_DEFECTS] = follow_defects
+    rules[s.N_QUEUES] = org.ranks if per_rank else org.banks
+    rules[s.LANES_PER_QUEUE] = org.banks_per_rank if per_rank else 1
+    rules[s.CLOSE_PAGE] = controller.row_buf_policy == "CLOSE_PAGE"
+    rules[s.SELF_REFRESH] = controller.enable_self_refresh
+    rules[s.SREF_THRESHOLD] = controller.sref_threshold
     return rules
 
 
-def _empty_lanes(n_channels: int, n_lanes: int) -> NDArray[np.int64]:
-    lanes = aligned_full((n_channels, n_lanes, LANE_FIELDS), 0, np.int64)
-    lanes[:, :, [FIRST_READ, FIRST_WRITE]] = NO_SLOT
+def empty_lanes(n_channels: int, n_lanes: int) -> NDArray[np.int64]:
+    """Lanes without entries and waiting lists."""
+    lanes = aligned_full((n_channels, n_lanes, s.LANE_FIELDS), 0, np.int64)
+    lanes[:, :, [s.FIRST_READ, s.FIRST_WRITE]] = s.NO_SLOT
     return lanes.reshape(n_channels, -1)
 
 
 def make_clocks(n_channels: int, n_lanes: int, n_slots: int, refresh_interval: int) -> NDArray[np.int64]:
     """Clocks of idle channels at cycle 0."""
-    clocks = aligned_full((n_channels, CHANNEL_FIELDS), 0, np.int64)
-    clocks[:, NEXT_COMMAND] = clocks[:, NEXT_MOVE] = NEVER
-    clocks[:, REFRESH_LOOK] = refresh_interval
-    clocks[:, ROOM] = np.array([((1 << n_lanes) - 1) & ((1 << 64) - 1)], np.uint64).view(np.int64)
-    clocks[:, N_FREE] = n_slots
+    clocks = aligned_full((n_channels, s.CHANNEL_FIELDS), 0, np.int64)
+    clocks[:, s.NEXT_COMMAND] = clocks[:, s.NEXT_MOVE] = NEVER
+    clocks[:, s.REFRESH_LOOK] = refresh_interval
+    clocks[:, s.ROOM_LANES] = np.array([((1 << n_lanes) - 1) & ((1 << 64) - 1)], np.uint64).view(np.int64)
+    clocks[:, s.N_FREE] = n_slots
     return clocks
 
 
 def make_counters(n_channels: int) -> NDArray[np.int64]:
     """Counters before the first request."""
-    counters = np.zeros((n_channels, N_COUNTERS), np.int64)
-    counters[:, [LAST_READ_CYCLE, LAST_WRITE_CYCLE, LAST_COMPLETION]] = -1
+    counters = np.zeros((n_channels, s.N_COUNTERS), np.int64)
+    counters[:, [s.LAST_READ_CYCLE, s.LAST_WRITE_CYCLE, s.LAST_COMPLETION]] = -1
     return counters
 
 
 def make_buffers(n_channels: int, n_slots: int, rules: NDArray[np.int64]) -> dict[str, Any]:
     """Slots, arrivals, log and front end, which both kernels have."""
-    front = np.zeros(FRONT_FIELDS, np.int64)
-    front[ACCEPTED_AT] = -1
-    front[ACCEPTED_THEN] = rules[INJECT]
-    n_arrivals = 2 * rules[TRANS_SIZE] + 1
+    front = np.zeros(s.FRONT_FIELDS, np.int64)
+    front[s.ACCEPTED_AT] = -1
+    front[s.ACCEPTED_THEN] = rules[s.INJECT]
+    n_arrivals = 2 * rules[s.TRANS_SIZE] + 1
     return {
-        "pool": aligned_full((n_channels, n_slots * SLOT_FIELDS), 0, np.int64),
+        "pool": aligned_full((n_channels, n_slots * s.SLOT_FIELDS), 0, np.int64),
         "free": np.tile(np.arange(n_slots, dtype=np.int32)[::-1], (n_channels, 1)),
-        "buckets": np.full((n_channels, 1 << BUCKET_BITS), NO_SLOT, np.int32),
-        "chain": np.full((n_channels, n_slots), NO_SLOT, np.int32),
-        "arrivals": np.zeros((n_channels, n_arrivals * ARRIVAL_FIELDS), np.int64),
-        "log": np.zeros((n_channels, rules[LOG_SIZE] * LOG_FIELDS), np.int64),
+        "buckets": np.full((n_channels, 1 << s.BUCKET_BITS), s.NO_SLOT, np.int32),
+        "chain": np.full((n_channels, n_slots), s.NO_SLOT, np.int32),
+        "arrivals": np.zeros((n_channels, n_arrivals * s.ARRIVAL_FIELDS), np.int64),
+        "log": np.zeros((n_channels, rules[s.LOG_SIZE] * LOG_FIELDS), np.int64),
         "bounds": np.zeros((n_channels, 2), np.int64),
         "front": front,
     }
@@ -289,7 +179,7 @@ def make_state(device: Device, rules: NDArray[np.int64]) -> HostState:
     """Empty queues and closed banks at cycle 0."""
     org = device.organization
     n, n_lanes = org.channels, org.banks
-    n_slots = n_lanes * rules[QUEUE_SIZE] + 2 * rules[TRANS_SIZE]
+    n_slots = n_lanes * rules[s.QUEUE_SIZE] + 2 * rules[s.TRANS_SIZE]
     plan = refresh_plan(device)
     return HostState(
         rules=rules,
@@ -298,8 +188,8 @@ def make_state(device: Device, rules: NDArray[np.int64]) -> HostState:
         banks=make_banks(device, n),
         clocks=make_clocks(n, n_lanes, n_slots, plan[INTERVAL]),
         counters=make_counters(n),
-        lanes=_empty_lanes(n, n_lanes),
-        queue_rows=aligned_full((n, n_lanes * rules[QUEUE_WIDTH]), 0, np.int32),
-        queue_slots=aligned_full((n, n_lanes * rules[QUEUE_WIDTH]), 0, np.int32),
+        lanes=empty_lanes(n, n_lanes),
+        queue_rows=aligned_full((n, n_lanes * rules[s.QUEUE_WIDTH]), 0, np.int32),
+        queue_slots=aligned_full((n, n_lanes * rules[s.QUEUE_WIDTH]), 0, np.int32),
         **make_buffers(n, n_slots, rules),
     )
