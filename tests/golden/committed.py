@@ -5,7 +5,8 @@ commands. The requests follow from the recipe by integer arithmetic (`requests`)
 
     PPIM_DRAMSIM3=.../dramsim3main .venv/bin/python -m tests.golden.committed
 
-writes the file anew. It needs DRAMsim3 (commit 2981759) built with its CMake option CMD_TRACE.
+writes the file anew, as it must be when a preset's values change. It needs DRAMsim3 (commit 2981759) built
+with its CMake option CMD_TRACE.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Recipe:
     percent_writes: int = 30
     percent_near: int = 50  # near one of a few places; the others are scattered
     apart: bool = True  # writes keep off the reads' addresses
+    aligned: bool = True  # addresses begin bursts
     follow_defects: bool = False  # DRAMsim3 loses reads or stands still here
 
     @property
@@ -72,7 +74,9 @@ RECIPES = {
     "hbm2, far apart": Recipe("hbm2-4gb", ONE, n_requests=200, longest_gap=900, percent_writes=10),
     "hbm2, one command a cycle": Recipe("hbm2-4gb", ONE, {"hbm_dual_cmd": False}, longest_gap=4),
     "hbm2, close page": Recipe("hbm2-4gb", ONE, {"row_buf_policy": "CLOSE_PAGE"}),
-    "hbm2, unified queue": Recipe("hbm2-4gb", ONE, {"unified_queue": True}, longest_gap=6),
+    "hbm2, unified queue": Recipe(
+        "hbm2-4gb", ONE, {"unified_queue": True}, longest_gap=2, percent_near=100, apart=False
+    ),
     "hbm2, refresh by bank": Recipe("hbm2-4gb", ONE, {"refresh_policy": "BANK_LEVEL_STAGGERED"}),
     "hbm2, two ranks, lost reads": Recipe(
         "hbm2-4gb", {"channels": 1, "ranks": 2}, longest_gap=3, follow_defects=True
@@ -81,6 +85,9 @@ RECIPES = {
     "hbm2-8gb": Recipe("hbm2-8gb", ONE, longest_gap=6),
     "hbm1": Recipe("hbm1-4gb", TWO, longest_gap=4),
     "ddr4": Recipe("ddr4-8gb-x8-3200"),
+    "ddr4, addresses inside bursts": Recipe(
+        "ddr4-8gb-x8-3200", longest_gap=3, percent_writes=50, percent_near=100, apart=False, aligned=False
+    ),
     "ddr4, row hits": Recipe("ddr4-8gb-x8-3200", percent_near=95, longest_gap=8),
     "ddr4, queue by rank": Recipe(
         "ddr4-8gb-x8-3200", {}, {"queue_structure": "PER_RANK", "cmd_queue_size": 32}
@@ -146,7 +153,8 @@ def requests(recipe: Recipe) -> Iterator[tuple[int, bool, int]]:
             burst = numbers.below(bursts)
         if recipe.apart:
             burst = burst // 2 * 2 + is_write
-        yield burst % bursts * org.burst_bytes, is_write, cycle
+        place = 0 if recipe.aligned else numbers.below(org.burst_bytes)
+        yield burst % bursts * org.burst_bytes + place, is_write, cycle
 
 
 def n_cycles(recipe: Recipe) -> int:
