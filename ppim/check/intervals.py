@@ -1,6 +1,6 @@
 """Refresh intervals (compiled into the kernel).
 
-The n-th refresh of a rank falls due n - 1 periods after the first (golden README 3.9); it comes then, and before the next
+The n-th refresh of a rank falls due n - 1 periods after the first (host-controller.md §9); it comes then, and before the next
 one falls due. A rank that sleeps refreshes itself: what falls due meanwhile is left out. Of bank refreshes DRAMsim3 may
 owe any number, and with RANK_LEVEL_SIMULTANEOUS it refreshes one rank only, so neither of these is ever late.
 """

@@ -155,7 +155,7 @@ def make_layout(device: Device, units: Units | None, channels: int, refresh_slac
 
 
 def _first_due(device: Device) -> Ints:
-    """Cycles at which refreshes first fall due (golden README 3.9), one a lane."""
+    """Cycles at which refreshes first fall due (host-controller.md §9), one a lane."""
     org, timing = device.organization, device.timing
     lane = np.arange(org.banks)
     if device.controller.refresh_policy == "BANK_LEVEL_STAGGERED":

@@ -110,7 +110,7 @@ def all_windows() -> tuple[Window, ...]:
 
 
 def timing_values(device: Device) -> dict[str, int]:
-    """Names that formulas may use; with a single bank group its short distances hold inside it (golden README 3.10)."""
+    """Names that formulas may use; with a single bank group the short distances hold in it (host-controller.md §10)."""
     timing = device.timing
     values = {name: value for name, value in vars(timing).items() if isinstance(value, int)}
     values |= {

@@ -1,4 +1,4 @@
-"""What follows an ACTIVATE, and how many a rank takes (golden README 3.10, 3.11)."""
+"""What follows an ACTIVATE, and how many a rank takes (host-controller.md §10, §11)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Column command to column command: the column path of a bank group, and the data bus.
 
-Values: DRAMsim3's (golden README 3.10). With auto-precharge the bank is closed: its own next column command is a
+Values: DRAMsim3's (host-controller.md §10). With auto-precharge the bank is closed: its own next column command is a
 matter of bank states.
 """
 

@@ -1,4 +1,4 @@
-"""What leads to a closed bank, and what may follow it (golden README 3.10)."""
+"""What leads to a closed bank, and what may follow it (host-controller.md §10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows a refresh (golden README 3.10).
+"""What follows a refresh (host-controller.md §10).
 
 After a bank refresh DRAMsim3 holds the rank's other banks for tRFC and tREFI, and the refreshed bank not at all; what a
 device would ask of that bank (tRFCb) is among the strict rows.

@@ -1,4 +1,4 @@
-"""Into self refresh, and out of it (golden README 3.10)."""
+"""Into self refresh, and out of it (host-controller.md §10)."""
 
 from __future__ import annotations
 

@@ -33,9 +33,7 @@ ENTRY_COLUMNS = 14
 
 NO_ENTRY = -1
 
-ACTS_AFTER = (
-    2  # cycles from an instruction's slot to its first effect (golden README 3.3: accepted t, command t+2)
-)
+ACTS_AFTER = 2  # cycles from an instruction's slot to its first effect (host-controller.md §3: accepted t, command t+2)
 
 # Directions of the channel's bus.
 BUS_UNUSED = -1
@@ -80,7 +78,7 @@ READY_CYCLE = 14  # first cycle in which a lane may issue
 READY_LANES = 15  # mask
 STALE = 16  # 1: the two before must be found anew
 WANTS_OUT = 17  # mask of lanes with a read-out to issue, the bus permitting
-# ... its refresh (golden README 3.9),
+# ... its refresh (host-controller.md §9),
 REFRESH_DUE = 18  # when the oldest refresh that is not served falls due
 REFRESH_RELEASED = 19  # first cycle after the last one's REFRESH
 REFRESH_LOOK = 20  # first cycle in which the refresh that holds its units can need a command, or NEVER

@@ -246,7 +246,7 @@ def next_refresh_event(row):
 
 @helper(forceinline=True)
 def serve_refresh(p, state, b, channel, cycle):
-    """Holds and commands of refreshes (golden README 3.9); at most one command."""
+    """Holds and commands of refreshes (host-controller.md §9); at most one command."""
     renew_refreshes(p, state, b, channel, cycle)
     row = state.channel[channel]
     if row[s.REFRESH_LOOK] > cycle:

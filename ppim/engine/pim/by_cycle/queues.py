@@ -168,7 +168,7 @@ def set_bit(masks, index, bit, on):
 
 @helper(forceinline=True)
 def renew_wishes(p, state, b, channel, lane, reads_since_activate):
-    """Say anew which commands a lane is a candidate for (golden README 3.7).
+    """Say anew which commands a lane is a candidate for (host-controller.md §7).
 
     Read-outs go to `wants_out`; they become candidates when the bus permits.
     """

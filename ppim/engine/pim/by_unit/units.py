@@ -328,7 +328,7 @@ def issue_refresh(p, state, a, cycle):
 
 @helper
 def hold_for_refresh(p, state, a, last):
-    """Commands of the refresh that holds the units, of cycles up to `last` (golden README 3.9)."""
+    """Commands of the refresh that holds the units, of cycles up to `last` (host-controller.md §9)."""
     row = state.channel[a.number]
     cycle = row[s.REFRESH_LOOK]
     while cycle <= last:

@@ -1,4 +1,4 @@
-"""When a refresh is due, and how long it holds its units (docs/model.md §3, golden README 3.9).
+"""When a refresh is due, and how long it holds its units (docs/model.md §3, host-controller.md §9).
 
 Refresh k falls due at k intervals. The oldest that is not served is the head: it holds the units of its rank
 from the first cycle in which it is head until its REFRESH is issued.

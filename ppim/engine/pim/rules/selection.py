@@ -7,7 +7,7 @@ from ppim.jit import helper
 
 NO_PLACE = -1
 MAX_HITS_BEFORE_PRECHARGE = (
-    4  # READs after which waiting row hits no longer hold a precharge back (golden 3.7)
+    4  # READs after which waiting row hits no longer hold a precharge back (host-controller.md §7)
 )
 
 
