@@ -99,7 +99,7 @@ STATE_MUTATIONS: tuple[tuple[str, str, str], ...] = (
     ("ppim/check/buses.py", "state.last[slot, TIME] - 1", "state.last[slot, TIME]"),
     ("ppim/check/buses.py", "layout.dual and kind < ACTIVATE", "kind < ACTIVATE"),
     ("ppim/check/buses.py", "lane // layout.banks_per_unit", "lane"),
-    ("ppim/check/buses.py", "if worst < 0:", "if worst < -1:"),
+    ("ppim/check/buses.py", "if worst < 0:", "if worst < -1_000_000:"),
     ("ppim/check/intervals.py", "early < 0:", "early < -1:"),
     ("ppim/check/intervals.py", "now - (due - layout.slack)", "now - (due - 1)"),
     ("ppim/check/intervals.py", "layout.slack - 1 - now", "layout.slack - now"),

@@ -156,6 +156,7 @@ CLOSE = Line(2 * APART, "precharge", 0)
         ([CLOSE], "closed bank"),
         ([OPEN, CLOSE, READ.moved(2 * APART)], "closed bank"),
         ([OPEN, Line(APART, "read_p", 0, row=5), READ.moved(APART)], "closed bank"),
+        ([OPEN, Line(APART, "write_p", 0, row=5), READ.moved(APART)], "closed bank"),
         ([OPEN, READ._replace(row=6)], "other row"),
         ([OPEN, Line(APART, "write", 0, row=4)], "other row"),
         ([OPEN, READ, OPEN.moved(3 * APART)], "open bank"),
@@ -180,6 +181,16 @@ def test_what_is_right_in_states(tmp_path: Path) -> None:
     result = judged(tmp_path, quiet_device(DDR4), [*lines, *other_rank], **NO_INTERVALS)
     assert result.violations == ()
     assert result.commands == 10
+
+
+def test_a_refreshed_bank_may_activate_at_once(tmp_path: Path) -> None:
+    """As DRAMsim3 has it: the others wait, the refreshed one does not; strictly it waits as well."""
+    lines = [Line(0, "refresh_bank", 0), OPEN.moved(5)]
+    device = quiet_device(DDR4)
+    assert judged(tmp_path, device, lines, **NO_INTERVALS).violations == ()
+    assert names(judged(tmp_path, device, lines, strict=True, **NO_INTERVALS)) == {"tRFCb"}
+    others = [lines[0], OPEN.moved(5)._replace(lane=1)]
+    assert names(judged(tmp_path, device, others, **NO_INTERVALS)) == {"bank refresh to activate"}
 
 
 def test_commands_out_of_order(tmp_path: Path) -> None:
@@ -248,7 +259,10 @@ def test_refreshes_in_time(tmp_path: Path, name: str) -> None:
             ("refresh early", -1)
         ]
         if at < len(lines) - device.organization.ranks:
-            assert names(judged(tmp_path, device, [*lines[:at], *lines[at + 1 :]])) == {"refresh late"}
+            missing = judged(tmp_path, device, [*lines[:at], *lines[at + 1 :]])
+            assert [violation.constraint for violation in missing.violations] == ["refresh late"]
+            # One before its time is none of those that are due: the one that is due is missing.
+            assert names(early) == {"refresh early", "refresh late"}
         late = [*latest[:at], latest[at].moved(1), *latest[at + 1 :]]
         first = judged(tmp_path, device, late).violations[0]
         assert (first.constraint, first.margin, first.cycle) == ("refresh late", -1, late[at].cycle)
