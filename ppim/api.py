@@ -192,7 +192,7 @@ def simulate(
     from ppim.runs.simulate_files import simulate_file
     from ppim.systems.chosen import choose_system
 
-    _at_least_one("threads", threads)
+    _in_range("threads", threads)
     chosen = choose_system(fspath(system), settings, mapping=mapping, prefetch=prefetch, device=_text(device))
     return simulate_file(
         Path(trace),
@@ -256,9 +256,25 @@ def replay(
     InputError
         Requests, a device, a setting or an output that cannot be used.
     """
+    from ppim.files import rereadable
     from ppim.requests.read import find_format
 
     path = Path(requests)
+    with rereadable([path]) as (readable,):
+        if readable != path:  # a pipe, whose copy is replayed
+            return replay(
+                readable,
+                format=format,
+                device=device,
+                system=system,
+                settings=settings,
+                cycles=cycles,
+                inject=inject,
+                merge=merge,
+                output=output,
+                command_trace=command_trace,
+                progress=progress,
+            )
     variant = find_format(path, format)
     files = {"output": _path(output), "command_trace": _path(command_trace)}
     if variant is not None and variant.is_program:
@@ -279,7 +295,7 @@ def replay(
 
     for name, number in (("cycles", cycles), ("inject", inject)):
         if number is not None:
-            _at_least_one(name, number)
+            _in_range(name, number)
     name = _text(device) or DEFAULT_DEVICE
     described_by = device_file(name)
     options = ReplayOptions(
@@ -327,9 +343,13 @@ def devices() -> Mapping[str, Device]:
     return MappingProxyType({name: load_device(name) for name in device_names()})
 
 
-def _at_least_one(name: str, number: int) -> None:
-    if not isinstance(number, int) or number < 1:
-        raise InputError(f"{name}: {number!r} is no whole number from 1 on")
+# Threads that a machine has; cycles of a quarter of an hour; requests that no queue could take.
+_MOST = {"threads": 1 << 10, "cycles": 1 << 40, "inject": 1 << 20}
+
+
+def _in_range(name: str, number: int) -> None:
+    if not isinstance(number, int) or not 1 <= number <= _MOST[name]:
+        raise InputError(f"{name}: {number!r:.40} is no whole number from 1 to {_MOST[name]:,}")
 
 
 def _path(path: PathOrText | None) -> Path | None:

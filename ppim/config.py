@@ -140,7 +140,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         )
         raise InputError(f"{where}: {_shown(value)} is not {_name(hint)}{unit}")
     if isinstance(value, str) and not value.isprintable():
-        _check_characters(value, where)
+        check_characters(value, where)
     return value
 
 
@@ -157,7 +157,7 @@ def _is_size(where: str) -> bool:
     return where.endswith("bytes")
 
 
-def _check_characters(text: str, where: str) -> None:
+def check_characters(text: str, where: str) -> None:
     """Refuse what could not be written out again, or would speak to a terminal."""
     if any(ord(character) < ord(" ") or 0x7F <= ord(character) < 0xA0 for character in text) or any(
         "\ud800" <= character <= "\udfff" for character in text

@@ -221,6 +221,40 @@ def _through(final: Path, descriptor: int | None) -> IO[bytes]:
 
 
 @contextmanager
+def rereadable(paths: Iterable[Path]) -> Iterator[list[Path]]:
+    """The same paths, but pipes (process substitutions), which can be read once only, as copies in temporary files.
+
+    Raises
+    ------
+    InputError
+        A pipe that cannot be read.
+    OutputError
+        A temporary folder without room for a copy.
+    """
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(_copy_of(path)) if _is_pipe(path) else path for path in paths]
+
+
+def _is_pipe(path: Path) -> bool:
+    try:
+        return stat.S_ISFIFO(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+@contextmanager
+def _copy_of(path: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="ppim-") as folder:
+        copy = Path(folder, path.name)
+        try:
+            with path.open("rb") as stream, naming_failure(Path(folder)), copy.open("wb") as target:
+                shutil.copyfileobj(stream, target)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        yield copy
+
+
+@contextmanager
 def naming_failure(place: Path) -> Iterator[None]:
     """In this block `place` is written: a full or broken disk is one line; other failures are others' to tell."""
     try:

@@ -56,20 +56,27 @@ def _write(profile: AccessProfile, output: Path) -> None:
         sys.stdout.write(_csv(profile))
         return
     with atomic_path(output) as temporary:
-        temporary.write_text(_csv(profile))
+        temporary.write_text(_csv(profile), encoding="utf-8")
 
 
 def _csv(profile: AccessProfile) -> str:
-    lines = [COLUMNS]
+    import csv
+    import io
+
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(COLUMNS.split(","))
     for number, table in enumerate(profile.meta.tables):
         for place, part in enumerate(table.subtables):
             total = max(int(profile.of(number, place).sum(dtype="int64")), 1)
-            lines += [
-                f"{number},{table.name},{part.name},{run.first_rank},{run.rows},{run.accesses_per_row},"
-                f"{run.cumulative_accesses},{run.cumulative_accesses / total:.6f}"
+            lines.writerows(
+                (
+                    *(number, table.name, part.name, run.first_rank, run.rows, run.accesses_per_row),
+                    *(run.cumulative_accesses, f"{run.cumulative_accesses / total:.6f}"),
+                )
                 for run in profile.runs(number, place)
-            ]
-    return "\n".join(lines) + "\n"
+            )
+    return text.getvalue()
 
 
 def _plot(profile: AccessProfile, figure: Path) -> None:

@@ -27,6 +27,8 @@ from ppim.datasets.popularity import (
 )
 
 DEFAULT_SAMPLES = 1000
+MOST_ROWS = 1 << 53  # popularity is drawn with floats, which count so far
+LEAST_EXPONENT, MOST_EXPONENT = 0.001, 100.0
 _CHUNK_SAMPLES = 1 << 14
 _CRITEO = Path(__file__).with_name("synthetic_criteo.toml")
 _REUSE = Path(__file__).with_name("synthetic_reuse.toml")
@@ -58,6 +60,10 @@ class Histogram:
 
     source: str
     reuse: tuple[ReuseClass, ...]
+
+    def __post_init__(self) -> None:
+        if not self.reuse:
+            raise ValueError("reuse has no class; give at least one [[reuse]]")
 
 
 class SyntheticSource(Source):
@@ -106,12 +112,14 @@ class Synthetic(Dataset):
     histogram: str = ""
 
     def __post_init__(self) -> None:
-        if any(rows < 1 for rows in self.rows):
-            raise ValueError("rows must be positive")
+        if any(not 1 <= rows <= MOST_ROWS for rows in self.rows):
+            raise ValueError(f"rows must be 1 to {MOST_ROWS:,}")
         if self.popularity == "criteo" and self.rows:
             raise ValueError("popularity criteo has its own rows; choose another, such as zipf")
-        if self.exponent <= 0 or not 0 <= self.missing < 1:
-            raise ValueError("exponent must be positive and missing lie in [0, 1)")
+        if not LEAST_EXPONENT <= self.exponent <= MOST_EXPONENT or not 0 <= self.missing < 1:
+            raise ValueError(
+                f"exponent must lie in {LEAST_EXPONENT} to {MOST_EXPONENT}, and missing in [0, 1)"
+            )
         if (self.popularity == "histogram") != bool(self.histogram):
             raise ValueError("popularity histogram and a histogram file go together")
 

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from ppim.datasets.base import DATASETS, Dataset, ReadOptions, Source, make_data
 from ppim.datasets.rows import FoldedRows, RowMap, SeenRows
 from ppim.datasets.streams import fingerprint, read_head
 from ppim.errors import InputError
-from ppim.files import atomic_path, keep_inputs
+from ppim.files import atomic_path, keep_inputs, rereadable
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.trace.generate import Recipe, generate, table_numbers
@@ -121,9 +122,10 @@ def generate_file(
     InputError
         A dataset, option or output that cannot be used; nothing is left behind.
     """
-    keep_inputs([Path(word) for word in words if words != (SYNTHETIC,)], output)
-    with atomic_path(output) as temporary, compile_notice("gen-trace"):
-        name, paths = _dataset(words, options.dataset_format)
+    given = [Path(word) for word in words if words != (SYNTHETIC,)]
+    keep_inputs(given, output)
+    with atomic_path(output) as temporary, rereadable(given) as files, compile_notice("gen-trace"):
+        name, paths = _dataset(tuple(map(str, files)) or words, options.dataset_format)
         source, paths, dataset = _open(name, paths, options)
         keep_inputs([*paths, *dataset.other_inputs()], output)
         dataset_options = asdict(dataset)  # type: ignore[call-overload]
@@ -288,7 +290,7 @@ def _command_line(
     options: TraceOptions,
 ) -> str:
     """The command that makes this trace again, without what does not change it (output name, folders)."""
-    words = [path.name for path in paths] or [SYNTHETIC]
+    words = [_printable(path.name) for path in paths] or [SYNTHETIC]
     settings: dict[str, Any] = {"dataset": name, "algorithm": sharing.name}
     parameters = sharing.parameters
     for key in ("collisions", "tt_rank", "vector_bytes", "dense_below"):
@@ -309,7 +311,13 @@ def _command_line(
         for key, value in dataset_options.items()
         if value is not None
     ]
-    return shlex.join(["ppim", "gen-trace", *words])
+    return _printable(shlex.join(["ppim", "gen-trace", *words]))
+
+
+def _printable(text: str) -> str:
+    """Text as metadata hold it: bytes of a file's name that are no UTF-8, and control characters, become question marks."""
+    plain = os.fsencode(text).decode("utf-8", "replace")
+    return "".join("?" if unicodedata.category(character) == "Cc" else character for character in plain)
 
 
 def _processors() -> int:

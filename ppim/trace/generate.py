@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from ppim import __version__
+from ppim.config import check_characters
 from ppim.datasets.base import Source
 from ppim.datasets.pooling import Distribution, expand
 from ppim.datasets.rows import RowMap
@@ -211,6 +212,8 @@ def generate(
     InputError
         Bad rows, an empty dataset, a batch too large to hold.
     """
+    for table in source.tables:
+        check_characters(table.name, f"{describe['dataset']}: name of a table")
     try:
         builder = _Builder(source, sharing, recipe)
         meta = TraceMeta(

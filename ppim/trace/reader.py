@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,10 @@ from ppim.trace.check import MAX_LOOKUPS, Fault, check_accesses
 from ppim.trace.schema import COLUMNS, METADATA_KEY, TraceMeta, arrow_schema
 
 _MAGIC = b"PAR1"
+_MAX_GROUP_ACCESSES = 1 << 28  # of one batch
+_USUAL_GROUP_ACCESSES = 1 << 22
+_LEAST_RATIO = 8  # accesses a byte: columns that repeat take few
+_MAX_RATIO = 1 << 15  # bytes that zstd makes of one
 
 
 class TraceChunk(NamedTuple):
@@ -76,6 +81,7 @@ class TraceReader:
         self.meta = TraceMeta.from_json(text, f"{self.path}: ppim metadata")
         _check_schema(self._file.schema_arrow, self.meta, self.path)
         _check_totals(self.meta, self.n_accesses, self.path)
+        _check_promises(self._file.metadata, self.path)
 
     @property
     def n_accesses(self) -> int:
@@ -204,6 +210,8 @@ def _numbers(column: pa.ChunkedArray) -> np.ndarray:
 
 def _open(path: Path) -> pq.ParquetFile:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError(f"{path}: is no file, but a trace is read from its end; give a trace file")
         with path.open("rb") as stream:
             begins = stream.read(len(_MAGIC))
     except OSError as error:
@@ -245,6 +253,28 @@ def _check_totals(meta: TraceMeta, accesses: int, path: Path) -> None:
     else:
         return
     raise InputError(f"{path}: ppim metadata: {problem}; make the trace again")
+
+
+def _check_promises(metadata: pq.FileMetaData, path: Path) -> None:
+    """Hold the sizes of row groups against the file, before memory is taken for them."""
+    size = path.stat().st_size
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        columns = [group.column(column) for column in range(group.num_columns)]
+        packed = sum(column.total_compressed_size for column in columns)
+        unpacked = sum(column.total_uncompressed_size for column in columns)
+        wrong = (
+            not 0 <= group.num_rows <= _MAX_GROUP_ACCESSES
+            or not 0 <= packed <= size
+            or group.num_rows > _USUAL_GROUP_ACCESSES + _LEAST_RATIO * unpacked
+            or unpacked > _MAX_RATIO * packed + _USUAL_GROUP_ACCESSES
+            or any(column.num_values != group.num_rows for column in columns)
+        )
+        if wrong:
+            raise InputError(
+                f"{path}: row group {number} promises {group.num_rows:,} accesses in {unpacked:,} bytes, packed in "
+                f"{packed:,} of the file's {size:,}; make the trace again"
+            )
 
 
 def _layout(meta: TraceMeta) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:

@@ -153,8 +153,9 @@ class TraceMeta:
         """
         try:
             content = json.loads(text)
-        except ValueError as error:
-            raise InputError(f"{where}: not valid JSON ({error}); make the trace again") from error
+        except (ValueError, RecursionError) as error:
+            reason = "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
+            raise InputError(f"{where}: not valid JSON ({reason}); make the trace again") from error
         if not isinstance(content, dict):
             raise InputError(f"{where}: not a JSON object; make the trace again")
         version = content.get("format_version")

@@ -199,3 +199,5 @@ def check_vector_bytes(vector_bytes: int) -> None:
     """Refuse a vector size that is not a positive multiple of 4 bytes."""
     if vector_bytes < FLOAT_BYTES or vector_bytes % FLOAT_BYTES:
         raise ValueError(f"vector_bytes must be a positive multiple of {FLOAT_BYTES}, not {vector_bytes}")
+    if vector_bytes > MAX_ROW_BYTES:
+        raise ValueError(f"vector_bytes must be at most {MAX_ROW_BYTES:,}, not {vector_bytes:,}")

@@ -22,6 +22,8 @@ from ppim.weight_sharing.base import (
     check_vector_bytes,
 )
 
+MOST_BLOCKS = 1 << 12  # of a vector; each is an access
+
 
 @njit
 def _hash_blocks(ids, blocks, table, seed, out):  # type: ignore[no-untyped-def]
@@ -68,6 +70,10 @@ class Robe(Algorithm):
         if self.block_elements < 1 or self.vector_elements % self.block_elements:
             raise ValueError(
                 f"block_elements must divide the vector's {self.vector_elements} elements, not {self.block_elements}"
+            )
+        if self.vector_elements // self.block_elements > MOST_BLOCKS:
+            raise ValueError(
+                f"a vector of {self.vector_elements:,} elements has more than {MOST_BLOCKS:,} blocks; make them larger"
             )
         if self.compression < 1 or self.hash_seed < 0:
             raise ValueError("compression must be at least 1 and hash_seed not negative")

@@ -8,6 +8,7 @@ one row of subtable `core<k>`.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,8 @@ from ppim.weight_sharing.base import (
     TableScheme,
     check_vector_bytes,
 )
+
+MOST_ROWS = 1 << 36  # beyond any table; factors are found by trial up to the root
 
 
 @njit
@@ -52,19 +55,27 @@ def _little_endian(ids, factors, out):  # type: ignore[no-untyped-def]
         out[i, last] = rest
 
 
+def _divisors(number: int) -> list[int]:
+    """All divisors, ascending; takes as many steps as the root of the number."""
+    small = [factor for factor in range(1, math.isqrt(number) + 1) if number % factor == 0]
+    return small + [number // factor for factor in reversed(small) if factor * factor != number]
+
+
 @cache
 def factorisations(number: int, parts: int) -> tuple[tuple[int, ...], ...]:
     """All ways to write `number` as an ascending product of `parts` factors."""
+
+    divisors = _divisors(number)
 
     def extend(rest: int, left: int, least: int) -> list[tuple[int, ...]]:
         if left == 1:
             return [(rest,)] if rest >= least else []
         found = []
-        factor = least
-        while factor**left <= rest:
+        for factor in divisors[bisect_left(divisors, least) :]:
+            if factor**left > rest:
+                break
             if rest % factor == 0:
                 found += [(factor, *tail) for tail in extend(rest // factor, left - 1, factor)]
-            factor += 1
         return found
 
     return tuple(extend(number, parts, 1))
@@ -83,6 +94,11 @@ def balanced_rows(rows: int, cores: int) -> tuple[int, ...]:
     `rows` is rounded up at each of its decimal digits; of the best factorisation of each candidate the most
     balanced wins. This gives the factors TT-Rec publishes for Criteo Kaggle's seven largest tables.
     """
+    if rows > MOST_ROWS:
+        raise ValueError(
+            f"tt-rec: {rows:,} rows are more than the {MOST_ROWS:,} that are factorised; choose fewer, or "
+            "factorisation=cube-root"
+        )
     candidates = [-(-rows // 10**digit) * 10**digit for digit in range(len(str(rows)))]
     best = [max(factorisations(candidate, cores), key=balance) for candidate in candidates]
     return max(best, key=balance)

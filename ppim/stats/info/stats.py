@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,6 +81,8 @@ def _totals(target: str, channels: list[dict[str, str]]) -> Iterator[str]:
             value = float(values[0]) if counter.over == "same" else sum(map(float, values))
         except ValueError as error:
             raise InputError(f"{target}: column {name}: {error}; write the file again") from error
+        if not math.isfinite(value):
+            raise InputError(f"{target}: column {name}: {value} is no finite number; write the file again")
         text = f"{value:,.0f}" if value == int(value) else f"{value:,.12g}"
         yield f"  {name:{NAME_WIDTH}}{text:>{VALUE_WIDTH}} {counter.unit:{UNIT_WIDTH}}  {counter.meaning}"
 
