@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ppim.mapping.base import SPREADING, mapping
+from ppim.mapping.placing.parts import SPLITTING, parts_of_rows
 from ppim.mapping.placing.spread import place_subtables
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ppim.trace.schema import TraceMeta
 
 
-@mapping("duplicate", parameters=SPREADING)
+@mapping("duplicate", parameters=(*SPREADING, *SPLITTING))
 def place(
     meta: TraceMeta,
     geometry: UnitGeometry,
@@ -23,4 +24,5 @@ def place(
     count_accesses: CountAccesses,  # noqa: ARG001 - every mapping is asked alike
 ) -> tuple[Placement, Footprint]:
     """Copy shared subtables into every unit, at the end of its space (arXiv 2402.04032; docs/model.md §8)."""
-    return place_subtables(meta, geometry, spec, duplicate_shared=True, mapping="duplicate")
+    parts = parts_of_rows(meta, geometry, spec)
+    return place_subtables(meta, geometry, spec, duplicate_shared=True, mapping="duplicate", parts=parts)

@@ -116,6 +116,28 @@ def check_split(meta: TraceMeta, system: SystemSpec, sharing: WeightSharing) -> 
         )
 
 
+def check_parts(system: SystemSpec) -> None:
+    """Several units have parts of a row and a sum of the bag each.
+
+    Raises
+    ------
+    InputError
+        What they cannot do with parts, and the mend.
+    """
+    for setting, neutral, given in (
+        ("consumer", "unit", system.pim.consumer),
+        ("dedup", "none", system.pim.dedup),
+        ("unit_accumulators", 0, system.compute.unit_accumulators),
+        ("partial_sum_fraction", 0, system.placement.partial_sum_fraction),
+    ):
+        if given != neutral:
+            raise InputError(
+                f"{setting}: with tt_split={system.placement.tt_split} and "
+                f"tt_granularity={system.placement.tt_granularity} several units make a vector together, so {given} "
+                f"has no meaning; give {neutral}, or tt_split=none and tt_granularity=slice"
+            )
+
+
 def check_dedup(system: SystemSpec, *, has_products: bool) -> None:
     """Equal lookups of all bags of a turn go together, if they go together at all.
 

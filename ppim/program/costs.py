@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.mapping.placing.parts import SECOND
 from ppim.units import ceil_div, ns_to_cycles
-from ppim.weight_sharing.base import WeightSharing, first_product_macs, lookup_macs
+from ppim.weight_sharing.base import WeightSharing, first_product_macs, lookup_macs, second_matrices
 
 if TYPE_CHECKING:
+    from ppim.mapping.placing.placement import Placement
     from ppim.systems.spec import ComputeSpec, SystemSpec
     from ppim.trace.schema import TraceMeta
 
@@ -24,10 +26,19 @@ class Costs:
     compute_reused: NDArray[np.int64]  # of one whose first product has been made
     has_product: NDArray[np.bool_]  # the first and second row of a lookup have a product
     kept_compute: int  # to add a vector that is kept whole
+    part_compute: NDArray[
+        np.int64
+    ]  # of a lookup in a unit with parts of so many pieces, shape (tables, pieces + 1)
+    part_reused: NDArray[np.int64]  # and of one whose first product has been made
 
 
 def cost_arithmetic(
-    meta: TraceMeta, system: SystemSpec, sharing: WeightSharing, slices: int, clock_ns: float
+    meta: TraceMeta,
+    system: SystemSpec,
+    sharing: WeightSharing,
+    placement: Placement,
+    slices: int,
+    clock_ns: float,
 ) -> Costs:
     """Cycles of the arithmetic of each table's lookups; nothing where the host adds up.
 
@@ -36,6 +47,7 @@ def cost_arithmetic(
     meta : TraceMeta
     system : SystemSpec
     sharing : WeightSharing
+    placement : Placement
     slices : int
         Units that each do a part of every lookup.
     clock_ns : float
@@ -51,11 +63,30 @@ def cost_arithmetic(
         )
         for column in (macs, reused)
     )
+    most_pieces = int(placement.pieces.max())
+    part_compute = np.zeros((len(meta.tables), most_pieces + 1), dtype=np.int64)
+    part_reused = np.zeros_like(part_compute)
+    for t, table in enumerate(meta.tables):
+        matrices = second_matrices(sharing, table.rows)
+        if matrices is None:
+            part_compute[t, 1] = part_reused[t, 1] = compute[t]
+            continue
+        pieces, units = placement.pieces[t, SECOND], placement.set_units[t, SECOND]
+        # A unit multiplies as many rows of each matrix as the longest run has, and all else of the vectors they give.
+        run = ceil_div(matrices.rows, int(units))
+        for n in range(1, int(pieces) + 1):
+            product = int(first_product[t]) // matrices.rows * run * n // int(pieces)
+            rest = int(macs[t] - first_product[t]) * n // int(pieces)
+            part_compute[t, n] = compute_cycles(product + rest, system.compute, clock_ns)
+            made = 0 if system.compute.tt_reuse else product
+            part_reused[t, n] = compute_cycles(made + rest, system.compute, clock_ns)
     return Costs(
         compute=compute,
         compute_reused=compute_reused,
         has_product=first_product > 0,
         kept_compute=compute_cycles(sharing.algorithm.vector_elements, system.compute, clock_ns),
+        part_compute=part_compute,
+        part_reused=part_reused,
     )
 
 

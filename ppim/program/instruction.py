@@ -32,7 +32,12 @@ SUM = 7  # TRANSFER: row of its first sum, else NONE
 ORDER = 7  # READ_OUT, DELIVER: place of the read-out among all of the program; same place as SUM
 N_SUMS = 8  # TRANSFER: consecutive sums moved (one per channel that has one); 0: empty
 SHARERS = 8  # demand, DELIVER: lookups behind LOOKUP, consecutive, that use the row too; same place as N_SUMS
-INSTRUCTION_COLUMNS = 9
+STEP = 9  # UNIT = ALL: from one unit's first lookup to the next unit's; READ_OUT: 0, or delivered to many (below)
+INSTRUCTION_COLUMNS = 10
+
+# Whom a demand instruction serves: UNIT = ALL, in the n-th of its units, LOOKUP + n * STEP and the SHARERS behind it.
+# READ_OUT with a STEP: it is delivered to the units of LOOKUP, LOOKUP + STEP, ..., SHARERS of them behind the first.
+# Else LOOKUP and the SHARERS behind it, in one unit.
 
 # Columns of a lookup.
 LOOKUP_SUM = 0  # row of the sum it adds to (names channel and unit of its owner)

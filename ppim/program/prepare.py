@@ -101,7 +101,9 @@ def prepare(
     slices = geometry.units if mapping.splits_rows else 0
     if slices:
         checks.check_split(meta, system, sharing)
-    cost = costs.cost_arithmetic(meta, system, sharing, max(slices, 1), device.timing.tCK)
+    if _parted(placement).any():
+        checks.check_parts(system)
+    cost = costs.cost_arithmetic(meta, system, sharing, placement, max(slices, 1), device.timing.tCK)
     checks.check_dedup(system, has_products=bool(cost.has_product.any()))
     checks.check_kept_vectors(system, is_split=slices > 0)
     shared = _of_subtables(meta, placement, "shared")
@@ -136,6 +138,7 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
     """The integers that the builder's kernels read."""
     meta, system, geometry, pim = parts.meta, parts.system, parts.geometry, parts.system.pim
     policy, compute = system.prefetch.policy, system.compute
+    parted = _parted(parts.placement)
     kept = [len(table.subtables) - 1 if table.subtables[-1].name == KEPT else NONE for table in meta.tables]
     tables, subtables = parts.placement.mode.shape
     return b.Recipe(
@@ -176,7 +179,20 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
         has_kept=int(max(kept) != NONE),
         kept_subtable=np.array(kept, dtype=np.int64),
         kept_compute=parts.cost.kept_compute,
+        parts=int(parted.any()),
+        parted=parted.astype(np.int64),
+        part_compute=parts.cost.part_compute,
+        part_reused=parts.cost.part_reused,
+        reuses=np.asarray(np.any(parts.cost.part_reused < parts.cost.part_compute, axis=1), dtype=np.int64),
+        most_pieces=int(parts.placement.pieces.max()),
+        most_units=int(parts.placement.set_units.max()),
     )
+
+
+def _parted(placement: Placement) -> NDArray[np.bool_]:
+    """Whether a row of a table's lookups lies in parts, shape (tables,)."""
+    parted = (placement.set_units > 1) | (placement.pieces > 1)
+    return np.asarray(np.any(parted, axis=1), dtype=np.bool_)
 
 
 def _of_subtables(meta: TraceMeta, placement: Placement, attribute: str) -> NDArray[np.int64]:

@@ -61,7 +61,11 @@ class PimRun:
         self.parts = threads
         self.is_divided = threads == 1
         self.stretches = Stretches(prepared.recipe)
-        self.owners = None if threads == 1 or prepared.recipe.slices else Owners(prepared, threads)
+        self.owners = (
+            None
+            if threads == 1 or prepared.recipe.slices or prepared.recipe.parts
+            else Owners(prepared, threads)
+        )
         self.writer = None if program is None else ProgramWriter(prepared, device, program)
         # Loads or compiles the kernels, so that the time taken is that of the simulation.
         self.programs[0].engine.run(final=False)

@@ -11,7 +11,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -98,6 +98,13 @@ class TableScheme(ABC):
         return self.combine(weights, rows).sum(axis=0)
 
 
+class Matrices(NamedTuple):
+    """The matrices of a row, in the order (their rows, the matrices, their columns)."""
+
+    number: int
+    rows: int  # of each: as many as the first row's vectors are long
+
+
 class Algorithm(ABC):
     """Options of a weight-sharing algorithm; subclasses are frozen dataclasses with defaults."""
 
@@ -131,6 +138,13 @@ class Algorithm(ABC):
         Lookups with equal first two rows share the product. 0: the algorithm makes no such product.
         """
         return 0
+
+    def second_matrices(self, rows: int) -> Matrices | None:  # noqa: ARG002
+        """The matrices that a second row consists of, where a lookup multiplies its first row with them.
+
+        None: the algorithm has none, or the second row is shared.
+        """
+        return None
 
 
 ALGORITHMS: Registry[type[Algorithm]] = Registry("algorithm", "ppim.weight_sharing")
@@ -193,6 +207,11 @@ def first_product_macs(sharing: WeightSharing, rows: int) -> int:
     if rows < sharing.dense_below:
         return 0
     return sharing.algorithm.macs_of_first_product(rows)
+
+
+def second_matrices(sharing: WeightSharing, rows: int) -> Matrices | None:
+    """The matrices of a second row of a table of `rows` rows, or None; see `Algorithm.second_matrices`."""
+    return None if rows < sharing.dense_below else sharing.algorithm.second_matrices(rows)
 
 
 def check_vector_bytes(vector_bytes: int) -> None:

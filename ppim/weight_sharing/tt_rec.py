@@ -21,6 +21,7 @@ from ppim.weight_sharing.base import (
     ALGORITHMS,
     FLOAT_BYTES,
     Algorithm,
+    Matrices,
     SubtableMeta,
     TableScheme,
     check_vector_bytes,
@@ -225,3 +226,9 @@ class TtRec(Algorithm):
             return 0
         first, second, *_ = self.table(rows).element_factors
         return first * second * self.tt_rank**2
+
+    def second_matrices(self, rows: int) -> Matrices | None:
+        """J2 matrices of R x R; with two cores both are shared."""
+        if self.cores == 2:
+            return None
+        return Matrices(self.table(rows).element_factors[1], self.tt_rank)

@@ -86,12 +86,22 @@ def tt_rec_trace(folder: Path) -> Path:
 @pytest.mark.parametrize("system", [PAPER, "pim-base"])
 def test_a_tensor_train(tmp_path: Path, system: str) -> None:
     # Arithmetic is not in the file: with enough of it in the units, the rest decides.
-    simulated, replayed = round_trip(tmp_path, tt_rec_trace(tmp_path), system, "macs=1000000")
+    settings = ["macs=1000000", "tt_split=none"]
+    simulated, replayed = round_trip(tmp_path, tt_rec_trace(tmp_path), system, *settings)
     assert (simulated["reads"] == replayed["reads"]).all()
     assert (simulated["bytes_delivered"] == replayed["bytes_delivered"]).all()
     # Lookups that share a row of the second core have fewer reads: bags are not of as many reads each.
     for name in ("instructions", "bytes_external", "cycles"):
         assert replayed[name].sum() == pytest.approx(simulated[name].sum(), rel=0.01), name
+
+
+def test_a_tensor_train_in_parts_is_no_program_of_this_format(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = tt_rec_trace(tmp_path)
+    assert run("simulate", trace, "--system", PAPER, "--program", tmp_path / "program.txt") == 2
+    assert "write it with tt_split=none" in capsys.readouterr().err
+    assert not (tmp_path / "program.txt").exists()
 
 
 def test_a_gzip_program_is_the_same_and_repeats_its_bytes(tmp_path: Path) -> None:

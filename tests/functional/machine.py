@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 
 from ppim.mapping.placing.placement import DUPLICATED, NO_COPY, SLICED, Placement
 from ppim.program import instruction as i
-from tests.reference.placements import copies, places
+from tests.reference.placements import copies, locate, places
 from tests.reference.small_traces import SmallTrace
 from tests.reference.whole_program import WholeProgram
 
@@ -34,19 +36,24 @@ class Burst:
     table: int
     subtable: int
     numbers: np.ndarray
+    piece: int = 0  # matrix of the row, where each is placed by itself
 
 
 class Memory:
     """Every unit's bursts by unit-local address, filled as a placement says."""
 
-    def __init__(self, placement: Placement, weights: Weights, burst_bytes: int) -> None:
+    def __init__(self, placement: Placement, weights: Weights, burst_bytes: int, rank: int = 0) -> None:
         elements = burst_bytes // 4
+        self.rank = rank  # of tensor trains
         self.bursts: dict[tuple[int, int], Burst] = {}
         if (placement.mode == SLICED).all():
             self._fill_slices(placement, weights, elements)
             return
         for t, subtables in enumerate(weights):
             for s, rows in enumerate(subtables):
+                if lies_in_parts(placement, t, s):
+                    self._fill_parts(placement, t, s, rows, elements)
+                    continue
                 units, addresses = places(placement, t, s, np.arange(len(rows)))
                 hot = copies(placement, t, s, np.arange(len(rows)))
                 for row, numbers in enumerate(rows):
@@ -78,11 +85,49 @@ class Memory:
                                 t, s, part[offset * elements : (offset + 1) * elements]
                             )
 
+    def _fill_parts(
+        self, placement: Placement, table: int, subtable: int, rows: np.ndarray, elements: int
+    ) -> None:
+        """Second-core rows: each unit of a set has a run of the matrices' rows, of one matrix or of all."""
+        pieces, bursts = (int(column[table, subtable]) for column in (placement.pieces, placement.row_bursts))
+        for row, numbers in enumerate(rows):
+            units, addresses = locate(placement, table, subtable, np.arange(row * pieces, (row + 1) * pieces))
+            for piece in range(pieces):
+                for n in range(int(placement.set_units[table, subtable])):
+                    part = part_of(placement, table, subtable, numbers.size, self.rank, n, piece)
+                    own = np.zeros(bursts * elements)
+                    own[: len(part)] = numbers[part]
+                    for offset in range(bursts):
+                        place = int(units[piece]) + n, int(addresses[piece]) + offset
+                        assert place not in self.bursts
+                        found = own[offset * elements : (offset + 1) * elements]
+                        self.bursts[place] = Burst(table, subtable, found, piece)
+
     def read(self, unit: int, address: int, bursts: int) -> Burst:
         """One row, burst by burst; all of one subtable."""
         found = [self.bursts[unit, address + offset] for offset in range(bursts)]
         assert len({(burst.table, burst.subtable) for burst in found}) == 1
-        return Burst(found[0].table, found[0].subtable, np.concatenate([burst.numbers for burst in found]))
+        assert len({burst.piece for burst in found}) == 1
+        numbers = np.concatenate([burst.numbers for burst in found])
+        return Burst(found[0].table, found[0].subtable, numbers, found[0].piece)
+
+
+def lies_in_parts(placement: Placement, table: int, subtable: int) -> bool:
+    """Whether a unit has only a part of a subtable's rows."""
+    return bool(placement.set_units[table, subtable] > 1 or placement.pieces[table, subtable] > 1)
+
+
+def part_of(
+    placement: Placement, table: int, subtable: int, elements: int, rank: int, n: int, piece: int
+) -> np.ndarray:
+    """Which elements of a second-core row the n-th unit of a set has of a piece, in its own order.
+
+    The row is (R, J2, R): its first index k is dealt out in runs.
+    """
+    pieces = int(placement.pieces[table, subtable])
+    run = -(-rank // int(placement.set_units[table, subtable]))
+    numbers = np.arange(elements).reshape(rank, -1, rank)[n * run : (n + 1) * run]
+    return (numbers[:, piece] if pieces > 1 else numbers).ravel()
 
 
 def is_scale(weights: Weights, table: int, subtable: int) -> bool:
@@ -116,6 +161,8 @@ class Units:
         # Where rows are split, a lookup of the trace is one of every unit.
         each = max(program.prepared.recipe.slices, 1)
         self.accesses = [found for found in accesses for _ in range(each)]
+        if program.prepared.recipe.parts:
+            self.accesses = self._accesses_by_unit(accesses)
 
     def _accesses_by_lookup(self) -> list[list[tuple[int, int, int]]]:
         """(table, subtable, row) of each access of each lookup of the trace, in program order.
@@ -139,7 +186,48 @@ class Units:
         order = sorted(
             range(len(found)), key=lambda n: (*bags[n], found[n][1][2] if chained[bags[n][1]] else 0)
         )
+        self.bags = [bags[n] for n in order]
         return [found[n] for n in order]
+
+    def _accesses_by_unit(
+        self, accesses: list[list[tuple[int, int, int]]]
+    ) -> list[list[tuple[int, int, int]]]:
+        """The same for lookups of the program: a unit has those of a bag of which it has a part, in their order."""
+        waiting: dict[tuple[tuple[int, int, int], int], list[list[tuple[int, int, int]]]] = defaultdict(list)
+        for bag, found in zip(self.bags, accesses, strict=True):
+            for unit in self._units_of(found):
+                waiting[bag, unit].append(found)
+        by_lookup = []
+        for lookup in range(len(self.program.lookups)):
+            row = self.program.sums[self.program.lookups[lookup, i.LOOKUP_SUM]]
+            bag = (
+                int(self.program.turn_batch[row[i.SUM_TURN]]),
+                self.tables[row[i.SUM_TURN]],
+                int(row[i.SUM_BAG]),
+            )
+            by_lookup.append(waiting[bag, self.owner(lookup)].pop(0))
+        assert not any(waiting.values())
+        return by_lookup
+
+    @cached_property
+    def tables(self) -> list[int]:
+        """Table of each turn."""
+        return [table for (_, table), _ in groupby(self.bags, key=lambda bag: bag[:2])]
+
+    def _units_of(self, accesses: list[tuple[int, int, int]]) -> set[int]:
+        """Units that have a part of a lookup, or own it."""
+        placement = self.program.prepared.placement
+        table, subtable, row = accesses[0]
+        if len(accesses) > 1:
+            table, subtable, row = accesses[1]
+        if len(accesses) > 1 and lies_in_parts(placement, table, subtable):
+            pieces = int(placement.pieces[table, subtable])
+            firsts, _ = locate(placement, table, subtable, np.arange(row * pieces, (row + 1) * pieces))
+            return {int(unit) + n for unit in firsts for n in range(placement.set_units[table, subtable])}
+        table, subtable, row = accesses[0]
+        units, _ = places(placement, table, subtable, np.array([row]))
+        assert units.shape == (1, 1)
+        return {int(units[0, 0])}
 
     def run(self) -> None:
         """Execute the whole program, stream by stream; the host's own delivers last, as they follow no stream."""
@@ -149,8 +237,8 @@ class Units:
         for deliver in self.delivers:
             lookup = int(deliver[i.LOOKUP])
             assert self.owner(lookup) in self._receivers(deliver)
-            self._give(deliver, lookup, self.host.pop(int(deliver[i.ORDER])))
-        assert not self.host
+            self._give(deliver, lookup, self.host[int(deliver[i.ORDER])])
+        assert self.host.keys() == {int(deliver[i.ORDER]) for deliver in self.delivers}
 
     def execute(self, instruction: np.ndarray) -> None:
         """What one instruction does to the units that receive it."""
@@ -169,7 +257,7 @@ class Units:
             self.delivers.append(instruction)
         else:
             for index, unit in enumerate(self._receivers(instruction)):
-                self._serve(instruction, unit, int(instruction[i.LOOKUP]) + index)
+                self._serve(instruction, unit, int(instruction[i.LOOKUP] + index * instruction[i.STEP]))
 
     def _serve(self, instruction: np.ndarray, unit: int, lookup: int) -> None:
         """A demand instruction in one unit, for the lookup that it serves there."""
@@ -187,7 +275,9 @@ class Units:
             assert unit == self.owner(lookup)
             self.seen[unit][address] = operand
         elif kind == i.READ_OUT:
-            assert unit != self.owner(lookup) or self.program.prepared.recipe.host_consumes
+            # What several units get, the one that holds it gets as well.
+            is_for_many = bool(instruction[i.STEP]) or self.program.prepared.recipe.host_consumes
+            assert unit != self.owner(lookup) or is_for_many
             if self.program.prepared.recipe.in_order:
                 self.host[int(instruction[i.ORDER])] = operand
                 return
@@ -200,7 +290,11 @@ class Units:
         assert not most or len(self.open[unit]) <= most
 
     def _give(self, instruction: np.ndarray, lookup: int, operand: Burst) -> None:
-        """The operand is in the unit, for the lookup and those that share it."""
+        """The operand is in the unit, for the lookup and those that share it; or in each of several units."""
+        if instruction[i.KIND] == i.READ_OUT and instruction[i.STEP]:
+            for index in range(int(instruction[i.SHARERS]) + 1):
+                self.operands[lookup + index * int(instruction[i.STEP])].append(operand)
+            return
         for user in range(lookup, lookup + int(instruction[i.SHARERS]) + 1):
             assert self.owner(user) == self.owner(lookup)
             self.operands[user].append(operand)
@@ -225,6 +319,9 @@ class Units:
         waiting = list(self.operands[lookup])
         parts = []
         for table, subtable, row in self.accesses[lookup]:
+            if lies_in_parts(self.program.prepared.placement, table, subtable):
+                parts.append(self._joined(lookup, waiting, table, subtable))
+                continue
             matching = [x for x in waiting if (x.table, x.subtable) == (table, subtable)]
             if matching:
                 waiting.remove(matching[0])
@@ -233,6 +330,20 @@ class Units:
             parts.append(self._held(scratchpad, table, subtable, row))
         assert waiting == []
         return parts
+
+    def _joined(self, lookup: int, waiting: list[Burst], table: int, subtable: int) -> np.ndarray:
+        """A row of which the unit has parts, with nothing elsewhere."""
+        placement = self.program.prepared.placement
+        row_bytes = self.trace.meta.tables[table].subtables[subtable].bytes_per_row
+        numbers = np.zeros(row_bytes // 4)
+        n = self.owner(lookup) % int(placement.set_units[table, subtable])
+        for burst in [x for x in waiting if (x.table, x.subtable) == (table, subtable)]:
+            waiting.remove(burst)
+            part = part_of(placement, table, subtable, numbers.size, self.memory.rank, n, burst.piece)
+            assert not burst.numbers[len(part) :].any()
+            assert not numbers[part].any()
+            numbers[part] = burst.numbers[: len(part)]
+        return numbers
 
     def _held(self, scratchpad: dict[int, Burst], table: int, subtable: int, row: int) -> np.ndarray:
         """A row that no instruction brings."""

@@ -95,8 +95,9 @@ def a_trace(algorithm: str) -> SmallTrace:
     )
 
 
-def a_system(placement: str, frontend: str) -> SystemSpec:
-    choice = {"prefetch": "none", **PLACEMENTS[placement]}
+def a_system(placement: str | dict[str, Any], frontend: str) -> SystemSpec:
+    chosen = PLACEMENTS[placement] if isinstance(placement, str) else placement
+    choice = {"prefetch": "none", **chosen}
     where = {name: choice.pop(name) for name in ("placement", "page_bytes", "hot_fraction") if name in choice}
     spec = PlacementSpec(
         mapping=choice.pop("mapping"), placement_page=choice.pop("page", 1), placement_seed=3, **where
@@ -209,6 +210,90 @@ def test_reduced_vectors(algorithm: str, placement: str, frontend: str) -> None:
     check_vectors(trace, system)
 
 
+SPLITS: dict[str, dict[str, Any]] = {
+    "over a channel": {"mapping": "duplicate", "tt_split": "bankgroups"},
+    "over a channel, without copies": {"mapping": "interleave", "tt_split": "bankgroups"},
+    "over a channel, delivers in program order": {
+        "mapping": "interleave",
+        "tt_split": "bankgroups",
+        "deliver": "in-order",
+    },
+    "over a channel, in pages": {
+        "mapping": "interleave",
+        "tt_split": "bankgroups",
+        "placement": "page",
+        "page_bytes": 512,
+    },
+    "over a channel, row by row": {
+        "mapping": "duplicate",
+        "tt_split": "bankgroups",
+        "tt_reorder": False,
+        "prefetch": "table",
+        "cache_bytes": 400,
+    },
+    "over a channel, with a cache": {
+        "mapping": "duplicate",
+        "tt_split": "bankgroups",
+        "policy": "lru",
+        "cache_bytes": 4096,
+    },
+    "over a channel, collected in the base die": {
+        "mapping": "duplicate",
+        "tt_split": "bankgroups",
+        "prefetch": "table",
+        "collect": "base-die",
+    },
+    "over all units": {"mapping": "duplicate", "tt_split": "all", "prefetch": "used"},
+    "over all units, without copies": {"mapping": "interleave", "tt_split": "all"},
+    "in matrices": {"mapping": "duplicate", "tt_split": "none", "tt_granularity": "matrix"},
+    "in matrices over a channel": {
+        "mapping": "interleave",
+        "tt_split": "bankgroups",
+        "tt_granularity": "matrix",
+    },
+    "in matrices over a channel, prefetched": {
+        "mapping": "duplicate",
+        "tt_split": "bankgroups",
+        "tt_granularity": "matrix",
+        "prefetch": "table",
+    },
+    "in matrices over all units": {
+        "mapping": "duplicate",
+        "tt_split": "all",
+        "tt_granularity": "matrix",
+        "prefetch": "all",
+    },
+}
+TRAINS: dict[str, dict[str, Any]] = {
+    "rank 4": {"tt_rank": 4},
+    "rank 3, factors of the authors": {"tt_rank": 3, "factorisation": "cube-root"},
+    "rank 8 beside a dense table": {"tt_rank": 8, "dense_below": 50},
+    "four cores": {"tt_rank": 4, "cores": 4},
+}
+
+
+@pytest.mark.parametrize("frontend", ["per-channel", "global"])
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("train", TRAINS)
+def test_second_cores_in_parts(train: str, split: str, frontend: str) -> None:
+    parameters = {"vector_bytes": 96, **TRAINS[train]}
+    trace = small_trace(
+        "tt-rec", parameters, rows=(300, 37, 90), samples=6, batch_size=4, pooling=(0, 6), seed=len(split)
+    )
+    choice = dict(SPLITS[split])
+    where = {name: choice.pop(name) for name in ("tt_split", "tt_granularity") if name in choice}
+    system = a_system(choice, frontend)
+    last = f"core{parameters.get('cores', 3)}"
+    held = ("core1", last) if frontend == "global" else ("core1",)
+    system = replace(
+        system,
+        placement=replace(system.placement, **where),
+        prefetch=replace(system.prefetch, prefetch_subtables=held),
+    )
+    program = check_vectors(trace, system)
+    assert program.prepared.recipe.parts
+
+
 LONG_ROWS: dict[str, dict[str, Any]] = {
     "dense": {},
     "qr": {"collisions": 7, "operation": "concat"},
@@ -230,8 +315,9 @@ def check_vectors(trace: SmallTrace, system: SystemSpec) -> WholeProgram:
     """Units compute what a plain gather and reduce does, and the engine reads what they read."""
     weights = random_weights(trace, np.random.default_rng(11))
     program = build_whole(trace, DEVICE, system)
+    rank = trace.meta.parameters.get("tt_rank", 0)
     units = Units(
-        trace, program, Memory(program.prepared.placement, weights, DEVICE.organization.burst_bytes)
+        trace, program, Memory(program.prepared.placement, weights, DEVICE.organization.burst_bytes, rank)
     )
     units.run()
     got = computed_results(trace, program, units, prefetch_all=bool(program.prepared.recipe.fetch_at_start))

@@ -192,10 +192,8 @@ def reads_of(channel: Channel, read_outs: set[int]) -> list[tuple[int, bool]]:
 def slots_of(simulation: Simulation, stream: Stream) -> list[int]:
     """Cycles of a stream's slots, delivers included."""
     slots = [used[stream.index] for used in simulation.slots if stream.index in used]
-    for index, slot in simulation.deliver_slots.items():
-        if simulation.instructions[index].lookup.unit.channel in stream.channels:
-            slots.append(slot)
-    return slots
+    channels = [channel.index for channel in stream.channels]
+    return slots + [slot for slot, channel, _ in simulation.delivers if channel in channels]
 
 
 def operands_sent(simulation: Simulation, channel: Channel) -> list[tuple[int, int]]:
@@ -206,8 +204,8 @@ def operands_sent(simulation: Simulation, channel: Channel) -> list[tuple[int, i
             (slot,) = slots.values()
             found.append((slot, slot + COMMAND_DELAY + simulation.system.cache.cache_latency))
     delivers = iter(use for use in channel.bus.uses if use.kind == "deliver")
-    for index, slot in sorted(simulation.deliver_slots.items(), key=lambda item: item[1]):
-        if simulation.instructions[index].lookup.unit.channel is channel:
+    for slot, to, _ in sorted(simulation.delivers):
+        if to == channel.index:
             found.append((slot, next(delivers).end))
     return found
 

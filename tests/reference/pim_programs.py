@@ -169,20 +169,43 @@ class ProgramBuilder:
         self.demand(READ_OUT, channel, unit, address, bursts, lookup, sharers)
 
     def deliver(self) -> None:
-        """Deliver, in program order, what the instruction before reads out."""
-        *_, bursts, turn, lookup, _, sharers = self.instructions[-1]
-        channel, unit = self.sums[self.lookups[lookup][0]][:2]
+        """Deliver, in program order, what the instruction before reads out, to each unit that it is for."""
         order = len(self.instructions) - 1
-        self.instructions.append([DELIVER, channel, unit, 0, bursts, turn, lookup, order, sharers])
+        _, _, _, _, bursts, turn, lookup, _, sharers, step = [*self.instructions[-1], 0][:10]
+        users = [(lookup + n * step, 0) for n in range(1 + sharers)] if step else [(lookup, sharers)]
+        for user, more in users:
+            channel, unit = self.sums[self.lookups[user][0]][:2]
+            self.instructions.append([DELIVER, channel, unit, 0, bursts, turn, user, order, more])
 
     def everywhere(
-        self, kind: int, channel: int, lookups: list[int], address: int = 0, bursts: int = 0
+        self,
+        kind: int,
+        channel: int,
+        lookups: list[int],
+        address: int = 0,
+        bursts: int = 0,
+        *,
+        sharers: int = 0,
+        step: int = 1,
     ) -> None:
-        """A READ or HIT that all units of a channel, or of ALL, execute; `lookups`: theirs, in their order."""
+        """A READ or HIT that all units of a channel, or of ALL, execute; `lookups`: the first of each, in their order."""
+        for lookup in lookups:
+            for user in range(lookup, lookup + 1 + sharers):
+                self.lookups[user][1] += 1
+        assert lookups == list(range(lookups[0], lookups[0] + step * len(lookups), step))
+        turn = self.sums[self.lookups[lookups[0]][0]][3]
+        self.instructions.append([kind, channel, ALL, address, bursts, turn, lookups[0], NONE, sharers, step])
+
+    def read_out_for_all(
+        self, channel: int, unit: int, address: int, bursts: int, lookups: list[int], step: int
+    ) -> None:
+        """A READ_OUT that is delivered to the units of several lookups."""
         for lookup in lookups:
             self.lookups[lookup][1] += 1
+        assert lookups == list(range(lookups[0], lookups[0] + step * len(lookups), step))
         turn = self.sums[self.lookups[lookups[0]][0]][3]
-        self.instructions.append([kind, channel, ALL, address, bursts, turn, lookups[0], NONE, 0])
+        row = [READ_OUT, channel, unit, address, bursts, turn, lookups[0], NONE, len(lookups) - 1, step]
+        self.instructions.append(row)
 
     def hit(self, lookup: int, sharers: int = 0) -> None:
         channel, unit = self.sums[self.lookups[lookup][0]][:2]
@@ -390,23 +413,40 @@ class RandomProgram:
                     self.builder.transfer(channel, unit, older, turn=row[3], bursts=self.vector_bursts)
 
     def emit_lookup_of_all(self, sums: dict[tuple[int, int], int]) -> None:
-        """A lookup of which every unit has a part, in order of channel, then unit."""
+        """A lookup of which every unit has a part, in order of channel, then unit; or some that share a row."""
         rng, builder = self.rng, self.builder
         compute = int(rng.integers(0, self.most_compute + 1))
-        lookups = [
-            builder.lookup(sums[unit, channel], compute, int(rng.integers(0, 4)))
-            for channel in range(self.channels)
-            for unit in range(self.units)
-        ]
-        for _ in range(int(rng.integers(1, 3))):
-            address, bursts = self.place()
-            kind = HIT if rng.random() < 0.2 else READ
-            if self.is_global:
-                builder.everywhere(kind, ALL, lookups, address, bursts)
-                continue
-            for channel in range(self.channels):
-                own = lookups[channel * self.units : (channel + 1) * self.units]
-                builder.everywhere(kind, channel, own, address, bursts)
+        step = int(rng.integers(1, 4))
+        firsts = []
+        for channel in range(self.channels):
+            for unit in range(self.units):
+                lookups = [
+                    builder.lookup(sums[unit, channel], compute, int(rng.integers(0, 4))) for _ in range(step)
+                ]
+                firsts.append(lookups[0])
+        self.emit_access_of_all(firsts, step, sharers=step - 1)
+        for member in range(step):
+            for _ in range(int(rng.integers(0, 2))):
+                self.emit_access_of_all([first + member for first in firsts], step)
+
+    def emit_access_of_all(self, lookups: list[int], step: int, sharers: int = 0) -> None:
+        """A row that all units have a part or a copy of, or that the host delivers to each."""
+        rng, builder = self.rng, self.builder
+        address, bursts = self.place()
+        kind = pick(rng, HIT, READ, READ, READ, READ_OUT)
+        if kind == READ_OUT and sharers == 0 and not self.host_consumes:
+            channel, unit = int(rng.integers(self.channels)), int(rng.integers(self.units))
+            builder.read_out_for_all(channel, unit, address, bursts, lookups, step)
+            if self.system.pim.deliver == "in-order":
+                builder.deliver()
+            return
+        kind = READ if kind == READ_OUT else kind
+        if self.is_global:
+            builder.everywhere(kind, ALL, lookups, address, bursts, sharers=sharers, step=step)
+            return
+        for channel in range(self.channels):
+            own = lookups[channel * self.units : (channel + 1) * self.units]
+            builder.everywhere(kind, channel, own, address, bursts, sharers=sharers, step=step)
 
     def emit_lookup(self, channel: int, unit: int, sum_: int) -> None:
         """One lookup; now and then others behind it that use its main row too."""

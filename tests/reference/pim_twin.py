@@ -35,6 +35,7 @@ from ppim.program.instruction import (
     READ,
     READ_OUT,
     SHARERS,
+    STEP,
     SUM,
     SUM_BURSTS,
     SUM_CHANNEL,
@@ -126,13 +127,15 @@ class TwinResult:
     slots : list of dict
         For each instruction: stream -> cycle of its slot.
     deliver_slots : dict
-        READ_OUT instruction -> cycle of its deliver's slot.
+        READ_OUT instruction -> cycle of its deliver's slot, of the last one if it has several.
     lookup_complete, lookup_end : list of int
         Cycle in which a lookup has all operands, and in which its arithmetic ends.
     sum_ready : list of int
         Cycle in which a sum is complete.
     transfer_starts : list of tuple
         (channel, sum, start of bus use) of each transfer that moved something.
+    delivers : list of tuple
+        (slot, channel, READ_OUT instruction) of each deliver.
     """
 
     cycles: int
@@ -144,6 +147,7 @@ class TwinResult:
     lookup_end: list[int]
     sum_ready: list[int]
     transfer_starts: list[tuple[int, int, int]]
+    delivers: list[tuple[int, int, int]]
 
 
 def simulate(
@@ -223,7 +227,7 @@ class Instruction:
     bursts: int
     turn_index: int
     turn: Turn
-    lookups: list[Lookup]  # that use the row; where all units execute it, one of each
+    lookups: list[Lookup]  # that use the row; where several units do, in their order
     sums: list[Sum]
     read_out: int  # of a DELIVER: index of the instruction whose data it sends
     phase: int
@@ -235,14 +239,15 @@ class Instruction:
 
     def lookups_in(self, unit: Unit) -> list[Lookup]:
         """Those whose operand the row is when it is in `unit`."""
-        return [x for x in self.lookups if x.unit is unit] if self.unit == ALL else self.lookups
+        return [x for x in self.lookups if x.unit is unit]
 
 
 @dataclass(eq=False)
 class Delivery:
-    """Read data that the host holds (at `ready`) for the owner of a lookup."""
+    """Read data that the host holds (at `ready`) for some lookups of one unit."""
 
     instruction: Instruction
+    lookups: list[Lookup]
     ready: int
 
 
@@ -672,7 +677,7 @@ class Channel:
             if access.bursts_left == 0:
                 in_host = t + timing.read_latency + timing.burst_cycles
                 if simulation.system.pim.consumer == "host":
-                    self.serve(instruction.lookup.unit, instruction, in_host)
+                    self.serve(instruction.lookups, instruction, in_host)
                 else:
                     simulation.hand_to_host(instruction, in_host + simulation.system.pim.host_latency)
             return
@@ -681,13 +686,13 @@ class Channel:
         if instruction.kind == PREFETCH:
             self.result.prefetch_reads += 1
         elif access.bursts_left == 0:
-            self.serve(bank.unit, instruction, arrival)
+            self.serve(instruction.lookups_in(bank.unit), instruction, arrival)
 
     @staticmethod
-    def serve(unit: Unit, instruction: Instruction, arrival: int) -> None:
-        """The row of a demand instruction is in the unit, for its lookup and those that share it (§1)."""
-        for lookup in instruction.lookups_in(unit):
-            unit.operand(lookup, arrival)
+    def serve(lookups: list[Lookup], instruction: Instruction, arrival: int) -> None:
+        """The row of a demand instruction is where these lookups of those that it serves need it (§1)."""
+        for lookup in lookups:
+            lookup.unit.operand(lookup, arrival)
             instruction.turn.done(arrival)
 
 
@@ -714,7 +719,7 @@ class Stream:
         if due:
             first = min(due, key=lambda deliver: (deliver.ready, deliver.instruction.index))
             self.delivers.remove(first)
-            self.simulation.send_deliver(first.instruction, t)
+            self.simulation.send_deliver(first, t)
         elif self.instructions and self.instructions[0].kind == DELIVER:
             if not self.deliver_in_order(self.instructions[0], t):
                 return
@@ -731,7 +736,7 @@ class Stream:
                 self.delivers.remove(delivery)
                 self.instructions.pop(0)
                 self.simulation.slots[instruction.index][self.index] = t
-                self.simulation.send_deliver(delivery.instruction, t)
+                self.simulation.send_deliver(delivery, t)
                 return True
         return False
 
@@ -770,7 +775,7 @@ class Stream:
         if instruction.kind == HIT:
             arrival = t + COMMAND_DELAY + simulation.system.cache.cache_latency
             for unit in self.units_of(instruction):
-                unit.channel.serve(unit, instruction, arrival)
+                unit.channel.serve(instruction.lookups_in(unit), instruction, arrival)
             simulation.completed(arrival)
         elif instruction.kind == TRANSFER:
             self.send_transfer(instruction, t)
@@ -804,6 +809,7 @@ class Simulation:
         self.unit_read_latency = timing.read_latency + timing.burst_cycles if given < 0 else given
         self.last_completion = 0
         self.deliver_slots: dict[int, int] = {}
+        self.delivers: list[tuple[int, int, int]] = []
         self.transfer_starts: list[tuple[int, int, int]] = []
         self.channels = [Channel(self, channel) for channel in range(device.organization.channels)]
         self.turns = [Turn(int(batch)) for batch in program.turn_batch]
@@ -863,13 +869,16 @@ class Simulation:
         )
 
     def lookups_of(self, kind: int, row: np.ndarray) -> list[Lookup]:
-        """Those served: one and its sharers, or one for each unit that is reached."""
+        """Those served: one and its sharers, in one unit or in each that is reached; or one of each unit."""
         if kind not in DEMAND:
             return []
-        count = 1 + int(row[SHARERS])
+        first, step, sharers = int(row[LOOKUP]), int(row[STEP]), int(row[SHARERS])
+        if kind == READ_OUT and step:
+            return [self.lookups[first + n * step] for n in range(1 + sharers)]
+        units = 1
         if row[UNIT] == ALL:
-            count = sum(len(x.units) for x in self.channels if row[CHANNEL] in (ALL, x.index))
-        return self.lookups[row[LOOKUP] : row[LOOKUP] + count]
+            units = sum(len(x.units) for x in self.channels if row[CHANNEL] in (ALL, x.index))
+        return [self.lookups[first + n * step + s] for n in range(units) for s in range(1 + sharers)]
 
     def phase(self, kind: int, turn: int) -> int:
         """§5."""
@@ -896,7 +905,7 @@ class Simulation:
         ]
 
     def count_what_turns_wait_for(self) -> None:
-        """§7: demand reads, delivers (one for each read-out), hits, transfers (full and empty ones)."""
+        """§7: demand reads, delivers (one for each unit that a read-out is for), hits, transfers (full and empty ones)."""
         for stream in self.streams:
             for instruction in stream.instructions:
                 if instruction.kind in DEMAND:
@@ -915,21 +924,22 @@ class Simulation:
         self.last_completion = max(self.last_completion, time)
 
     def hand_to_host(self, instruction: Instruction, ready: int) -> None:
-        """The host will hold the row of a READ_OUT: a deliver for the stream of the owner's channel."""
-        owner_channel = instruction.lookup.unit.channel
-        (stream,) = (x for x in self.streams if owner_channel in x.channels)
-        stream.delivers.append(Delivery(instruction, ready))
+        """The host will hold the row of a READ_OUT: for each unit a deliver, in the stream of its channel."""
+        for unit in dict.fromkeys(lookup.unit for lookup in instruction.lookups):
+            (stream,) = (x for x in self.streams if unit.channel in x.channels)
+            stream.delivers.append(Delivery(instruction, instruction.lookups_in(unit), ready))
 
-    def send_deliver(self, instruction: Instruction, t: int) -> None:
+    def send_deliver(self, delivery: Delivery, t: int) -> None:
         """§4: it reserves the bus of the owner's channel at its slot."""
-        unit = instruction.lookup.unit
+        instruction, unit = delivery.instruction, delivery.lookups[0].unit
         bus = unit.channel.bus
         start = max(t + self.device.timing.write_latency, bus.free_from("deliver"))
         end = bus.reserve(start, instruction.bursts * self.bus_cycles_per_burst, "deliver")
         unit.channel.result.instructions += 1
         unit.channel.result.delivered_bursts += instruction.bursts
         self.deliver_slots[instruction.index] = t
-        unit.channel.serve(unit, instruction, end)
+        self.delivers.append((t, unit.channel.index, instruction.index))
+        unit.channel.serve(delivery.lookups, instruction, end)
         self.completed(end)
 
     def add_to_collector(self, collector: Sum, end: int) -> None:
@@ -1021,6 +1031,7 @@ class Simulation:
             [lookup.end for lookup in self.lookups],
             [x.ready for x in self.sums],
             self.transfer_starts,
+            self.delivers,
         )
 
 

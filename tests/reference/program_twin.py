@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from itertools import groupby, zip_longest
 
 import numpy as np
@@ -19,50 +18,10 @@ from ppim.prefetch.base import Phase
 from ppim.program.instruction import ALL, DELIVER, HIT, PREFETCH, READ, READ_OUT, TRANSFER
 from ppim.systems.spec import SystemSpec
 from ppim.trace.schema import SubtableMeta, TraceMeta
+from tests.reference.parts_twin import PartedBags
 from tests.reference.placements import copy_of, locate
+from tests.reference.program_steps import LookupStep, Step, SumName, TwinProgram
 from tests.reference.small_traces import SmallTrace
-
-SumName = tuple[int, int, int, int]  # turn, bag, channel, unit
-
-
-@dataclass(frozen=True)
-class Step:
-    """One instruction of one stream. `lookup` counts the trace's lookups; a HIT has no address."""
-
-    kind: int
-    channel: int
-    unit: int
-    turn: int
-    address: int = 0
-    bursts: int = 0
-    lookup: int | None = None
-    sharers: int = 0
-    sums: tuple[SumName, ...] = ()
-    order: int | None = None  # of a READ_OUT among all of the program, and of its DELIVER
-
-
-@dataclass
-class LookupStep:
-    sum: SumName
-    operands: int = 0
-    compute_cycles: int = 0
-    bursts: int = 0
-
-
-@dataclass
-class TwinProgram:
-    """What the builder should write and count."""
-
-    streams: list[list[Step]]
-    lookups: list[LookupStep] = field(default_factory=list)
-    sums: dict[SumName, int] = field(default_factory=dict)  # lookups of each
-    ordinals: dict[SumName, int] = field(default_factory=dict)  # sums of its unit before it
-    collected: dict[tuple[int, int], int] = field(
-        default_factory=dict
-    )  # (turn, bag): sums that are collected
-    turn_batch: list[int] = field(default_factory=list)
-    counts: dict[str, list[int]] = field(default_factory=dict)  # by channel
-    unit_accesses: list[int] = field(default_factory=list)
 
 
 class LruCache:
@@ -90,7 +49,7 @@ def build_twin(
     return _Builder(trace, geometry, placement, system, clock_ns).build()
 
 
-class _Builder:
+class _Builder(PartedBags):
     def __init__(
         self,
         trace: SmallTrace,
@@ -146,6 +105,9 @@ class _Builder:
                     self.open_sums(turn, bag, list(range(self.slices)) if lookups else [])
                     for rows in lookups:
                         self.emit_split_lookup(turn, table, bag, rows)
+                    continue
+                if self.has_parts:
+                    self.emit_parted_bag(turn, table, bag, lookups)
                     continue
                 owners = self.owners(table, lookups, turn_lookups)
                 self.open_sums(turn, bag, owners)
@@ -358,9 +320,9 @@ class _Builder:
                 reached = ALL if self.is_global else stream
                 number = first + stream * per_channel
                 if found[0]:
-                    steps.append(Step(HIT, reached, ALL, turn, lookup=number))
+                    steps.append(Step(HIT, reached, ALL, turn, lookup=number, step=1))
                 else:
-                    steps.append(Step(READ, reached, ALL, turn, address, bursts, number))
+                    steps.append(Step(READ, reached, ALL, turn, address, bursts, number, step=1))
 
     def count_hit(self, table: int, subtable: int, owner: int) -> None:
         """An access that the unit serves from what it holds."""
@@ -468,7 +430,10 @@ class _Builder:
             j1, j2, j3 = scheme.element_factors
             rank = parameters["tt_rank"]
             macs = (0 if has_product else j1 * j2 * rank**2) + j1 * j2 * j3 * rank
-        steps = math.ceil(math.ceil(macs / self.slices) / self.system.compute.macs)
+        return self.cycles_of(math.ceil(macs / self.slices))
+
+    def cycles_of(self, macs: int) -> int:
+        steps = math.ceil(macs / self.system.compute.macs)
         if self.system.compute.mac_ghz == 0:
             return steps
         return math.ceil(round(steps / self.system.compute.mac_ghz / self.clock_ns, 6))

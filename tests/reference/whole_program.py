@@ -114,6 +114,9 @@ def _build_chunks(
     n_streams = 1 if recipe.global_stream else recipe.channels
     room = 2 * (accesses + transfers + prefetches) + 1
     slices = max(recipe.slices, 1)
+    if recipe.parts:
+        slices = recipe.most_pieces * recipe.most_units
+        room *= recipe.most_pieces * (1 + recipe.in_order * recipe.most_units)
     rings = make_rings(n_streams, room, slices * room, slices * room, room)
     if recipe.fetch_at_start:
         prefetch_all(rings, recipe, placement, state)
@@ -121,7 +124,7 @@ def _build_chunks(
     for chunk in chunks:
         n = len(chunk.row)
         accesses = as_accesses(chunk, n)
-        if shares and not recipe.slices:
+        if shares and not recipe.slices and not recipe.parts:
             accesses, jobs = Owners(prepared, shares).jobs(accesses)
             for job in jobs:
                 job()

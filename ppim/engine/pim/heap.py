@@ -1,12 +1,12 @@
-"""A binary heap of (ready, order) pairs; one row of a table of heaps, its size kept by the caller."""
+"""A binary heap of (ready, order, item) triples; one row of a table of heaps, its size kept by the caller."""
 
 from __future__ import annotations
 
 from ppim.jit import helper
 
 READY_AT = 0  # cycle from which it is due
-TIE_BREAK = 1  # breaks ties
-ITEM = 2
+TIE_BREAK = 1  # breaks ties,
+ITEM = 2  # and this those that are left: one row of several delivers
 SIZE = 3
 SHARED = 4  # of a deliver: lookups behind its own that use it too
 HEAP_COLUMNS = 5
@@ -17,7 +17,9 @@ def comes_before(heaps, row, left, right):
     """Whether element `left` is due before element `right`."""
     if heaps[row, left, READY_AT] != heaps[row, right, READY_AT]:
         return heaps[row, left, READY_AT] < heaps[row, right, READY_AT]
-    return heaps[row, left, TIE_BREAK] < heaps[row, right, TIE_BREAK]
+    if heaps[row, left, TIE_BREAK] != heaps[row, right, TIE_BREAK]:
+        return heaps[row, left, TIE_BREAK] < heaps[row, right, TIE_BREAK]
+    return heaps[row, left, ITEM] < heaps[row, right, ITEM]
 
 
 @helper(forceinline=True)

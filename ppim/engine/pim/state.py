@@ -29,7 +29,8 @@ ENTRY_RUNS = 10  # of a leader: runs not finished
 ENTRY_READY = 11  # of a leader: arrival of its latest finished run
 ENTRY_TOTAL = 12  # of a leader: bursts of the instruction
 ENTRY_NUMBER = 13  # of a leader that is read out: place among all read-outs
-ENTRY_COLUMNS = 14
+ENTRY_STEP = 14  # of a leader that is read out: 0, or from one lookup that gets it to the next
+ENTRY_COLUMNS = 15
 
 NO_ENTRY = -1
 

@@ -70,14 +70,16 @@ def page_of_row(placement, table, subtable, row):
 
 @helper(forceinline=True)
 def locate_on_page(placement, table, subtable, row, image):
-    """(unit over all channels, unit-local address in bursts) of a row whose page has an image."""
+    """(unit over all channels, unit-local address in bursts) of a row whose page has an image; its set's first unit."""
     page_rows = placement.page_rows[table, subtable]
     offset = 0 if page_rows == 1 else row % page_rows
     if placement.mode[table, subtable] == STRIPED:
         return _locate_striped(placement, table, subtable, image * page_rows + offset)
-    place = image // placement.units
+    sets = placement.sets[table, subtable]
+    place = image // sets
     address = (place * page_rows + offset) * placement.row_bursts[table, subtable]
-    return image % placement.units, placement.base[table, subtable] + address
+    unit = image % sets * placement.set_units[table, subtable]
+    return unit, placement.base[table, subtable] + address
 
 
 @helper(forceinline=True)
@@ -100,12 +102,13 @@ def _locate_striped(placement, table, subtable, position):
     stripe_rows = placement.stripe_rows[table, subtable]
     stripe = position // stripe_rows
     # Subtables follow each other, so that not all of them begin in the first unit.
-    column = (stripe + placement.first_row[table, subtable] // stripe_rows) % placement.units
-    unit = column
-    if not placement.unit_first:
+    sets, set_units = placement.sets[table, subtable], placement.set_units[table, subtable]
+    column = (stripe + placement.first_row[table, subtable] // stripe_rows) % sets
+    unit = column * set_units
+    if set_units == 1 and not placement.unit_first:
         channel = column % placement.channels
         unit = channel * (placement.units // placement.channels) + column // placement.channels
-    place = stripe // placement.units * stripe_rows + position % stripe_rows
+    place = stripe // sets * stripe_rows + position % stripe_rows
     return unit, placement.base[table, subtable] + place * placement.row_bursts[table, subtable]
 
 

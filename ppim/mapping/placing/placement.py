@@ -43,9 +43,13 @@ class Placement(NamedTuple):
     of 0..slots-1 (`key`). SPREAD: unit x % units, place x // units behind `base`; subtables with pages of
     equal size share one bijection. STRIPED: pages lie one behind the other in the order of their images,
     and every `stripe_rows` rows are in the next unit; the first unit is that behind the subtables before it.
-    A DUPLICATED row, or its slice if it is SLICED, lies at base + r * row_bursts in every unit. A PACKED row lies in the last of its
-    subtable's segments (from `first_segment` on) that does not begin behind it. Addresses are
-    unit-local, in bursts.
+    A DUPLICATED row, or its slice if it is SLICED, lies at base + r * row_bursts in every unit. A PACKED row
+    lies in the last of its subtable's segments (from `first_segment` on) that does not begin behind it.
+    Addresses are unit-local, in bursts.
+
+    Of a SPREAD or STRIPED row that is split, each of the `set_units` units of a set has a part, at one address:
+    then x % sets is the set, which begins with unit x % sets * set_units. Where each of a row's `pieces` is
+    placed by itself, these are the rows: r * pieces + piece.
 
     Attributes
     ----------
@@ -70,6 +74,9 @@ class Placement(NamedTuple):
     stripe_rows: np.ndarray
     first_row: np.ndarray
     first_segment: np.ndarray
+    sets: np.ndarray  # of units; as many as units where rows are whole
+    set_units: np.ndarray
+    pieces: np.ndarray
     segments: np.ndarray
     copies: np.ndarray
     copy_mask: int
@@ -103,6 +110,8 @@ def blank_placement(meta: TraceMeta, geometry: UnitGeometry) -> Placement:
             columns["row_bursts"][t, s] = bytes_to_bursts(subtable.bytes_per_row, geometry.burst_bytes)
             columns["first_row"][t, s] = first_row
             first_row += subtable.rows
+    columns["sets"][:] = geometry.units
+    columns["set_units"][:] = columns["pieces"][:] = 1
     return Placement(
         **columns,
         segments=np.full((1, SEGMENT_COLUMNS), NO_MORE_ROWS, dtype=np.int64),
@@ -126,6 +135,9 @@ _PER_SUBTABLE = (
     "stripe_rows",
     "first_row",
     "first_segment",
+    "sets",
+    "set_units",
+    "pieces",
 )
 
 
@@ -166,6 +178,9 @@ def bare_placement(placement):
         bare(placement.stripe_rows),
         bare(placement.first_row),
         bare(placement.first_segment),
+        bare(placement.sets),
+        bare(placement.set_units),
+        bare(placement.pieces),
         bare(placement.segments),
         bare(placement.copies),
         placement.copy_mask,

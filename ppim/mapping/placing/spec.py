@@ -37,6 +37,14 @@ class PlacementSpec(Section):
     hot_by: Literal["accesses", "entries"] = parameter(
         "accesses", "", "of what hot_fraction is a share: of the trace's accesses, or of all rows"
     )
+    tt_split: Literal["none", "bankgroups", "all"] = parameter(
+        "none",
+        "",
+        "TT-Rec: a second-core row is whole, or split over the units of a channel, or over those of all",
+    )
+    tt_granularity: Literal["slice", "matrix"] = parameter(
+        "slice", "", "TT-Rec: what is placed together, all matrices of a second-core row, or each by itself"
+    )
     partial_sum_fraction: float = parameter(
         0.0,
         "",

@@ -18,6 +18,7 @@ from ppim.mapping.placing.placement import (
 from ppim.units import ceil_div
 
 if TYPE_CHECKING:
+    from ppim.mapping.placing.parts import Parts
     from ppim.mapping.placing.spec import PlacementSpec
     from ppim.trace.schema import TraceMeta
 
@@ -30,10 +31,12 @@ def place_subtables(
     duplicate_shared: bool,
     mapping: str,
     copied_bursts: int = 0,
+    parts: Parts | None = None,
 ) -> tuple[Placement, Footprint]:
     """Spread subtables over all units; put the shared ones into every unit if `duplicate_shared`.
 
-    `copied_bursts` are set aside in every unit, behind everything else, for copies of single rows.
+    `copied_bursts` are set aside in every unit, behind everything else, for copies of single rows. Rows of the
+    subtables named by `parts` lie in parts.
 
     Raises
     ------
@@ -52,6 +55,12 @@ def place_subtables(
                 duplicated += subtable.rows * int(placement.row_bursts[t, s])
             else:
                 spread[t, s] = subtable.rows
+    for at, part in (parts or {}).items():
+        placement.row_bursts[at] = part.bursts
+        placement.set_units[at] = part.units
+        placement.sets[at] = geometry.units // part.units
+        placement.pieces[at] = part.pieces
+        spread[at] *= part.pieces
     place = _stripe if spec.placement == "page" else _hash
     unit_bursts = place(placement, spread, geometry, spec)
     # Copies fill the last DRAM rows of the unit's space (row by row, so that no small row straddles two).
@@ -68,24 +77,25 @@ def _hash(placement: Placement, spread: Rows, geometry: UnitGeometry, spec: Plac
     """Hash the pages of subtables over all units; bursts taken in each.
 
     Pages of equal size share one bijection: with one for each subtable, tables of few rows would be spread
-    more evenly than any hash does it.
+    more evenly than any hash does it. Those of rows that are split share another.
     """
-    pools: dict[int, Rows] = {}
+    pools: dict[tuple[int, int], Rows] = {}
     for place, rows in spread.items():
         page_bursts = spec.placement_page * int(placement.row_bursts[place])
-        pools.setdefault(page_bursts, {})[place] = rows
+        pools.setdefault((page_bursts, int(placement.sets[place])), {})[place] = rows
     base = 0
-    for page_bursts, pool in pools.items():
+    for (page_bursts, sets), pool in pools.items():
         pages = 0
         for place, rows in pool.items():
             placement.first_page[place] = pages
             pages += ceil_div(rows, spec.placement_page)
-        unit_pages = ceil_div(pages, geometry.units)
+        unit_pages = ceil_div(pages, sets)
+        split = geometry.units // sets - 1
         for place in pool:
             placement.mode[place] = SPREAD
             placement.base[place] = base
             placement.page_rows[place] = spec.placement_page
-            _set_bijection(placement, place, unit_pages * geometry.units, spec.placement_seed, page_bursts, 0)
+            _set_bijection(placement, place, unit_pages * sets, spec.placement_seed, page_bursts, split)
         base += unit_pages * page_bursts
     return base
 
@@ -105,7 +115,7 @@ def _stripe(placement: Placement, spread: Rows, geometry: UnitGeometry, spec: Pl
         placement.stripe_rows[place] = stripe_rows
         _set_bijection(placement, place, pages, spec.placement_seed, *place)
         stripes = ceil_div(pages * page_rows, stripe_rows)
-        base += ceil_div(stripes, geometry.units) * stripe_rows * row_bursts
+        base += ceil_div(stripes, int(placement.sets[place])) * stripe_rows * row_bursts
     return base
 
 

@@ -49,6 +49,11 @@ class ProgramWriter:
             raise InputError(
                 "program: the format has no read of several units; write it with another mapping"
             )
+        if prepared.recipe.parts:
+            raise InputError(
+                "program: the format has no read of several units; write it with tt_split=none and "
+                "tt_granularity=slice"
+            )
         if prepared.recipe.accumulators:
             raise InputError(
                 "program: the format has transfers between blocks only; give unit_accumulators=0"

@@ -21,10 +21,17 @@ def append(rings, stream, kind, channel, unit, address, bursts, turn, lookup, fi
     row[i.LOOKUP] = lookup
     row[i.SUM] = first_sum
     row[i.N_SUMS] = n_sums
+    row[i.STEP] = 0
     if kind == i.READ_OUT:
         row[i.ORDER] = rings.marks[r.NEXT_READ_OUT]
         rings.marks[r.NEXT_READ_OUT] += 1
     rings.stream[stream, r.TAIL] += 1
+
+
+@helper
+def set_step(rings, stream, step):
+    """Give the last instruction of a stream its step from one unit's lookups to the next unit's."""
+    rings.instructions[stream, (rings.stream[stream, r.TAIL] - 1) & rings.instruction_mask, i.STEP] = step
 
 
 @helper

@@ -13,7 +13,7 @@ from ppim.jit.tables import bare
 from ppim.mapping.placing.placement import Placement, bare_placement
 from ppim.program import instruction as i
 from ppim.program import state as r
-from ppim.program.builder import bags, equal, owners, prefetches, slices, sums, transfers, turns
+from ppim.program.builder import bags, equal, owners, parts, prefetches, slices, sums, transfers, turns
 from ppim.program.builder import recipe as b
 from ppim.program.builder.chunk import Turn, end_of_bag, end_of_turn, is_empty_turn
 from ppim.program.state import Rings, bare_rings
@@ -112,7 +112,10 @@ def append_turns(joint, rings, recipe, placement, state, chunk, scratch, positio
                 first = turn.lookups
             while first < turn.lookups:
                 end = end_of_bag(chunk, turn, first)
-                slices.emit_split_bag(rings, recipe, placement, state, chunk, turn, first, end)
+                if recipe.parts:
+                    parts.emit_parted_bag(rings, recipe, placement, state, chunk, scratch, turn, first, end)
+                else:
+                    slices.emit_split_bag(rings, recipe, placement, state, chunk, turn, first, end)
                 first = end
         state.pending[b.PENDING_STOP_SUM] = rings.marks[r.NEXT_SUM]
         position = stop
@@ -121,7 +124,7 @@ def append_turns(joint, rings, recipe, placement, state, chunk, scratch, positio
 
 def is_joint(recipe: b.Recipe) -> int | None:
     """1 where an instruction serves lookups of several units or bags, else None (see `append_turns`)."""
-    return 1 if recipe.slices or recipe.dedup else None
+    return 1 if recipe.slices or recipe.dedup or recipe.parts else None
 
 
 @njit

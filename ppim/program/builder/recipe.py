@@ -39,7 +39,14 @@ OPEN_START = 4  # position of its first access in the chunk
 OPEN_STOP = 5  # one past its last; NONE while no turn is open
 OPEN_LOOKUPS = 6  # that are listed,
 OPEN_PLACE = 7  # and the place of the first of them that is still to be emitted
-N_PENDING = 8
+SEEN_LOOKUPS = 8  # lookups of the trace so far, of whatever channels, where rows lie in parts
+N_PENDING = 9
+
+# Columns of `pieces`: of the second row of the lookups being emitted,
+PIECE_UNIT = 0  # first unit that has a part of each piece, or NONE if it is served
+PIECE_ADDRESS = 1
+SET_ADDRESS = 2  # addresses of those in one set of units, from the first row on
+PIECE_COLUMNS = 3
 
 # Bits of a word of `touched`, a power of two.
 WORD_BITS = 32
@@ -86,6 +93,16 @@ class Recipe(NamedTuple):
         that subtable makes no other.
     kept_compute : int
         Memory cycles to add such a vector.
+    parted : ndarray of int64, shape (tables,)
+        1 where the second row of a table's lookups lies in parts or pieces (`parts`).
+    part_compute : ndarray of int64, shape (tables, most pieces + 1)
+        Memory cycles of a lookup's arithmetic in a unit that has a part of so many pieces.
+    part_reused : ndarray of int64, of the same shape
+        The same where a lookup before it has made the product of equal first and second rows.
+    reuses : ndarray of int64, shape (tables,)
+        1 where that is less.
+    most_pieces, most_units : int
+        Of a second row, and that have a part of a piece, of whatever table; units of the program's channels.
     """
 
     shared: np.ndarray
@@ -125,6 +142,13 @@ class Recipe(NamedTuple):
     has_kept: int
     kept_subtable: np.ndarray
     kept_compute: int
+    parts: int  # 1: rows of some table lie in parts, so that all go the way of `parts`
+    parted: np.ndarray
+    part_compute: np.ndarray
+    part_reused: np.ndarray
+    reuses: np.ndarray
+    most_pieces: int
+    most_units: int
 
 
 class Accesses(NamedTuple):
@@ -184,6 +208,7 @@ class BuildState(NamedTuple):
     fetched : ndarray of int64, shape (rows, FETCHED_COLUMNS)
         The rows to be prefetched that are being emitted.
     cache_tags : ndarray of int64, shape (units, sets, ways)
+    pieces : ndarray of int64, shape (most pieces, PIECE_COLUMNS)
     """
 
     pending: np.ndarray
@@ -198,6 +223,7 @@ class BuildState(NamedTuple):
     held: np.ndarray
     fetched: np.ndarray
     cache_tags: np.ndarray
+    pieces: np.ndarray
 
 
 def make_build_state(recipe: Recipe) -> BuildState:
@@ -221,6 +247,7 @@ def make_build_state(recipe: Recipe) -> BuildState:
         held=integers(2, most_rows if recipe.only_used else 0),
         fetched=integers(most_rows, FETCHED_COLUMNS),
         cache_tags=aligned_full((units, sets, ways), EMPTY, np.int64),
+        pieces=integers(recipe.most_pieces, PIECE_COLUMNS),
     )
 
 
@@ -287,6 +314,13 @@ def bare_recipe(recipe):
         recipe.has_kept,
         bare(recipe.kept_subtable),
         recipe.kept_compute,
+        recipe.parts,
+        bare(recipe.parted),
+        bare(recipe.part_compute),
+        bare(recipe.part_reused),
+        bare(recipe.reuses),
+        recipe.most_pieces,
+        recipe.most_units,
     )
 
 
@@ -306,6 +340,7 @@ def bare_build_state(state):
         bare(state.held),
         bare(state.fetched),
         bare(state.cache_tags),
+        bare(state.pieces),
     )
 
 

@@ -9,7 +9,7 @@ from ppim.program import instruction as i
 from ppim.program import state as r
 from ppim.program.builder import recipe as b
 from ppim.program.builder.chunk import sample_of
-from ppim.program.builder.emit import append, write_lookup
+from ppim.program.builder.emit import append, set_step, write_lookup
 from ppim.program.builder.sums import open_sum
 from ppim.program.cache import probe
 
@@ -77,5 +77,6 @@ def emit_split_access(rings, recipe, placement, state, chunk, turn, at, channel,
         reached = i.ALL if recipe.global_stream else stream
         lookup = first + stream * recipe.units_per_channel
         append(rings, stream, kind, reached, i.ALL, address, bursts, turn.number, lookup, i.NONE, 0)
+        set_step(rings, stream, 1)
     rings.turns[turn.number & rings.turn_mask, r.TURN_LEFT] += recipe.slices
     return bursts

@@ -102,7 +102,13 @@ def open_sums(rings, recipe, state, chunk, scratch, turn, first, stop):
     """Allocate the sums of the bag at places first..stop-1, by unit of the channel, then channel."""
     note_owners(state, scratch, first, stop)
     bag = sample_of(chunk, turn, scratch[b.SCRATCH_ORDER, first])
-    collected = open_collected(rings, recipe, bag, turn.number) if recipe.collect else i.NONE
+    open_touched_sums(rings, recipe, state, bag, turn.number)
+
+
+@helper(forceinline=True)
+def open_touched_sums(rings, recipe, state, bag, turn):
+    """Allocate the sums of a bag in the units that are marked in `touched`, by unit of the channel, then channel."""
+    collected = open_collected(rings, recipe, bag, turn) if recipe.collect else i.NONE
     for word in range(-(-recipe.channels * recipe.units_per_channel // b.WORD_BITS)):
         touched = state.touched[word]
         state.touched[word] = 0
@@ -110,7 +116,7 @@ def open_sums(rings, recipe, state, chunk, scratch, turn, first, stop):
             owner = word * b.WORD_BITS + count_trailing_zeros(touched)
             touched &= touched - 1
             channel, unit = owner % recipe.channels, owner // recipe.channels
-            number = open_sum(rings, recipe, state, channel, unit, bag, turn.number)
+            number = open_sum(rings, recipe, state, channel, unit, bag, turn)
             if recipe.collect:
                 rings.sums[number & rings.sum_mask, i.SUM_PARENT] = collected
                 rings.sums[collected & rings.sum_mask, i.SUM_LOOKUPS] += 1

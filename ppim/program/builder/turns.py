@@ -25,6 +25,8 @@ def free_instructions(rings):
 @helper(forceinline=True)
 def most_demand(recipe, n_accesses):
     """Most instructions of so many accesses: a deliver may stand behind each, and a transfer before it."""
+    if recipe.parts:
+        return n_accesses * recipe.most_pieces * (1 + recipe.in_order * recipe.most_units)
     return n_accesses * (1 + recipe.in_order + min(recipe.accumulators, 1))
 
 
@@ -60,6 +62,9 @@ def turn_fits(rings, recipe, state, table, n_accesses, n_bags, n_first, n_rows):
     n_sums = min(n_lookups, n_bags * units) + n_bags * recipe.collect
     if recipe.slices:
         n_lookups, n_sums = n_lookups * recipe.slices, n_bags * recipe.slices
+    if recipe.parts:
+        n_lookups *= recipe.most_pieces * recipe.most_units
+        n_sums = min(n_lookups, n_bags * units) + n_bags * recipe.collect
     n_instructions = most_demand(recipe, n_first) + most_transfers(recipe, state) + n_rows
     return has_room(rings, n_lookups, n_sums, n_instructions)
 
@@ -109,7 +114,9 @@ def begin_turn(rings, recipe, placement, state, chunk, position, stop, total):
         bags = max(bags, np.int64(chunk.sample[stop - 1]) + 1)
     table = np.int64(chunk.table[position])
     # Whole turns are joint; otherwise the bags behind the first can wait for room.
-    first_stop = stop if recipe.slices | recipe.dedup else end_of_first_bag(chunk, position, stop)
+    first_stop = (
+        stop if recipe.slices | recipe.dedup | recipe.parts else end_of_first_bag(chunk, position, stop)
+    )
     if not turn_fits(rings, recipe, state, table, stop - position, bags, first_stop - position, most_rows):
         return False
     turn = open_turn(rings, batch, recipe.tied)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.engine.pim import state as s
-from ppim.program.instruction import LOOKUP, LOOKUP_SUM, SUM_CHANNEL
 from tests.reference.pim_programs import Case
 from tests.reference.pim_twin import TwinResult
 from tests.reference.pim_words import in_words, order
@@ -57,13 +56,7 @@ def assert_same(case: Case, twin: TwinResult, engine: EngineResult) -> None:
             assert engine.counters[channel, column] == getattr(expected, name), f"{where}: {name}"
     assert engine.cycles == twin.cycles, f"seed {case.seed}"
     for stream, slots in enumerate(engine.slots):
-        owners = [
-            case.program.sums[
-                case.program.lookups[case.program.instructions[index, LOOKUP], LOOKUP_SUM], SUM_CHANNEL
-            ]
-            for index in twin.deliver_slots
-        ]
-        delivers = sum(len(engine.slots) == 1 or owner == stream for owner in owners)
+        delivers = sum(len(engine.slots) == 1 or channel == stream for _, channel, _ in twin.delivers)
         if case.system.pim.deliver == "in-order":
             delivers = 0  # instructions like others
         assert slots == sum(stream in used for used in twin.slots) + delivers, f"stream {stream}"

@@ -141,9 +141,10 @@ class Feeder:
 
     def _served(self, row: np.ndarray) -> int:
         """Lookups that a demand instruction serves."""
-        if row[UNIT] != ALL:
-            return 1 + int(row[SHARERS])
-        return self.units * (self.channels if row[CHANNEL] == ALL else 1)
+        units = 1
+        if row[UNIT] == ALL:
+            units = self.units * (self.channels if row[CHANNEL] == ALL else 1)
+        return units * (1 + int(row[SHARERS]))
 
     def _keep_own_sums(self, row: np.ndarray, channel: int) -> None:
         """A broadcast transfer copied into a channel's stream moves that channel's sum, if there is one."""

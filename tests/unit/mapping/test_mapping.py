@@ -206,6 +206,44 @@ def test_no_two_rows_share_a_place(tables: list, mapping: str, page: int, seed: 
     assert back % geometry.bursts_per_row == 0
 
 
+@pytest.mark.parametrize("placement", ["hash", "page"])
+@pytest.mark.parametrize("granularity", ["slice", "matrix"])
+@pytest.mark.parametrize(("split", "units"), [("none", 1), ("bankgroups", 4), ("all", 8)])
+@pytest.mark.parametrize("mapping", ["interleave", "duplicate"])
+def test_parts_of_rows_share_no_place(
+    mapping: str, split: str, units: int, granularity: str, placement: str
+) -> None:
+    trace = small_trace("tt-rec", {"tt_rank": 6, "vector_bytes": 96}, rows=(300, 90, 4), samples=1)
+    large = replace(SMALL, rows=1024)
+    chosen, footprint = place(
+        mapping, trace.meta, large, placement=placement, tt_split=split, tt_granularity=granularity
+    )
+    taken: set[tuple[int, int]] = set()
+    n = 0
+    for t, table in enumerate(trace.meta.tables):
+        j2 = trace.schemes[t].element_factors[1]
+        pieces = j2 if granularity == "matrix" else 1
+        for s, part in enumerate(table.subtables):
+            if chosen.mode[t, s] == DUPLICATED:
+                continue
+            is_second = s == 1
+            rows = np.arange(part.rows * (pieces if is_second else 1))
+            # A run is ceil(6 / units) rows of 6 numbers, of each matrix that is placed together.
+            run = math.ceil(6 / units) * 6 * 4 * (j2 // pieces)
+            bursts = math.ceil((run if is_second else part.bytes_per_row) / 64)
+            assert chosen.row_bursts[t, s] == bursts
+            members = units if is_second else 1
+            firsts, addresses = locate(chosen, t, s, rows)
+            assert (firsts % members == 0).all()
+            for first, address in zip(firsts.tolist(), addresses.tolist(), strict=True):
+                own = {(first + u, address + offset) for u in range(members) for offset in range(bursts)}
+                assert not own & taken
+                taken |= own
+                n += len(own)
+    assert all(0 <= unit < 8 and 0 <= address < large.unit_bursts for unit, address in taken)
+    assert n * 64 <= footprint.spread_bytes
+
+
 def test_rows_that_lie_once_leave_at_most_a_page_a_unit_unused() -> None:
     meta = meta_of((("dense", 1000, 128, False),), (("dense", 3, 64, False),))
     _, footprint = place("interleave", meta, replace(SMALL, rows=4096))

@@ -792,3 +792,34 @@ def test_an_instruction_that_all_units_execute(program):
     ]
     assert result.channels[0].instructions == 2
     assert result.lookup_complete == [44, 32, 36, 40]
+
+
+def test_a_row_in_parts_that_two_lookups_share(program):
+    firsts = []
+    for unit in range(4):
+        sum_ = program.sum(0, unit)
+        firsts.append(program.lookup(sum_, compute=10))
+        program.lookup(sum_, compute=10)
+    program.everywhere(READ, 0, firsts, bursts=1, sharers=1, step=2)
+    result = run(program)
+    # One slot. Units activate tRRD_S apart, unit 1 first: ACT 2, 6, 10, unit 0 at 14; READ 14 later, data 16 later.
+    # Each unit's two lookups have their operand at once, and their arithmetic one after the other.
+    assert result.channels[0].instructions == 1
+    assert result.lookup_complete == [44, 44, 32, 32, 36, 36, 40, 40]
+    assert result.lookup_end == [54, 64, 42, 52, 46, 56, 50, 60]
+    assert result.sum_ready == [64, 52, 56, 60]
+    assert result.turn_complete == [44]
+    assert result.cycles == 64
+
+
+def test_a_read_out_for_all_units_of_a_channel(program):
+    lookups = [program.lookup(program.sum(0, unit)) for unit in range(4)]
+    program.read_out_for_all(0, 1, 0, 1, lookups, step=1)
+    result = run(program)
+    # ACT 2, READ 16, bus [30, 32): the host holds it at 32. Four delivers, a slot each: 32, 40, 48, 56; WL later each
+    # has the bus for 2 cycles, the first one turns it (32 + tRTRS is before 36). The unit that holds the row gets one.
+    assert [slot for slot, _, _ in result.delivers] == [32, 40, 48, 56]
+    assert bus(result) == [("read_out", 30, 32), *[("deliver", end - 2, end) for end in (38, 46, 54, 62)]]
+    assert result.lookup_complete == [38, 46, 54, 62]
+    assert result.channels[0].instructions == 5
+    assert result.cycles == 62

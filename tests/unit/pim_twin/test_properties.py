@@ -22,6 +22,8 @@ from ppim.program.instruction import (
     PREFETCH,
     READ,
     READ_OUT,
+    SHARERS,
+    STEP,
     SUM_CHANNEL,
     SUM_PARENT,
     TRANSFER,
@@ -62,8 +64,16 @@ def collected_sums(case: Case) -> np.ndarray:
     return np.flatnonzero(case.program.sums[:, SUM_PARENT] != NONE)
 
 
-def owner_channels(case: Case, lookups: np.ndarray) -> np.ndarray:
-    return case.program.sums[case.program.lookups[lookups, LOOKUP_SUM], SUM_CHANNEL]
+def delivers_of(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """(channel, bursts) of each deliver that the program's read-outs ask for."""
+    lookups, bursts = [], []
+    for row in instructions_of(case, READ_OUT):
+        several = range(row[LOOKUP], row[LOOKUP] + (row[SHARERS] + 1) * row[STEP], max(row[STEP], 1))
+        users = several if row[STEP] else [row[LOOKUP]]
+        lookups += users
+        bursts += [row[BURSTS]] * len(users)
+    sums = case.program.lookups[np.array(lookups, dtype=int), LOOKUP_SUM]
+    return case.program.sums[sums, SUM_CHANNEL], np.array(bursts)
 
 
 @every_seed
@@ -96,14 +106,12 @@ def test_every_burst_is_read_once(seed):
 
 
 @every_seed
-def test_what_is_read_out_is_delivered_to_its_owner(seed):
+def test_what_is_read_out_is_delivered_to_its_owners(seed):
     case, result = run(seed)
-    rows = instructions_of(case, READ_OUT)
+    channels, bursts = delivers_of(case)
+    delivered = np.bincount(channels, bursts, minlength=len(result.channels))
     if case.system.pim.consumer == "host":
-        rows = rows[:0]
-    delivered = np.bincount(
-        owner_channels(case, rows[:, LOOKUP]), rows[:, BURSTS], minlength=len(result.channels)
-    )
+        delivered[:] = 0
     assert [channel.delivered_bursts for channel in result.channels] == delivered.tolist()
 
 
@@ -173,13 +181,8 @@ def test_slots_keep_their_distance_and_program_order(seed):
     for stream in range(1 if is_global else len(result.channels)):
         own = [slots[stream] for slots in result.slots if stream in slots]
         assert own == sorted(own)
-        ahead = [x for x in result.deliver_slots if case.system.pim.deliver == "ahead"]
-        lookups = case.program.instructions[ahead, LOOKUP]
-        delivers = [
-            result.deliver_slots[index]
-            for index, channel in zip(ahead, owner_channels(case, lookups), strict=True)
-            if is_global or channel == stream
-        ]
+        ahead = result.delivers if case.system.pim.deliver == "ahead" else []
+        delivers = [slot for slot, channel, _ in ahead if is_global or channel == stream]
         used = np.array(sorted(own + delivers))
         assert np.all(np.diff(used) >= interval)
         instructions = sum(channel.instructions for channel in result.channels)
@@ -191,8 +194,7 @@ def test_every_instruction_is_sent_to_every_channel_it_names(seed):
     case, result = run(seed)
     for channel, counts in enumerate(result.channels):
         named = np.isin(case.program.instructions[:, CHANNEL], (ALL, channel)).sum()
-        lookups = instructions_of(case, READ_OUT)[:, LOOKUP]
-        delivers = (owner_channels(case, lookups) == channel).sum()
+        delivers = (delivers_of(case)[0] == channel).sum()
         if case.system.pim.consumer == "host" or case.system.pim.deliver == "in-order":
             delivers = 0
         assert counts.instructions == named + delivers

@@ -22,6 +22,7 @@ from tests.reference.small_traces import SmallTrace, small_trace
 from tests.reference.whole_program import WholeProgram, build_whole
 
 SEEDS = range(360)
+PART_SEEDS = range(60)
 ALGORITHMS: dict[str, list[dict[str, Any]]] = {
     "qr": [{"collisions": 4}, {"collisions": 23, "operation": "concat"}, {"dense_below": 100}],
     "tt-rec": [{"tt_rank": 2}, {"tt_rank": 4, "factorisation": "cube-root", "dense_below": 100}],
@@ -156,6 +157,7 @@ def step(program: WholeProgram, row: np.ndarray) -> Step:
         sharers=int(row[i.SHARERS]) if row[i.LOOKUP] != i.NONE else 0,
         sums=tuple(sum_name(row) for row in program.sums[first : first + n_sums] if kind == i.TRANSFER),
         order=int(row[i.ORDER]) if kind in (i.READ_OUT, i.DELIVER) else None,
+        step=int(row[i.STEP]),
     )
 
 
@@ -166,8 +168,51 @@ def case(seed: int) -> tuple[SmallTrace, Device, SystemSpec]:
     return trace, device, set_leaves(vary(rng, system, trace), cache_subtables=held)
 
 
+def case_of_parts(seed: int) -> tuple[SmallTrace, Device, SystemSpec]:
+    """A tensor train whose second-core rows lie in parts, on a system like those of other cases."""
+    rng = np.random.default_rng([seed, 0x9A27])
+    factors = pick(rng, "balanced", "cube-root")
+    trace = small_trace(
+        "tt-rec",
+        {
+            "vector_bytes": pick(rng, 32, 96),
+            "tt_rank": pick(rng, 2, 3, 4, 8),
+            "factorisation": factors,
+            "dense_below": pick(rng, 0, 0, 50),
+        },
+        rows=(400, 37, 60),
+        samples=pick(rng, 3, 7),
+        batch_size=pick(rng, 2, 4),
+        pooling=(0, pick(rng, 3, 9)),
+        skew=pick(rng, 1.0, 3.0),
+        seed=seed,
+        batches_per_chunk=pick(rng, 1, 2),
+    )
+    system = random_system(rng)
+    if system.placement.mapping not in ("duplicate", "interleave"):
+        system = set_leaves(system, mapping="interleave")
+    if rng.random() < 0.3:
+        system = set_leaves(system, collect=pick(rng, "base-die", "tree"))
+    return (
+        trace,
+        random_device(rng),
+        set_leaves(
+            system,
+            deliver=pick(rng, "ahead", "in-order"),
+            tt_split=pick(rng, "bankgroups", "bankgroups", "all", "none"),
+            tt_granularity=pick(rng, "slice", "matrix"),
+            cache_subtables=pick(rng, "all", "shared"),
+        ),
+    )
+
+
 def run_both(seed: int) -> tuple[WholeProgram, TwinProgram]:
-    trace, device, system = case(seed)
+    return run_case(seed, *case(seed))
+
+
+def run_case(
+    seed: int, trace: SmallTrace, device: Device, system: SystemSpec
+) -> tuple[WholeProgram, TwinProgram]:
     # Half of the programs find the owners of lookups beforehand, as parts that run beside each other do.
     program = build_whole(trace, device, system, shares=max(seed % 6 - 2, 0))
     prepared = program.prepared
@@ -222,9 +267,10 @@ def check_lookups_and_sums(program: WholeProgram, twin: TwinProgram) -> None:
 def lookups_served(program: WholeProgram, x: Step) -> int:
     """Lookups that an instruction brings an operand: one in each unit that it reaches, and sharers."""
     geometry = program.prepared.geometry
-    if x.unit != i.ALL:
-        return 1 + x.sharers
-    return geometry.units if x.channel == i.ALL else geometry.units_per_channel
+    units = 1
+    if x.unit == i.ALL:
+        units = geometry.units if x.channel == i.ALL else geometry.units_per_channel
+    return units * (1 + x.sharers)
 
 
 def check_counts(program: WholeProgram, twin: TwinProgram) -> None:
@@ -247,6 +293,29 @@ def check_counts(program: WholeProgram, twin: TwinProgram) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_same_program(seed: int, check: Callable[[WholeProgram, TwinProgram], None]) -> None:
     check(*run_both(seed))
+
+
+@pytest.mark.parametrize("check", [check_instructions, check_lookups_and_sums, check_counts])
+@pytest.mark.parametrize("seed", PART_SEEDS)
+def test_same_program_of_parts(seed: int, check: Callable[[WholeProgram, TwinProgram], None]) -> None:
+    check(*run_case(seed, *case_of_parts(seed)))
+
+
+def test_the_seeds_reach_every_way_of_parts() -> None:
+    found: Counter[str] = Counter()
+    for seed in PART_SEEDS:
+        program, twin = run_case(seed, *case_of_parts(seed))
+        if not program.prepared.recipe.parts:
+            continue
+        found["cases"] += 1
+        for x in (x for steps in twin.streams for x in steps if x.lookup is not None):
+            reach = {i.ALL: "all" if x.channel == i.ALL else "channel"}.get(x.unit, "unit")
+            shared = " for several" if x.sharers or x.step else ""
+            found[f"{x.kind} to {reach}{shared}"] += 1
+    for kind, reach in ((i.READ, "channel"), (i.READ, "all"), (i.HIT, "channel")):
+        assert found[f"{kind} to {reach} for several"] > 0
+    assert min(found[f"{i.READ_OUT} to unit for several"], found[f"{i.DELIVER} to unit"]) > 0
+    assert found["cases"] > len(PART_SEEDS) // 2
 
 
 def test_the_seeds_reach_everything() -> None:

@@ -15,10 +15,12 @@ from tests.reference.pim_programs import make_device, make_system
 from tests.reference.small_traces import small_trace
 
 
-def prepared(algorithm: str = "qr", mapping: str = "duplicate", **parameters: Any) -> Prepared:
+def prepared(
+    algorithm: str = "qr", mapping: str = "duplicate", tt_split: Any = "none", **parameters: Any
+) -> Prepared:
     trace = small_trace(algorithm, {"tt_rank": 2} if algorithm == "tt-rec" else {})
     system = make_system(**parameters)
-    system = SystemSpec(**{**vars(system), "placement": PlacementSpec(mapping=mapping)})
+    system = SystemSpec(**{**vars(system), "placement": PlacementSpec(mapping=mapping, tt_split=tt_split)})
     return prepare(trace.meta, make_device(channels=2, rows=1024), system, lambda: access_profile(trace))
 
 
@@ -50,6 +52,24 @@ def prepared(algorithm: str = "qr", mapping: str = "duplicate", **parameters: An
             {"algorithm": "tt-rec", "prefetch_subtables": ("core2",)},
             "prefetch_subtables: 'core2' .* this trace has core1, core3",
         ),
+        (
+            {"algorithm": "tt-rec", "tt_split": "all", "consumer": "host"},
+            "consumer: with tt_split=all .*give unit, or tt_split=none",
+        ),
+        (
+            {
+                "algorithm": "tt-rec",
+                "tt_split": "bankgroups",
+                "dedup": "turn",
+                "tt_reorder": False,
+                "tt_reuse": False,
+            },
+            "dedup: with tt_split=bankgroups .*give none, or tt_split=none",
+        ),
+        (
+            {"algorithm": "tt-rec", "tt_split": "bankgroups", "unit_accumulators": 2},
+            "unit_accumulators: with tt_split=bankgroups .*give 0, or tt_split=none",
+        ),
         ({"algorithm": "dense", "prefetch_subtables": ("dense",)}, "this trace has none; known: .*r"),
     ],
 )
@@ -57,6 +77,15 @@ def test_settings_that_exclude_each_other(settings: dict[str, Any], message: str
     with pytest.raises(InputError, match=message) as refused:
         prepared(**settings)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("mapping", ["duplicate", "interleave", "table", "hot"])
+def test_a_split_is_for_second_cores_that_are_spread(mapping: str) -> None:
+    for algorithm in ("qr", "dense"):
+        assert not prepared(algorithm, mapping, tt_split="all", dedup="turn").recipe.parts
+    assert bool(prepared("tt-rec", mapping, tt_split="all").recipe.parts) == (
+        mapping in ("duplicate", "interleave")
+    )
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS.names())

@@ -43,14 +43,26 @@ def a_trace() -> SmallTrace:
     )
 
 
-@pytest.mark.parametrize("mapping", ["duplicate", "hot"])
+@pytest.mark.parametrize(
+    ("mapping", "split", "granularity"),
+    [
+        ("duplicate", "none", "slice"),
+        ("hot", "none", "slice"),
+        ("duplicate", "bankgroups", "slice"),
+        ("duplicate", "bankgroups", "matrix"),
+        ("duplicate", "all", "slice"),
+    ],
+)
 @pytest.mark.parametrize("reorder", ["true", "false"])
-def test_products_are_reused_in_parts_as_in_the_whole(mapping: str, reorder: str) -> None:
+def test_products_are_reused_in_parts_as_in_the_whole(
+    mapping: str, split: str, granularity: str, reorder: str
+) -> None:
     """What a lookup finds of the one before it may hang on a lookup of a unit in another part."""
     trace = small_trace(
         "tt-rec", {"tt_rank": 2}, rows=(60, 300), samples=40, batches_per_chunk=3, pooling=(20, 30)
     )
     settings = [f"mapping={mapping}", f"tt_reorder={reorder}", "hot_fraction=0.5", "prefetch=none"]
+    settings += [f"tt_split={split}", f"tt_granularity={granularity}"]
     system = choose_system("proactivepim", parse_settings(settings)).spec
     whole, *divided = (simulate(trace, system, threads=threads) for threads in (1, 2, 3, 8))
     for result in divided:

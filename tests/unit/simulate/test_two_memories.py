@@ -57,13 +57,18 @@ def can_run(algorithm: str, changes: dict[str, Any]) -> bool:
     return algorithm != "tt-rec" or changes.get("dimm.mapping") != "vertical"
 
 
+def whole_if_kept(changes: dict[str, Any]) -> dict[str, Any]:
+    """The same settings; vectors that are kept go with rows that are whole."""
+    return {**changes, "tt_split": "none"} if changes.get("placement.partial_sum_fraction") else changes
+
+
 @pytest.mark.parametrize("changes", SETTINGS, ids=str)
 @pytest.mark.parametrize("barrier", ["table", "batch", "none"])
 @pytest.mark.parametrize("name", TWO_MEMORIES)
 def test_accounts(name: str, barrier: str, changes: dict[str, Any]) -> None:
     for algorithm in ALGORITHMS:
         if can_run(algorithm, changes):
-            system = load_system(name, {"barrier": barrier, **changes})
+            system = load_system(name, {"barrier": barrier, **whole_if_kept(changes)})
             result = check_run(a_trace(algorithm), system)
             assert [memory.memory for memory in result.memories] == ["hbm", "dimm"]
 
@@ -103,24 +108,24 @@ def test_random_systems(
         prefetch = "none"
     trace = a_trace(algorithm, seed=seed, rows=(300, 7), samples=5, batch_size=2, pooling=(0, 7))
     if len(trace.accesses.row):
-        changes = {**first, **second, **REFRESHES, "prefetch.prefetch": prefetch}
+        changes = {**whole_if_kept(first), **second, **REFRESHES, "prefetch.prefetch": prefetch}
         check_run(trace, load_system("proactivepim-tiers", changes))
 
 
 @pytest.mark.parametrize("prefetch", ["none", "table", "next"])
 @pytest.mark.parametrize("barrier", ["table", "batch", "none"])
-@pytest.mark.parametrize("algorithm", ["qr", "tt-rec"])
+@pytest.mark.parametrize(("algorithm", "kept"), [("qr", 0.2), ("tt-rec", 0.2), ("tt-rec", 0.0)])
 def test_neither_rings_nor_chunks_change_a_run(
-    algorithm: str, barrier: str, prefetch: str, monkeypatch: pytest.MonkeyPatch
+    algorithm: str, kept: float, barrier: str, prefetch: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Turns are divided, built and run as they come: pieces, and rings that must grow, change no byte."""
     changes = {
         "barrier": barrier,
         "prefetch.prefetch": prefetch,
-        "partial_sum_fraction": 0.2,
+        "placement.partial_sum_fraction": kept,
         "tiers.hot_fraction": 0.6,
     }
-    system = load_system("proactivepim-tiers", changes)
+    system = load_system("proactivepim-tiers", whole_if_kept(changes))
     found = set()
     for ring in (2, 64, 1 << 15):
         for batches_per_chunk in (1, 3, 1000):

@@ -48,6 +48,19 @@ def test_accounts(name: str, algorithm: str) -> None:
     check_run(a_trace(algorithm), load_system(name))
 
 
+@pytest.mark.parametrize(
+    "changes", [{}, {"deliver": "in-order"}, {"collect": "tree"}, {"frontend": "global"}]
+)
+@pytest.mark.parametrize("granularity", ["slice", "matrix"])
+@pytest.mark.parametrize("split", ["none", "bankgroups", "all"])
+@pytest.mark.parametrize("name", ["pim-base", "proactivepim", "proactivepim-cache"])
+def test_accounts_of_parts(name: str, split: str, granularity: str, changes: dict[str, str]) -> None:
+    check_run(
+        a_trace("tt-rec"),
+        load_system(name, {"tt_split": split, "tt_granularity": granularity, **changes}),
+    )
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("placement", ["hash", "page"])
 @pytest.mark.parametrize("mapping", MAPPINGS.names())

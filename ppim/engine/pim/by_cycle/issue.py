@@ -6,7 +6,7 @@ from ppim.engine import banks, codes
 from ppim.engine.pim import heap
 from ppim.engine.pim import state as s
 from ppim.engine.pim.by_cycle import account, data, queues
-from ppim.engine.pim.rules import buffer, bus, commands, limits, refresh, round_robin, turns
+from ppim.engine.pim.rules import buffer, bus, commands, compute, limits, refresh, round_robin, turns
 from ppim.jit import helper
 from ppim.program import instruction as ins
 from ppim.program import state as r
@@ -63,10 +63,20 @@ def next_phase(p, state, b, channel, unit, row):
 
 @helper
 def hand_to_host(p, rings, state, channel, leader, due):
-    """A read-out is complete: from `due` on the host can deliver it."""
+    """A read-out is complete: from `due` on the host can deliver it, to one unit or to several."""
     item = state.entries[channel, leader]
-    sum_row = rings.lookups[item[s.ENTRY_LOOKUP] & rings.lookup_mask, ins.LOOKUP_SUM] & rings.sum_mask
-    stream = 0 if p.global_stream else rings.sums[sum_row, ins.SUM_CHANNEL]
+    step, sharers = item[s.ENTRY_STEP], item[s.ENTRY_SHARERS]
+    if step == 0:
+        add_deliver(p, rings, state, item, item[s.ENTRY_LOOKUP], sharers, due)
+        return
+    for unit in range(1 + sharers):
+        add_deliver(p, rings, state, item, item[s.ENTRY_LOOKUP] + unit * step, 0, due)
+
+
+@helper
+def add_deliver(p, rings, state, item, lookup, sharers, due):
+    """What was read out waits for its deliver to the unit of a lookup, in the stream of that unit's channel."""
+    stream = 0 if p.global_stream else compute.owner_channel(rings, lookup)
     first, then = due, item[s.ENTRY_NUMBER]
     if p.in_order:
         first, then = then, first
@@ -76,9 +86,9 @@ def hand_to_host(p, rings, state, channel, leader, due):
         rings.stream[stream, r.DELIVERS],
         first,
         then,
-        item[s.ENTRY_LOOKUP],
+        lookup,
         item[s.ENTRY_TOTAL],
-        item[s.ENTRY_SHARERS],
+        sharers,
     )
     rings.stream[stream, r.DELIVERS] += 1
     if not p.in_order or rings.stream[stream, r.FRONT] == r.FRONT_DELIVER:

@@ -58,10 +58,11 @@ def enter_phase(state, channel, unit, phase, entries):
 
 
 @helper(forceinline=True)
-def enqueue(p, state, channel, unit, kind, address, bursts, turn, lookup, sharers, number, cycle):
-    """Send the runs of one instruction to the queues of its banks, where they join two cycles on."""
+def enqueue(p, state, channel, unit, instruction, lookup, cycle):
+    """Send the runs of one instruction to the queues of a unit's banks, where they join two cycles on."""
+    kind, address, bursts = instruction[ins.KIND], instruction[ins.ADDRESS], instruction[ins.BURSTS]
     n_runs = runs.count_runs(p, address, bursts)
-    phase = phases.phase_of(p, kind, turn)
+    phase = phases.phase_of(p, kind, instruction[ins.TURN])
     if p.phases != s.PHASES_NONE:
         enter_phase(state, channel, queues.phases_of(p, kind, unit), phase, n_runs)
     leader = s.NO_ENTRY
@@ -81,8 +82,9 @@ def enqueue(p, state, channel, unit, kind, address, bursts, turn, lookup, sharer
         item[s.ENTRY_RUNS] = n_runs
         item[s.ENTRY_READY] = 0
         item[s.ENTRY_TOTAL] = bursts
-        item[s.ENTRY_NUMBER] = number
-        item[s.ENTRY_SHARERS] = sharers
+        item[s.ENTRY_NUMBER] = instruction[ins.ORDER]
+        item[s.ENTRY_SHARERS] = instruction[ins.SHARERS]
+        item[s.ENTRY_STEP] = instruction[ins.STEP]
         state.lane[channel, queues.queue_of(p, kind, lane), s.OCCUPIED] += 1
         place = state.channel[channel, s.JOIN_TAIL] & state.join_mask
         state.joins[channel, place, s.JOIN_CYCLE] = slots.joins_at(cycle)
@@ -112,26 +114,13 @@ def send_reads(p, state, instruction, cycle):
                 return POOL_FULL
         if state.channel[channel, s.FREE_COUNT] < n_runs * (stop_unit - first_unit):
             return POOL_FULL
-    # What all units execute serves a lookup of each.
-    lookup = instruction[ins.LOOKUP]
-    step = 0 if lookup == ins.NONE else 1
+    reached = 0
     for channel in range(first_channel, stop_channel):
         for unit in range(first_unit, stop_unit):
             enqueue(
-                p,
-                state,
-                channel,
-                unit,
-                kind,
-                address,
-                bursts,
-                instruction[ins.TURN],
-                lookup,
-                instruction[ins.SHARERS],
-                instruction[ins.ORDER],
-                cycle,
+                p, state, channel, unit, instruction, targets.first_lookup_in(instruction, reached), cycle
             )
-            lookup += step
+            reached += 1
     return SENT
 
 
@@ -180,9 +169,10 @@ def send(p, rings, state, instruction, cycle):
     if kind == ins.TRANSFER:
         send_transfer(p, rings, state, instruction, cycle)
     elif kind == ins.HIT:
-        lookups = open_lookups(p, rings, state, instruction, cycle)
-        for user in range(instruction[ins.LOOKUP], instruction[ins.LOOKUP] + lookups):
-            data.lookup_operand(p, rings, state, user, slots.hit_arrives(p, cycle))
+        for reached in range(open_lookups(p, rings, state, instruction, cycle)):
+            first = targets.first_lookup_in(instruction, reached)
+            for user in range(first, first + 1 + instruction[ins.SHARERS]):
+                data.lookup_operand(p, rings, state, user, slots.hit_arrives(p, cycle))
     else:
         outcome = send_reads(p, state, instruction, cycle)
         if outcome != SENT:
@@ -194,15 +184,25 @@ def send(p, rings, state, instruction, cycle):
 
 @helper(forceinline=True)
 def open_lookups(p, rings, state, instruction, cycle):
-    """Count what a demand instruction serves as open in its lookups' channels; the number of its lookups."""
+    """Count what a demand instruction serves as open in its lookups' channels; the units that execute it."""
     if instruction[ins.UNIT] == ins.ALL:
         return open_all_units(p, state, instruction, cycle)
     channel = compute.owner_channel(rings, instruction[ins.LOOKUP])
-    lookups = targets.lookups_of(instruction, 1)
+    if instruction[ins.KIND] == ins.READ_OUT and instruction[ins.STEP] > 0:
+        open_delivers(rings, state, instruction)
+        return 1
     if instruction[ins.KIND] == ins.HIT:
         account.settle(p, state, channel, cycle)
-    state.channel[channel, s.OPEN] += lookups
-    return lookups
+    state.channel[channel, s.OPEN] += targets.lookups_of(instruction, 1)
+    return 1
+
+
+@helper
+def open_delivers(rings, state, instruction):
+    """`open_lookups` for a row that is delivered to several units."""
+    for unit in range(1 + instruction[ins.SHARERS]):
+        channel = compute.owner_channel(rings, targets.first_lookup_in(instruction, unit))
+        state.channel[channel, s.OPEN] += 1
 
 
 @helper
@@ -214,7 +214,7 @@ def open_all_units(p, state, instruction, cycle):
         if instruction[ins.KIND] == ins.HIT:
             account.settle(p, state, channel, cycle)
         state.channel[channel, s.OPEN] += lookups
-    return (stop - first) * lookups
+    return (stop - first) * p.units
 
 
 @helper(forceinline=True)

@@ -89,26 +89,26 @@ def send_reads(p, rings, state, a, instruction, cycle):
     for run in range(n_runs):
         lane, row = runs.lane_of_run(p, first, address, run)
         column, length = runs.bursts_of_run(p, address, bursts, run)
-        # A READ that all units execute serves one lookup in each.
-        lookup = instruction[ins.LOOKUP]
         for unit in range(first, stop):
             if fetches.fetches_left(a, a.unit[unit]):
                 fetches.enter_fetches(p, a, unit, a.channel[u.FETCHES_ADDED])
+            lookup = targets.first_lookup_in(instruction, unit - first)
             queues.enter(p, a, unit, lane, row, column, length, lookup, sharers, phase, slots.joins_at(cycle))
             lane += p.banks_per_unit
-            lookup += 1
-    served = targets.lookups_of(instruction, stop - first)
-    state.channel[a.number, s.OPEN] += served * n_runs
+    state.channel[a.number, s.OPEN] += targets.lookups_of(instruction, stop - first) * n_runs
     if n_runs > 1:
-        expect_more(rings, instruction, served, n_runs - 1)
+        expect_more(rings, instruction, stop - first, n_runs - 1)
 
 
 @helper
-def expect_more(rings, instruction, served, more):
+def expect_more(rings, instruction, units, more):
     """A READ of several runs completes once for each of them: so much is not done yet for its turn."""
-    for lookup in range(instruction[ins.LOOKUP], instruction[ins.LOOKUP] + served):
-        rings.lookups[lookup & rings.lookup_mask, ins.LOOKUP_OPERANDS] += more
-    rings.turns[instruction[ins.TURN] & rings.turn_mask, r.TURN_DONE] -= served * more
+    for unit in range(units):
+        first = targets.first_lookup_in(instruction, unit)
+        for lookup in range(first, first + 1 + instruction[ins.SHARERS]):
+            rings.lookups[lookup & rings.lookup_mask, ins.LOOKUP_OPERANDS] += more
+    row = rings.turns[instruction[ins.TURN] & rings.turn_mask]
+    row[r.TURN_DONE] -= targets.lookups_of(instruction, units) * more
 
 
 @helper(forceinline=True)
@@ -124,12 +124,13 @@ def send_transfer(rings, state, a, instruction, cycle):
 def send_hit(p, rings, state, a, instruction, cycle):
     """HIT: the units have come up to its slot, since arithmetic is done in order."""
     first, stop = targets.units_of(p, instruction)
-    lookup, served = instruction[ins.LOOKUP], targets.lookups_of(instruction, stop - first)
-    state.channel[a.number, s.OPEN] += served
+    state.channel[a.number, s.OPEN] += targets.lookups_of(instruction, stop - first)
     arrival = slots.hit_arrives(p, cycle)
     cycles.paint(a, u.UNDER_WAY, cycle, arrival)
-    for user in range(lookup, lookup + served):
-        compute.operand_arrives(p, rings, state, user, cycle, arrival)
+    for unit in range(stop - first):
+        lookup = targets.first_lookup_in(instruction, unit)
+        for user in range(lookup, lookup + 1 + instruction[ins.SHARERS]):
+            compute.operand_arrives(p, rings, state, user, cycle, arrival)
 
 
 @helper(forceinline=True)

@@ -26,11 +26,14 @@ def channels_of(p, instruction):
 
 @helper(forceinline=True)
 def lookups_of(instruction, units):
-    """Lookups that a demand instruction serves, which `units` units execute: consecutive rows from LOOKUP on.
+    """Lookups that a demand instruction serves, which `units` units execute: as many in each of them."""
+    return units * (1 + instruction[ins.SHARERS])
 
-    What several units execute serves one lookup of each, and has no sharers.
-    """
-    return units + instruction[ins.SHARERS]
+
+@helper(forceinline=True)
+def first_lookup_in(instruction, unit):
+    """First lookup that an instruction serves in the `unit`-th of those that execute it, all channels' together."""
+    return instruction[ins.LOOKUP] + unit * instruction[ins.STEP]
 
 
 @helper(forceinline=True)
