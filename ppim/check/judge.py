@@ -10,29 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ppim.check import layout as columns
 from ppim.check.commands import KINDS, NO_KIND, OF_A_RANK_FROM
-from ppim.check.layout import (
-    BLOCK_FIELDS,
-    CHANNEL_FIELD,
-    COLUMN,
-    FIELDS,
-    KIND,
-    LANE,
-    LINE,
-    NO_MARGIN,
-    ROW,
-    TIME,
-    V_CHANNEL,
-    V_EARLIER,
-    V_LATER,
-    V_MARGIN,
-    V_RULE,
-    Ints,
-    Tally,
-    make_layout,
-    make_state,
-    make_tally,
-)
 from ppim.check.read import CommandReader, TraceFile, trace_files
 from ppim.check.resolve import RuleBook, Units, rule_book, rule_table
 from ppim.errors import InputError
@@ -181,18 +160,22 @@ def check_files(
     readers = [CommandReader(file, device, options.form) for file in files]
     book = rule_book(device, units, strict=options.strict)
     channels = max(reader.channels for reader in readers)
-    layout = make_layout(device, units, channels, options.refresh_slack)
-    state, tally, table = make_state(device, layout), make_tally(book, options.most_kept), rule_table(book)
+    layout = columns.make_layout(device, units, channels, options.refresh_slack)
+    state, tally, table = (
+        columns.make_state(device, layout),
+        columns.make_tally(book, options.most_kept),
+        rule_table(book),
+    )
     policy = device.controller.refresh_policy
     seen = np.zeros(channels, np.int64)
     for _, group in groupby(readers, key=lambda reader: reader.file.channel):
         for block in _blocks(list(group)):
-            seen += np.bincount(block[:, CHANNEL_FIELD], minlength=channels)
+            seen += np.bincount(block[:, columns.CHANNEL_FIELD], minlength=channels)
             check_block(table, layout, state, tally, policy == "RANK_LEVEL_STAGGERED", block)
     end = int(state.last_cycle.max()) if seen.any() else 0
     if policy == "RANK_LEVEL_STAGGERED":
-        last = np.full((1, BLOCK_FIELDS), -1, np.int64)
-        last[0, TIME] = end
+        last = np.full((1, columns.BLOCK_FIELDS), -1, np.int64)
+        last[0, columns.TIME] = end
         check_end(layout, state, tally, end, (seen > 0).astype(np.int64), last)
     return CheckResult(
         memory=name,
@@ -207,7 +190,7 @@ def check_files(
     )
 
 
-def _blocks(readers: Sequence[CommandReader]) -> Iterator[Ints]:
+def _blocks(readers: Sequence[CommandReader]) -> Iterator[columns.Ints]:
     """Blocks of one channel's files; several files (one a rank) are merged by cycle, in memory."""
     if len(readers) == 1:
         yield from readers[0].blocks()
@@ -215,10 +198,10 @@ def _blocks(readers: Sequence[CommandReader]) -> Iterator[Ints]:
     blocks = [block for reader in readers for block in reader.blocks()]
     if blocks:
         merged = np.concatenate(blocks)
-        yield merged[np.argsort(merged[:, TIME], kind="stable")]
+        yield merged[np.argsort(merged[:, columns.TIME], kind="stable")]
 
 
-def _rule_counts(book: RuleBook, tally: Tally) -> Iterator[RuleCount]:
+def _rule_counts(book: RuleBook, tally: columns.Tally) -> Iterator[RuleCount]:
     for index, name in enumerate(book.names):
         least = int(tally.least[index])
         yield RuleCount(
@@ -227,45 +210,45 @@ def _rule_counts(book: RuleBook, tally: Tally) -> Iterator[RuleCount]:
             cycles=book.cycles.get(name, ()),
             checked=int(tally.checked[index]),
             tight=int(tally.tight[index]),
-            least_margin=None if least == NO_MARGIN else least,
+            least_margin=None if least == columns.NO_MARGIN else least,
             violations=int(tally.broken[index]),
         )
 
 
-def _violations(book: RuleBook, tally: Tally, device: Device, memory: str) -> Iterator[Violation]:
+def _violations(book: RuleBook, tally: columns.Tally, device: Device, memory: str) -> Iterator[Violation]:
     kept = min(int(tally.n_found[0]), len(tally.found))
     for record in tally.found[:kept].tolist():
-        margin = None if record[V_MARGIN] == NO_MARGIN else record[V_MARGIN]
-        later = record[V_LATER : V_LATER + FIELDS]
-        earlier = record[V_EARLIER : V_EARLIER + FIELDS]
-        name = book.names[record[V_RULE]]
-        is_distance = name in book.cycles and margin is not None and earlier[TIME] >= 0
+        margin = None if record[columns.V_MARGIN] == columns.NO_MARGIN else record[columns.V_MARGIN]
+        later = record[columns.V_LATER : columns.V_LATER + columns.FIELDS]
+        earlier = record[columns.V_EARLIER : columns.V_EARLIER + columns.FIELDS]
+        name = book.names[record[columns.V_RULE]]
+        is_distance = name in book.cycles and margin is not None and earlier[columns.TIME] >= 0
         yield Violation(
             memory=memory,
-            channel=record[V_CHANNEL],
+            channel=record[columns.V_CHANNEL],
             constraint=name,
-            distance=later[TIME] - earlier[TIME] - margin if is_distance else None,
+            distance=later[columns.TIME] - earlier[columns.TIME] - margin if is_distance else None,
             margin=margin,
             later=_issued(later, device),
             earlier=_issued(earlier, device),
-            cycle=later[TIME],
+            cycle=later[columns.TIME],
         )
 
 
 def _issued(fields: list[int], device: Device) -> Issued | None:
-    if fields[KIND] == NO_KIND:
+    if fields[columns.KIND] == NO_KIND:
         return None
     org = device.organization
-    rank, in_rank = divmod(fields[LANE], org.banks_per_rank)
+    rank, in_rank = divmod(fields[columns.LANE], org.banks_per_rank)
     group, bank = divmod(in_rank, org.banks_per_group)
-    of_a_rank = fields[KIND] >= OF_A_RANK_FROM
+    of_a_rank = fields[columns.KIND] >= OF_A_RANK_FROM
     return Issued(
-        cycle=fields[TIME],
-        command=KINDS[fields[KIND]],
+        cycle=fields[columns.TIME],
+        command=KINDS[fields[columns.KIND]],
         rank=rank,
         bankgroup=-1 if of_a_rank else group,
         bank=-1 if of_a_rank else bank,
-        row=fields[ROW],
-        column=fields[COLUMN],
-        line=fields[LINE],
+        row=fields[columns.ROW],
+        column=fields[columns.COLUMN],
+        line=fields[columns.LINE],
     )

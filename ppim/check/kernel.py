@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
+from ppim.check import commands
 from ppim.check.buses import check_command_bus, check_data_bus
-from ppim.check.commands import (
-    ACTIVATE,
-    OF_A_RANK_FROM,
-    PRECHARGE,
-    PRECHARGE_ALL,
-    REFRESH,
-    REFRESH_BANK,
-    SELF_REFRESH_ENTER,
-    SELF_REFRESH_EXIT,
-    WRITE_P,
-)
 from ppim.check.distances import check_distances, remember_command
 from ppim.check.intervals import check_owed, check_refresh, skip_sleep
 from ppim.check.layout import AWAKE, CHANNEL_FIELD, CLOSED, KIND, LANE, TIME
@@ -28,16 +18,16 @@ from ppim.jit import helper, njit
 def _check_precharge_all(rules, layout, state, tally, channel, lane, block, at):
     """Every open bank of the rank is precharged; to those that are closed nothing happens."""
     first = lane // layout.banks_per_rank * layout.banks_per_rank
-    block[at, KIND] = PRECHARGE
+    block[at, KIND] = commands.PRECHARGE
     for each in range(first, first + layout.banks_per_rank):
         if state.open_row[channel, each] != CLOSED:
             block[at, LANE] = each
-            check_distances(rules, layout, state, tally, PRECHARGE, channel, each, block, at)
+            check_distances(rules, layout, state, tally, commands.PRECHARGE, channel, each, block, at)
     for each in range(first, first + layout.banks_per_rank):
         if state.open_row[channel, each] != CLOSED:
             block[at, LANE] = each
             state.open_row[channel, each] = CLOSED
-            remember_command(rules, layout, state, PRECHARGE, channel, each, block, at)
+            remember_command(rules, layout, state, commands.PRECHARGE, channel, each, block, at)
 
 
 @njit
@@ -54,21 +44,21 @@ def check_block(rules, layout, state, tally, is_ever_late, block):
         state.last_cycle[channel] = max(now, state.last_cycle[channel])
         check_sleep(layout, state, tally, kind, channel, rank, block, at)
         check_command_bus(layout, state, tally, channel, lane, block, at)
-        if kind == PRECHARGE_ALL:
+        if kind == commands.PRECHARGE_ALL:
             _check_precharge_all(rules, layout, state, tally, channel, lane, block, at)
             continue
         check_distances(rules, layout, state, tally, kind, channel, lane, block, at)
-        if kind <= WRITE_P and layout.watch_bus:
+        if kind <= commands.WRITE_P and layout.watch_bus:
             check_data_bus(layout, state, tally, channel, block, at)
-        if kind == ACTIVATE:
+        if kind == commands.ACTIVATE:
             check_windows(rules, state, tally, channel, rank, block, at)
-        if kind == REFRESH or (kind == REFRESH_BANK and layout.bank_refresh):
+        if kind == commands.REFRESH or (kind == commands.REFRESH_BANK and layout.bank_refresh):
             check_refresh(layout, state, tally, kind, channel, lane, is_ever_late, block, at)
-        if kind < OF_A_RANK_FROM:
+        if kind < commands.OF_A_RANK_FROM:
             check_bank_state(layout, state, tally, kind, channel, lane, block, at)
-        elif kind in (REFRESH, SELF_REFRESH_ENTER):
+        elif kind in (commands.REFRESH, commands.SELF_REFRESH_ENTER):
             check_rank_state(layout, state, tally, channel, rank, block, at)
-        elif kind == SELF_REFRESH_EXIT and not layout.bank_refresh:
+        elif kind == commands.SELF_REFRESH_EXIT and not layout.bank_refresh:
             skip_sleep(layout, state, channel, rank, block, at)
         remember_command(rules, layout, state, kind, channel, lane, block, at)
 

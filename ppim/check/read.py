@@ -11,20 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.check import layout, parse
 from ppim.check.commands import ACTIVATE, KINDS, OF_A_RANK_FROM, WRITE_P
 from ppim.check.form import FORMS, WORDS, Grammar
-from ppim.check.layout import BLOCK_FIELDS, CHANNEL_FIELD, COLUMN, KIND, LANE, LINE, ROW, TIME
-from ppim.check.parse import (
-    FINE,
-    LARGEST,
-    LINE_END,
-    NO_COMMAND,
-    NOT_A_NUMBER,
-    TOO_FEW,
-    TOO_LARGE,
-    TOO_MANY,
-    parse_lines,
-)
 from ppim.errors import InputError
 from ppim.requests.text import BLOCK_BYTES, line_blocks, open_text
 
@@ -159,14 +148,14 @@ class CommandReader:
         for data, first_line, n_lines in line_blocks(self.file.path):
             text, line_number = data, first_line
             while skip and len(text):
-                text = text[int(np.argmax(text == LINE_END)) + 1 :]
+                text = text[int(np.argmax(text == parse.LINE_END)) + 1 :]
                 line_number, skip = line_number + 1, skip - 1
             out = np.empty((n_lines + 1, len(WORDS)), np.int64)
             lines = np.empty(n_lines + 1, np.int64)
-            n_found, status, line, start, end = parse_lines(
+            n_found, status, line, start, end = parse.parse_lines(
                 text, meanings, self.grammar.least_words, words.index("kind"), *spelling, out, lines
             )
-            if status != FINE:
+            if status != parse.FINE:
                 raise self._bad_line(status, line_number + line, text[start:end].tobytes())
             if n_found:
                 yield self._block(out[:n_found], lines[:n_found] + line_number)
@@ -174,11 +163,11 @@ class CommandReader:
     def _bad_line(self, status: int, line: int, word: bytes) -> InputError:
         form = FORMS.get(self.form).example
         problem = {
-            TOO_FEW: f"the line is too short; the form is {form}",
-            TOO_MANY: f"{_quote(word)} is a word too many; the form is {form}",
-            NOT_A_NUMBER: f"{_quote(word)} is not a whole number",
-            TOO_LARGE: f"{_quote(word)} is larger than 2^60",
-            NO_COMMAND: f"{_quote(word)} is not one of the commands {', '.join(self.grammar.kinds)}",
+            parse.TOO_FEW: f"the line is too short; the form is {form}",
+            parse.TOO_MANY: f"{_quote(word)} is a word too many; the form is {form}",
+            parse.NOT_A_NUMBER: f"{_quote(word)} is not a whole number",
+            parse.TOO_LARGE: f"{_quote(word)} is larger than 2^60",
+            parse.NO_COMMAND: f"{_quote(word)} is not one of the commands {', '.join(self.grammar.kinds)}",
         }[status]
         return InputError(f"{self.file.path}:{line}: {problem}")
 
@@ -196,7 +185,7 @@ class CommandReader:
         columns = org.bursts_per_row if self.grammar.columns_are_bursts else org.columns
         everything = np.ones(len(words), np.bool_)
         for values, count, where, what in (
-            (words[:, CYCLE], LARGEST, everything, "cycle"),
+            (words[:, CYCLE], parse.LARGEST, everything, "cycle"),
             (channel, self.channels, everything, "channel"),
             (words[:, RANK], org.ranks, everything, "rank"),
             (words[:, GROUP], org.bankgroups, of_a_bank, "bank group"),
@@ -205,15 +194,15 @@ class CommandReader:
             (words[:, COLUMN_WORD], columns, of_a_column, "column"),
         ):
             self._keep_in_range(values, count, where, lines, what)
-        block = np.empty((len(words), BLOCK_FIELDS), np.int64)
-        block[:, TIME] = words[:, CYCLE]
-        block[:, KIND] = kind
+        block = np.empty((len(words), layout.BLOCK_FIELDS), np.int64)
+        block[:, layout.TIME] = words[:, CYCLE]
+        block[:, layout.KIND] = kind
         in_rank = words[:, GROUP] * org.banks_per_group + words[:, BANK]
-        block[:, LANE] = words[:, RANK] * org.banks_per_rank + np.where(of_a_bank, in_rank, 0)
-        block[:, ROW] = np.where(of_a_row, words[:, ROW_WORD], -1)
-        block[:, COLUMN] = np.where(of_a_column, words[:, COLUMN_WORD], -1)
-        block[:, LINE] = lines
-        block[:, CHANNEL_FIELD] = channel
+        block[:, layout.LANE] = words[:, RANK] * org.banks_per_rank + np.where(of_a_bank, in_rank, 0)
+        block[:, layout.ROW] = np.where(of_a_row, words[:, ROW_WORD], -1)
+        block[:, layout.COLUMN] = np.where(of_a_column, words[:, COLUMN_WORD], -1)
+        block[:, layout.LINE] = lines
+        block[:, layout.CHANNEL_FIELD] = channel
         return block
 
     def _channel(self, words: Ints) -> Ints:

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from ppim.check.commands import (
-    ACTIVATE,
-    PRECHARGE,
-    READ_P,
-    REFRESH_BANK,
-    SELF_REFRESH_ENTER,
-    SELF_REFRESH_EXIT,
-    WRITE_P,
-)
+from ppim.check import commands
 from ppim.check.distances import slot_in_bank
 from ppim.check.layout import AWAKE, CLOSED, LINE, ROW, UNKNOWN_ROW
 from ppim.check.resolve import CLOSED_BANK, OPEN_BANK, OPEN_ROWS, OTHER_ROW, SELF_REFRESH
@@ -21,7 +13,7 @@ from ppim.jit import helper
 @helper(forceinline=True)
 def _opener(layout, state, channel, lane):
     """Row of the activate that was last in a bank; -1 if there was none."""
-    slot = slot_in_bank(layout, channel * layout.slots, ACTIVATE, lane)
+    slot = slot_in_bank(layout, channel * layout.slots, commands.ACTIVATE, lane)
     return slot if has_been(state.last, slot) else -1
 
 
@@ -31,19 +23,19 @@ def check_bank_state(layout, state, tally, kind, channel, lane, block, at):
     open_row = state.open_row[channel, lane]
     opener = _opener(layout, state, channel, lane)
     row = block[at, ROW]
-    if kind <= WRITE_P:
+    if kind <= commands.WRITE_P:
         note_state(tally, CLOSED_BANK, open_row != CLOSED, channel, block, at, state.last, opener)
         if open_row >= 0 and row >= 0:
             note_state(tally, OTHER_ROW, open_row == row, channel, block, at, state.last, opener)
-        if kind in (READ_P, WRITE_P):
+        if kind in (commands.READ_P, commands.WRITE_P):
             state.open_row[channel, lane] = CLOSED
-    elif kind == ACTIVATE:
+    elif kind == commands.ACTIVATE:
         note_state(tally, OPEN_BANK, open_row == CLOSED, channel, block, at, state.last, opener)
         state.open_row[channel, lane] = row if row >= 0 else UNKNOWN_ROW
-    elif kind == PRECHARGE:
+    elif kind == commands.PRECHARGE:
         note_state(tally, CLOSED_BANK, open_row != CLOSED, channel, block, at, state.last, opener)
         state.open_row[channel, lane] = CLOSED
-    elif kind == REFRESH_BANK:
+    elif kind == commands.REFRESH_BANK:
         note_state(tally, OPEN_BANK, open_row == CLOSED, channel, block, at, state.last, opener)
 
 
@@ -63,12 +55,12 @@ def check_rank_state(layout, state, tally, channel, rank, block, at):
 def check_sleep(layout, state, tally, kind, channel, rank, block, at):
     """A sleeping rank takes nothing but the exit, which only a sleeping rank takes."""
     is_asleep = state.asleep[channel, rank] != AWAKE
-    slot = channel * layout.slots + layout.whole_base + SELF_REFRESH_ENTER * layout.ranks + rank
+    slot = channel * layout.slots + layout.whole_base + commands.SELF_REFRESH_ENTER * layout.ranks + rank
     if not has_been(state.last, slot):
         slot = -1
-    is_right = is_asleep == (kind == SELF_REFRESH_EXIT)
+    is_right = is_asleep == (kind == commands.SELF_REFRESH_EXIT)
     note_state(tally, SELF_REFRESH, is_right, channel, block, at, state.last, slot)
-    if kind == SELF_REFRESH_ENTER:
+    if kind == commands.SELF_REFRESH_ENTER:
         state.asleep[channel, rank] = block[at, LINE]
-    elif kind == SELF_REFRESH_EXIT:
+    elif kind == commands.SELF_REFRESH_EXIT:
         state.asleep[channel, rank] = AWAKE

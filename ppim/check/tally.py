@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from ppim.check.layout import (
-    FIELDS,
-    NO_MARGIN,
-    TIME,
-    V_CHANNEL,
-    V_EARLIER,
-    V_LATER,
-    V_MARGIN,
-    V_RULE,
-)
+from ppim.check import layout
 from ppim.jit import helper
 
 NO_ROW = -1
@@ -24,12 +15,12 @@ def note_violation(tally, rule, margin, channel, block, at, table, slot):
     n_found = tally.n_found[0]
     if n_found < len(tally.found):
         record = tally.found[n_found]
-        record[V_RULE] = rule
-        record[V_MARGIN] = margin
-        record[V_CHANNEL] = channel
-        for field in range(FIELDS):
-            record[V_LATER + field] = block[at, field]
-            record[V_EARLIER + field] = -1 if slot < 0 else table[slot, field]
+        record[layout.V_RULE] = rule
+        record[layout.V_MARGIN] = margin
+        record[layout.V_CHANNEL] = channel
+        for field in range(layout.FIELDS):
+            record[layout.V_LATER + field] = block[at, field]
+            record[layout.V_EARLIER + field] = -1 if slot < 0 else table[slot, field]
     tally.n_found[0] += 1
 
 
@@ -49,17 +40,17 @@ def note_state(tally, rule, is_kept, channel, block, at, table, slot):
     """Count a command that was held against a rule about states."""
     tally.checked[rule] += 1
     if not is_kept:
-        note_violation(tally, rule, NO_MARGIN, channel, block, at, table, slot)
+        note_violation(tally, rule, layout.NO_MARGIN, channel, block, at, table, slot)
 
 
 @helper(forceinline=True)
 def remember(table, slot, block, at):
     """Copy command `at` of the block to row `slot` of a table."""
-    for field in range(FIELDS):
+    for field in range(layout.FIELDS):
         table[slot, field] = block[at, field]
 
 
 @helper(forceinline=True)
 def has_been(table, slot):
     """Whether row `slot` holds a command."""
-    return table[slot, TIME] >= 0
+    return table[slot, layout.TIME] >= 0

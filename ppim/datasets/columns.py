@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ppim.datasets import streams
 from ppim.datasets.base import DATASETS, MISSING, Dataset, ReadOptions, SampleChunk, Source, TableSpec
 from ppim.datasets.delimited import Columns, read_strings
 from ppim.datasets.fields import Kind
 from ppim.datasets.hash_text import hash_strings
-from ppim.datasets.streams import header_line, read_head, split_header, total_size
 from ppim.datasets.text import TextLayout, read_values
 from ppim.errors import InputError, UnknownNameError
 
@@ -28,7 +28,7 @@ _MAX_SEPARATOR = 8
 
 def _headers(paths: Sequence[Path], dataset: Csv) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """The columns chosen, and the columns of each file, which all must have them."""
-    headers = [split_header(path, header_line(path), dataset.delimiter) for path in paths]
+    headers = [streams.split_header(path, streams.header_line(path), dataset.delimiter) for path in paths]
     chosen = choose(dataset.columns, headers[0], paths[0])
     for path, names in zip(paths[1:], headers[1:], strict=True):
         check_same_columns(chosen, headers[0], names, path, paths[0], all_chosen=not dataset.columns)
@@ -55,7 +55,7 @@ class CsvSource(Source):
             for names in headers
         ]
         self.tables = tuple(TableSpec(name, None) for name in chosen)
-        self.total_bytes = total_size(paths)
+        self.total_bytes = streams.total_size(paths)
 
     def chunks(self) -> Iterator[SampleChunk]:
         for values in read_values(self._paths, self._layouts, self._options, self.progress):
@@ -76,7 +76,7 @@ class MultiValueSource(Source):
             for path, names in zip(paths, headers, strict=True)
         ]
         self.tables = tuple(TableSpec(name, None) for name in chosen)
-        self.total_bytes = total_size(paths)
+        self.total_bytes = streams.total_size(paths)
 
     def chunks(self) -> Iterator[SampleChunk]:
         left = self._options.max_samples
@@ -314,7 +314,7 @@ class Csv(Dataset):
         return head.startswith(_PARQUET)
 
     def open(self, paths: Sequence[Path], options: ReadOptions) -> Source:
-        kinds = {read_head(path, len(_PARQUET)) == _PARQUET for path in paths}
+        kinds = {streams.read_head(path, len(_PARQUET)) == _PARQUET for path in paths}
         if len(kinds) > 1:
             raise InputError(f"{paths[0]}: some files are Parquet and some text; give files of one kind")
         if kinds.pop():

@@ -15,16 +15,8 @@ from typing import Literal
 import numpy as np
 
 from ppim import config
+from ppim.datasets import popularity as model
 from ppim.datasets.base import DATASETS, Dataset, ReadOptions, SampleChunk, Source, TableSpec
-from ppim.datasets.popularity import (
-    Popularity,
-    ReuseClass,
-    ReuseHistogram,
-    ShiftedPowerLaw,
-    UniformRanks,
-    WrappedPareto,
-    Zipf,
-)
 
 DEFAULT_SAMPLES = 1000
 MOST_ROWS = 1 << 53  # popularity is drawn with floats, which count so far
@@ -59,7 +51,7 @@ class Histogram:
     """A reuse histogram and where it was published."""
 
     source: str
-    reuse: tuple[ReuseClass, ...]
+    reuse: tuple[model.ReuseClass, ...]
 
     def __post_init__(self) -> None:
         if not self.reuse:
@@ -70,7 +62,7 @@ class SyntheticSource(Source):
     """One-hot samples drawn by counter."""
 
     def __init__(
-        self, tables: Sequence[TableSpec], laws: Sequence[Popularity], n_samples: int, seed: int
+        self, tables: Sequence[TableSpec], laws: Sequence[model.Popularity], n_samples: int, seed: int
     ) -> None:
         super().__init__()
         self.tables = tuple(tables)
@@ -130,8 +122,9 @@ class Synthetic(Dataset):
         criteo = config.build(CriteoTables, config.read_toml(_CRITEO), _CRITEO.name).table
         if self.popularity == "criteo":
             tables = [TableSpec(table.name, table.rows) for table in criteo]
-            laws: list[Popularity] = [
-                ShiftedPowerLaw(table.rows, table.missing, table.exponent, table.shift) for table in criteo
+            laws: list[model.Popularity] = [
+                model.ShiftedPowerLaw(table.rows, table.missing, table.exponent, table.shift)
+                for table in criteo
             ]
         else:
             rows = self.rows or tuple(table.rows for table in criteo)
@@ -140,14 +133,14 @@ class Synthetic(Dataset):
         n_samples = DEFAULT_SAMPLES if options.max_samples is None else options.max_samples
         return SyntheticSource(tables, laws, n_samples, options.seed)
 
-    def _law(self, rows: int) -> Popularity:
+    def _law(self, rows: int) -> model.Popularity:
         if self.popularity == "zipf":
-            return Zipf(rows, self.missing, self.exponent)
+            return model.Zipf(rows, self.missing, self.exponent)
         if self.popularity == "pareto":
-            return WrappedPareto(rows, self.missing, self.exponent)
+            return model.WrappedPareto(rows, self.missing, self.exponent)
         if self.popularity == "uniform":
-            return UniformRanks(rows, self.missing)
-        return ReuseHistogram(rows, self.missing, self._histogram().reuse)
+            return model.UniformRanks(rows, self.missing)
+        return model.ReuseHistogram(rows, self.missing, self._histogram().reuse)
 
     def _histogram(self) -> Histogram:
         path = Path(self.histogram) if self.histogram else _REUSE

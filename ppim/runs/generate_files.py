@@ -12,15 +12,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from ppim.datasets.base import DATASETS, Dataset, ReadOptions, Source, make_dataset, recognise
+from ppim.datasets import base as datasets
 from ppim.datasets.rows import FoldedRows, RowMap, SeenRows
 from ppim.datasets.streams import fingerprint, read_head
 from ppim.errors import InputError
 from ppim.files import atomic_path, keep_inputs, rereadable
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
+from ppim.trace import schema
 from ppim.trace.generate import Recipe, generate, table_numbers
-from ppim.trace.schema import MAX_BATCH_SIZE, PoolingMeta, TraceMeta
 from ppim.weight_sharing.base import MAX_ROW_BYTES, WeightSharing
 
 SYNTHETIC = "synthetic"
@@ -38,8 +38,8 @@ _RANGE = {
     "tt_rank": (1, 1 << 20),
     "vector_bytes": (4, MAX_ROW_BYTES),
     "dense_below": (0, _MOST_NUMBER),
-    "batch_size": (1, MAX_BATCH_SIZE),
-    "pooling": (1, MAX_BATCH_SIZE),
+    "batch_size": (1, schema.MAX_BATCH_SIZE),
+    "pooling": (1, schema.MAX_BATCH_SIZE),
     "max_samples": (1, _MOST_NUMBER),
     "seed": (0, _MOST_NUMBER),
     "threads": (1, 1 << 10),
@@ -96,7 +96,7 @@ class GeneratedTrace:
     """
 
     path: Path
-    meta: TraceMeta
+    meta: schema.TraceMeta
     size_bytes: int
     skipped: int = 0
     first_skipped: str = ""
@@ -149,12 +149,12 @@ def generate_file(
 class _Bar:
     """Progress in bytes of the files with the rows beside it, or in samples where there are no files."""
 
-    def __init__(self, source: Source, label: str, show: bool) -> None:
+    def __init__(self, source: datasets.Source, label: str, show: bool) -> None:
         self._by_bytes = source.total_bytes is not None
         total = source.total_bytes if self._by_bytes else source.total_samples
         self._bar = progress_bar(total, "B" if self._by_bytes else "sample", label, show=show)
 
-    def update(self, source: Source) -> None:
+    def update(self, source: datasets.Source) -> None:
         done = source.progress.bytes if self._by_bytes else source.progress.rows
         self._bar.update(done - self._bar.n)
         if self._by_bytes:
@@ -173,18 +173,20 @@ def _dataset(words: tuple[str, ...], name: str | None) -> tuple[str, list[Path]]
         return SYNTHETIC, []
     paths = [Path(word) for word in words]
     if name is None:
-        name = recognise(paths[0], read_head(paths[0]))
+        name = datasets.recognise(paths[0], read_head(paths[0]))
         sys.stderr.write(f"gen-trace: {paths[0]}: recognised as {name}\n")
-    if not DATASETS.get(name).needs_path:
+    if not datasets.DATASETS.get(name).needs_path:
         raise InputError(f"dataset {name} reads no file; give the word {SYNTHETIC} instead of {words[0]}")
     return name, paths
 
 
-def _open(name: str, paths: list[Path], options: TraceOptions) -> tuple[Source, list[Path], Dataset]:
+def _open(
+    name: str, paths: list[Path], options: TraceOptions
+) -> tuple[datasets.Source, list[Path], datasets.Dataset]:
     """The source, its paths in the order they are read, and the dataset with its options."""
-    dataset = make_dataset(name, dict(options.dataset_options))
+    dataset = datasets.make_dataset(name, dict(options.dataset_options))
     paths = dataset.order(paths)
-    read = ReadOptions(options.max_samples, options.on_error, seed=options.seed)
+    read = datasets.ReadOptions(options.max_samples, options.on_error, seed=options.seed)
     return dataset.open(paths, read), paths, dataset
 
 
@@ -198,7 +200,7 @@ def _sharing(options: TraceOptions) -> WeightSharing:
     return WeightSharing.from_parameters(options.algorithm, parameters)
 
 
-def _recipe(source: Source, name: str, options: TraceOptions, show_progress: bool) -> Recipe:
+def _recipe(source: datasets.Source, name: str, options: TraceOptions, show_progress: bool) -> Recipe:
 
     words = options.tables.split(",") if options.tables else []
     tables = table_numbers(source, words)
@@ -208,7 +210,9 @@ def _recipe(source: Source, name: str, options: TraceOptions, show_progress: boo
     )
 
 
-def _rows(source: Source, tables: tuple[int, ...], policy: str | None, show_progress: bool) -> RowMap:
+def _rows(
+    source: datasets.Source, tables: tuple[int, ...], policy: str | None, show_progress: bool
+) -> RowMap:
 
     known = [source.tables[table].rows for table in tables]
     if policy is None:
@@ -242,7 +246,9 @@ def _is_number(word: str) -> bool:
     return word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS
 
 
-def _pooling(source: Source, name: str, tables: tuple[int, ...], options: TraceOptions) -> PoolingMeta:
+def _pooling(
+    source: datasets.Source, name: str, tables: tuple[int, ...], options: TraceOptions
+) -> schema.PoolingMeta:
 
     distribution = options.pooling_distribution
     if distribution is None:
@@ -252,13 +258,13 @@ def _pooling(source: Source, name: str, tables: tuple[int, ...], options: TraceO
             raise InputError(
                 "--pooling: the bags are the dataset's own; leave it out or give --pooling-distribution pareto"
             )
-        return PoolingMeta("dataset")
+        return schema.PoolingMeta("dataset")
     if not source.one_hot:
         raise InputError(
             f"--pooling-distribution {distribution}: dataset {name} has bags of its own; "
             "give --pooling-distribution dataset"
         )
-    return PoolingMeta(distribution, _factors(len(source.tables), tables, options))
+    return schema.PoolingMeta(distribution, _factors(len(source.tables), tables, options))
 
 
 def _factors(n_tables: int, tables: tuple[int, ...], options: TraceOptions) -> tuple[int, ...]:
@@ -270,7 +276,9 @@ def _factors(n_tables: int, tables: tuple[int, ...], options: TraceOptions) -> t
         raise InputError("--pooling and --pooling-list: give one of them")
     if words == "mlperf":
         sizes = MLPERF_POOLING
-    elif all(_is_number(word.strip()) and 1 <= int(word) <= MAX_BATCH_SIZE for word in words.split(",")):
+    elif all(
+        _is_number(word.strip()) and 1 <= int(word) <= schema.MAX_BATCH_SIZE for word in words.split(",")
+    ):
         sizes = tuple(int(word) for word in words.split(","))
     else:
         raise InputError(f"--pooling-list {words}: write positive numbers with commas between, or mlperf")

@@ -22,8 +22,8 @@ from ppim.program.prepare import Prepared, prepare
 from ppim.program.state import SLOTS
 from ppim.runs.crew import Crew
 from ppim.runs.program_run import ProgramRun
+from ppim.stats import result as results
 from ppim.stats.counters import Table, evaluate
-from ppim.stats.result import FIRST_MEMORY, SECOND_MEMORY, SimulationResult
 from ppim.trace.profile import access_profile
 from ppim.trace.reader import first_batches, no_accesses
 
@@ -105,7 +105,7 @@ class PimRun:
         self.crew.do(jobs)
         return found
 
-    def finish(self, batches: int) -> SimulationResult:
+    def finish(self, batches: int) -> results.SimulationResult:
         """Send the last transfers, run to the end, collect."""
         rest = self.stretches.rest()
         if rest is not None:
@@ -135,7 +135,7 @@ def pim_result(
     cycles: int,
     *,
     keeps: bool = False,
-) -> SimulationResult:
+) -> results.SimulationResult:
     """What the units of one memory did until `cycles`, in the parts of its run; `keeps`: of a system that keeps vectors."""
     prepared = parts[0].prepared
     engines = [part.engine for part in parts]
@@ -152,12 +152,12 @@ def pim_result(
         "units": {"MOST": unit_accesses.max(axis=1)},
     }
     sources["run"] |= {"BATCHES": np.full(org.channels, batches)}
-    return SimulationResult(
+    return results.SimulationResult(
         trace=reader.path,
         algorithm=reader.meta.algorithm,
         system=system,
         device=device,
-        memory=FIRST_MEMORY if device.is_hbm else SECOND_MEMORY,
+        memory=results.FIRST_MEMORY if device.is_hbm else results.SECOND_MEMORY,
         cycles=cycles,
         batches=batches,
         counts=evaluate("pim", sources, org.channels, org.burst_bytes),

@@ -16,14 +16,14 @@ from ppim.errors import InputError
 from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.prefetch.base import NO_PREFETCH, Phase
 from ppim.program.authors import build as a
+from ppim.program.authors import read
 from ppim.program.authors.form import COMMANDS, UnitAddresses
-from ppim.program.authors.read import Survey, Turns, read_turns, survey_program
 from ppim.program.costs import compute_cycles
 from ppim.program.feed import FIRST_RING, grow_rings
 from ppim.program.state import SLOTS, make_rings
 from ppim.runs.pim import engine_sources
+from ppim.stats import result as results
 from ppim.stats.counters import evaluate
-from ppim.stats.result import FIRST_MEMORY, SECOND_MEMORY, SimulationResult
 from ppim.systems.spec import PrefetchSpec
 
 if TYPE_CHECKING:
@@ -76,12 +76,12 @@ class ProgramReplay:
         self.device = device = load_device(system.memory.device, system.memory.overrides)
         self.geometry = UnitGeometry.of(device, system.pim.level)
         self.units = UnitAddresses(device, self.geometry)
-        self.survey: Survey = survey_program(path, self.units)
+        self.survey: read.Survey = read.survey_program(path, self.units)
         self.system = _as_it_acts(system, self.survey)
 
     def run(
         self, advance: Callable[[int], object] = lambda _: None, commands: CommandSink | None = None
-    ) -> SimulationResult:
+    ) -> results.SimulationResult:
         """Replay all of it.
 
         Parameters
@@ -121,14 +121,14 @@ class ProgramReplay:
             ),
         )
         self.state = a.make_replay_state(geometry.channels, geometry.units_per_channel)
-        for turns in read_turns(self.path, self.units):
+        for turns in read.read_turns(self.path, self.units):
             self._feed(turns)
             advance(len(turns.items))
         self.engine.run(final=True)
         self.engine.finish()
         return replace(self._result(), seconds=time.perf_counter() - begin)
 
-    def _feed(self, turns: Turns) -> None:
+    def _feed(self, turns: read.Turns) -> None:
         self.state = a.with_room(self.state, turns.starts)
         turn, n = 0, len(turns.starts) - 1
         while turn < n:
@@ -141,10 +141,10 @@ class ProgramReplay:
                     self.engine.resize(self.rings)
             turn = after
 
-    def _append(self, turns: Turns, turn: int) -> int:
+    def _append(self, turns: read.Turns, turn: int) -> int:
         return int(a.append_turns(self.rings, self.layout, turns.items, turns.starts, self.state, turn))
 
-    def _result(self) -> SimulationResult:
+    def _result(self) -> results.SimulationResult:
         org = self.device.organization
         unit_accesses = self.state.unit_accesses.reshape(-1, org.channels).T
         lookups, hits = self.state.counts[:, a.LOOKUPS], self.state.counts[:, a.HITS]
@@ -154,12 +154,12 @@ class ProgramReplay:
             "built": {"LOOKUPS": lookups, "ACCESSES": lookups, "CACHE_HITS": hits},
             "units": {"MOST": unit_accesses.max(axis=1)},
         }
-        return SimulationResult(
+        return results.SimulationResult(
             trace=self.path,
             algorithm=ALGORITHM,
             system=self.system,
             device=self.device,
-            memory=FIRST_MEMORY if self.device.is_hbm else SECOND_MEMORY,
+            memory=results.FIRST_MEMORY if self.device.is_hbm else results.SECOND_MEMORY,
             cycles=self.engine.cycles,
             batches=0,
             counts=evaluate("pim", sources, org.channels, org.burst_bytes),
@@ -183,7 +183,7 @@ class ProgramReplay:
         return found
 
 
-def _as_it_acts(system: SystemSpec, survey: Survey) -> SystemSpec:
+def _as_it_acts(system: SystemSpec, survey: read.Survey) -> SystemSpec:
     """The system with what the file decides: no mapping, and prefetches if it has some."""
     name, policy = system.prefetch.prefetch, system.prefetch.policy
     usual = PrefetchSpec().prefetch

@@ -14,8 +14,8 @@ from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.runs.program_files import program_file
 from ppim.runs.simulate import simulate
+from ppim.stats import result as results
 from ppim.stats.command_trace import channel_names, command_files, write_all
-from ppim.stats.result import FIRST_MEMORY, SECOND_MEMORY, SimulationResult, as_chosen
 from ppim.stats.simulation import write_csv, write_units_csv
 from ppim.stats.summary import write_summary
 from ppim.systems.chosen import ChosenSystem
@@ -30,7 +30,10 @@ def command_names(system: SystemSpec) -> list[list[str]]:
         return [channel_names(load_device(system.memory.device, system.memory.overrides))]
     return [
         channel_names(load_device(memory.device, memory.overrides), name)
-        for memory, name in ((system.memory, FIRST_MEMORY), (system.dimm.memory, SECOND_MEMORY))
+        for memory, name in (
+            (system.memory, results.FIRST_MEMORY),
+            (system.dimm.memory, results.SECOND_MEMORY),
+        )
     ]
 
 
@@ -45,7 +48,7 @@ def simulate_file(
     program: Path | None = None,
     command_trace: Path | None = None,
     show_progress: bool = False,
-) -> SimulationResult:
+) -> results.SimulationResult:
     """Simulate, and write what was asked for; nothing is written when anything fails.
 
     Raises
@@ -88,7 +91,7 @@ def simulate_file(
                 commands=commands,
             )
         bar.close()
-        result = as_chosen(result, chosen)
+        result = results.as_chosen(result, chosen)
         if output == STDOUT:
             write_csv(result, sys.stdout)
         elif output is not None:

@@ -17,7 +17,7 @@ from ppim.program.split import SplitReader, split
 from ppim.program.tiers import split_trace
 from ppim.runs.pim import pim_result
 from ppim.runs.program_run import ProgramRun
-from ppim.stats.result import FIRST_MEMORY, MEMORIES, SECOND_MEMORY, SimulationResult
+from ppim.stats import result as results
 from ppim.trace.profile import access_profile
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class SplitRun:
         except InputError as error:
             if len(self.systems) == 1:
                 raise
-            raise InputError(f"{MEMORIES[memory]}: {error}") from error
+            raise InputError(f"{results.MEMORIES[memory]}: {error}") from error
 
     def feed(self, chunk: TraceChunk) -> None:
         """Divide a chunk, then build and run each memory's part in step."""
@@ -86,7 +86,7 @@ class SplitRun:
         stretches = [program.stretches.take(part) for program, part in zip(self.programs, parts, strict=True)]
         feed_together(self.programs, stretches, self.pair)
 
-    def finish(self, batches: int) -> SimulationResult:
+    def finish(self, batches: int) -> results.SimulationResult:
         """Send the last transfers, run to the end, collect."""
         if self.pair is None:
             rest = self.programs[0].stretches.rest()
@@ -108,9 +108,9 @@ class SplitRun:
             return replace(first, split=self.split)
         return replace(
             first,
-            memory=FIRST_MEMORY,
+            memory=results.FIRST_MEMORY,
             split=self.split,
-            second=replace(second[0], memory=SECOND_MEMORY),
+            second=replace(second[0], memory=results.SECOND_MEMORY),
         )
 
     def close(self) -> None:

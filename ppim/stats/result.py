@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ppim.errors import InputError
 from ppim.files import atomic_path
-from ppim.stats.counters import COLUMNS, IDENTITY, Counts
+from ppim.stats import counters
 from ppim.systems.chosen import settings_text
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class SimulationResult:
     memory: str
     cycles: int
     batches: int
-    counts: Counts
+    counts: counters.Counts
     unit_accesses: NDArray[np.int64] | None = None
     issue_slots: int | None = None
     limits: dict[str, int] = field(default_factory=dict)
@@ -166,7 +166,7 @@ class SimulationResult:
 
     def _figures(self, channel: int) -> dict[str, int | float]:
         row: dict[str, int | float] = {"cycles": self.cycles, "time_ns": self.time_ns}
-        row |= {name: int(self.counts[name][channel]) for name in COLUMNS if name in self.counts}
+        row |= {name: int(self.counts[name][channel]) for name in counters.COLUMNS if name in self.counts}
         mean = self.unit_accesses_mean
         if mean is not None:
             row["unit_accesses_mean"] = float(mean[channel])
@@ -177,7 +177,7 @@ class SimulationResult:
         """A row a memory and channel, with the columns of the stats CSV; NaN where one does not apply."""
         import pandas as pd
 
-        return pd.DataFrame(self.rows(), columns=[*IDENTITY, *COLUMNS])
+        return pd.DataFrame(self.rows(), columns=[*counters.IDENTITY, *counters.COLUMNS])
 
     @cached_property
     def units(self) -> pd.DataFrame:
@@ -231,7 +231,7 @@ class SimulationResult:
 
 def totals(memories: Sequence[SimulationResult]) -> dict[str, int]:
     """Sums of columns over memories and their channels, of those that have a sum."""
-    names = (name for name in memories[0].counts if COLUMNS[name].over == "sum")
+    names = (name for name in memories[0].counts if counters.COLUMNS[name].over == "sum")
     return {name: sum(memory.total(name) for memory in memories) for name in names}
 
 

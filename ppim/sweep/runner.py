@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ppim import interrupt
+from ppim.sweep import work
 from ppim.sweep.plan import Plan
 from ppim.sweep.pools import LOST_WORKERS_PER_JOB, Pool, pool
 from ppim.sweep.resolve import Resolved
 from ppim.sweep.store import Store, process_token
 from ppim.sweep.tables import write_tables
-from ppim.sweep.work import RunJob, TraceJob, make_trace, simulate_run
 
 JOBS_PER_WORKER = 3
 """Jobs under way: enough that nobody waits for the next, few enough that an end with Ctrl-C loses little."""
@@ -187,13 +187,17 @@ class _Course:
                     continue
                 return  # the futures of the broken pool come back first
 
-    def _job(self, kind: str, run: Resolved) -> tuple[Callable[..., Any], TraceJob | RunJob]:
+    def _job(self, kind: str, run: Resolved) -> tuple[Callable[..., Any], work.TraceJob | work.RunJob]:
         shares = self.workers.shares_folder
         made = self.store.trace_path(run.trace_name) if run.trace_name else Path(run.trace_file)
         if kind == "trace":
-            return make_trace, TraceJob(run.trace_name, run.trace_options, str(made) if shares else "")
+            return work.make_trace, work.TraceJob(
+                run.trace_name, run.trace_options, str(made) if shares else ""
+            )
         content = b"" if shares else made.read_bytes()
-        return simulate_run, RunJob(run.name, run.options, run.settings, str(made), content, run.label)
+        return work.simulate_run, work.RunJob(
+            run.name, run.options, run.settings, str(made), content, run.label
+        )
 
     def _take(self, future: Future[Any]) -> None:
         kind, run = self.under_way.pop(future)

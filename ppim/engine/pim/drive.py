@@ -14,15 +14,8 @@ from ppim.engine.pim.state import bare_state
 from ppim.jit import njit
 from ppim.jit.tables import bare
 from ppim.mapping.placing.placement import Placement, bare_placement
+from ppim.program.builder import recipe as b
 from ppim.program.builder.kernels import append_turns
-from ppim.program.builder.recipe import (
-    Accesses,
-    BuildState,
-    Recipe,
-    bare_accesses,
-    bare_build_state,
-    bare_recipe,
-)
 from ppim.program.state import bare_rings
 
 # Accesses that are built at once: enough to make it worth it, few enough to stay in a core's cache.
@@ -42,10 +35,10 @@ class Builder(NamedTuple):
     """
 
     joint: int | None
-    recipe: Recipe
+    recipe: b.Recipe
     placement: Placement
-    state: BuildState
-    accesses: Accesses
+    state: b.BuildState
+    accesses: b.Accesses
     scratch: np.ndarray
 
 
@@ -73,8 +66,8 @@ def build_and_run(engine, builder, position, job, final, until):
     """
     parameters, banks, by_unit = engine.parameters, engine.banks, engine.by_unit
     rings, state, board = bare_rings(engine.rings), bare_state(engine.state), bare(engine.board)
-    joint, recipe, placement = builder.joint, bare_recipe(builder.recipe), bare_placement(builder.placement)
-    made, chunk = bare_build_state(builder.state), bare_accesses(builder.accesses)
+    joint, recipe, placement = builder.joint, b.bare_recipe(builder.recipe), bare_placement(builder.placement)
+    made, chunk = b.bare_build_state(builder.state), b.bare_accesses(builder.accesses)
     scratch, n, total = bare(builder.scratch), builder.accesses.n, builder.accesses.row.size
     while True:
         run.look_again(rings)

@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 from ppim.jit import helper
+from ppim.mapping.placing import placement as p
 from ppim.mapping.placing.index import find
-from ppim.mapping.placing.placement import (
-    DUPLICATED,
-    NO_COPY,
-    PACKED,
-    SEGMENT_ADDRESS,
-    SEGMENT_ROW,
-    SEGMENT_UNIT,
-    SPREAD,
-    STRIPED,
-)
 
 # Odd multipliers of the bijection: any odd number is one, these spread bits well (splitmix64's).
 _MULTIPLIER_1 = 0x3F58476D1CE4E5B9
@@ -58,7 +49,7 @@ def permute(value, slots, bits, key):
 def is_permuted(placement, table, subtable):
     """Whether a subtable's rows lie where the image of their page says."""
     mode = placement.mode[table, subtable]
-    return mode in (SPREAD, STRIPED)
+    return mode in (p.SPREAD, p.STRIPED)
 
 
 @helper(forceinline=True)
@@ -73,7 +64,7 @@ def locate_on_page(placement, table, subtable, row, image):
     """(unit over all channels, unit-local address in bursts) of a row whose page has an image; its set's first unit."""
     page_rows = placement.page_rows[table, subtable]
     offset = 0 if page_rows == 1 else row % page_rows
-    if placement.mode[table, subtable] == STRIPED:
+    if placement.mode[table, subtable] == p.STRIPED:
         return _locate_striped(placement, table, subtable, image * page_rows + offset)
     sets = placement.sets[table, subtable]
     place = image // sets
@@ -85,7 +76,7 @@ def locate_on_page(placement, table, subtable, row, image):
 @helper(forceinline=True)
 def locate_row(placement, table, subtable, row):
     """(unit over all channels, unit-local address in bursts) of a row's own place; not DUPLICATED."""
-    if placement.mode[table, subtable] == PACKED:
+    if placement.mode[table, subtable] == p.PACKED:
         return locate_packed(placement, table, subtable, row)
     image = permute(
         page_of_row(placement, table, subtable, row),
@@ -116,17 +107,19 @@ def _locate_striped(placement, table, subtable, position):
 def locate_packed(placement, table, subtable, row):
     """Place of a row in its subtable's segments."""
     segment = placement.first_segment[table, subtable]
-    while placement.segments[segment + 1, SEGMENT_ROW] <= row:
+    while placement.segments[segment + 1, p.SEGMENT_ROW] <= row:
         segment += 1
-    offset = (row - placement.segments[segment, SEGMENT_ROW]) * placement.row_bursts[table, subtable]
-    return placement.segments[segment, SEGMENT_UNIT], placement.segments[segment, SEGMENT_ADDRESS] + offset
+    offset = (row - placement.segments[segment, p.SEGMENT_ROW]) * placement.row_bursts[table, subtable]
+    return placement.segments[segment, p.SEGMENT_UNIT], placement.segments[
+        segment, p.SEGMENT_ADDRESS
+    ] + offset
 
 
 @helper(forceinline=True)
 def find_copy(placement, table, subtable, row):
     """Unit-local address of the copy that every unit has of a row, or NO_COPY."""
-    if placement.mode[table, subtable] == DUPLICATED:
+    if placement.mode[table, subtable] == p.DUPLICATED:
         return placement.base[table, subtable] + row * placement.row_bursts[table, subtable]
     if placement.copy_mask == 0:
-        return NO_COPY
+        return p.NO_COPY
     return find(placement.copies, placement.copy_mask, placement.first_row[table, subtable] + row)

@@ -5,14 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.jit import helper
-from ppim.mapping.placing.locate import (
-    find_copy,
-    is_permuted,
-    locate_on_page,
-    locate_row,
-    page_of_row,
-    permute_once,
-)
+from ppim.mapping.placing import locate
 from ppim.mapping.placing.placement import DUPLICATED, NO_COPY
 from ppim.program import instruction as i
 from ppim.program.builder import recipe as b
@@ -33,12 +26,12 @@ def large_access(recipe, chunk, turn, k):
 def find_at_once(placement, table, subtable, row):
     """(unit, address) of a row; the unit is NONE if all have a copy: any of them can serve the lookup."""
     if placement.mode[table, subtable] == DUPLICATED:
-        return row % placement.units, find_copy(placement, table, subtable, row)
+        return row % placement.units, locate.find_copy(placement, table, subtable, row)
     if placement.copy_mask:
-        copy = find_copy(placement, table, subtable, row)
+        copy = locate.find_copy(placement, table, subtable, row)
         if copy != NO_COPY:
             return np.int64(i.NONE), copy
-    return locate_row(placement, table, subtable, row)
+    return locate.locate_row(placement, table, subtable, row)
 
 
 @helper(forceinline=True)
@@ -49,7 +42,7 @@ def permute_pages(pages, outside, first, n, slots, bits, key):
     are listed there, so that none waits for the steps of another.
     """
     for at in range(first, first + n):
-        pages[at] = permute_once(pages[at], bits, key)
+        pages[at] = locate.permute_once(pages[at], bits, key)
     n_outside = 0
     for at in range(first, first + n):
         outside[first + n_outside] = at - first
@@ -58,7 +51,7 @@ def permute_pages(pages, outside, first, n, slots, bits, key):
         n, n_outside = n_outside, 0
         for place in range(first, first + n):
             at = outside[place]
-            image = permute_once(pages[first + at], bits, key)
+            image = locate.permute_once(pages[first + at], bits, key)
             pages[first + at] = image
             outside[first + n_outside] = at
             n_outside += image >= slots
@@ -74,12 +67,12 @@ def find_owners(recipe, placement, chunk, turn, owners, addresses, first):
         return
     table = turn.table
     usual = np.int64(chunk.subtable[large_access(recipe, chunk, turn, 0)])
-    go_together = is_permuted(placement, table, usual) and placement.copy_mask == 0
+    go_together = locate.is_permuted(placement, table, usual) and placement.copy_mask == 0
     alone = 0
     for k in range(turn.lookups):
         large = large_access(recipe, chunk, turn, k)
         if go_together and chunk.subtable[large] == usual:
-            addresses[first + k] = page_of_row(placement, table, usual, np.int64(chunk.row[large]))
+            addresses[first + k] = locate.page_of_row(placement, table, usual, np.int64(chunk.row[large]))
         else:
             addresses[first + k] = 0
             alone += 1
@@ -90,7 +83,7 @@ def find_owners(recipe, placement, chunk, turn, owners, addresses, first):
         large = large_access(recipe, chunk, turn, k)
         subtable, row = np.int64(chunk.subtable[large]), np.int64(chunk.row[large])
         if go_together and subtable == usual:
-            unit, address = locate_on_page(placement, table, usual, row, addresses[first + k])
+            unit, address = locate.locate_on_page(placement, table, usual, row, addresses[first + k])
         else:
             unit, address = find_at_once(placement, table, subtable, row)
         owners[first + k] = unit
