@@ -8,6 +8,7 @@ import os
 import shutil
 import struct
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -25,7 +26,10 @@ from ppim.files import naming_failure
 _COPY_BYTES = 1 << 22
 _SCAN_ROWS = 1 << 16
 # What Python's own readers of these formats raise on input that is none of theirs.
-_BAD_HEADER = (ValueError, SyntaxError, TypeError, KeyError, EOFError, RecursionError, MemoryError)
+_BAD_HEADER = (
+    *(ValueError, SyntaxError, tokenize.TokenError, TypeError, KeyError),
+    *(EOFError, RecursionError, MemoryError),
+)
 BAD_ARCHIVE = (
     *(zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError),
     *(ValueError, OverflowError, KeyError, IndexError, struct.error),
@@ -232,6 +236,8 @@ def check_member(
     OutputError
         A temporary folder without room for the copy.
     """
+    if entry.header_offset < 0:
+        raise InputError(f"{where}: damaged (it begins before the file); get the file again")
     try:
         with archive.open(entry) as member:
             while block := member.read(_COPY_BYTES):

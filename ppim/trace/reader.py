@@ -220,7 +220,7 @@ def _open(path: Path) -> pq.ParquetFile:
         raise InputError(f"{path}: not a Parquet file, so not a trace; make one with `ppim gen-trace`")
     try:
         return pq.ParquetFile(path, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cut off or damaged Parquet file; make the trace again") from error
 
 
