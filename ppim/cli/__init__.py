@@ -77,6 +77,9 @@ def main(arguments: list[str] | None = None) -> Any:
     except MemoryError as error:
         click.echo(f"ppim: {error or 'out of memory'}; give smaller caches, queues or batches", err=True)
         sys.exit(InputError.exit_code)
+    except (click.Abort, KeyboardInterrupt):  # an Abort is a RuntimeError, too
+        click.echo("ppim: interrupted", err=True)
+        sys.exit(interrupt.INTERRUPTED)
     except BrokenPipeError:
         _end_of_pipe()
     except RuntimeError as error:
@@ -88,9 +91,6 @@ def main(arguments: list[str] | None = None) -> Any:
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"ppim: {where}{error.strerror or error}; nothing was written", err=True)
         sys.exit(PpimError.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("ppim: interrupted", err=True)
-        sys.exit(interrupt.INTERRUPTED)
 
 
 def _replace_closed_streams() -> None:

@@ -12,7 +12,14 @@ import numpy as np
 
 from ppim.jit import njit
 from ppim.units import ceil_div
-from ppim.weight_sharing import base
+from ppim.weight_sharing.base import (
+    ALGORITHMS,
+    FLOAT_BYTES,
+    Algorithm,
+    SubtableMeta,
+    TableScheme,
+    check_vector_bytes,
+)
 
 
 @njit
@@ -22,15 +29,15 @@ def _fold_and_keep(ids, rows, out):  # type: ignore[no-untyped-def]
         out[i, 1] = ids[i]
 
 
-class MemcomTable(base.TableScheme):
+class MemcomTable(TableScheme):
     """Subtables `hash` (vectors) and `scalar` (a weight for each row, and a bias where there is one)."""
 
     access_subtables = (0, 1)
 
     def __init__(self, rows: int, options: Memcom) -> None:
         self.subtables = (
-            base.SubtableMeta("hash", ceil_div(rows, options.collisions), options.vector_bytes, shared=False),
-            base.SubtableMeta("scalar", rows, base.FLOAT_BYTES * (1 + options.bias), shared=False),
+            SubtableMeta("hash", ceil_div(rows, options.collisions), options.vector_bytes, shared=False),
+            SubtableMeta("scalar", rows, FLOAT_BYTES * (1 + options.bias), shared=False),
         )
 
     def decompose(self, ids: np.ndarray, out: np.ndarray) -> None:
@@ -41,9 +48,9 @@ class MemcomTable(base.TableScheme):
         return weights[0][rows[:, 0]] * scalars[:, :1] + scalars[:, 1:].sum(axis=1, keepdims=True)
 
 
-@base.ALGORITHMS.register("memcom")
+@ALGORITHMS.register("memcom")
 @dataclass(frozen=True)
-class Memcom(base.Algorithm):
+class Memcom(Algorithm):
     """`collisions` ids share a vector; `bias` adds a second number to each row's own."""
 
     vector_bytes: int = 128
@@ -51,7 +58,7 @@ class Memcom(base.Algorithm):
     bias: bool = False
 
     def __post_init__(self) -> None:
-        base.check_vector_bytes(self.vector_bytes)
+        check_vector_bytes(self.vector_bytes)
         if self.collisions < 1:
             raise ValueError(f"collisions must be at least 1, not {self.collisions}")
 

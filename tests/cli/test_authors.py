@@ -126,7 +126,7 @@ def test_the_stats_go_to_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[st
     captured = capsys.readouterr()
     rows = captured.out.splitlines()
     assert len(rows) == 1 + 8
-    assert rows[1].startswith(f"p/{PAPER},p,program,{PAPER},,none,hbm2-4gb,hbm,0,")
+    assert rows[1].startswith(f"p/{PAPER},p,program,{PAPER},,none,hbm2-4gb,,hbm,0,")
     assert "2 instructions (2 RD, 0 DR, 0 TR, 0 PR), 2 issue slots" in captured.err
 
 

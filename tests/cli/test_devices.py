@@ -68,7 +68,7 @@ def test_info_reads_device_files(capsys: pytest.CaptureFixture[str], tmp_path: P
     toml.write_text((PRESET_FOLDER / "hbm2-4gb.toml").read_text())
     assert run(capsys, "info", str(toml))[1].startswith("mine: HBM memory, validated")
     ini = tmp_path / "theirs.ini"
-    ini.write_text("[timing]\ntRFCC = 3\n")
+    ini.write_text("[timing]\ntRFCC = 3\ntRP = 11\n")
     status, out, err = run(capsys, "info", str(ini))
     assert status == 0
     assert out.startswith("theirs: DDR3 memory, not validated")

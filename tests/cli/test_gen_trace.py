@@ -166,7 +166,10 @@ def test_rows_as_first_seen(tmp_path: Path) -> None:
         assert [table.rows for table in reader.meta.tables] == [1] * 26
     assert run(criteo_file(tmp_path), "-o", tmp_path / "t", "--rows", 50, "--algorithm", "dense") == 0
     with TraceReader(tmp_path / "t") as reader:
-        assert [table.rows for table in reader.meta.tables] == [50] * 26
+        # At most 50: some of Criteo Kaggle's tables have fewer.
+        rows = [table.rows for table in reader.meta.tables]
+        assert max(rows) == 50
+        assert [rows[5], rows[8], rows[12], rows[19]] == [24, 3, 50, 4]
 
 
 def test_pooling_list(tmp_path: Path) -> None:

@@ -125,9 +125,9 @@ def test_a_sample_depends_on_its_number_only() -> None:
     ("options", "message"),
     [
         ({"rows": [5]}, "popularity criteo has its own rows"),
-        ({"popularity": "zipf", "exponent": 0.0}, "exponent must be positive"),
+        ({"popularity": "zipf", "exponent": 0.0}, r"exponent must lie in 0\.001 to 100"),
         ({"popularity": "histogram"}, "go together"),
-        ({"popularity": "zipf", "rows": [0]}, "rows must be positive"),
+        ({"popularity": "zipf", "rows": [0]}, "rows must be 1 to "),
     ],
 )
 def test_bad_options_are_named(options: dict[str, object], message: str) -> None:

@@ -206,7 +206,7 @@ def test_utf16_is_told(tmp_path: Path) -> None:
         ("[power]\nVDD = nan\n", "'nan' is not a number"),
         ("[timing]\ntCK = 1e300\n", "tCK = 1e.300 ns is not positive, or more"),
         ("[timing]\ntRP = " + "9" * 5000 + "\n", "tRP: a number of 5000 digits"),
-        ("[timing]\ntRP = " + "9" * 19 + "\n", "tRP = 9+ cycles is not between"),
+        ("[timing]\ntRP = " + "9" * 19 + "\n", "tRP: 9+ does not fit in 64 bits"),
         ("[dram_structure]\nBL = 1\n", "burst_length = 1 is less than the 2 beats"),
         ("[system]\nchannels = 65536\n", "channels = 65,536 is more than"),
         ("[system]\ncmd_queue_size = 1000000000\n", "cmd_queue_size = 1,000,000,000 is more than"),
