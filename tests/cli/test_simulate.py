@@ -352,7 +352,7 @@ def refused(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: object
         (["--mapping", "interleave"], ["interleave", "--prefetch none"]),
         (["--units", "-"], ["-:", "only the stats"]),
         (["--summary", "-"], ["-:", "only the stats"]),
-        (["--set", "tREFI=260"], ["refreshed every 260 cycles", "tRFC"]),
+        (["--set", "tREFI=260"], ["tREFI = 260 leaves no time", "tRFC"]),
         (["--system", "heam", "--set", "tCK=1e-6"], ["tCK", "1000 times apart"]),
     ],
 )

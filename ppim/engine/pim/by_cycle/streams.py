@@ -188,7 +188,7 @@ def open_lookups(p, rings, state, instruction, cycle):
     if instruction[ins.UNIT] == ins.ALL:
         return open_all_units(p, state, instruction, cycle)
     channel = compute.owner_channel(rings, instruction[ins.LOOKUP])
-    if instruction[ins.KIND] == ins.READ_OUT and instruction[ins.STEP] > 0:
+    if targets.goes_to_several(instruction):
         open_delivers(rings, state, instruction)
         return 1
     if instruction[ins.KIND] == ins.HIT:
@@ -268,7 +268,7 @@ def lacks_accumulator(p, rings, state, stream, instruction, cycle):
     """Whether a stream has to wait because a unit has too many sums open."""
     if instruction[ins.KIND] > ins.LAST_DEMAND:
         return False
-    opens = accumulators.opens(p, rings, state, instruction[ins.LOOKUP])
+    opens = accumulators.opens_all(p, rings, state, instruction)
     if opens <= cycle:
         return False
     wait(p, rings, state, stream, r.FRONT_ACCUMULATOR)

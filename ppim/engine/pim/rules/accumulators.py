@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
+from ppim.engine.pim.rules import targets
 from ppim.jit import helper
 from ppim.program import instruction as ins
 from ppim.program import state as r
@@ -41,3 +42,15 @@ def opens(p, rings, state, lookup):
     if place[s.ACCUMULATOR_SUM] == row[ins.SUM_ORDINAL] - p.accumulators:
         return place[s.ACCUMULATOR_FREE]
     return NEVER
+
+
+@helper
+def opens_all(p, rings, state, instruction):
+    """Cycle from which the sums of all lookups that a demand instruction serves have accumulators (`opens`)."""
+    units, sharers = targets.n_units_served(p, instruction), targets.sharers_in_unit(instruction)
+    found = 0
+    for unit in range(units):
+        first = targets.first_lookup_in(instruction, unit)
+        for lookup in range(first, first + 1 + sharers):
+            found = max(found, opens(p, rings, state, lookup))
+    return found

@@ -41,3 +41,25 @@ def waits_for_barrier(instruction):
     """Whether an instruction counts between barriers: prefetches and empty transfers may overlap (§10)."""
     kind = instruction[ins.KIND]
     return kind != ins.PREFETCH and (kind != ins.TRANSFER or instruction[ins.N_SUMS] > 0)
+
+
+@helper(forceinline=True)
+def goes_to_several(instruction):
+    """Whether one row is read out for the units of several lookups."""
+    return instruction[ins.KIND] == ins.READ_OUT and instruction[ins.STEP] > 0
+
+
+@helper(forceinline=True)
+def n_units_served(p, instruction):
+    """Units that a demand instruction serves, of all its channels."""
+    if goes_to_several(instruction):
+        return 1 + instruction[ins.SHARERS]
+    first_channel, stop_channel = channels_of(p, instruction)
+    first_unit, stop_unit = units_of(p, instruction)
+    return (stop_channel - first_channel) * (stop_unit - first_unit)
+
+
+@helper(forceinline=True)
+def sharers_in_unit(instruction):
+    """Lookups behind the first that a demand instruction serves in each unit."""
+    return 0 if goes_to_several(instruction) else instruction[ins.SHARERS]
