@@ -33,7 +33,7 @@ from tests.unit.program.test_against_twin import (
     vary,
 )
 
-SEEDS = range(160)
+SEEDS = range(200)
 
 
 def random_dimm(rng: np.random.Generator) -> DimmSpec:

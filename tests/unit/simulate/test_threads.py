@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,7 @@ def test_the_cause_comes_before_what_it_made_others_do() -> None:
         raise ValueError("the cause")
 
     def run() -> None:
-        with Crew(2, lambda: give_up(board)) as crew:
+        with closing(Crew(2, lambda: give_up(board))) as crew:
             crew.do([wait, fail])
 
     with pytest.raises(ValueError, match="the cause"):
@@ -155,7 +156,7 @@ def test_jobs_are_done_at_the_same_time() -> None:
 
         return do
 
-    with Crew(3, lambda: None) as crew:
+    with closing(Crew(3, lambda: None)) as crew:
         for number in range(20):
             crew.do([job(part, number) for part in range(3)])
             assert [len(numbers) for numbers in done] == [number + 1] * 3
@@ -164,7 +165,7 @@ def test_jobs_are_done_at_the_same_time() -> None:
 
 def test_one_part_needs_no_other_thread() -> None:
     done = []
-    with Crew(1, lambda: None) as crew:
+    with closing(Crew(1, lambda: None)) as crew:
         crew.do([lambda: done.append(threading.current_thread())])
     assert done == [threading.main_thread()]
 
