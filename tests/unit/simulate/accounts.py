@@ -139,7 +139,7 @@ def check_parts_served(result: SimulationResult, program: WholeProgram, read: in
     """A row in parts is one access, however many units read it, and in however many pieces it is placed."""
     demand = rows_of(program, i.READ, i.READ_OUT)
     placement = program.prepared.placement
-    if program.prepared.recipe.most_units == placement.units:
+    if len(program.streams) > 1 and program.prepared.recipe.most_units == placement.units:
         # Every stream has what all units read.
         first = program.streams[0][0, i.CHANNEL]
         demand = demand[(demand[:, i.UNIT] != i.ALL) | (demand[:, i.CHANNEL] == first)]
