@@ -17,11 +17,12 @@ from ppim.datasets.base import Source
 from ppim.datasets.pooling import Distribution, expand
 from ppim.datasets.rows import RowMap
 from ppim.errors import InputError
-from ppim.trace import layout, schema
-from ppim.trace import writer as writing
 from ppim.trace.groups import Group, group_bags, group_one_hot
+from ppim.trace.layout import fill_structure, place_rows, segment_starts
 from ppim.trace.parquet import EncodedColumn
+from ppim.trace.schema import MAX_NARROW_ROWS, MAX_SUBTABLES, PoolingMeta, TableMeta, TraceMeta
 from ppim.trace.scratch import Scratch
+from ppim.trace.writer import ROW_GROUP_ACCESSES, EncodedGroup, TraceWriter, encode_group, encode_structure
 from ppim.units import ceil_div
 from ppim.weight_sharing.base import TableScheme, WeightSharing
 
@@ -38,7 +39,7 @@ class Recipe:
 
     tables: tuple[int, ...]
     rows: RowMap
-    pooling: schema.PoolingMeta
+    pooling: PoolingMeta
     batch_size: int
     seed: int
 
@@ -78,13 +79,13 @@ class _Builder:
             )
         ]
         self.meta_tables = tuple(
-            schema.TableMeta(t.rows, t.scheme.subtables, source.tables[t.column].name, t.subtables.size)
+            TableMeta(t.rows, t.scheme.subtables, source.tables[t.column].name, t.subtables.size)
             for t in self.tables
         )
         self._accesses_per_lookup = np.array([t.subtables.size for t in self.tables], dtype=np.int64)
         self._kept: dict[int, _Structure] = {}
         self._scratch = Scratch()
-        wide = any(part.rows > schema.MAX_NARROW_ROWS for t in self.meta_tables for part in t.subtables)
+        wide = any(part.rows > MAX_NARROW_ROWS for t in self.meta_tables for part in t.subtables)
         self._row_type = np.uint64 if wide else np.uint32
 
     def groups(self, source: Source, in_use: int) -> Iterator[Group]:
@@ -98,7 +99,7 @@ class _Builder:
                 self._recipe.rows,
                 self._accesses_per_lookup,
                 batch_size,
-                writing.ROW_GROUP_ACCESSES,
+                ROW_GROUP_ACCESSES,
             )
             return
         per_sample = sum(max(t.factor, 1) * t.subtables.size for t in self.tables)
@@ -108,7 +109,7 @@ class _Builder:
                 f"a batch would make {per_batch} accesses, more than {_MAX_BATCH_ACCESSES}; "
                 "choose a smaller --batch-size or --pooling"
             )
-        batches = max(1, writing.ROW_GROUP_ACCESSES // per_batch)
+        batches = max(1, ROW_GROUP_ACCESSES // per_batch)
         yield from group_one_hot(source.chunks(), columns, self._recipe.rows, batches * batch_size, in_use)
 
     def n_batches(self, group: Group) -> int:
@@ -119,7 +120,7 @@ class _Builder:
         """Lookups of a group, synthetic ones included."""
         return sum(ids.size * max(table.factor, 1) for ids, table in zip(group.ids, self.tables, strict=True))
 
-    def encode(self, group: Group, first_batch: int) -> writing.EncodedGroup:
+    def encode(self, group: Group, first_batch: int) -> EncodedGroup:
         """The row group of a group of samples. Safe in any thread: it changes nothing but what it keeps."""
         structure = self._structure(group)
         row = self._scratch.take("row", (int(structure.batch_accesses.sum()),), self._row_type)
@@ -129,10 +130,10 @@ class _Builder:
                 ids = self._expand(ids, table)
             rows = self._scratch.take("rows", (ids.size, table.subtables.size), self._row_type)
             table.scheme.decompose(ids, rows)
-            layout.place_rows(
+            place_rows(
                 rows, structure.offsets[number], structure.starts[number], self._recipe.batch_size, row
             )
-        return writing.encode_group(first_batch, structure.batch_accesses, structure.encoded, row)
+        return encode_group(first_batch, structure.batch_accesses, structure.encoded, row)
 
     def _expand(self, ids: np.ndarray, table: _Table) -> np.ndarray:
         bags = self._scratch.take("bags", (ids.size * table.factor,), np.int64)
@@ -155,25 +156,21 @@ class _Builder:
         batch_size = self._recipe.batch_size
         n_batches = ceil_div(offsets.shape[1] - 1, batch_size)
         starts = np.empty((len(self.tables), n_batches), dtype=np.int64)
-        n = layout.segment_starts(offsets, self._accesses_per_lookup, batch_size, starts)
+        n = segment_starts(offsets, self._accesses_per_lookup, batch_size, starts)
         if n > _MAX_BATCH_ACCESSES and n_batches == 1:
             raise InputError(
                 f"a batch makes {n} accesses, more than {_MAX_BATCH_ACCESSES}; choose a smaller --batch-size"
             )
         columns = tuple(np.empty(n, dtype=kind) for kind in (np.uint16, np.uint32, np.uint32, np.uint8))
         for number, table in enumerate(self.tables):
-            layout.fill_structure(
-                number, offsets[number], table.subtables, starts[number], batch_size, *columns
-            )
-        return _Structure(offsets, starts, np.diff(starts[0], append=n), writing.encode_structure(columns))
+            fill_structure(number, offsets[number], table.subtables, starts[number], batch_size, *columns)
+        return _Structure(offsets, starts, np.diff(starts[0], append=n), encode_structure(columns))
 
 
 def _table(sharing: WeightSharing, number: int, column: int, rows: int, factor: int) -> _Table:
     scheme = sharing.table(rows, number)
-    if len(scheme.subtables) > schema.MAX_SUBTABLES:
-        raise InputError(
-            f"{sharing.name}: more than {schema.MAX_SUBTABLES} subtables a table; choose fewer parts"
-        )
+    if len(scheme.subtables) > MAX_SUBTABLES:
+        raise InputError(f"{sharing.name}: more than {MAX_SUBTABLES} subtables a table; choose fewer parts")
     return _Table(column, rows, scheme, np.array(scheme.access_subtables, dtype=np.int64), factor)
 
 
@@ -185,7 +182,7 @@ def generate(
     describe: dict[str, Any],
     on_progress: Callable[[Source], None] = lambda _: None,
     threads: int = 1,
-) -> schema.TraceMeta:
+) -> TraceMeta:
     """Write the trace of a dataset to `output` (a temporary name; see `ppim.files.atomic_path`).
 
     Parameters
@@ -219,7 +216,7 @@ def generate(
         check_characters(table.name, f"{describe['dataset']}: name of a table")
     try:
         builder = _Builder(source, sharing, recipe)
-        meta = schema.TraceMeta(
+        meta = TraceMeta(
             algorithm=sharing.name,
             parameters=sharing.parameters,
             tables=builder.meta_tables,
@@ -232,7 +229,7 @@ def generate(
     except ValueError as error:
         raise InputError(f"{describe['dataset']}: {error}") from error
     samples = batches = lookups = 0
-    with writing.TraceWriter(output, meta) as writer, _Pipeline(writer, threads) as pipeline:
+    with TraceWriter(output, meta) as writer, _Pipeline(writer, threads) as pipeline:
         for group in builder.groups(source, pipeline.limit):
             found = builder.n_lookups(group)
             if found:  # bags may all be empty
@@ -259,15 +256,13 @@ def generate(
 class _Pipeline:
     """Encodes groups in threads and writes them in order, a bounded number of them under way."""
 
-    def __init__(self, writer: writing.TraceWriter, threads: int) -> None:
+    def __init__(self, writer: TraceWriter, threads: int) -> None:
         self._writer = writer
         self.limit = threads + 2
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="encode")
-        self._under_way: deque[Future[writing.EncodedGroup]] = deque()
+        self._under_way: deque[Future[EncodedGroup]] = deque()
 
-    def submit(
-        self, encode: Callable[[Group, int], writing.EncodedGroup], group: Group, first_batch: int
-    ) -> None:
+    def submit(self, encode: Callable[[Group, int], EncodedGroup], group: Group, first_batch: int) -> None:
         """Start to encode a group; at most `limit` are under way after that."""
         while len(self._under_way) >= self.limit or (self._under_way and self._under_way[0].done()):
             self._writer.write_group(self._under_way.popleft().result())

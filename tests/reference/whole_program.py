@@ -114,10 +114,11 @@ def _build_chunks(
     n_streams = 1 if recipe.global_stream else recipe.channels
     room = 2 * (accesses + transfers + prefetches) + 1
     slices = max(recipe.slices, 1)
+    instructions = room
     if recipe.parts:
         slices = recipe.most_pieces * recipe.most_units
-        room *= recipe.most_pieces * (1 + recipe.in_order * recipe.most_units)
-    rings = make_rings(n_streams, room, slices * room, slices * room, room)
+        instructions *= recipe.most_pieces * (1 + recipe.in_order * recipe.most_units)
+    rings = make_rings(n_streams, instructions, slices * room, slices * room, room)
     if recipe.fetch_at_start:
         prefetch_all(rings, recipe, placement, state)
     scratch = b.make_scratch(recipe, rings)
