@@ -264,6 +264,8 @@ def test_what_is_warned_of_has_no_effect() -> None:
     others = {
         "placement.stripe_order": "unit-channel",
         "placement.hot_by": "entries",
+        "placement.tt_split": "all",
+        "placement.tt_granularity": "matrix",
         "cache.cache_subtables": "shared",
     }
     tried = 0
