@@ -92,6 +92,8 @@ def command(dataset: tuple[str, ...], output: Path, **options: Any) -> None:
     """Turn DATASET (a path, several day files, or the word synthetic) into a trace of subtable accesses.
 
     The trace is a Parquet file that knows nothing of memory: one trace serves every system and device.
+
+    synthetic is Criteo-like; with --dataset-option profile=production its caches hit as in production.
     """
     from ppim import api
     from ppim.config import parse_pairs

@@ -84,6 +84,8 @@ class Source(ABC):
 
     tables: tuple[TableSpec, ...]
     one_hot: bool = True
+    pooling_advice: str = "leave it out"
+    """What to do instead of choosing the pooling of bags that the source has."""
     total_bytes: int | None = None
     total_samples: int | None = None
 

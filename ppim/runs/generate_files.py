@@ -255,8 +255,9 @@ def _pooling(
         distribution = "pareto" if source.one_hot else "dataset"
     if distribution == "dataset":
         if options.pooling is not None or options.pooling_list is not None:
+            advice = "leave it out or give --pooling-distribution pareto"
             raise InputError(
-                "--pooling: the bags are the dataset's own; leave it out or give --pooling-distribution pareto"
+                f"--pooling: the bags are the dataset's own; {advice if source.one_hot else source.pooling_advice}"
             )
         return schema.PoolingMeta("dataset")
     if not source.one_hot:

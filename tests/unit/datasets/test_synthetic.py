@@ -128,6 +128,12 @@ def test_a_sample_depends_on_its_number_only() -> None:
         ({"popularity": "zipf", "exponent": 0.0}, r"exponent must lie in 0\.001 to 100"),
         ({"popularity": "histogram"}, "go together"),
         ({"popularity": "zipf", "rows": [0]}, "rows must be 1 to "),
+        ({"pooling": [0]}, "pooling must be 1 to "),
+        ({"tables": 3}, "popularity criteo has its own rows"),
+        ({"popularity": "zipf", "tables": 70_000}, "tables must be 1 to 65,536"),
+        ({"pooling": [1, 2, 3]}, "pooling has 3 numbers for 26 tables; give one, or one for each"),
+        ({"profile": "production", "tables": 3, "rows": [5, 6]}, "rows has 2 numbers for 3 tables"),
+        ({"profile": "prod"}, "profile: 'prod' is not one of 'criteo-like', 'production'"),
     ],
 )
 def test_bad_options_are_named(options: dict[str, object], message: str) -> None:
