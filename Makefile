@@ -74,9 +74,18 @@ sweep-vector: ## vectors of 64 to 512 bytes
 sweep-systems: ## every kind of system
 
 $(SWEEP_NAMES:%=sweep-%): sweep-%: scripts/sweeps/%.toml | $(INSTALLED)
-	$(PPIM) sweep $< -o $(SWEEPS)/$*-$(DATASET_NAME) --jobs $(JOBS) \
-	  $(foreach option,dataset=$(DATASET) $(DATASET_OPTIONS),--set $(option))
-	@echo "tables: $(SWEEPS)/$*-$(DATASET_NAME)"
+	@folder=$(SWEEPS)/$*-$(DATASET_NAME); status=0; \
+	$(PPIM) sweep $< -o $$folder --jobs $(JOBS) \
+	  $(foreach option,dataset=$(DATASET) $(DATASET_OPTIONS),--set $(option)) || status=$$?; \
+	test $$status -le 1 || exit $$status; \
+	$(PPIM) plot $$folder -o $$folder/figure.svg && \
+	$(PPIM) report $$folder -o $$folder/report.html --title "Sweep $*, $(DATASET_NAME)" && \
+	echo "tables, figure.svg and report.html: $$folder" && exit $$status
+
+# The figures of docs/figures.md, from the committed trace and one sweep.
+.PHONY: figures
+figures: $(INSTALLED) ## the figures of docs/figures.md
+	$(BIN)/python scripts/draw_figures.py docs/figures
 
 # --- evaluation --------------------------------------------------------------------------------
 
@@ -98,7 +107,15 @@ format: $(INSTALLED) ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: $(INSTALLED) ## the test suite
+# Tests of reports open them in a browser; where there is none they are skipped, and say how to get one.
+.PHONY: browser
+browser: ## Debian's chromium, for the tests of reports
+	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then echo "chromium is there"; \
+	elif ! command -v apt-get >/dev/null; then echo "make: browser needs Debian's apt-get; install chromium and chromedriver yourself" >&2; exit 1; \
+	else $(if $(filter 0,$(shell id -u)),,sudo -n) sh -c 'apt-get update -q && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium chromium-driver fonts-dejavu-core'; fi
+
+test: $(INSTALLED) ## the test suite; `make browser` before it, for the tests of reports
 	$(BIN)/pytest -n 2
 
 # Cases with DRAMsim3's answers: the committed ones, all of those in GOLDEN, and every preset beside DRAMsim3 itself.

@@ -34,6 +34,10 @@ def command(trace: Path, output: Path | None, plot: Path | None) -> None:
     from ppim.trace.reader import TraceReader
 
     keep_inputs([trace], output, plot)
+    if plot is not None:
+        from ppim.figures.style import check_format
+
+        check_format(plot)
 
     with (
         compile_notice("profile"),
@@ -80,35 +84,10 @@ def _csv(profile: AccessProfile) -> str:
 
 
 def _plot(profile: AccessProfile, figure: Path) -> None:
-    from ppim.files import atomic_path
+    from ppim.figures.base import Options
+    from ppim.figures.skew import draw
+    from ppim.figures.source import curves_of_profile
+    from ppim.figures.style import drawing, save
 
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise InputError("--plot needs matplotlib; install it with pip install 'ppim[plot]'") from error
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    kind = figure.suffix.removeprefix(".").lower()
-    if kind not in ("png", "svg", "pdf"):
-        raise InputError(f"{figure}: write a .png, .svg or .pdf figure")
-    drawing, axes = pyplot.subplots(figsize=(7, 5), layout="constrained")
-    names: dict[str, str] = {}
-    for number, table in enumerate(profile.meta.tables):
-        for place, part in enumerate(table.subtables):
-            runs = [run for run in profile.runs(number, place) if run.accesses_per_row]
-            colour = names.get(part.name) or f"C{len(names)}"
-            axes.step(
-                [run.first_rank + run.rows for run in runs],
-                [run.accesses_per_row for run in runs],
-                color=colour,
-                alpha=0.5,
-                label=None if part.name in names else part.name,
-            )
-            names[part.name] = colour
-    axes.set(xscale="log", yscale="log", xlabel="rows, most accessed first", ylabel="accesses of a row")
-    axes.set_title(f"{profile.meta.dataset}, {profile.meta.algorithm}: one line for each table's subtable")
-    axes.legend()
-    with atomic_path(figure) as temporary:
-        drawing.savefig(temporary, format=kind)
-    pyplot.close(drawing)
+    with drawing():
+        save(draw(curves_of_profile(profile), Options()), figure)

@@ -88,7 +88,7 @@ def read_runs(paths: Iterable[Path]) -> list[Run]:
 def runs_of_results(results: Iterable[SimulationResult]) -> list[Run]:
     """Results of this process as runs."""
     return [
-        replace(_run(list(result.rows()), result.run), binding_limit=result.binding_limit)
+        replace(run_of_rows(list(result.rows()), result.run), binding_limit=result.binding_limit)
         for result in results
     ]
 
@@ -145,15 +145,15 @@ def _value(path: Path, line: int, name: str, text: str) -> str | float:
 
 def _checked(path: Path, rows: list[dict[str, Any]], name: str) -> Run:
     try:
-        return _run(rows, name)
+        return run_of_rows(rows, name)
     except KeyError as error:
         raise InputError(
             f"{path}: run {name}: a line has no {error.args[0]}; write the file again"
         ) from error
 
 
-def _run(rows: list[Mapping[str, Any]] | list[dict[str, Any]], name: str) -> Run:
-    """A run from its lines, one a memory and channel."""
+def run_of_rows(rows: list[Mapping[str, Any]] | list[dict[str, Any]], name: str) -> Run:
+    """A run from its lines, one a memory and channel, by the names of the stats CSV."""
     memories: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         memories.setdefault(row["memory"], []).append(row)
@@ -223,14 +223,20 @@ def _run_of_summary(path: Path, text: str) -> Run:
         raise InputError(
             f"{path}: no summary of ppim simulate ({type(error).__name__}: {error}); give one, or a stats CSV"
         ) from error
-    classes = {name: totals[name] for name in CYCLE_CLASSES if name in totals}
-    whole = sum(classes.values())
+    share = {"limit_share": max(limits.values()) / cycles} if limits and cycles else {}
+    run = run_of_totals(identity["run"], identity, {**totals, "time_ns": time_ns, **share})
+    return replace(run, binding_limit=str(summary.get("binding_limit", "")))
+
+
+def run_of_totals(name: str, identity: dict[str, str], figures: Mapping[str, float]) -> Run:
+    """A run of which only `time_ns`, sums over channels and perhaps `limit_share` are known."""
+    classes = {name: figures[name] for name in CYCLE_CLASSES if name in figures}
+    whole, time_ns = sum(classes.values()), figures["time_ns"]
     return Run(
-        name=identity["run"],
+        name=name,
         identity=identity,
         time_ns=time_ns,
-        totals=totals,
+        totals={name: value for name, value in figures.items() if name not in ("time_ns", "limit_share")},
         class_ns={name: value / whole * time_ns for name, value in classes.items()} if whole else {},
-        limit_share=max(limits.values()) / cycles if limits and cycles else None,
-        binding_limit=str(summary.get("binding_limit", "")),
+        limit_share=figures.get("limit_share"),
     )

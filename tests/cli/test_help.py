@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 COMMANDS = cli.list_commands(click.Context(cli))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-HEAVY = ("numba", "numpy", "pandas", "pyarrow", "tqdm")
+HEAVY = ("distributed", "matplotlib", "numba", "numpy", "pandas", "plotly", "pyarrow", "tqdm")
 
 
 def help_of(name: str, capsys: pytest.CaptureFixture[str]) -> str:

@@ -1,0 +1,92 @@
+"""Result files -> a figure file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ppim.errors import InputError
+from ppim.figures.base import FIGURES, Options
+from ppim.figures.sensitivity import axes_for_curves
+from ppim.figures.source import kind_of, read_loads, read_skew
+from ppim.figures.style import check_format, drawing, save
+from ppim.files import keep_inputs
+from ppim.report.results import Study, read_study
+
+_READERS = {"study": read_study, "loads": read_loads, "skew": read_skew}
+_MADE_BY = {
+    "study": "stats CSVs, summaries or the folder of a sweep",
+    "loads": "the CSVs of ppim simulate --units",
+    "skew": "a trace or the CSV of ppim profile",
+}
+
+
+def plot(
+    paths: Sequence[Path],
+    output: Path,
+    kind: str | None = None,
+    *,
+    options: Options | None = None,
+    where: Mapping[str, Any] | None = None,
+) -> str:
+    """Draw a figure of results.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        All of one source.
+    output : Path
+        A .png, .svg or .pdf file.
+    kind : str, optional
+        One of `FIGURES`; the one that fits best without it.
+    options : Options, optional
+    where : mapping of str to value, optional
+        Only runs whose axes have these values.
+
+    Returns
+    -------
+    str
+        The kind that was drawn.
+
+    Raises
+    ------
+    InputError
+        Files that are no results or no results of this kind, or no matplotlib.
+    """
+    check_format(output)
+    keep_inputs([path for path in paths if path.is_file()], output)
+    sources = list(dict.fromkeys(kind_of(path) for path in paths))
+    if len(sources) > 1:
+        raise InputError(
+            f"{paths[0]}, ...: files of {len(sources)} kinds do not go into one figure; give one kind"
+        )
+    source = sources[0]
+    if kind is not None and FIGURES.get(kind).source != source:
+        raise InputError(
+            f"{paths[0]}: a figure of {kind} is drawn from {_MADE_BY[FIGURES.get(kind).source]}; give those"
+        )
+    with drawing():
+        found: Any = _READERS[source](paths)
+        if where:
+            if not isinstance(found, Study):
+                raise InputError(
+                    "--where: chooses runs; a figure of units or of a trace has none to choose from"
+                )
+            found = found.where(where)
+        chosen = kind or _best(source, found)
+        save(FIGURES.get(chosen).draw(found, options or Options()), output)
+    return chosen
+
+
+def _best(source: str, found: Any) -> str:
+    """The kind that says most of what there is."""
+    if source != "study":
+        return {"loads": "units", "skew": "skew"}[source]
+    if (
+        isinstance(found, Study)
+        and any(each.is_of_sweep for each in found.results)
+        and axes_for_curves(found)
+    ):
+        return "sensitivity"
+    return "speed-up" if len(found.groups()) > 1 else "time"

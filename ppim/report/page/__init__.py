@@ -1,0 +1,1 @@
+"""The report in a browser: one file with runs, charts, and the charting library itself."""

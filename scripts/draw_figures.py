@@ -1,0 +1,45 @@
+"""The figures of docs/figures.md, from the committed trace and one sweep: they are made by the commands that the page shows."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import ppim
+from ppim.figures.base import Options
+from ppim.figures.write import plot
+from ppim.sweep.plan import read_plan
+from ppim.sweep.resolve import resolve
+from ppim.sweep.runner import run_sweep
+
+ROOT = Path(__file__).parent.parent
+TRACE = ROOT / "traces" / "sample-qr.parquet"
+SYSTEMS = ("cpu", "pim-base", "proactivepim-map", "proactivepim")
+SWEEP = ROOT / "scripts" / "sweeps" / "pooling.toml"
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where the figures go")
+    folder = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        for system in SYSTEMS:
+            ppim.simulate(TRACE, system, output=work / f"{system}.csv", units=work / f"{system}-units.csv")
+        runs = [work / f"{system}.csv" for system in SYSTEMS]
+        base = Options(baseline="pim-base")
+        plot(runs, folder / "speed-up.svg", "speed-up", options=base)
+        for kind in ("time", "traffic"):
+            plot(runs, folder / f"{kind}.svg", kind)
+        plot([work / "pim-base-units.csv"], folder / "units.svg")
+        plot([TRACE], folder / "skew.svg")
+        plan = read_plan(SWEEP)
+        run_sweep(plan, resolve(plan), work / "sweep")
+        plot([work / "sweep"], folder / "sensitivity.svg", where={"system": ["pim-base", "proactivepim"]})
+
+
+if __name__ == "__main__":
+    main()
