@@ -143,7 +143,7 @@ def systems(bench: Bench) -> str:
         add(system, system)
         if load_system(system).kind == "host":
             add(f"{system} without its cache", system, llc_bytes=0)
-    for changed in ({"instruction_interval": 1}, {"prefetch": "used"}):
+    for changed in ({"instruction_bits": 28}, {"prefetch": "used"}):
         add(f"{FULL}, {', '.join(f'{key} = {value}' for key, value in changed.items())}", FULL, **changed)
     header = [x for name in traces for x in (f"{name}: us", "full is faster by", "nearest limit")]
     return markdown(["system", *header], rows)
@@ -249,7 +249,7 @@ MAKERS: dict[str, Callable[[Bench], str]] = {
     "prefetch": prefetches,
     "tt-rec": tt_rec,
     "mapping": mappings,
-    "instruction-interval": setting("instruction_interval", 1, 2, 4, 8, 16),
+    "instruction-bits": setting("instruction_bits", 28, 56, 85, 128, 224),
     "barrier": setting("barrier", "table", "batch", "none"),
     "transfer": setting("transfer", "non-empty", "all"),
     "cross-unit-timing": setting("cross_unit_timing", "physical", "faw-only", "none"),

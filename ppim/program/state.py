@@ -52,7 +52,8 @@ WAKE = 3  # cycle of the next attempt to send, NEVER while blocked
 FRONT = 4  # one of FRONT_*
 SLOTS = 5  # slots used
 DELIVERS = 6  # delivers waiting for a slot
-STREAM_COLUMNS = 7
+SLOT_PART = 7  # parts of the cycle NEXT_SLOT that the slot before takes
+STREAM_COLUMNS = 8
 
 # Why a stream does not send.
 FRONT_READY = 0

@@ -42,7 +42,9 @@ _LRU: Condition = {"cache.policy": ("lru",)}
 _HOLDS: tuple[Condition, ...] = (_LRU, {"cache.policy": ("scratchpad",), **_PREFETCHES})
 _UNITS_ADD: Condition = {"pim.consumer": ("unit",)}
 ONLY_WITH: dict[str, tuple[Condition, ...]] = {
-    "pim.instruction_interval": ({"pim.frontend": ("per-channel",)},),
+    "pim.instruction_bits": ({"pim.frontend": ("per-channel",)},),
+    "pim.command_bits_per_cycle": ({"pim.frontend": ("per-channel",)},),
+    "pim.instruction_pins": ({"pim.frontend": ("per-channel",)},),
     "pim.collect_cycles": ({"pim.collect": ("base-die", "tree")},),
     "placement.placement_page": ({"placement.placement": ("hash",)},),
     "placement.page_bytes": (_PAGES,),

@@ -18,6 +18,11 @@ PRESET_FOLDER = Path(__file__).parent / "presets"
 DEFAULT_SYSTEM = "proactivepim"
 # Sections of a device; their parameters are reached through `memory.overrides`.
 DEVICE_SECTIONS = ("organization", "timing", "power", "controller")
+REPLACED = {
+    "instruction_interval": "an instruction's slot now lasts instruction_bits over command_bits_per_cycle cycles; "
+    "for N cycles give instruction_bits=N and command_bits_per_cycle=1",
+}
+"""Parameters of `[pim]` that older files have, and what to give instead."""
 
 
 @cache
@@ -57,6 +62,10 @@ def load_named(name_or_path: str, overrides: Mapping[str, Any]) -> tuple[SystemS
     for memory in (table.get("memory"), _part(table.get(DIMM), "memory")):
         _find_beside(path, memory)
     names = [_override(table, key, value) for key, value in overrides.items()]
+    for pim in (table.get("pim"), _part(table.get(DIMM), "pim")):
+        for name, instead in REPLACED.items():
+            if _part(pim, name) is not None:
+                raise InputError(f"{where}: {name}: {instead}")
     system = config.build(SystemSpec, table, where)
     refuse_what_cannot_act(system, table, where)
     return system, names
@@ -107,6 +116,9 @@ def _override(table: dict[str, Any], name: str, value: Any) -> str:
     """Set a parameter in a system's table and return its dotted name; `dimm.` begins those of its second memory."""
     has_dimm = DIMM in table
     section, _, rest = name.partition(".")
+    old = REPLACED.get(name.rpartition(".")[2])
+    if old is not None:
+        raise InputError(f"{name}: {old}")
     if section in (DIMM, "tiers") and not has_dimm:
         raise InputError(
             f"{name}: the system has one memory; give a file with a [dimm] table, or leave it out"

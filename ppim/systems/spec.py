@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any, Literal
 
 from ppim.errors import UnknownNameError
@@ -62,8 +63,20 @@ class PimSpec(Section):
     frontend: Literal["per-channel", "global"] = parameter(
         "per-channel", "", "streams of instructions: one a channel, or one for all with a slot every cycle"
     )
-    instruction_interval: int = parameter(
-        8, "cycles", "between two slots of a channel (per-channel)", least=1, most=MOST_CYCLES
+    instruction_bits: int = parameter(
+        85,
+        "bits",
+        "of an instruction, on the command path of its channel (per-channel)",
+        least=1,
+        most=MOST_CYCLES,
+    )
+    command_bits_per_cycle: int = parameter(
+        28, "bits/cycle", "that the command path of a channel takes (per-channel)", least=1, most=MOST_CYCLES
+    )
+    instruction_pins: Literal["command", "command-and-data"] = parameter(
+        "command",
+        "",
+        "of which a command path is made; data pins that instructions use, data cannot (per-channel)",
     )
     host_latency: int = parameter(
         0, "cycles", "host's reaction at a barrier and from read-out to deliver", least=0, most=MOST_CYCLES
@@ -106,6 +119,13 @@ class PimSpec(Section):
     dedup: Literal["none", "turn"] = parameter(
         "none", "", "equal lookups that one unit owns: sent one by one, or once for a table's part of a batch"
     )
+
+    @property
+    def instruction_interval(self) -> Fraction:
+        """Memory cycles from one slot of a stream to the next."""
+        if self.frontend == "global":
+            return Fraction(1)
+        return Fraction(self.instruction_bits, self.command_bits_per_cycle)
 
     @property
     def queue_entries(self) -> int:

@@ -216,7 +216,7 @@ def test_a_run_keeps_its_settings(results: Any, tmp_path: Path, capsys: pytest.C
 
 def test_settings_reach_system_and_device(results: Any, tmp_path: Path) -> None:
     usual = pd.read_csv(results("proactivepim") / "stats.csv")["cycles"][0]
-    for setting in ("barrier=none", "pim.instruction_interval=1"):
+    for setting in ("barrier=none", "pim.instruction_bits=28"):
         out = tmp_path / "stats.csv"
         assert run("simulate", SAMPLE, "--set", setting, "-o", out) == 0
         assert pd.read_csv(out)["cycles"][0] < usual, setting

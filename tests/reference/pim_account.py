@@ -20,7 +20,6 @@ from tests.reference.pim_twin import (
     Channel,
     Entry,
     Simulation,
-    Stream,
     TwinResult,
 )
 
@@ -173,8 +172,7 @@ class Logs:
         for use in channel.bus.uses:
             busy.update(range(use.start, use.end))
         stream = simulation.streams[0 if len(simulation.streams) == 1 else channel.index]
-        length = max(stream.interval, COMMAND_DELAY)
-        sending = [(slot, slot + length) for slot in slots_of(simulation, stream)]
+        sending = [(slot, max(following, slot + COMMAND_DELAY)) for slot, following in stream.slots]
         under_way += operands_sent(simulation, channel)
         return cls({t for t in busy if t < cycles}, merged(under_way), merged(sending))
 
@@ -187,13 +185,6 @@ def reads_of(channel: Channel, read_outs: set[int]) -> list[tuple[int, bool]]:
         found.remove((cycle, False))
         found.append((cycle, True))
     return found
-
-
-def slots_of(simulation: Simulation, stream: Stream) -> list[int]:
-    """Cycles of a stream's slots, delivers included."""
-    slots = [used[stream.index] for used in simulation.slots if stream.index in used]
-    channels = [channel.index for channel in stream.channels]
-    return slots + [slot for slot, channel, _ in simulation.delivers if channel in channels]
 
 
 def operands_sent(simulation: Simulation, channel: Channel) -> list[tuple[int, int]]:

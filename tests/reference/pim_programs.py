@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from fractions import Fraction
 from itertools import zip_longest
 from typing import Any
 
@@ -100,8 +101,13 @@ def make_device(
 
 
 def make_system(**parameters: Any) -> SystemSpec:
-    """A system with these leaf parameters of `[pim]`, `[cache]`, `[prefetch]` and `[compute]`; no prefetch by default."""
-    parameters = {"prefetch": "none", **parameters}
+    """A system with these leaf parameters of `[pim]`, `[cache]`, `[prefetch]` and `[compute]`; no prefetch by default.
+
+    `instruction_interval`, cycles from one slot to the next, stands for the bits of an instruction and of a cycle.
+    """
+    interval = Fraction(parameters.pop("instruction_interval", 8))
+    path = {"instruction_bits": interval.numerator, "command_bits_per_cycle": interval.denominator}
+    parameters = {"prefetch": "none", **path, **parameters}
     sections = {"pim": PimSpec, "cache": CacheSpec, "prefetch": PrefetchSpec, "compute": ComputeSpec}
     built = {}
     for name, record in sections.items():
@@ -311,7 +317,8 @@ def random_system(rng: np.random.Generator, device: Device) -> SystemSpec:
         collect=pick(rng, *["host"] * 4, "base-die", "tree"),
         collect_cycles=pick(rng, 0, 3, 20),
         unit_accumulators=pick(rng, 0, 0, 1, 2) if sends_early else 0,
-        instruction_interval=pick(rng, 1, 2, 3, 8),
+        instruction_interval=Fraction(pick(rng, "1", "2", "3", "8", "1/2", "85/28", "7/3")),
+        instruction_pins=pick(rng, "command", "command", "command-and-data"),
         host_latency=pick(rng, 0, 0, 5, 60),
         unit_queue=pick(rng, -1, 0, 2 if one_bank else 1, 2, 4),
         unit_window=pick(rng, 1, 2, 4, 8),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 
@@ -302,23 +303,29 @@ class Bus:
     def __init__(self, turnaround_cycles: int) -> None:
         self.turnaround_cycles = turnaround_cycles
         self.uses: list[BusUse] = []
+        self.end = 0  # of what is reserved, and of the instructions that took its pins
 
     def free_from(self, kind: str, rank: int = -1) -> int:
         """First cycle at which a use of this kind may start."""
         if not self.uses:
-            return 0
+            return self.end
         last = self.uses[-1]
         direction = INWARDS if kind == "deliver" else OUTWARDS
         # Decided: ranks are changed between read-outs only; transfers and delivers have no rank.
         rank_changes = kind == last.kind == "read_out" and rank != last.rank
         if direction != last.direction or rank_changes:
-            return last.end + self.turnaround_cycles
-        return last.end
+            return self.end + self.turnaround_cycles
+        return self.end
+
+    def take_pins(self, t: int, cycles: int) -> None:
+        """§2: an instruction that is sent at t; what is reserved already keeps its place."""
+        self.end = max(self.end, t) + cycles
 
     def reserve(self, start: int, length: int, kind: str, rank: int = -1) -> int:
         assert start >= self.free_from(kind, rank)
         self.uses.append(BusUse(start, start + length, kind, rank))
-        return start + length
+        self.end = start + length
+        return self.end
 
 
 class Bank:
@@ -374,6 +381,12 @@ class Unit:
         """§5: with two buffers, prefetches have queues of their own."""
         has_two = self.channel.simulation.system.prefetch.policy.buffers == 2
         return bank.prefetch_queue if has_two and kind == PREFETCH else bank.queue
+
+    def places_taken(self, bank: Bank, kind: int) -> int:
+        """Of the queue of a bank; what was sent in this cycle has its place already."""
+        queue = self.queue_of(bank, kind)
+        joining = [x for to, x in self.joining if to is bank and self.queue_of(to, x.kind) is queue]
+        return len(queue) + len(joining)
 
     def look(self) -> tuple[list[list[Entry]], int | None]:
         """(queue of each bank that is looked at, phase that may issue)."""
@@ -708,12 +721,24 @@ class Stream:
         self.instructions = instructions
         self.delivers: list[Delivery] = []
         pim = simulation.system.pim
-        self.interval = pim.instruction_interval if pim.frontend == "per-channel" else 1
-        self.next_slot = 0
+        is_global = pim.frontend == "global"
+        self.bits = 1 if is_global else pim.instruction_bits
+        self.bits_per_cycle = 1 if is_global else pim.command_bits_per_cycle
+        self.has_data_pins = not is_global and pim.instruction_pins == "command-and-data"
+        self.path_free = Fraction(0)  # when the last bit of what was sent has gone
+        self.slots: list[tuple[int, int]] = []  # (cycle, first cycle in which the next one can begin)
 
     def act(self, t: int) -> None:
-        if t < self.next_slot:
-            return
+        """As many slots as begin in this cycle."""
+        while math.floor(self.path_free) <= t and self.use_slot(t):
+            begin = max(self.path_free, Fraction(t))
+            self.path_free = begin + Fraction(self.bits, self.bits_per_cycle)
+            self.slots.append((t, math.floor(self.path_free)))
+            if self.has_data_pins:
+                self.channels[0].bus.take_pins(t, math.floor(self.path_free) - t)
+
+    def use_slot(self, t: int) -> bool:
+        """Send what comes next; whether there is something."""
         in_order = self.simulation.system.pim.deliver == "in-order"
         due = [] if in_order else [deliver for deliver in self.delivers if deliver.ready <= t]
         if due:
@@ -721,13 +746,12 @@ class Stream:
             self.delivers.remove(first)
             self.simulation.send_deliver(first, t)
         elif self.instructions and self.instructions[0].kind == DELIVER:
-            if not self.deliver_in_order(self.instructions[0], t):
-                return
+            return self.deliver_in_order(self.instructions[0], t)
         elif self.instructions and not self.is_blocked(self.instructions[0], t):
             self.send(self.instructions.pop(0), t)
         else:
-            return
-        self.next_slot = t + self.interval
+            return False
+        return True
 
     def deliver_in_order(self, instruction: Instruction, t: int) -> bool:
         """Send what the host holds at t of the read-out that a DELIVER belongs to (§2); whether it does."""
@@ -751,8 +775,7 @@ class Stream:
             return False
         for unit in self.units_of(instruction):
             banks = [run[0] for run in unit.runs(instruction.address, instruction.bursts)]
-            queues = [unit.queue_of(bank, instruction.kind) for bank in banks]
-            if any(len(q) + banks.count(bank) > room for q, bank in zip(queues, banks, strict=True)):
+            if any(unit.places_taken(bank, instruction.kind) + banks.count(bank) > room for bank in banks):
                 return True
         return False
 

@@ -25,7 +25,7 @@ def _power_of_two(least: int) -> int:
 
 def _moving_words(p: s.Parameters) -> int:
     """Words of the ring of moving cycles: four times what is known ahead but for the bus, or more."""
-    reads_ahead = min(p.interval, p.window * p.bursts_per_row * p.column_cycles)
+    reads_ahead = min(p.interval + 1, p.window * p.bursts_per_row * p.column_cycles)
     ahead = (
         reads_ahead
         + p.unit_read_latency

@@ -18,7 +18,7 @@ from ppim.prefetch.base import Phase
 if TYPE_CHECKING:
     from ppim.dram.device import Device
     from ppim.engine.pim.parts import Part
-    from ppim.systems.spec import SystemSpec
+    from ppim.systems.spec import PimSpec, SystemSpec
 
 MAX_LANES = 64
 _BARRIERS = {"none": s.BARRIER_NONE, "table": s.BARRIER_TABLE, "batch": s.BARRIER_BATCH}
@@ -61,7 +61,7 @@ def make_parameters(device: Device, system: SystemSpec, part: Part, *, tied: boo
         ranks=org.ranks,
         banks_per_rank=org.banks_per_rank,
         bursts_per_row=org.bursts_per_row,
-        interval=1 if is_global else pim.instruction_interval,
+        **_slot_parameters(pim),
         global_stream=int(is_global),
         host_latency=pim.host_latency,
         queue_entries=pim.queue_entries,
@@ -90,6 +90,18 @@ def make_parameters(device: Device, system: SystemSpec, part: Part, *, tied: boo
         **_bound_parameters(device, system),
         tied=int(tied),
     )
+
+
+def _slot_parameters(pim: PimSpec) -> dict[str, int]:
+    """How long a slot lasts, and whether on the data bus too."""
+    interval = pim.instruction_interval
+    on_data_pins = pim.frontend == "per-channel" and pim.instruction_pins == "command-and-data"
+    return {
+        "interval": interval.numerator // interval.denominator,
+        "interval_part": interval.numerator % interval.denominator,
+        "interval_parts": interval.denominator,
+        "data_pins": int(on_data_pins),
+    }
 
 
 def _collect_delay(device: Device, system: SystemSpec) -> int:

@@ -177,7 +177,10 @@ class Parameters(NamedTuple):
     ranks: int
     banks_per_rank: int
     bursts_per_row: int
-    interval: int
+    interval: int  # whole cycles from one slot of a stream to the next,
+    interval_part: int  # and so many parts of a cycle,
+    interval_parts: int  # of which a cycle has so many
+    data_pins: int  # 1: instructions take the pins of the data bus as well
     global_stream: int
     host_latency: int
     queue_entries: int  # 0: unlimited

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def random_case(seed: int) -> Case:
     )
     system = make_system(
         level="bankgroup",
-        instruction_interval=pick(rng, 1, 2, 3, 8),
+        instruction_interval=Fraction(pick(rng, "1", "2", "3", "8", "1/2", "85/28", "7/3")),
         host_latency=pick(rng, 0, 0, 5, 60),
         unit_queue=pick(rng, -1, 2, 4, 16),
         unit_window=pick(rng, 1, 2, 4, 8),

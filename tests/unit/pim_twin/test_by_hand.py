@@ -8,6 +8,8 @@ Units are bank groups of four banks with rows of 32 bursts, so unit-local addres
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 from ppim.program.instruction import ALL, HIT, READ
@@ -56,6 +58,53 @@ def test_two_reads_of_one_row(program):
     assert result.turn_complete == [34]
     counts = result.channels[0]
     assert (counts.instructions, counts.reads, counts.activates, counts.row_hits) == (2, 2, 1, 1)
+
+
+def test_two_instructions_a_cycle(program):
+    for unit in range(3):
+        program.lone_read(0, unit, 0)
+    result = run(program, instruction_interval=Fraction(1, 2), cross_unit_timing="none")
+    # Two slots begin in cycle 0, the third in 1: ACT 2, 2 and 3, READ 16, 16, 17, data 33.
+    assert [slots[0] for slots in result.slots] == [0, 0, 1]
+    assert cycles_of(result, "activate") == [2, 2, 3]
+    assert result.cycles == 33
+
+
+def test_slots_of_85_bits_over_28_bits_a_cycle(program):
+    for column in range(30):
+        program.lone_read(0, 0, column)
+    result = run(program, instruction_interval=Fraction(85, 28))
+    # The n-th slot begins when 85 n bits have gone, 85 n / 28 cycles: 3.04, 6.07, ... 81.96, 85, 88.04.
+    slots = [slots[0] for slots in result.slots]
+    assert slots[:4] == [0, 3, 6, 9]
+    assert slots[26:] == [78, 81, 85, 88]
+
+
+def test_a_path_that_was_idle_begins_a_slot_with_a_cycle(program):
+    first = program.lone_read(0, 0, 0)
+    program.transfer(0, 0, first)
+    program.turn()
+    for column in (1, 2):
+        program.lone_read(0, 0, column)
+    result = run(program, instruction_interval=Fraction(7, 3), barrier="table")
+    # Slots 0 and 7/3: in cycle 2, and 1/3 of a cycle late, up to 14/3. Data 32, transfer [32, 34), so the barrier
+    # opens at 34, when nothing is left of that third: slots 34 and 34 + 7/3, in cycle 36.
+    assert [slots[0] for slots in result.slots] == [0, 2, 34, 36]
+
+
+@pytest.mark.parametrize(("pins", "second_transfer"), [("command", 36), ("command-and-data", 37)])
+def test_instructions_on_data_pins_put_off_data(program, pins, second_transfer):
+    sums = [program.lone_read(0, unit, 0) for unit in (0, 1)]
+    for unit, sum_ in enumerate(sums):
+        program.transfer(0, unit, sum_, bursts=2)
+    for _ in range(32):
+        program.lone_read(0, 2, 0)
+    settings = {"instruction_interval": 1, "instruction_pins": pins, "unit_queue": 0}
+    result = run(program, cross_unit_timing="none", **settings)
+    # Slots 0 to 35. ACT 2 and 3, data 32 and 33. In cycle 32 the pins are free since slot 31 has ended, so the first
+    # transfer has [32, 36). The slot of cycle 32 puts off what comes next by its one cycle.
+    assert [slots[0] for slots in result.slots] == list(range(36))
+    assert bus(result) == [("transfer", 32, 36), ("transfer", second_transfer, second_transfer + 4)]
 
 
 def test_two_rows_of_one_bank(program):

@@ -351,7 +351,7 @@ def test_settings_that_a_program_decides_are_warned_of_and_change_nothing(
 def test_settings_that_act_on_a_program_are_not_warned_of() -> None:
     for setting in ("barrier=table", "cache_latency=9", "prefetch=all", "tRCDRD=20", "macs=3"):
         assert choose_system(PAPER, parse_settings([setting]), for_program=True).warnings == ()
-    (warning,) = choose_system(PAPER, {"instruction_interval": 3}, for_program=True).warnings
+    (warning,) = choose_system(PAPER, {"instruction_bits": 3}, for_program=True).warnings
     assert "frontend=per-channel" in warning
 
 

@@ -217,8 +217,7 @@ def check_timing(device: Device, system: SystemSpec, run: WholeRun) -> None:
 def check_bounds(device: Device, system: SystemSpec, result: SimulationResult, run: WholeRun) -> None:
     """No resource is used for longer than the run lasts."""
     timing, pim, cycles = device.timing, system.pim, result.cycles
-    interval = 1 if pim.frontend == "global" else pim.instruction_interval
-    assert ((run.slots - 1) * interval + 2 <= cycles).all()
+    assert all((int(n) - 1) * pim.instruction_interval + 1 < cycles for n in run.slots)
     per_burst = max(timing.burst_cycles, timing.tCCD_S)
     external = result.counts["bytes_external"] // (
         device.organization.bus_width * device.organization.burst_length // 8

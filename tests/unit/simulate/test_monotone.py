@@ -75,7 +75,7 @@ def without_identity(result: SimulationResult) -> tuple[Any, ...]:
 @pytest.mark.parametrize("prefetch", fetching())
 def test_no_prefetch_is_a_cache_of_no_bytes(barrier: str, frontend: str, prefetch: str) -> None:
     trace = small_trace("qr", {"vector_bytes": 512}, samples=30, pooling=(1, 10))
-    settings = {"barrier": barrier, "frontend": frontend, "instruction_interval": 1}
+    settings = {"barrier": barrier, "frontend": frontend, "instruction_bits": 28}
     none = run(trace, **settings, **{"prefetch.prefetch": "none"})
     empty = run(trace, **settings, **{"prefetch.prefetch": prefetch, "cache_bytes": 0})
     assert without_identity(none) == without_identity(empty)
@@ -90,7 +90,7 @@ def test_prefetching_what_is_not_there_changes_nothing(barrier: str) -> None:
     """A dense trace has no subtable to prefetch."""
     trace = small_trace("dense", {"vector_bytes": 512}, samples=30, pooling=(1, 10))
     runs = [
-        run(trace, barrier=barrier, instruction_interval=1, **{"prefetch.prefetch": x})
+        run(trace, barrier=barrier, instruction_bits=28, **{"prefetch.prefetch": x})
         for x in PREFETCHES.names()
     ]
     assert len({str(without_identity(result)) for result in runs}) == 1
@@ -126,7 +126,8 @@ def test_more_channels_never_take_longer(frontend: str, level: str) -> None:
 @pytest.mark.parametrize(
     ("name", "slower", "faster"),
     [
-        ("instruction_interval", 16, 8),
+        ("instruction_bits", 16 * 28, 8 * 28),
+        ("command_bits_per_cycle", 14, 28),
         ("unit_read_latency", 60, 16),
         ("cross_unit_timing", "physical", "none"),
         ("barrier", "table", "none"),

@@ -220,6 +220,37 @@ def test_a_file_says_nothing_that_cannot_act(kind: str, text: str, word: str, tm
         load_system(str(file))
 
 
+@pytest.mark.parametrize("section", ["pim", "dimm.pim"])
+def test_the_older_name_of_a_slots_length_is_explained(section: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        f'title = "Mine"\nsource = "me"\nkind = "pim"\n[pim]\nlevel = "rank"\n[{section}]\ninstruction_interval = 4\n'
+        if section != "pim"
+        else 'title = "Mine"\nsource = "me"\nkind = "pim"\n[pim]\ninstruction_interval = 4\n'
+    )
+    needed = "instruction_interval: .* give instruction_bits=N and command_bits_per_cycle=1"
+    with pytest.raises(InputError, match=f"mine.toml: {needed}"):
+        load_system(str(file))
+    with pytest.raises(InputError, match=f"^{section}.{needed}"):
+        load_system("heam", {f"{section}.instruction_interval": 4})
+
+
+@pytest.mark.parametrize("name", PIM_SYSTEMS)
+def test_one_rule_for_all_command_paths(name: str) -> None:
+    """HBM2 systems have one path, DIMMs another; both are the files' own numbers, with their sources."""
+    system = load_system(name)
+    if system.pim.frontend == "global":
+        assert system.pim.instruction_interval == 1
+        return
+    given = {x.name: x.origin for x in explain_system(name) if x.section == "pim"}
+    assert all(given[x] not in ("", DEFAULT) for x in ("instruction_bits", "command_bits_per_cycle"))
+    pim = system.pim
+    if system.memory.device == "hbm2-4gb":
+        assert (pim.instruction_bits, pim.command_bits_per_cycle, pim.instruction_pins) == (85, 28, "command")
+    else:
+        assert pim.instruction_pins == "command-and-data"
+
+
 def test_the_host_of_a_second_memory_has_a_cache() -> None:
     assert load_system("heam", {"llc_bytes": 1 << 20}).host.llc_bytes == 1 << 20
 
@@ -227,7 +258,7 @@ def test_the_host_of_a_second_memory_has_a_cache() -> None:
 @pytest.mark.parametrize(
     ("name", "setting", "needed"),
     [
-        ("proactivepim-paper", "instruction_interval=4", "frontend=per-channel"),
+        ("proactivepim-paper", "instruction_bits=4", "frontend=per-channel"),
         ("proactivepim", "hot_fraction=0.5", "mapping=hot"),
         ("proactivepim", "page_bytes=8192", "placement=page and mapping=duplicate|hot|interleave"),
         ("trim-bg", "cache_bytes=4096", "policy=lru, or policy=scratchpad and prefetch=all|next|table|used"),

@@ -151,8 +151,8 @@ def note_use(state, channel, start, end):
 
 
 @helper(forceinline=True)
-def note_slot(p, state, stream, cycle):
-    """A slot is used in `cycle`; settle what a new stretch of slots would overwrite."""
+def note_slot(p, state, stream, cycle, next_slot):
+    """A slot is used in `cycle`, and the next one can begin in `next_slot`; settle what a new stretch of slots would overwrite."""
     if cycle > state.account[stream, SENDING_END]:
         if p.global_stream:
             for channel in range(p.channels):
@@ -160,7 +160,7 @@ def note_slot(p, state, stream, cycle):
         else:
             settle(p, state, stream, cycle)
         state.account[stream, SENDING_FROM] = cycle
-    state.account[stream, SENDING_END] = slots.lasts_until(p, cycle)
+    state.account[stream, SENDING_END] = slots.lasts_until(cycle, next_slot)
 
 
 @helper(forceinline=True)

@@ -185,8 +185,9 @@ def run_group(p, rings, state, banks, board, first, stop, first_stream, stop_str
                 channel_cycle(p, rings, state, b, channel, state.channel[channel, s.NEXT_EVENT])
             progress += state.channel[channel, s.READS]
         for stream in range(first_stream, stop_stream):
-            if rings.stream[stream, r.WAKE] <= cycle and not step_front(p, rings, state, stream, cycle):
-                return s.GROW
+            while rings.stream[stream, r.WAKE] <= cycle:  # a cycle may have several slots
+                if not step_front(p, rings, state, stream, cycle):
+                    return s.GROW
             progress += rings.stream[stream, r.SLOTS]
         if stop_stream - first_stream > 1 or stop - first > 1:
             barrier.release_turns(p, rings, state, board)

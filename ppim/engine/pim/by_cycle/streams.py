@@ -239,9 +239,9 @@ def wait(p, rings, state, stream, why):
 @helper(forceinline=True)
 def take_slot(p, rings, state, stream, cycle, is_demand):
     """The slot of `cycle` is used; demand, delivers and the transfers of sums wait for the barrier."""
-    account.note_slot(p, state, stream, cycle)
-    slots.use_slot(p, rings, state, stream, cycle, is_demand)
-    rings.stream[stream, r.WAKE] = rings.stream[stream, r.NEXT_SLOT]
+    next_slot = slots.use_slot(p, rings, state, stream, cycle, is_demand)
+    account.note_slot(p, state, stream, cycle, next_slot)
+    rings.stream[stream, r.WAKE] = next_slot
 
 
 @helper

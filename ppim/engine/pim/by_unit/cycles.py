@@ -22,7 +22,7 @@ SPAN = 1 << 11  # cycles between two counts
 
 def ring_words(p: Parameters) -> int:
     """Words of the ring: all cycles that are known before they are counted."""
-    ahead = max(p.unit_read_latency, p.refresh_cycles, p.interval, p.cache_latency + s.ACTS_AFTER)
+    ahead = max(p.unit_read_latency, p.refresh_cycles, p.interval + 1, p.cache_latency + s.ACTS_AFTER)
     least = SPAN + 2 * ahead + 2 * classes.WORD_CYCLES
     return 1 << (least // classes.WORD_CYCLES).bit_length()
 
@@ -106,13 +106,13 @@ def note_bus(a, ready, start, end):
 
 
 @helper(forceinline=True)
-def note_slot(p, a, cycle):
-    """A slot is used in `cycle`."""
+def note_slot(a, cycle, next_slot):
+    """A slot is used in `cycle`, and the next one can begin in `next_slot`."""
     row = a.channel
     if cycle > row[u.SLOTS_END]:
         paint(a, u.SENDS, row[u.SLOTS_FROM], row[u.SLOTS_END])
         row[u.SLOTS_FROM] = cycle
-    row[u.SLOTS_END] = slots.lasts_until(p, cycle)
+    row[u.SLOTS_END] = slots.lasts_until(cycle, next_slot)
 
 
 @helper(forceinline=True)

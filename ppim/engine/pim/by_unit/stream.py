@@ -136,9 +136,9 @@ def send_hit(p, rings, state, a, instruction, cycle):
 @helper(forceinline=True)
 def leave_slot(p, rings, state, a, instruction, cycle):
     """The instruction is sent in `cycle`."""
-    cycles.note_slot(p, a, cycle)
     state.channel[a.number, s.INSTRUCTIONS] += 1
-    slots.use_slot(p, rings, state, a.number, cycle, targets.waits_for_barrier(instruction))
+    waits = targets.waits_for_barrier(instruction)
+    cycles.note_slot(a, cycle, slots.use_slot(p, rings, state, a.number, cycle, waits))
     streams.go_on(rings, a.number)
 
 
@@ -162,7 +162,7 @@ def next_change(p, state, a):
 def wait_for_program(p, rings, state, a, final):
     """Nothing is left to send: (REFILL or DONE, _), or (GOES_ON, cycle) while units have something to do."""
     stream = rings.stream[a.number]
-    goal = next_change(p, state, a) if final else stream[r.NEXT_SLOT] - p.interval + 1
+    goal = next_change(p, state, a) if final else stream[r.NEXT_SLOT] - p.interval
     if goal < NEVER and goal > a.channel[u.HORIZON]:
         return GOES_ON, goal
     stream[r.FRONT] = r.FRONT_EMPTY
@@ -217,6 +217,7 @@ def act_stream(p, rings, state, a, final):
                     # No room at the end of `cycle`, nor before the next command.
                     cycle = next_change(p, state, a)
                     stream[r.NEXT_SLOT] = cycle
+                    stream[r.SLOT_PART] = 0  # the path is idle until then
                 return GOES_ON, cycle
             if kind == ins.PREFETCH:
                 send_prefetch(p, a, instruction, cycle)

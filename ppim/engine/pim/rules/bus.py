@@ -35,3 +35,10 @@ def read_out_gate(p, state, channel):
     if state.channel[channel, s.BUS_DIRECTION] == s.TO_UNIT:
         end += p.turnaround
     return end - p.read_latency
+
+
+@helper(forceinline=True)
+def take_pins(state, channel, cycle, stop):
+    """An instruction that is sent in `cycle` has the data pins until `stop`: what is reserved next begins as much later."""
+    row = state.channel[channel]
+    row[s.BUS_END] = max(row[s.BUS_END], cycle) + stop - cycle

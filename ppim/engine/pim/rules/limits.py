@@ -99,7 +99,8 @@ def least_cycles(p, kind, count):
             windows * max(p.activate_window, SHORT_WINDOW * p.activate_spacing),
         )
     if kind == INSTRUCTION_RATE:
-        return (count - 1) * p.interval + s.ACTS_AFTER
+        parts = (count - 1) * (p.interval * p.interval_parts + p.interval_part)
+        return parts // p.interval_parts + s.ACTS_AFTER
     return count
 
 

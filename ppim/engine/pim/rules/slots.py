@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ppim.engine.pim import state as s
-from ppim.engine.pim.rules import limits
+from ppim.engine.pim.rules import bus, limits
 from ppim.jit import helper
 from ppim.program import state as r
 
@@ -21,15 +21,24 @@ def hit_arrives(p, cycle):
 
 
 @helper(forceinline=True)
-def lasts_until(p, cycle):
+def lasts_until(cycle, next_slot):
     """The slot of `cycle` lasts, or its instruction is on its way, in cycles before this one (§9, `issue`)."""
-    return cycle + max(p.interval, s.ACTS_AFTER)
+    return max(next_slot, cycle + s.ACTS_AFTER)
 
 
 @helper(forceinline=True)
 def use_slot(p, rings, state, stream, cycle, waits_for_barrier):
-    """Something is sent in the slot of `cycle`."""
+    """Something is sent in the slot of `cycle`; returns the cycle in which the next one can begin."""
     state.peaks[stream, limits.INSTRUCTION_RATE] += waits_for_barrier
     row = rings.stream[stream]
     row[r.SLOTS] += 1
-    row[r.NEXT_SLOT] = cycle + p.interval
+    next_slot = cycle + p.interval
+    if p.interval_part:
+        # What is left of the slot before, if that ends in this cycle.
+        part = row[r.SLOT_PART] * (row[r.NEXT_SLOT] == cycle) + p.interval_part
+        next_slot += part >= p.interval_parts
+        row[r.SLOT_PART] = part - p.interval_parts * (part >= p.interval_parts)
+    row[r.NEXT_SLOT] = next_slot
+    if p.data_pins:
+        bus.take_pins(state, stream, cycle, next_slot)
+    return next_slot
