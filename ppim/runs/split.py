@@ -46,7 +46,7 @@ class SplitRun:
             devices.append(load_device(second.memory.device, second.memory.overrides))
         self.systems, self.devices = systems, devices
         self.split = split_trace(reader, system, UnitGeometry.of(device, system.pim.level))
-        is_tied = len(systems) > 1 and system.pim.barrier != "none"
+        is_tied = len(systems) > 1 and system.pim.turns_wait
         sinks: Sequence[CommandSink | None] = commands or [None] * len(systems)
         self.runs = [
             ProgramRun(self._prepare(memory, is_tied), devices[memory], tied=is_tied, commands=sink)

@@ -28,6 +28,7 @@ TWO_MEMORIES = ("tiers", *(f"{DIMM}.{part}" for part in ("memory", "pim", "place
 
 GIVEN_ELSEWHERE = {
     "dimm.pim.barrier": "both memories wait at one; set it in [pim]",
+    "dimm.pim.turns_open": "a turn is open in both memories; set it in [pim]",
     "dimm.placement.partial_sum_fraction": "vectors are kept in the first memory; set it in [placement]",
 }
 """Parameters of sections that act, but for these, and who has them."""
@@ -45,6 +46,7 @@ ONLY_WITH: dict[str, tuple[Condition, ...]] = {
     "pim.instruction_bits": ({"pim.frontend": ("per-channel",)},),
     "pim.command_bits_per_cycle": ({"pim.frontend": ("per-channel",)},),
     "pim.instruction_pins": ({"pim.frontend": ("per-channel",)},),
+    "pim.turns_open": ({"pim.barrier": ("none",)},),
     "pim.collect_cycles": ({"pim.collect": ("base-die", "tree")},),
     "placement.placement_page": ({"placement.placement": ("hash",)},),
     "placement.page_bytes": (_PAGES,),

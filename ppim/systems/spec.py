@@ -100,6 +100,13 @@ class PimSpec(Section):
     barrier: Literal["table", "batch", "none"] = parameter(
         "table", "", "what must be complete before the next part's demand is sent"
     )
+    turns_open: int = parameter(
+        0,
+        "turns",
+        "that units may have open where there is no barrier, from first demand to last transfer; 0: any number",
+        least=0,
+        most=MOST_ENTRIES,
+    )
     transfer: Literal["non-empty", "all"] = parameter(
         "non-empty", "", "which units send a result for a bag: those with a partial sum, or all"
     )
@@ -126,6 +133,11 @@ class PimSpec(Section):
         if self.frontend == "global":
             return Fraction(1)
         return Fraction(self.instruction_bits, self.command_bits_per_cycle)
+
+    @property
+    def turns_wait(self) -> bool:
+        """Whether demand ever waits for turns before its own."""
+        return self.barrier != "none" or self.turns_open > 0
 
     @property
     def queue_entries(self) -> int:
@@ -271,7 +283,7 @@ class SystemSpec:
         return replace(
             self,
             memory=self.dimm.memory,
-            pim=replace(self.dimm.pim, barrier=self.pim.barrier),
+            pim=replace(self.dimm.pim, barrier=self.pim.barrier, turns_open=self.pim.turns_open),
             placement=self.dimm.placement,
             cache=self.dimm.cache,
             prefetch=PrefetchSpec(prefetch=NO_PREFETCH),

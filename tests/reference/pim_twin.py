@@ -999,8 +999,9 @@ class Simulation:
         """§7; decided: all turns (batches) before it must be complete, not only the one just before."""
         barrier = self.system.pim.barrier
         if barrier == "none":
-            return True
-        if barrier == "table":
+            limit = self.system.pim.turns_open
+            before = self.turns[: max(instruction.turn_index + 1 - limit, 0)] if limit else []
+        elif barrier == "table":
             before = self.turns[: instruction.turn_index]
         else:
             before = [turn for turn in self.turns if turn.batch < instruction.turn.batch]

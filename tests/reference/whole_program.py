@@ -96,7 +96,7 @@ def build_parts(
             device,
             part,
             lambda reader=reader: access_profile(reader),
-            tied=len(devices) > 1 and system.pim.barrier != "none",
+            tied=len(devices) > 1 and system.pim.turns_wait,
             host_holds_shared=memory > 0 and part.pim.consumer == "host",
         )
         programs.append(_build_chunks(trace, prepared, [split(trace.accesses, how)[memory]]))

@@ -109,6 +109,7 @@ def allocate(
         tally=integers(c, p.lanes + (p.lanes >> p.column_set_bits) + p.ranks + p.units, limits.TALLY_COLUMNS),
         peaks=integers(c, limits.N_LIMITS),
         bounds=integers(limits.BOUNDS_SIZE),
+        released=integers(p.turns_open),
         log=integers(c, keep_commands + s.LOG_MARGIN if keep_commands else 0, LOG_FIELDS),
     )
     _free_list(state.entries, 0)

@@ -73,6 +73,7 @@ def make_parameters(device: Device, system: SystemSpec, part: Part, *, tied: boo
         bus_burst_cycles=max(timing.burst_cycles, timing.tCCD_S),
         turnaround=timing.tRTRS,
         barrier=_BARRIERS[pim.barrier],
+        turns_open=pim.turns_open if pim.barrier == "none" else 0,
         phases=s.PHASES_BUFFERED if prefetch.buffers > 1 else _PHASES[prefetch.phase],
         demand_comes_first=int(
             pim.barrier != "none" and prefetch.phase == Phase.NEVER and pim.transfer == "non-empty"

@@ -70,5 +70,6 @@ def channels_depend(system: SystemSpec, delivers_per_lookup: int) -> bool:
         delivers_per_lookup
         or system.pim.frontend == "global"
         or system.compute.unit_accumulators
+        or (system.pim.turns_open and system.pim.barrier == "none")
         or system.pim.collect != "host"
     )

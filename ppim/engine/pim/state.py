@@ -192,6 +192,7 @@ class Parameters(NamedTuple):
     bus_burst_cycles: int  # max(B, tCCD_S)
     turnaround: int  # tRTRS
     barrier: int
+    turns_open: int  # without a barrier; 0: any number
     phases: int
     demand_comes_first: int  # 1: a stream gets nothing for a turn before its demand
     refresh_interval: int  # 0: none
@@ -251,6 +252,8 @@ class PimState(NamedTuple):
         Most work since the last barrier (`limits`).
     bounds : ndarray, shape (BOUNDS_SIZE,)
         Lower bounds so far (`limits`).
+    released : ndarray, shape (turns_open,)
+        At its number modulo their number, when the demand of a turn may be sent, once the turn that it waits for is complete.
     join_mask, phase_mask, buffer_mask, moving_mask : int
         Sizes of rings less one.
     pool, log_capacity : int
@@ -274,6 +277,7 @@ class PimState(NamedTuple):
     tally: np.ndarray
     peaks: np.ndarray
     bounds: np.ndarray
+    released: np.ndarray
     join_mask: int
     phase_mask: int
     buffer_mask: int
@@ -316,6 +320,7 @@ def bare_state(state):
         bare(state.tally),
         bare(state.peaks),
         bare(state.bounds),
+        bare(state.released),
         state.join_mask,
         state.phase_mask,
         state.buffer_mask,

@@ -236,7 +236,7 @@ def run_programs(
     cases: Sequence[Case], *, piece: int | None = None, keep_commands: int = 200_000
 ) -> list[EngineResult]:
     """Run the programs of two memories in step; options as of `run_program`."""
-    tied = cases[0].system.pim.barrier != "none"
+    tied = cases[0].system.pim.turns_wait
     memories = [_Memory(x.device, x.system, x.program, keep_commands, tied=tied) for x in cases]
     clocks = [case.device.timing.tCK for case in cases]
     pair = PimPair((memories[0].engine, memories[1].engine), clock_ratio(clocks[0], clocks[1]))

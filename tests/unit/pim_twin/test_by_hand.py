@@ -107,6 +107,20 @@ def test_instructions_on_data_pins_put_off_data(program, pins, second_transfer):
     assert bus(result) == [("transfer", 32, 36), ("transfer", second_transfer, second_transfer + 4)]
 
 
+@pytest.mark.parametrize(("turns_open", "third"), [(0, 16), (1, 54), (2, 34)])
+def test_turns_held_open(program, turns_open, third):
+    for turn in range(3):
+        if turn:
+            program.turn()
+        sum_ = program.lone_read(0, 0, turn)
+        program.transfer(0, 0, sum_, turn=turn)
+    result = run(program, barrier="none", turns_open=turns_open, instruction_interval=4)
+    # Slots 0, 4, 8, ...: READ 16, data 32, transfer [32, 34). Any number open: the third turn's demand is the fifth
+    # slot, 16. Two open: it waits for the first turn to end, at 34. One open, as behind a barrier: the second turn's
+    # slots are 34 and 38, READ 36 of the open row, data 52, transfer [52, 54); the third's demand is sent at 54.
+    assert result.slots[4] == {0: third}
+
+
 def test_two_rows_of_one_bank(program):
     program.lone_read(0, 0, 0)
     program.lone_read(0, 0, ROW_1)

@@ -207,9 +207,13 @@ def test_barrier_holds_demand_back(seed):
     barrier, latency = case.system.pim.barrier, case.system.pim.host_latency
     batches = case.program.turn_batch
     for row, slots in zip(case.program.instructions, result.slots, strict=True):
-        if row[KIND] not in (READ, READ_OUT, HIT) or barrier == "none":
+        if row[KIND] not in (READ, READ_OUT, HIT):
             continue
-        before = range(row[TURN]) if barrier == "table" else np.flatnonzero(batches < batches[row[TURN]])
+        if barrier == "batch":
+            before = np.flatnonzero(batches < batches[row[TURN]])
+        else:
+            turns_open = 1 if barrier == "table" else case.system.pim.turns_open or len(batches)
+            before = np.arange(max(row[TURN] + 1 - turns_open, 0))
         released = max((result.turn_complete[turn] + latency for turn in before), default=0)
         assert all(slot >= released for slot in slots.values())
 

@@ -189,7 +189,7 @@ def run_group(p, rings, state, banks, board, first, stop, first_stream, stop_str
                 if not step_front(p, rings, state, stream, cycle):
                     return s.GROW
             progress += rings.stream[stream, r.SLOTS]
-        if stop_stream - first_stream > 1 or stop - first > 1:
+        if stop_stream - first_stream > 1 or stop - first > 1 or p.turns_open:
             barrier.release_turns(p, rings, state, board)
         fruitless = fruitless + 1 if progress == seen else 0
         seen = progress

@@ -306,7 +306,7 @@ def step_front(p, rings, state, stream, cycle):
     instruction = streams.next_instruction(rings, stream)
     if p.in_order and instruction[ins.KIND] == ins.DELIVER:
         return step_deliver(p, rings, state, stream, instruction, cycle)
-    opens = barrier.opens(p, rings, instruction)
+    opens = barrier.opens(p, rings, state, instruction)
     if opens > cycle:
         wait(p, rings, state, stream, r.FRONT_BARRIER)
         if opens < NEVER:

@@ -197,7 +197,7 @@ def act_stream(p, rings, state, a, final):
         if streams.is_at_end(rings, a.number):
             return wait_for_program(p, rings, state, a, final)
         instruction = streams.next_instruction(rings, a.number)
-        opens = barrier.opens(p, rings, instruction)
+        opens = barrier.opens(p, rings, state, instruction)
         if opens == NEVER:
             return wait_at_barrier(p, rings, state, a, final)
         cycle = max(stream[r.NEXT_SLOT], opens)

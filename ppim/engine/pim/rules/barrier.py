@@ -105,6 +105,11 @@ def release_turns(p, rings, state, board):
             limits.add_barrier(p, state, board, barrier)
             marks[r.RELEASE] = end + p.host_latency
         marks[r.RELEASE_NEXT] = end
+        if p.turns_open:
+            state.released[oldest % p.turns_open] = end + p.host_latency
+            if found != RELEASED:
+                # Streams that wait for turns behind this one look again when its demand may be sent, not before.
+                marks[r.RELEASE] = end + p.host_latency
         found = RELEASED
         oldest += 1
     marks[r.OLDEST_TURN] = oldest
@@ -114,12 +119,16 @@ def release_turns(p, rings, state, board):
 
 
 @helper(forceinline=True)
-def opens(p, rings, instruction):
-    """Cycle from which an instruction's turn may be sent; NEVER while turns before it are incomplete."""
-    if p.barrier == s.BARRIER_NONE or instruction[ins.KIND] > ins.LAST_DEMAND:
+def opens(p, rings, state, instruction):
+    """Cycle from which an instruction's turn may be sent; NEVER while turns that it waits for are incomplete."""
+    if instruction[ins.KIND] > ins.LAST_DEMAND:
         return 0
     oldest = rings.marks[r.OLDEST_TURN]
     turn = instruction[ins.TURN]
+    if p.barrier == s.BARRIER_NONE:
+        if p.turns_open == 0 or turn < p.turns_open:
+            return 0
+        return state.released[turn % p.turns_open] if oldest > turn - p.turns_open else NEVER
     if oldest < turn:
         if p.barrier == s.BARRIER_TABLE:
             return NEVER
