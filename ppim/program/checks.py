@@ -37,8 +37,26 @@ def check_combination(meta: TraceMeta, device: Device, system: SystemSpec) -> No
         )
     if system.pim.consumer == "host":
         _check_host_consumer(system)
+    if system.pim.collect in ("rank", "dimm"):
+        _check_buffer_chips(device, system)
     _check_prefetched_names(meta, system)
     _check_refresh(device)
+
+
+def _check_buffer_chips(device: Device, system: SystemSpec) -> None:
+    """A buffer chip adds up sums of several units, all of its own rank or DIMM."""
+    pim, ranks = system.pim, device.organization.ranks
+    smaller = {"rank": ("bankgroup", "bank"), "dimm": ("rank", "bankgroup", "bank")}[pim.collect]
+    if pim.level not in smaller:
+        raise InputError(
+            f"collect: with level={pim.level} no {pim.collect} has several units whose sums it could add up; "
+            f"give level={' or '.join(smaller)}, or collect=host"
+        )
+    if pim.collect == "dimm" and ranks % pim.ranks_per_dimm:
+        raise InputError(
+            f"ranks_per_dimm: the {ranks} ranks of a channel are not a whole number of DIMMs of {pim.ranks_per_dimm}; "
+            "give a divisor"
+        )
 
 
 def _check_host_consumer(system: SystemSpec) -> None:

@@ -50,6 +50,7 @@ class _Parts:
     placement: Placement
     vector_bytes: int
     slices: int  # units that each have a part of every row; 0 where rows are whole
+    collectors: int  # of a channel; 0: none, or one for all units
     shared: NDArray[np.int64]
     held: residency.Residency
     cost: costs.Costs
@@ -116,6 +117,7 @@ def prepare(
         placement=placement,
         vector_bytes=sharing.algorithm.vector_bytes,
         slices=slices,
+        collectors=_collectors_of_channel(device, system),
         shared=shared,
         held=held,
         cost=cost,
@@ -166,6 +168,7 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
         in_order=int(pim.deliver == "in-order"),
         accumulators=compute.unit_accumulators,
         collect=int(pim.collect != "host"),
+        collectors=parts.collectors,
         dedup=int(pim.dedup == "turn"),
         lru=int(parts.cache.exists),
         cached=parts.cache.cached,
@@ -187,6 +190,12 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
         most_pieces=int(parts.placement.pieces.max()),
         most_units=int(parts.placement.set_units.max()),
     )
+
+
+def _collectors_of_channel(device: Device, system: SystemSpec) -> int:
+    """Buffer chips of a channel that add up partial sums; 0 where others do."""
+    ranks, pim = device.organization.ranks, system.pim
+    return {"rank": ranks, "dimm": ranks // pim.ranks_per_dimm}.get(pim.collect, 0)
 
 
 def _parted(placement: Placement) -> NDArray[np.bool_]:

@@ -116,12 +116,20 @@ class PimSpec(Section):
     consumer: Literal["unit", "host"] = parameter(
         "unit", "", "who adds up what is read: PIM units, or the host, to whom every row is read out"
     )
-    collect: Literal["host", "base-die", "tree"] = parameter(
-        "host", "", "who adds up the partial sums of a bag: the host, the base die, or a tree over all units"
+    collect: Literal["host", "base-die", "tree", "rank", "dimm"] = parameter(
+        "host",
+        "",
+        "who adds up the partial sums of a bag: the host, the base die, a tree over all units, "
+        "or the buffer chip of a rank or DIMM those of its own units",
     )
     collect_cycles: int = parameter(
-        3, "cycles", "base die, or a level of the tree: to add a vector", least=0, most=MOST_CYCLES
+        3,
+        "cycles",
+        "base die, buffer chip, or a level of the tree: to add a vector",
+        least=0,
+        most=MOST_CYCLES,
     )
+    ranks_per_dimm: int = parameter(2, "ranks", "of a channel that a DIMM has", least=1, most=MOST_ENTRIES)
 
     dedup: Literal["none", "turn"] = parameter(
         "none", "", "equal lookups that one unit owns: sent one by one, or once for a table's part of a batch"

@@ -308,13 +308,15 @@ def random_system(rng: np.random.Generator, device: Device) -> SystemSpec:
     frontend = pick(rng, "per-channel", "per-channel", "global")
     transfer = pick(rng, "non-empty", "all")
     consumer = pick(rng, *["unit"] * 9, "host")
+    buffers = {"rank": ["dimm"], "bankgroup": ["rank", "dimm"], "bank": ["rank", "dimm"]}.get(level, [])
     sends_early = frontend == "per-channel" and transfer == "non-empty" and consumer == "unit"
     return make_system(
         level=level,
         frontend=frontend,
         deliver=pick(rng, "ahead", "ahead", "in-order"),
         consumer=consumer,
-        collect=pick(rng, *["host"] * 4, "base-die", "tree"),
+        collect=pick(rng, *["host"] * 4, "base-die", "tree", *buffers),
+        ranks_per_dimm=pick(rng, 1, device.organization.ranks),
         collect_cycles=pick(rng, 0, 3, 20),
         unit_accumulators=pick(rng, 0, 0, 1, 2) if sends_early else 0,
         instruction_interval=Fraction(pick(rng, "1", "2", "3", "8", "1/2", "85/28", "7/3")),
@@ -343,6 +345,7 @@ class RandomProgram:
         org = device.organization
         self.channels = org.channels
         self.units = units_per_channel(device, system.pim.level)
+        self.ranks = org.ranks
         self.bursts_per_row = org.bursts_per_row
         self.capacity = org.banks // self.units * org.rows * org.bursts_per_row
         self.is_global = system.pim.frontend == "global"
@@ -382,6 +385,20 @@ class RandomProgram:
         address = int(pick(self.rng, *self.hot_addresses, self.rng.integers(0, self.capacity)))
         return min(address, self.capacity - bursts), bursts
 
+    def collectors_of(
+        self, bag: int, places: list[tuple[int, int]]
+    ) -> list[tuple[int, list[tuple[int, int]]]]:
+        """(channel, units whose sums of a bag it adds up) of each collector: one, or those of buffer chips."""
+        pim = self.system.pim
+        if pim.collect not in ("rank", "dimm"):
+            return [(bag % self.channels, places)]
+        ranks_together = 1 if pim.collect == "rank" else pim.ranks_per_dimm
+        groups: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for unit, channel in places:
+            rank = unit // (self.units // self.ranks)
+            groups.setdefault((channel, rank // ranks_together), []).append((unit, channel))
+        return [(channel, group) for (channel, _), group in groups.items()]
+
     def emit_demand(self) -> dict[tuple[int, int, int], int]:
         """Lookups of a turn; returns its sums by (bag, unit, channel)."""
         sums: dict[tuple[int, int, int], int] = {}
@@ -398,8 +415,9 @@ class RandomProgram:
                 sums[bag, unit, channel] = self.builder.sum(channel, unit, bag)
             self.emit_early_transfers([sums[bag, unit, channel] for unit, channel in places])
             if places and not self.host_consumes and self.system.pim.collect != "host":
-                parts = [sums[bag, unit, channel] for unit, channel in places]
-                self.builder.collector(bag % self.channels, parts, self.vector_bursts)
+                for channel, group in self.collectors_of(bag, places):
+                    parts = [sums[bag, unit, home] for unit, home in group]
+                    self.builder.collector(channel, parts, self.vector_bursts)
             for unit, channel in owners:
                 if self.all_units_execute:
                     self.emit_lookup_of_all({place: sums[bag, *place] for place in places})

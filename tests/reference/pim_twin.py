@@ -360,7 +360,6 @@ class Unit:
         self.last_issuer = 0  # Decided: as host-controller.md §7, the first look starts after bank 0.
         self.joining: list[tuple[Bank, Entry]] = []  # sent in the cycle before
         self.arithmetic_end = 0
-        self.link_end = 0  # of its link to the tree (§4)
         self.lookups: list[Lookup] = []  # complete or sure to become so, in order of arithmetic
 
     def runs(self, address: int, bursts: int) -> list[tuple[Bank, int, int, int]]:
@@ -490,6 +489,7 @@ class Channel:
         self.last_activator = 0  # Decided: as host-controller.md §7, the first look starts after unit 0.
         self.bus = Bus(simulation.device.timing.tRTRS)
         self.transfers: list[Transfer] = []
+        self.link_ends: dict[object, int] = {}  # end of the last use of each link to a collector (§4)
         self.refresh_list: list[int] = []  # ranks
         self.next_rank_to_refresh = 0
         self.activates: dict[object, list[int]] = {}  # by scope of the activate window
@@ -513,9 +513,9 @@ class Channel:
             self.transfers.remove(transfer)
             length = transfer.bursts * self.simulation.bus_cycles_per_burst
             parent = transfer.sum.parent
-            if parent is not None and self.simulation.system.pim.collect == "tree":
-                unit = self.units[transfer.sum.unit]
-                end = unit.link_end = max(t, unit.link_end) + length
+            if parent is not None and self.simulation.system.pim.collect in ("tree", "rank", "dimm"):
+                link = self.link_of(self.units[transfer.sum.unit])
+                end = self.link_ends[link] = max(t, self.link_ends.get(link, 0)) + length
             else:
                 start = max(t, self.bus.free_from("transfer"))
                 end = self.bus.reserve(start, length, "transfer")
@@ -526,6 +526,12 @@ class Channel:
             self.simulation.completed(end)
             if parent is not None:
                 self.simulation.add_to_collector(parent, end)
+
+    def link_of(self, unit: Unit) -> object:
+        """§4: to the tree each unit has its own; to a buffer chip those of a rank share one."""
+        if self.simulation.system.pim.collect == "tree":
+            return unit.index
+        return "rank", unit.banks[0].rank
 
     def generate_refresh(self, t: int) -> None:
         """host-controller.md §9: at every positive multiple of the interval."""

@@ -40,9 +40,8 @@ class TwinProgram:
     lookups: list[LookupStep] = field(default_factory=list)
     sums: dict[SumName, int] = field(default_factory=dict)  # lookups of each
     ordinals: dict[SumName, int] = field(default_factory=dict)  # sums of its unit before it
-    collected: dict[tuple[int, int], int] = field(
-        default_factory=dict
-    )  # (turn, bag): sums that are collected
+    # turn, bag, (channel, number) of a collector -> sums that it adds up
+    collected: dict[tuple[int, int, tuple[int, int]], list[SumName]] = field(default_factory=dict)
     turn_batch: list[int] = field(default_factory=list)
     counts: dict[str, list[int]] = field(default_factory=dict)  # by channel
     unit_accesses: list[int] = field(default_factory=list)

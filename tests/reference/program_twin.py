@@ -43,10 +43,15 @@ class LruCache:
 
 
 def build_twin(
-    trace: SmallTrace, geometry: UnitGeometry, placement: Placement, system: SystemSpec, clock_ns: float
+    trace: SmallTrace,
+    geometry: UnitGeometry,
+    placement: Placement,
+    system: SystemSpec,
+    clock_ns: float,
+    ranks: int = 1,
 ) -> TwinProgram:
-    """The program of a trace on a system whose rows lie as `placement` says."""
-    return _Builder(trace, geometry, placement, system, clock_ns).build()
+    """The program of a trace on a system whose rows lie as `placement` says, with so many ranks a channel."""
+    return _Builder(trace, geometry, placement, system, clock_ns, ranks).build()
 
 
 class _Builder(PartedBags):
@@ -57,7 +62,9 @@ class _Builder(PartedBags):
         placement: Placement,
         system: SystemSpec,
         clock_ns: float,
+        ranks: int,
     ) -> None:
+        self.ranks = ranks
         self.trace, self.meta, self.geometry = trace, trace.meta, geometry
         self.placement, self.system, self.clock_ns = placement, system, clock_ns
         self.is_global = system.pim.frontend == "global"
@@ -192,10 +199,18 @@ class _Builder(PartedBags):
             older = [other for other in program.ordinals if other[2:] == name[2:]]
             program.ordinals[name] = len(older)
             if self.system.pim.collect != "host":
-                program.collected[turn, bag] = program.collected.get((turn, bag), 0) + 1
+                program.collected.setdefault((turn, bag, self.collector(bag, channel, unit)), []).append(name)
             if limit and len(older) >= limit and older[-limit][0] == turn:
                 self.left.add(older[-limit])
                 self.send(Step(TRANSFER, channel, unit, turn, bursts=bursts, sums=(older[-limit],)))
+
+    def collector(self, bag: int, channel: int, unit: int) -> tuple[int, int]:
+        """§1: (channel over which its sum leaves, which one of it) of the collector of a unit's sum."""
+        pim = self.system.pim
+        if pim.collect not in ("rank", "dimm"):
+            return bag % self.geometry.channels, 0
+        rank = unit * self.ranks // self.geometry.units_per_channel
+        return channel, rank // (1 if pim.collect == "rank" else pim.ranks_per_dimm)
 
     def may_be_held(self, turn: int, table: int, subtable: int) -> bool:
         """Whether a turn looks for rows of a subtable in the scratchpads: one of them, at least, can be there."""

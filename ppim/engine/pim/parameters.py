@@ -27,7 +27,13 @@ _PHASES = {
     Phase.EACH_TURN: s.PHASES_BY_TURN,
     Phase.AT_START: s.PHASES_AT_START,
 }
-_COLLECTORS = {"host": s.COLLECT_HOST, "base-die": s.COLLECT_BASE_DIE, "tree": s.COLLECT_TREE}
+_COLLECTORS = {
+    "host": s.COLLECT_HOST,
+    "base-die": s.COLLECT_BASE_DIE,
+    "tree": s.COLLECT_TREE,
+    "rank": s.COLLECT_BUFFER,
+    "dimm": s.COLLECT_BUFFER,
+}
 
 
 def make_parameters(device: Device, system: SystemSpec, part: Part, *, tied: bool = False) -> s.Parameters:
@@ -86,6 +92,7 @@ def make_parameters(device: Device, system: SystemSpec, part: Part, *, tied: boo
         in_order=int(pim.deliver == "in-order"),
         accumulators=system.compute.unit_accumulators,
         collect=_COLLECTORS[pim.collect],
+        link_units=_link_units(pim.collect, units, org.ranks),
         collect_delay=_collect_delay(device, system),
         host_consumes=int(pim.consumer == "host"),
         **_bound_parameters(device, system),
@@ -103,6 +110,12 @@ def _slot_parameters(pim: PimSpec) -> dict[str, int]:
         "interval_parts": interval.denominator,
         "data_pins": int(on_data_pins),
     }
+
+
+def _link_units(collect: str, units: int, ranks: int) -> int:
+    """Units that share a link to their collector: each has its own to the tree, and those of a rank its bus."""
+    shared = {"tree": 1, "rank": units // ranks, "dimm": units // ranks}
+    return max(shared[collect], 1) if collect in shared else 0
 
 
 def _collect_delay(device: Device, system: SystemSpec) -> int:

@@ -57,6 +57,7 @@ PHASES_BUFFERED = 3  # prefetches have queues and phases of their own
 COLLECT_HOST = 0
 COLLECT_BASE_DIE = 1
 COLLECT_TREE = 2
+COLLECT_BUFFER = 3  # in the buffer chip of a rank or DIMM
 
 # Columns of `channel`: what a channel counts, ...
 INSTRUCTIONS = 0
@@ -128,7 +129,7 @@ BUFFER_HEAD = 4
 BUFFER_TAIL = 5
 DEMAND_JOINED = 6  # demand entries in its queues
 SEES_FETCHES = 7  # 1: its prefetch queues are looked at, not the others (PHASES_BUFFERED)
-LINK_FREE = 8  # end of the last use of its link to the tree (COLLECT_TREE)
+LINK_FREE = 8  # end of the last use of the link to its collector (the first unit's, of those that share one)
 UNIT_COLUMNS = 9
 
 # Columns of an accumulator.
@@ -203,6 +204,7 @@ class Parameters(NamedTuple):
     in_order: int  # 1: delivers are instructions of the program
     accumulators: int  # of a unit; 0: unlimited
     collect: int
+    link_units: int  # units that share a link to their collector; 0: partial sums go over the channel's bus
     collect_delay: int  # from a partial sum's arrival at its collector to its addition
     host_consumes: int  # 1: what is read out stays with the host
     refresh_cycles: int  # tRFC

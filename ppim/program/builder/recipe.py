@@ -128,7 +128,8 @@ class Recipe(NamedTuple):
     slices: int  # of the program's units, which each have a part of every row; 0: rows are whole
     in_order: int  # 1: a deliver is an instruction, behind its read-out
     accumulators: int  # bags that a unit may have open; 0: unlimited
-    collect: int  # 1: a collector adds up the partial sums of a bag
+    collect: int  # 1: collectors add up the partial sums of a bag:
+    collectors: int  # as many as the units of a channel have, or 0: one for all units
     dedup: int  # 1: equal lookups of a turn are sent once
     lru: int  # 1: demand goes through a cache in the unit
     cached: np.ndarray
@@ -200,6 +201,8 @@ class BuildState(NamedTuple):
     unit_accesses : ndarray of int64, shape (units,)
     opened : ndarray of int64, shape (units,)
         Sums opened in each unit so far.
+    collected : ndarray of int64, shape (channels * collectors,)
+        Sum of the current bag at each collector of a channel, or NONE.
     recent : ndarray of int64, shape (units, accumulators)
         The last ones of them, the n-th at n modulo the accumulators.
     held : ndarray of int64, shape (2, rows)
@@ -219,6 +222,7 @@ class BuildState(NamedTuple):
     counts: np.ndarray
     unit_accesses: np.ndarray
     opened: np.ndarray
+    collected: np.ndarray
     recent: np.ndarray
     held: np.ndarray
     fetched: np.ndarray
@@ -243,6 +247,7 @@ def make_build_state(recipe: Recipe) -> BuildState:
         counts=integers(recipe.channels, N_BUILD_COUNTS),
         unit_accesses=integers(units),
         opened=integers(units),
+        collected=integers(recipe.channels * recipe.collectors),
         recent=integers(units, recipe.accumulators),
         held=integers(2, most_rows if recipe.only_used else 0),
         fetched=integers(most_rows, FETCHED_COLUMNS),
@@ -274,6 +279,18 @@ def number_of_unit(recipe, channel, unit):
 
 
 @helper(forceinline=True)
+def number_of_collector(recipe, channel, unit):
+    """Number of the collector of a channel's unit, where each channel has some."""
+    return channel * recipe.collectors + unit * recipe.collectors // recipe.units_per_channel
+
+
+@helper(forceinline=True)
+def most_collected(recipe):
+    """Most sums that collectors make of one bag."""
+    return recipe.collect * max(recipe.channels * recipe.collectors, 1)
+
+
+@helper(forceinline=True)
 def bare_recipe(recipe):
     """The same recipe as bare tables, for use inside a kernel."""
     return Recipe(
@@ -301,6 +318,7 @@ def bare_recipe(recipe):
         recipe.in_order,
         recipe.accumulators,
         recipe.collect,
+        recipe.collectors,
         recipe.dedup,
         recipe.lru,
         bare(recipe.cached),
@@ -336,6 +354,7 @@ def bare_build_state(state):
         bare(state.counts),
         bare(state.unit_accesses),
         bare(state.opened),
+        bare(state.collected),
         bare(state.recent),
         bare(state.held),
         bare(state.fetched),

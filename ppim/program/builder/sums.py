@@ -11,7 +11,7 @@ from ppim.program import state as r
 from ppim.program.builder import recipe as b
 from ppim.program.builder.chunk import sample_of
 from ppim.program.builder.emit import append_transfer
-from ppim.program.builder.recipe import number_of_unit
+from ppim.program.builder.recipe import number_of_collector, number_of_unit
 
 
 class Owner(NamedTuple):
@@ -66,9 +66,9 @@ def open_sum(rings, recipe, state, channel, unit, bag, turn):
 
 
 @helper
-def open_collected(rings, recipe, bag, turn):
-    """Allocate the sum that a collector makes of a bag's partial sums, none so far; its number."""
-    number = new_sum(rings, bag % recipe.channels, i.NONE, bag, turn)
+def open_collected(rings, recipe, channel, bag, turn):
+    """Allocate the sum that a collector makes of a bag's partial sums, none so far, to leave over a channel; its number."""
+    number = new_sum(rings, channel, i.NONE, bag, turn)
     row = rings.sums[number & rings.sum_mask]
     row[i.SUM_SENT] = 0
     row[i.SUM_ORDER] = 0
@@ -76,6 +76,26 @@ def open_collected(rings, recipe, bag, turn):
     row[i.SUM_ORDINAL] = 0
     rings.turns[turn & rings.turn_mask, r.TURN_LEFT] += 1
     return number
+
+
+@helper
+def open_collectors(rings, recipe, state, bag, turn):
+    """Allocate the sums of a bag at the collectors of the units that are marked in `touched`, in the units' order."""
+    for collector in range(recipe.channels * recipe.collectors):
+        state.collected[collector] = i.NONE
+    for owner in range(recipe.channels * recipe.units_per_channel):
+        if state.touched[owner // b.WORD_BITS] >> (owner % b.WORD_BITS) & 1:
+            channel = owner % recipe.channels
+            collector = number_of_collector(recipe, channel, owner // recipe.channels)
+            if state.collected[collector] == i.NONE:
+                state.collected[collector] = open_collected(rings, recipe, channel, bag, turn)
+
+
+@helper
+def add_to_collected(rings, number, collected):
+    """A partial sum is one of those that a collector adds up."""
+    rings.sums[number & rings.sum_mask, i.SUM_PARENT] = collected
+    rings.sums[collected & rings.sum_mask, i.SUM_LOOKUPS] += 1
 
 
 @helper(forceinline=True)
@@ -108,7 +128,12 @@ def open_sums(rings, recipe, state, chunk, scratch, turn, first, stop):
 @helper(forceinline=True)
 def open_touched_sums(rings, recipe, state, bag, turn):
     """Allocate the sums of a bag in the units that are marked in `touched`, by unit of the channel, then channel."""
-    collected = open_collected(rings, recipe, bag, turn) if recipe.collect else i.NONE
+    collected = i.NONE
+    if recipe.collectors:
+        open_collectors(rings, recipe, state, bag, turn)
+    elif recipe.collect:
+        # One for all units: its sums leave over the channels in turn.
+        collected = open_collected(rings, recipe, bag % recipe.channels, bag, turn)
     for word in range(-(-recipe.channels * recipe.units_per_channel // b.WORD_BITS)):
         touched = state.touched[word]
         state.touched[word] = 0
@@ -117,9 +142,10 @@ def open_touched_sums(rings, recipe, state, bag, turn):
             touched &= touched - 1
             channel, unit = owner % recipe.channels, owner // recipe.channels
             number = open_sum(rings, recipe, state, channel, unit, bag, turn)
+            if recipe.collectors:
+                collected = state.collected[number_of_collector(recipe, channel, unit)]
             if recipe.collect:
-                rings.sums[number & rings.sum_mask, i.SUM_PARENT] = collected
-                rings.sums[collected & rings.sum_mask, i.SUM_LOOKUPS] += 1
+                add_to_collected(rings, number, collected)
             state.slot_of_unit[owner] = number
 
 

@@ -51,6 +51,13 @@ def emit_transfers_of_sums(rings, recipe, state, next_turn, n_rows):
 
 
 @helper
+def is_collected(rings, bag, position, stop):
+    """Whether the sum at `position`, of those before `stop`, is a collector's of a bag."""
+    row = rings.sums[position & rings.sum_mask]
+    return position < stop and row[i.SUM_BAG] == bag and row[i.SUM_UNIT] == i.NONE
+
+
+@helper
 def emit_transfers_of_units(rings, recipe, state, next_turn, n_rows):
     """Transfers of the pending turn by bag and unit: of all channels at once, or of empty bags too."""
     sum_mask = rings.sum_mask
@@ -58,8 +65,8 @@ def emit_transfers_of_units(rings, recipe, state, next_turn, n_rows):
     position = state.pending[b.PENDING_FIRST_SUM]
     stop = state.pending[b.PENDING_STOP_SUM]
     for bag in range(state.pending[b.PENDING_BAGS]):
-        # The sum of a bag's collector stands before its partial sums, and leaves by itself.
-        if recipe.collect and position < stop and rings.sums[position & sum_mask, i.SUM_BAG] == bag:
+        # Sums of a bag's collectors stand before its partial sums, and leave by themselves.
+        while recipe.collect and is_collected(rings, bag, position, stop):
             position += 1
         for unit in range(recipe.units_per_channel):
             first = position

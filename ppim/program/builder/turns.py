@@ -10,6 +10,7 @@ from ppim.program import state as r
 from ppim.program.builder import recipe as b
 from ppim.program.builder.chunk import end_of_first_bag, end_of_turn, is_empty_turn
 from ppim.program.builder.prefetches import emit_rest_of_prefetches, list_rows, rows_to_prefetch
+from ppim.program.builder.recipe import most_collected
 from ppim.program.builder.transfers import emit_transfers, most_transfers
 
 
@@ -59,12 +60,12 @@ def turn_fits(rings, recipe, state, table, n_accesses, n_bags, n_first, n_rows):
     """
     n_lookups = n_accesses // recipe.accesses[table]
     units = recipe.channels * recipe.units_per_channel
-    n_sums = min(n_lookups, n_bags * units) + n_bags * recipe.collect
+    n_sums = min(n_lookups, n_bags * units) + n_bags * most_collected(recipe)
     if recipe.slices:
         n_lookups, n_sums = n_lookups * recipe.slices, n_bags * recipe.slices
     if recipe.parts:
         n_lookups *= recipe.most_pieces * recipe.most_units
-        n_sums = min(n_lookups, n_bags * units) + n_bags * recipe.collect
+        n_sums = min(n_lookups, n_bags * units) + n_bags * most_collected(recipe)
     n_instructions = most_demand(recipe, n_first) + most_transfers(recipe, state) + n_rows
     return has_room(rings, n_lookups, n_sums, n_instructions)
 

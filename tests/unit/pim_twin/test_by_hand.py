@@ -886,3 +886,32 @@ def test_a_read_out_for_all_units_of_a_channel(program):
     assert result.lookup_complete == [38, 46, 54, 62]
     assert result.channels[0].instructions == 5
     assert result.cycles == 62
+
+
+@pytest.mark.parametrize(
+    ("level", "collect", "uses"),
+    [
+        # Rank 0: data 32 and 33, its bus [32, 36) and [36, 40), added by 43. Rank 1: 34 and 35, [34, 38) and [38, 42),
+        # added by 45, when the channel's bus is taken until 47.
+        ("bankgroup", "rank", [(43, 47), (47, 51)]),
+        # One DIMM of both ranks: the last sum is there at 42.
+        ("bankgroup", "dimm", [(45, 49)]),
+        # Units that are ranks have links of their own: [32, 36), [33, 37).
+        ("rank", "dimm", [(40, 44)]),
+    ],
+)
+def test_buffer_chips_add_up(program, level, collect, uses):
+    """Vectors of two bursts, four cycles on a bus or link."""
+    units = range(4 if level == "bankgroup" else 2)
+    sums = [program.lone_read(0, unit, 0) for unit in units]
+    for unit, sum_ in zip(units, sums, strict=True):
+        program.transfer(0, unit, sum_, bursts=2)
+    for parts in (sums[:2], sums[2:]) if collect == "rank" else (sums,):
+        program.collector(0, parts, bursts=2)
+    settings = {"collect": collect, "collect_cycles": 3, "instruction_interval": 1}
+    result = run(
+        program, make_device(ranks=2, bankgroups=2), level=level, cross_unit_timing="none", **settings
+    )
+    assert bus(result) == [("transfer", *use) for use in uses]
+    assert result.channels[0].transfer_bursts == 2 * len(uses)
+    assert result.turn_complete == [result.cycles] == [uses[-1][1]]

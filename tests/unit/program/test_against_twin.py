@@ -115,7 +115,11 @@ def vary(rng: np.random.Generator, system: SystemSpec, trace: SmallTrace) -> Sys
         limit = pick(rng, 1, 1, 2, 5)
         return set_leaves(system, frontend="per-channel", transfer="non-empty", unit_accumulators=limit)
     if "collect" in chosen:
-        system = set_leaves(system, collect=pick(rng, "base-die", "tree"))
+        level = system.pim.level
+        buffers = {"rank": ["dimm"], "bankgroup": ["rank", "dimm"], "bank": ["rank", "dimm"]}.get(level, [])
+        system = set_leaves(
+            system, collect=pick(rng, "base-die", "tree", *buffers, *buffers), ranks_per_dimm=1
+        )
     if "once" in chosen:
         system = set_leaves(system, dedup="turn", tt_reorder=False, tt_reuse=False)
     if chosen == "host":
@@ -216,7 +220,9 @@ def run_case(
     # Half of the programs find the owners of lookups beforehand, as parts that run beside each other do.
     program = build_whole(trace, device, system, shares=max(seed % 6 - 2, 0))
     prepared = program.prepared
-    twin = build_twin(trace, prepared.geometry, prepared.placement, system, device.timing.tCK)
+    twin = build_twin(
+        trace, prepared.geometry, prepared.placement, system, device.timing.tCK, device.organization.ranks
+    )
     return program, twin
 
 
@@ -246,13 +252,22 @@ def check_lookups_and_sums(program: WholeProgram, twin: TwinProgram) -> None:
     assert {sum_name(row): row[i.SUM_ORDINAL] for row in sums} == twin.ordinals
     assert len(sums) == len(twin.sums)
     assert (sums[:, i.SUM_SENT] == i.NONE).all()
-    # Sums of collectors wait for those of the bag, leave over a channel that follows the sample, and need no slot.
+    # Sums of collectors wait for those of the bag in their units, leave over their channel, and need no slot.
     recipe = program.prepared.recipe
-    named = {(row[i.SUM_TURN], row[i.SUM_BAG]): row for row in collected}
-    assert {name: row[i.SUM_LOOKUPS] for name, row in named.items()} == twin.collected
+    parts: dict[int, list[SumName]] = {}
+    for row in sums[sums[:, i.SUM_PARENT] != i.NONE]:
+        parts.setdefault(int(row[i.SUM_PARENT]), []).append(sum_name(row))
+    got_collected = sorted(
+        (*program.sums[n, [i.SUM_TURN, i.SUM_BAG, i.SUM_CHANNEL]].tolist(), sorted(names))
+        for n, names in parts.items()
+    )
+    assert got_collected == sorted(
+        (turn, bag, channel, sorted(names)) for (turn, bag, (channel, _)), names in twin.collected.items()
+    )
     assert len(collected) == len(twin.collected)
+    for n, names in parts.items():
+        assert program.sums[n, i.SUM_LOOKUPS] == len(names)
     for row in collected:
-        assert row[i.SUM_CHANNEL] == row[i.SUM_BAG] % recipe.channels
         assert row[[i.SUM_SENT, i.SUM_ORDER, i.SUM_READY]].tolist() == [0, 0, 0]
         assert row[[i.SUM_BURSTS, i.SUM_PARENT]].tolist() == [recipe.vector_bursts, i.NONE]
     for row in sums:
@@ -280,7 +295,7 @@ def check_counts(program: WholeProgram, twin: TwinProgram) -> None:
     assert program.unit_accesses.tolist() == twin.unit_accesses
     # Where there is another memory, a turn waits for its part there too.
     waits = [program.prepared.recipe.tied] * len(twin.turn_batch)
-    for turn, _ in twin.collected:
+    for turn, _, _ in twin.collected:
         waits[turn] += 1
     for steps in twin.streams:
         for x in steps:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ppim.engine.pim import state as s
 from ppim.engine.pim.by_cycle import account
 from ppim.engine.pim.rules import accumulators, bus, collect, compute, transfers, turns
 from ppim.jit import helper
@@ -36,14 +35,14 @@ def add_to_parent(p, rings, state, parent, cycle, end):
 
 @helper(forceinline=True)
 def start_ready_transfers(p, rings, state, channel, cycle):
-    """Transfers that are ready by now take the bus, or their unit's link to the tree."""
+    """Transfers that are ready by now take the bus, or the link to their collector."""
     while transfers.is_ready(state, channel, cycle):
         number, _, _ = transfers.take_ready(state, channel)
         row = rings.sums[number & rings.sum_mask]
         parent = row[ins.SUM_PARENT]
-        if parent != ins.NONE and p.collect == s.COLLECT_TREE:
+        if parent != ins.NONE and p.link_units:
             end = collect.use_link(
-                state, channel, row[ins.SUM_UNIT], cycle, transfers.bus_cycles(p, row[ins.SUM_BURSTS])
+                p, state, channel, row[ins.SUM_UNIT], cycle, transfers.bus_cycles(p, row[ins.SUM_BURSTS])
             )
         else:
             start, end = transfers.use_bus(p, state, channel, row, cycle)

@@ -11,10 +11,11 @@ AFTER_COLLECTED = 1 << 60  # greater than any order of sending
 
 
 @helper
-def use_link(state, channel, unit, cycle, taken):
-    """A partial sum goes up its unit's link to the tree behind those before it; when it has gone."""
-    end = max(cycle, state.unit[channel, unit, s.LINK_FREE]) + taken
-    state.unit[channel, unit, s.LINK_FREE] = end
+def use_link(p, state, channel, unit, cycle, taken):
+    """A partial sum goes over the link to its collector behind those before it; when it has gone."""
+    link = unit & -p.link_units
+    end = max(cycle, state.unit[channel, link, s.LINK_FREE]) + taken
+    state.unit[channel, link, s.LINK_FREE] = end
     return end
 
 
