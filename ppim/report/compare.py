@@ -9,6 +9,7 @@ from typing import Any
 from ppim.errors import InputError
 from ppim.report.read import Run
 from ppim.report.why import sentence
+from ppim.systems.load import load_system, system_names
 
 SHORT_CLASSES = {
     "busy_cycles": "busy",
@@ -42,10 +43,23 @@ class Comparison:
 
     def sentences(self) -> list[str]:
         """Why each other run takes more or less time than the baseline."""
-        return [
+        causes = (
             sentence(base, run)
             for run in self.runs
             if run is not self.baseline and (base := self.base_of(run))
+        )
+        return [*causes, *self.extensions()]
+
+    def extensions(self) -> list[str]:
+        """Which runs have units do what those of the system's paper cannot."""
+        found = {
+            (run.identity["system"], run.identity["algorithm"])
+            for run in self.runs
+            if is_extension(run.identity["system"], run.identity["algorithm"])
+        }
+        return [
+            f"{system}: {algorithm} is an extension of ours: the units of its paper have no such product"
+            for system, algorithm in sorted(found)
         ]
 
     def base_of(self, run: Run) -> Run | None:
@@ -79,6 +93,14 @@ class Comparison:
                 run.class_ns[column] / run.time_ns if run.class_ns and run.time_ns else None
             )
         return row
+
+
+def is_extension(system: str, algorithm: str) -> bool:
+    """Whether the units of a built-in system's paper cannot do an algorithm; systems and algorithms unknown here can."""
+    if not algorithm or system not in system_names():
+        return False
+    known = load_system(system).paper_algorithms
+    return bool(known) and algorithm not in known
 
 
 def compare(runs: Sequence[Run], baseline: str | None = None) -> Comparison:

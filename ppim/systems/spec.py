@@ -270,6 +270,8 @@ class SystemSpec:
     title: str
     source: str
     kind: Literal["host", "pim"]
+    paper_algorithms: tuple[str, ...] = ()
+    """Algorithms that the units of its paper can do; others are an extension of ours. Empty: all."""
     memory: MemorySpec = MemorySpec()
     host: HostSpec = HostSpec()
     pim: PimSpec = PimSpec()

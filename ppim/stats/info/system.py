@@ -12,7 +12,7 @@ from ppim.systems.effect import SECTIONS, sections_of
 from ppim.systems.explain import DEFAULT, Parameter, explain_system, is_system
 from ppim.systems.load import load_system
 
-NAME_WIDTH = 22
+NAME_WIDTH = 24
 VALUE_WIDTH = 22
 
 
@@ -32,6 +32,11 @@ def describe_system(name_or_path: str) -> Iterator[str]:
     yield f"{system.name}: {system.title}"
     yield f"kind: {system.kind}"
     yield f"source: {system.source}"
+    if system.paper_algorithms:
+        yield (
+            f"the units of its paper add up rows ({', '.join(system.paper_algorithms)}); products of rows "
+            "and of matrices, as other algorithms need, are an extension of ours"
+        )
     for section, members in groupby(parameters, key=lambda parameter: parameter.section):
         yield ""
         yield f"[{section}]"

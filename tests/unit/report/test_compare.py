@@ -224,3 +224,13 @@ def test_what_is_no_result_is_refused(tmp_path: Path, two: list[Path]) -> None:
             read_runs([path])
     with pytest.raises(InputError, match=r"is in .*base\.csv too"):
         read_runs([two[0], two[0]])
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "said"), [("qr", True), ("tt-rec", True), ("dense", False), ("", False)]
+)
+def test_what_the_units_of_a_paper_cannot_do_is_said(algorithm: str, said: bool, tmp_path: Path) -> None:
+    lines = [line(0, name) | {"algorithm": algorithm} for name in ("proactivepim", "recnmp", "mine")]
+    sentences = compare(read_runs([write(tmp_path / "stats.csv", lines)])).sentences()
+    expected = [f"recnmp: {algorithm} is an extension of ours: the units of its paper have no such product"]
+    assert sentences[2:] == expected * said

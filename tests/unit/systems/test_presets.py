@@ -13,11 +13,13 @@ from ppim.dram.load import load_device
 from ppim.errors import InputError, UnknownNameError
 from ppim.mapping.base import MAPPINGS
 from ppim.runs.simulate import simulate
+from ppim.stats.info.system import describe_system
 from ppim.systems.chosen import choose_system
 from ppim.systems.effect import ONLY_WITH, SECTIONS, conditions, settings_without_effect
 from ppim.systems.explain import DEFAULT, explain_system, read_comments
 from ppim.systems.load import PRESET_FOLDER, load_system, system_names
 from ppim.systems.spec import PlacementSpec, SystemSpec
+from ppim.weight_sharing.base import ALGORITHMS as WEIGHT_SHARING
 from tests.reference.small_traces import SmallTrace, small_trace
 from tests.unit.simulate.accounts import check_run
 
@@ -249,6 +251,14 @@ def test_one_rule_for_all_command_paths(name: str) -> None:
         assert (pim.instruction_bits, pim.command_bits_per_cycle, pim.instruction_pins) == (85, 28, "command")
     else:
         assert pim.instruction_pins == "command-and-data"
+
+
+def test_what_is_beyond_a_systems_paper_is_shown() -> None:
+    rivals = {"recnmp", "trim-bg", "trim-bank", "fafnir", "space", "tensordimm"}
+    assert {name for name in PIM_SYSTEMS if load_system(name).paper_algorithms} == rivals
+    for name in PIM_SYSTEMS:
+        assert set(load_system(name).paper_algorithms) <= set(WEIGHT_SHARING.names())
+        assert any("extension of ours" in text for text in describe_system(name)) == (name in rivals)
 
 
 def test_the_host_of_a_second_memory_has_a_cache() -> None:
