@@ -114,6 +114,7 @@ def run_sweep(
     InputError
         A folder that cannot be used, or is in use; a cluster that is not there.
     """
+    folder = folder.absolute()  # workers need not stand where this process does
     store = Store(folder)
     store.prepare()
     with store.locked():

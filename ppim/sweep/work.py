@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 import time
 from dataclasses import dataclass
@@ -88,8 +89,8 @@ def simulate_run(job: RunJob) -> dict[str, Any]:
                 trace.write_bytes(job.content)
             result = simulate(trace, settings=job.settings, **job.options)
         return {
-            "rows": [_named(row, job.label) for row in result.rows()],
-            "summary": summary(result),
+            "rows": [_named(row, trace, job) for row in result.rows()],
+            "summary": _named(summary(result), trace, job),
             "seconds": time.perf_counter() - start,
         }
     except PpimError as error:
@@ -98,6 +99,10 @@ def simulate_run(job: RunJob) -> dict[str, Any]:
         return {"error": "out of memory; give smaller caches, queues or batches"}
 
 
-def _named(row: dict[str, Any], label: str) -> dict[str, Any]:
-    """A row in which the trace is called by what it is, not by where it was."""
-    return {**row, "trace": label}
+def _named(figures: dict[str, Any], used: Path, job: RunJob) -> dict[str, Any]:
+    """A row or a summary in which the trace is called by what it is, not by where this worker had it."""
+    run = Path(job.label).stem + str(figures["run"]).removeprefix(used.stem)
+    if "command" not in figures:
+        return {**figures, "run": run, "trace": job.label}
+    command = str(figures["command"]).replace(shlex.quote(str(used)), shlex.quote(job.trace))
+    return {**figures, "run": run, "trace": job.trace, "command": command}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -196,3 +198,168 @@ def test_a_record_that_was_cut_counts_as_not_done(sweep_file: Path, undisturbed:
     victim.write_bytes(content[: len(content) // 2])
     assert ppim("sweep", sweep_file, "-o", undisturbed, "--jobs", 1) == 0
     assert json.loads(victim.read_text())["rows"] == json.loads(content)["rows"]
+
+
+# --- on a cluster --------------------------------------------------------------------------------
+
+
+class Cluster:
+    """A Dask scheduler and workers, each a process of this machine, in a folder of their own.
+
+    Parameters
+    ----------
+    folder : Path
+    workers : int
+    """
+
+    def __init__(self, folder: Path, workers: int) -> None:
+        self.folder = folder
+        self.file = folder / "scheduler.json"
+        options = ["--scheduler-file", str(self.file), "--no-dashboard"]
+        self.processes = [self._dask("scheduler", "--host", "127.0.0.1", "--port", "0", *options)]
+        self._wait(self.file.exists)
+        self.address = str(json.loads(self.file.read_text())["address"])
+        for _ in range(workers):
+            self.processes.append(
+                self._dask("worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
+            )
+        self._wait(lambda: self._count() == workers)
+
+    def _dask(self, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "dask", *arguments], cwd=self.folder, stdout=log, stderr=log
+            )
+
+    def _count(self) -> int:
+        from distributed import Client
+
+        with Client(self.address, timeout=30) as client:
+            return len(client.scheduler_info()["workers"])
+
+    def _wait(self, is_so: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 120
+        while not is_so():
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()
+            time.sleep(0.1)
+
+    def close(self) -> None:
+        for process in reversed(self.processes):
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    pytest.importorskip("distributed", reason="Dask is optional")
+    (tmp_path / "cluster").mkdir()
+    found = Cluster(tmp_path / "cluster", workers=2)
+    yield found
+    found.close()
+
+
+def check_tables(folder: Path, expected: Path) -> None:
+    for name in TABLES:
+        assert (folder / name).read_bytes() == (expected / name).read_bytes(), name
+
+
+@pytest.mark.filterwarnings("ignore")  # of the cluster's libraries
+@pytest.mark.parametrize("shares", [True, False], ids=["shared folder", "nothing shared"])
+def test_a_cluster_gives_the_same_table(
+    sweep_file: Path,
+    undisturbed: Path,
+    tmp_path: Path,
+    cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    shares: bool,
+) -> None:
+    from ppim.sweep import pools
+
+    seen = []
+
+    class Pool(pools.DaskPool):
+        def __init__(self, address: str, folder: Path, token: str) -> None:
+            super().__init__(address, folder, token)
+            seen.append((self.shares_folder, self.workers))
+            self.shares_folder = shares  # the workers of the test see all folders
+
+    monkeypatch.setattr(pools, "DaskPool", Pool)
+    monkeypatch.chdir(tmp_path)  # a name from here is none in the folder of the workers
+    assert ppim("sweep", sweep_file, "-o", "out", "--scheduler", cluster.address) == 0
+    assert seen == [(True, 2)]
+    check_tables(tmp_path / "out", undisturbed)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_that_loses_a_worker_loses_no_run(
+    sweep_file: Path, undisturbed: Path, tmp_path: Path, cluster: Cluster
+) -> None:
+    folder = tmp_path / "out"
+    command = [sys.executable, "-m", "ppim", "sweep", str(sweep_file), "-o", str(folder)]
+    sweep = subprocess.Popen([*command, "--scheduler", cluster.address], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 240
+    while not list((folder / "runs").glob("*.json")) and sweep.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert sweep.poll() is None, "the sweep was over before a worker could be killed"
+    cluster.processes[1].kill()
+    _, error = sweep.communicate(timeout=300)
+    assert sweep.returncode == 0, error
+    assert b"10 done, 0 done before, 0 failed" in error
+    check_tables(folder, undisturbed)
+
+
+def test_no_scheduler_where_one_was_named(
+    sweep_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed", reason="Dask is optional")
+    monkeypatch.setattr("ppim.sweep.pools.CONNECT_SECONDS", 1)
+    assert ppim("sweep", sweep_file, "-o", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:1") == 2
+    assert "no scheduler answers at tcp://127.0.0.1:1" in capsys.readouterr().err
+
+
+# --- a large one that is killed again and again ---------------------------------------------------
+
+MANY = """
+seeds = ["placement_seed"]
+[constants]
+dataset = "synthetic"
+max_samples = 2
+[grid]
+system = ["pim-base", "proactivepim"]
+unit_window = [2, 4, 8, 16, 32]
+collisions = [4, 8]
+placement_seed = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+[baselines]
+base = {system = "pim-base"}
+"""
+KILLS = 5
+
+
+def test_two_hundred_runs_killed_five_times_give_the_same_table(tmp_path: Path) -> None:
+    path = tmp_path / "many.toml"
+    path.write_text(MANY)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert ppim("sweep", path, "-o", whole, "--jobs", 2) == 0
+    numbers = random.Random(int.from_bytes(os.urandom(4)))
+    marks = sorted(numbers.sample(range(1, 190), KILLS))  # runs that are done when the sweep is killed
+    kept: dict[str, bytes] = {}
+    for mark in marks:
+        process = started(path, killed)
+        deadline = time.monotonic() + 240
+        while len(list((killed / "runs").glob("*.json"))) < mark and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert process.poll() is None, f"over before it was killed at {marks}"
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        records = {each.name: each.read_bytes() for each in (killed / "runs").glob("*.json")}
+        assert all(records[name] == content for name, content in kept.items()), (
+            f"done twice; kills at {marks}"
+        )
+        kept = records
+    assert ppim("sweep", path, "-o", killed, "--jobs", 2) == 0
+    assert len(pd.read_csv(killed / "runs.csv")) == 200
+    records = {each.name: each.read_bytes() for each in (killed / "runs").glob("*.json")}
+    assert all(records[name] == content for name, content in kept.items()), f"done twice; kills at {marks}"
+    check_tables(killed, whole)
