@@ -38,6 +38,7 @@ MOST_BANKS = 1 << 14
 MOST_CAPACITY_BYTES = 1 << 60
 MOST_TCK_NS = 1e6
 MOST_VOLTS, MOST_MILLIAMPERES = 100.0, 1e6
+MOST_PICOJOULES = 1e6
 
 
 def beats_per_cycle(protocol: str) -> int:
@@ -224,6 +225,19 @@ class Power:
 
 
 @dataclass(frozen=True)
+class Interface:
+    """What sending over the channel's pins takes; DRAMsim3's currents do not contain it."""
+
+    io_pj_per_bit: float | None = None  # driver, link and receiver; None: not known
+    source: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        value = self.io_pj_per_bit
+        if value is not None and not 0 <= value <= MOST_PICOJOULES:
+            raise ValueError(f"io_pj_per_bit = {value} pJ is not between 0 and {MOST_PICOJOULES:,.0f} pJ")
+
+
+@dataclass(frozen=True)
 class Controller:
     """Host memory controller, as DRAMsim3 has it (docs/host-controller.md)."""
 
@@ -264,6 +278,7 @@ class Device:
     timing: Timing
     power: Power
     controller: Controller
+    interface: Interface = Interface()
     validated: bool = field(default=False, compare=False)  # commands compared with DRAMsim3's, cycle by cycle
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ order of operations in its unit, and converted last, so that they can be compare
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ppim.dram.device import Device
 
@@ -104,6 +104,39 @@ def channel_energy_v_ma_cycles(device: Device, counts: EnergyCounts) -> Energy:
     return Energy(*parts, background=background, total=commands + background)
 
 
+COMMANDS = ("activate", "read", "write", "refresh", "refresh_bank")
+
+
 def channel_energy_pj(device: Device, counts: EnergyCounts) -> Energy:
-    """Energy of one channel in pJ."""
-    return channel_energy_v_ma_cycles(device, counts).scaled(device.timing.tCK)
+    """Energy of one channel in pJ, without commands whose energy would be negative (`negative_parts`)."""
+    energy = channel_energy_v_ma_cycles(device, counts)
+    below = {name: 0.0 for name in COMMANDS if getattr(energy, name) < 0}
+    if below:
+        energy = replace(energy, **below)
+        commands = sum(getattr(energy, name) for name in COMMANDS)
+        energy = replace(energy, total=commands + energy.background)
+    return energy.scaled(device.timing.tCK)
+
+
+def negative_parts(device: Device) -> tuple[str, ...]:
+    """Sentences on commands that would give energy back, by the device's currents; no sum contains them.
+
+    Those whose current is not below standby's have none. DRAMsim3 subtracts them: its default IDD5PB of a bank's
+    refresh is less than IDD3N.
+    """
+    table, power = energy_table(device), device.power
+    currents = {
+        "activate": ("IDD0", power.IDD0),
+        "read": ("IDD4R", power.IDD4R),
+        "write": ("IDD4W", power.IDD4W),
+        "refresh": ("IDD5AB", power.IDD5AB),
+        "refresh_bank": ("IDD5PB", power.IDD5PB),
+    }
+    by_bank = device.controller.refresh_policy == "BANK_LEVEL_STAGGERED"
+    unused = "refresh" if by_bank else "refresh_bank"
+    return tuple(
+        f"{device.name}: {name} = {value:g} mA is less than standby takes, so the energy of {command.replace('_', ' ')} "
+        "is left out"
+        for command, (name, value) in currents.items()
+        if getattr(table, command) < 0 and command != unused
+    )

@@ -86,6 +86,7 @@ def make_device(
     and `timing.burst_cycles`.
     """
     sections = {key: dict(value) if isinstance(value, Mapping) else value for key, value in table.items()}
+    sections.setdefault("interface", {"io_pj_per_bit": None})
     for dotted, value in (overrides or {}).items():
         _override(sections, dotted, value)
     if overrides:

@@ -309,6 +309,12 @@ def earliest_slow_cycle(b, command, lane):
     return b.base[0] + b.slow[(command - codes.REFRESH_BANK) * b.shape.n_lanes + lane]
 
 
+def active_cycles(banks: Banks, cycles: int) -> NDArray[np.int64]:
+    """Cycles before `cycles` in which a rank has an open bank, shape (channels, n_ranks)."""
+    running = np.where(banks.n_open > 0, cycles - banks.active_since, 0)
+    return banks.active_cycles + running
+
+
 @helper(forceinline=True)
 def open_bank(b, lane, row, cycle):
     """Note that `row` is open from `cycle` on."""

@@ -10,6 +10,7 @@ from ppim.engine import codes
 from ppim.engine.host import HostReplay
 from ppim.program import llc
 from ppim.stats.counters import Sources, Table, evaluate
+from ppim.stats.energy import host_energy
 from ppim.stats.result import FIRST_MEMORY, SECOND_MEMORY, SimulationResult
 from ppim.units import ceil_div
 
@@ -87,16 +88,20 @@ class HostRun:
             "commands": Table(host.commands, codes),
             "llc": Table(self.counted, llc),
         }
+        counts = evaluate("host", sources, org.channels, org.burst_bytes)
+        cycles = max(host.cycles, ceil_div(int(self.taken[0]), self.system.host.llc_bytes_per_cycle))
+        dram = [host.energy_counts(channel) for channel in self.channels]
         return SimulationResult(
             trace=self.reader.path,
             algorithm=self.reader.meta.algorithm,
             system=self.system,
             device=self.device,
             memory=FIRST_MEMORY if self.device.is_hbm else SECOND_MEMORY,
-            cycles=max(host.cycles, ceil_div(int(self.taken[0]), self.system.host.llc_bytes_per_cycle)),
+            cycles=cycles,
             batches=batches,
-            counts=evaluate("host", sources, org.channels, org.burst_bytes),
+            counts=counts,
             made_by=self.reader.meta.command_line,
+            energy=host_energy(self.device, self.system, dram, counts, cycles=cycles, simulated=host.cycles),
         )
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ from ppim.runs.crew import Crew
 from ppim.runs.program_run import ProgramRun
 from ppim.stats import result as results
 from ppim.stats.counters import Table, evaluate
+from ppim.stats.energy import pim_energy
 from ppim.trace.profile import access_profile
 from ppim.trace.reader import first_batches, no_accesses
 
@@ -152,6 +153,8 @@ def pim_result(
         "units": {"MOST": unit_accesses.max(axis=1)},
     }
     sources["run"] |= {"BATCHES": np.full(org.channels, batches)}
+    counts = evaluate("pim", sources, org.channels, org.burst_bytes)
+    active = by_channel(engines, [engine.active_cycles for engine in engines])
     return results.SimulationResult(
         trace=reader.path,
         algorithm=reader.meta.algorithm,
@@ -160,13 +163,14 @@ def pim_result(
         memory=results.FIRST_MEMORY if device.is_hbm else results.SECOND_MEMORY,
         cycles=cycles,
         batches=batches,
-        counts=evaluate("pim", sources, org.channels, org.burst_bytes),
+        counts=counts,
         unit_accesses=unit_accesses,
         issue_slots=sum(int(part.program.rings.stream[:, SLOTS].sum()) for part in parts),
         limits=engine_limits(engines),
         footprint=prepared.footprint,
         warnings=_warnings(prepared, system),
         made_by=reader.meta.command_line,
+        energy=pim_energy(device, system, sources, counts, active, cycles),
     )
 
 

@@ -24,6 +24,7 @@ from ppim.program.state import SLOTS, make_rings
 from ppim.runs.pim import engine_sources
 from ppim.stats import result as results
 from ppim.stats.counters import evaluate
+from ppim.stats.energy import pim_energy
 from ppim.systems.spec import PrefetchSpec
 
 if TYPE_CHECKING:
@@ -154,6 +155,20 @@ class ProgramReplay:
             "built": {"LOOKUPS": lookups, "ACCESSES": lookups, "CACHE_HITS": hits},
             "units": {"MOST": unit_accesses.max(axis=1)},
         }
+        counts = evaluate("pim", sources, org.channels, org.burst_bytes)
+        added = {
+            "MACS": self.state.counts[:, a.ADDED] * (org.burst_bytes // ELEMENT_BYTES),
+            "SRAM_READS": self.state.counts[:, a.HIT_BURSTS],
+            "SRAM_FILLS": np.zeros_like(hits),
+        }
+        energy = pim_energy(
+            self.device,
+            self.system,
+            {**sources, "built": added},
+            counts,
+            self.engine.active_cycles,
+            self.engine.cycles,
+        )
         return results.SimulationResult(
             trace=self.path,
             algorithm=ALGORITHM,
@@ -162,11 +177,12 @@ class ProgramReplay:
             memory=results.FIRST_MEMORY if self.device.is_hbm else results.SECOND_MEMORY,
             cycles=self.engine.cycles,
             batches=0,
-            counts=evaluate("pim", sources, org.channels, org.burst_bytes),
+            counts=counts,
             unit_accesses=unit_accesses,
             issue_slots=int(self.rings.stream[:, SLOTS].sum()),
             limits=self.engine.limits,
             warnings=tuple(self._warnings()),
+            energy=energy,
             program=dict(zip(COMMANDS, self.survey.lines.tolist(), strict=True)),
         )
 

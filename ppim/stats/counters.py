@@ -73,6 +73,9 @@ IDENTITY = {
 OF_RESULT = "result"
 """Namespace of a result's own figures, which are not kept among its counts."""
 
+OF_ENERGY = "energy"
+"""Namespace of energies, which follow from the counts (`ppim.stats.energy`)."""
+
 SIMULATION = (
     counter("cycles", "cycles", "length of the run", both="result.cycles", over="same"),
     counter("time_ns", "ns", "length of the run", both="result.time_ns", over="same"),
@@ -232,6 +235,33 @@ SIMULATION = (
         pim="run.LIMIT",
         over="none",
     ),
+    counter("energy_activate_pj", "pJ", "of ACTIVATE, precharge contained", both="energy.ACTIVATE"),
+    counter("energy_read_pj", "pJ", "of READ, without I/O", both="energy.READ"),
+    counter("energy_write_pj", "pJ", "of WRITE, without I/O", host="energy.WRITE"),
+    counter("energy_refresh_pj", "pJ", "of REFRESH", both="energy.REFRESH"),
+    counter(
+        "energy_background_pj", "pJ", "of standby, with and without open banks", both="energy.BACKGROUND"
+    ),
+    counter(
+        "energy_cache_pj",
+        "pJ",
+        "of units' SRAMs (host: of the LLC), where there are any: data read and written",
+        both="energy.CACHE",
+    ),
+    counter("energy_compute_pj", "pJ", "of units' multiply-accumulates", pim="energy.COMPUTE"),
+    counter(
+        "energy_collect_pj",
+        "pJ",
+        "of additions by collectors, in the channel that vectors come from",
+        pim="energy.COLLECT",
+    ),
+    counter(
+        "energy_io_pj",
+        "pJ",
+        "of what crosses the channel's pins: data, and instructions of PIM units",
+        both="energy.IO",
+    ),
+    counter("energy_total_pj", "pJ", "of all these; empty where a figure is not known", both="energy.TOTAL"),
     counter(
         "partial_sum_hits",
         "accesses",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ppim import __version__
+from ppim.dram.energy import negative_parts
 from ppim.errors import PpimError
 from ppim.files import atomic_path
 from ppim.stats.counters import REPLAY_COLUMNS
@@ -202,6 +203,8 @@ def summary_lines(result: ReplayResult) -> Iterator[str]:
     if figures.total("requests"):
         yield _binding(figures, front)
     yield _energy(figures)
+    for note in negative_parts(device):
+        yield f"  note: {note}"
 
 
 def _served(figures: ReplayFigures, front: FrontEnd) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ppim.dram.device import Device
     from ppim.mapping.placing.placement import Footprint
     from ppim.program.tiers import Split
+    from ppim.stats.energy import RunEnergy
     from ppim.systems.chosen import ChosenSystem
     from ppim.systems.spec import SystemSpec
 
@@ -73,6 +74,8 @@ class SimulationResult:
         Command that made the trace.
     program : dict of str to int
         Instructions of each kind, where `trace` is the file of a PIM program.
+    energy : RunEnergy or None
+        Of this memory.
     """
 
     trace: Path
@@ -95,6 +98,7 @@ class SimulationResult:
     split: Split | None = None
     made_by: str = ""
     program: dict[str, int] = field(default_factory=dict)
+    energy: RunEnergy | None = None
 
     @property
     def run(self) -> str:
@@ -123,9 +127,30 @@ class SimulationResult:
         return max(self.limits, key=lambda name: self.limits[name], default="")
 
     @property
-    def totals(self) -> dict[str, int]:
+    def totals(self) -> dict[str, int | float]:
         """Sums of columns over memories and their channels, of those that have a sum."""
         return totals(self.memories)
+
+    @cached_property
+    def energies(self) -> dict[str, NDArray[np.float64]]:
+        """Energy of this memory in pJ, by name of the column, shape (channels,); no total if a memory has none."""
+        if self.energy is None:
+            return {}
+        return self.energy.columns(with_total=self._has_total_energy)
+
+    @property
+    def _has_total_energy(self) -> bool:
+        return all(memory.energy is not None and not memory.energy.missing for memory in self.memories)
+
+    @property
+    def energy_notes(self) -> tuple[str, ...]:
+        """What is not known of the energy, or left out of it."""
+        notes: dict[str, None] = {}
+        for memory in self.memories:
+            if memory.energy is not None:
+                notes |= dict.fromkeys(f"energy_total_pj is empty: {why}" for why in memory.energy.missing)
+                notes |= dict.fromkeys(memory.energy.notes)
+        return tuple(notes)
 
     def total(self, column: str) -> int:
         """Sum of a column over the channels of this memory."""
@@ -148,7 +173,10 @@ class SimulationResult:
         run, settings = self.run, settings_text(self.settings)
         for memory in self.memories:
             for channel in range(memory.device.organization.channels):
-                yield {**memory._identity(run, settings), "channel": channel, **memory._figures(channel)}
+                figures = memory._figures(channel)
+                if not self._has_total_energy:
+                    figures.pop("energy_total_pj", None)
+                yield {**memory._identity(run, settings), "channel": channel, **figures}
 
     def _identity(self, run: str, settings: str) -> dict[str, Any]:
         is_pim = self.system.kind == "pim"
@@ -170,7 +198,7 @@ class SimulationResult:
         mean = self.unit_accesses_mean
         if mean is not None:
             row["unit_accesses_mean"] = float(mean[channel])
-        return row
+        return row | {name: float(values[channel]) for name, values in self.energies.items()}
 
     @cached_property
     def channels(self) -> pd.DataFrame:
@@ -229,10 +257,16 @@ class SimulationResult:
                     yield run, memory.memory, channel, unit, accesses
 
 
-def totals(memories: Sequence[SimulationResult]) -> dict[str, int]:
+def totals(memories: Sequence[SimulationResult]) -> dict[str, int | float]:
     """Sums of columns over memories and their channels, of those that have a sum."""
     names = (name for name in memories[0].counts if counters.COLUMNS[name].over == "sum")
-    return {name: sum(memory.total(name) for memory in memories) for name in names}
+    counted: dict[str, int | float] = {name: sum(memory.total(name) for memory in memories) for name in names}
+    energies = [memory.energies for memory in memories]
+    for name in counters.COLUMNS:
+        found = [float(columns[name].sum()) for columns in energies if name in columns]
+        if found and (name != "energy_total_pj" or len(found) == len(memories)):
+            counted[name] = sum(found)
+    return counted
 
 
 def as_chosen(result: SimulationResult, chosen: ChosenSystem) -> SimulationResult:

@@ -15,6 +15,8 @@ from ppim.systems.chosen import setting_texts
 from ppim.systems.effect import spreads
 from ppim.systems.spec import PlacementSpec
 
+PICOJOULES_PER_MICROJOULE = 1e6
+
 
 def summary(result: SimulationResult) -> dict[str, Any]:
     """Totals of a run and what is needed to repeat it."""
@@ -29,6 +31,7 @@ def summary(result: SimulationResult) -> dict[str, Any]:
         "totals": result.totals,
         "device": result.device.name,
         "warnings": list(result.warnings),
+        "energy_notes": list(result.energy_notes),
     }
     if result.footprint is not None:
         figures["placement"] = _placement(result)
@@ -146,6 +149,7 @@ def summary_lines(result: SimulationResult) -> Iterator[str]:
             f"  {how.hot_rows:,} of {how.tiered_rows:,} rows are hot, with {percent:.3g} % of their accesses: in "
             f"{result.memory}; the others in {result.second.memory}"
         )
+    yield from _energy_lines(result)
     for warning in [warning for memory in result.memories for warning in memory.warnings]:
         yield f"  warning: {warning}"
     if result.seconds > 0:
@@ -190,6 +194,26 @@ def _memory_lines(result: SimulationResult) -> Iterator[str]:
         yield f"  {percent:.0f} % of the {name} limit; channels busy {busy:.0f} % of the time"
 
 
+def _energy_lines(result: SimulationResult) -> Iterator[str]:
+    """Energy of the run and its shares, or why there is no total."""
+    total = result.totals
+    known = "energy_total_pj" in total
+    whole = total.get("energy_total_pj", 0)
+    parts = {
+        name: value
+        for name, value in total.items()
+        if name.startswith("energy_") and name != "energy_total_pj" and value
+    }
+    if known and whole:
+        shares = ", ".join(
+            f"{name.removeprefix('energy_').removesuffix('_pj')} {100 * value / whole:.0f} %"
+            for name, value in parts.items()
+        )
+        yield f"  energy {whole / PICOJOULES_PER_MICROJOULE:,.4g} uJ: {shares}"
+    for note in result.energy_notes:
+        yield f"  note: {note}"
+
+
 def _program_lines(result: SimulationResult) -> Iterator[str]:
     """A few lines on the replay of a program."""
     pim, total = result.system.pim, result.total
@@ -205,6 +229,7 @@ def _program_lines(result: SimulationResult) -> Iterator[str]:
         f"  prefetch {result.system.prefetch.prefetch}; {pim.frontend} front end, barrier {pim.barrier}, "
         f"transfer {pim.transfer}"
     )
+    yield from _energy_lines(result)
     for warning in result.warnings:
         yield f"  warning: {warning}"
     if result.seconds > 0:

@@ -17,8 +17,8 @@ from ppim.prefetch.base import fetching
 from ppim.systems.spec import SystemSpec
 
 SECTIONS = {
-    "host": ("memory", "host"),
-    "pim": ("memory", "pim", "placement", "cache", "prefetch", "compute"),
+    "host": ("memory", "host", "energy"),
+    "pim": ("memory", "pim", "placement", "cache", "prefetch", "compute", "energy"),
 }
 """Kind of system -> the sections that act in it."""
 
@@ -36,11 +36,15 @@ GIVEN_ELSEWHERE = {
 HOSTS_CACHE = ("llc_bytes",)
 """What acts of a host that keeps the shared subtables of a second memory."""
 
+HOSTS_ENERGY = ("sram_read_pj", "sram_write_pj")
+"""What acts of a host's energy: it adds up what it reads, but its cores are not modelled."""
+
 Condition = dict[str, tuple[str, ...]]
 _PAGES: Condition = {"placement.placement": ("page",)}
 _PREFETCHES: Condition = {"prefetch.prefetch": fetching()}
 _LRU: Condition = {"cache.policy": ("lru",)}
 _HOLDS: tuple[Condition, ...] = (_LRU, {"cache.policy": ("scratchpad",), **_PREFETCHES})
+_HAS_LLC: Condition = {"kind": ("host",)}
 _UNITS_ADD: Condition = {"pim.consumer": ("unit",)}
 ONLY_WITH: dict[str, tuple[Condition, ...]] = {
     "pim.instruction_bits": ({"pim.frontend": ("per-channel",)},),
@@ -59,6 +63,10 @@ ONLY_WITH: dict[str, tuple[Condition, ...]] = {
     "cache.cache_ways": (_LRU,),
     "cache.cache_subtables": (_LRU,),
     "prefetch.prefetch_subtables": (_PREFETCHES,),
+    "energy.sram_read_pj": (*_HOLDS, _HAS_LLC),
+    "energy.sram_write_pj": (*_HOLDS, _HAS_LLC),
+    "energy.mac_pj": (_UNITS_ADD,),
+    "energy.add_pj": ({"pim.collect": ("base-die", "tree", "rank", "dimm")},),
     "compute.macs": (_UNITS_ADD,),
     "compute.mac_ghz": (_UNITS_ADD,),
     "compute.unit_buffer_bursts": (_UNITS_ADD,),
@@ -66,7 +74,7 @@ ONLY_WITH: dict[str, tuple[Condition, ...]] = {
 """Parameter -> what others must be, one of these sets of them, or it does not act; mappings say more (`conditions`)."""
 
 
-ACT_ON_PROGRAMS = ("memory", "pim", "compute")
+ACT_ON_PROGRAMS = ("memory", "pim", "compute", "energy")
 """Sections that act where a program is replayed: where rows lie and what caches hold, its instructions say."""
 
 ACT_ON_TRACES = ("pim.dedup", "compute.tt_reorder", "compute.tt_reuse")
@@ -88,6 +96,8 @@ def acts(system: SystemSpec, section: str, name: str) -> bool:
     """Whether a parameter of a section that acts does so itself."""
     if section == "host" and system.kind != "host":
         return name in HOSTS_CACHE
+    if section == "energy" and system.kind == "host":
+        return name in HOSTS_ENERGY
     return f"{section}.{name}" not in GIVEN_ELSEWHERE
 
 

@@ -17,7 +17,7 @@ from ppim.systems.spec import DimmSpec, MemorySpec, SystemSpec
 PRESET_FOLDER = Path(__file__).parent / "presets"
 DEFAULT_SYSTEM = "proactivepim"
 # Sections of a device; their parameters are reached through `memory.overrides`.
-DEVICE_SECTIONS = ("organization", "timing", "power", "controller")
+DEVICE_SECTIONS = ("organization", "timing", "power", "interface", "controller")
 REPLACED = {
     "instruction_interval": "an instruction's slot now lasts instruction_bits over command_bits_per_cycle cycles; "
     "for N cycles give instruction_bits=N and command_bits_per_cycle=1",

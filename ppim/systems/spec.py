@@ -16,6 +16,7 @@ from ppim.parameters import (
     MOST_ENTRIES,
     MOST_GHZ,
     MOST_NUMBER,
+    MOST_PICOJOULES,
     Section,
     parameter,
 )
@@ -233,6 +234,18 @@ class ComputeSpec(Section):
 
 
 @dataclass(frozen=True)
+class EnergySpec(Section):
+    """Energy of what is no DRAM command; 0 stands for the built-in figure (docs/energy.md); `[energy]`."""
+
+    sram_read_pj: float = parameter(
+        0.0, "pJ", "to read 64 bytes from a unit's SRAM, or a host's cache", least=0, most=MOST_PICOJOULES
+    )
+    sram_write_pj: float = parameter(0.0, "pJ", "to write 64 bytes into it", least=0, most=MOST_PICOJOULES)
+    mac_pj: float = parameter(0.0, "pJ", "of a multiply-accumulate in a unit", least=0, most=MOST_PICOJOULES)
+    add_pj: float = parameter(0.0, "pJ", "of an addition in a collector", least=0, most=MOST_PICOJOULES)
+
+
+@dataclass(frozen=True)
 class TiersSpec(Section):
     """Which rows lie in the first memory of a system that has two; `[tiers]`."""
 
@@ -279,6 +292,7 @@ class SystemSpec:
     cache: CacheSpec = CacheSpec()
     prefetch: PrefetchSpec = PrefetchSpec()
     compute: ComputeSpec = ComputeSpec()
+    energy: EnergySpec = EnergySpec()
     tiers: TiersSpec = TiersSpec()
     dimm: DimmSpec | None = None
 

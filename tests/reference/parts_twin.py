@@ -94,10 +94,10 @@ class PartedBags:
             for unit in units:
                 name = (turn, bag, *divmod(unit, per_channel))
                 self.program.sums[name] = self.program.sums.get(name, 0) + length
-                self.program.lookups += [
-                    LookupStep(name, compute_cycles=self.part_cycles(table, has_product, len(addresses)))
-                    for has_product in made
-                ]
+                for has_product in made:
+                    macs = self.part_macs(table, has_product, len(addresses))
+                    step = LookupStep(name, compute_cycles=self.cycles_of(macs), macs=macs)
+                    self.program.lookups.append(step)
             for j, rows in enumerate(lookups):
                 channel = units[0] // per_channel
                 if len(units) == self.geometry.units and len(units) > 1:
@@ -151,6 +151,8 @@ class PartedBags:
         """A row of which each unit has a copy, or that the host delivers to each of them."""
         if (table, subtable, row) in self.held.get(turn, []):
             self.count_held(table, subtable, units, counted)
+            for unit in units:
+                self.count_sram("sram_reads", unit, self.part_bursts(table, subtable))
             return
         if self.may_be_held(turn, table, subtable):
             self.count(counted, "cache_misses")
@@ -187,6 +189,9 @@ class PartedBags:
             self.count(counted, "cache_hits" if all(found) else "cache_misses")
         if all(found):
             self.count(counted, "bytes_cache", self.subtable(table, subtable).bytes_per_row)
+        if caches[0] is not None:
+            for unit in units:
+                self.count_sram("sram_reads" if all(found) else "sram_fills", unit, bursts)
         for numbers in users:
             self.program.lookups[numbers[0]].bursts += bursts
         if all(found):
@@ -269,12 +274,12 @@ class PartedBags:
         together = self.trace.schemes[table].element_factors[1] // self.matrices(table)
         return math.ceil(run * together * rank * 4 / self.geometry.burst_bytes)
 
-    def part_cycles(self, table: int, has_product: bool, pieces: int) -> int:
+    def part_macs(self, table: int, has_product: bool, pieces: int) -> int:
         """§6: a run of each matrix with the first row, and what that gives with the third."""
         if not self.lies_in_parts(table):
-            return self.compute_cycles(table, has_product)
+            return self.lookup_macs(table, has_product)
         j1, j2, j3 = self.trace.schemes[table].element_factors
         rank = self.trace.meta.parameters["tt_rank"]
         columns = j1 * j2 * pieces // self.matrices(table)
         product = 0 if has_product else columns * math.ceil(rank / self.set_size) * rank
-        return self.cycles_of(product + columns * j3 * rank)
+        return product + columns * j3 * rank

@@ -111,6 +111,7 @@ class ChannelResult:
     delivered_bursts: int = 0
     transfer_bursts: int = 0
     compute_cycles: int = 0
+    active: list[tuple[int, int]] = field(default_factory=list)  # (cycle, rank) with an open bank
     commands: list[Command] = field(default_factory=list)
     bus_uses: list[BusUse] = field(default_factory=list)
 
@@ -503,6 +504,8 @@ class Channel:
         held_rank = self.serve_refresh(t)
         self.let_units_act(t, held_rank)
         self.let_entries_join()
+        ranks = {bank.rank for bank in self.banks if bank.open_row is not None}
+        self.result.active += [(t, rank) for rank in ranks]
 
     def reserve_for_transfers(self, t: int) -> None:
         """Transfers that become ready reserve the bus, before commands of this cycle do, as sent (§4)."""
@@ -1049,6 +1052,7 @@ class Simulation:
     def collect(self) -> TwinResult:
         for channel in self.channels:
             channel.result.bus_uses = channel.bus.uses
+            channel.result.active = [one for one in channel.result.active if one[0] < self.last_completion]
         for lookup in self.lookups:
             lookup.unit.channel.result.compute_cycles += lookup.compute_cycles
         return TwinResult(

@@ -30,6 +30,7 @@ class LookupStep:
     operands: int = 0
     compute_cycles: int = 0
     bursts: int = 0
+    macs: int = 0
 
 
 @dataclass

@@ -23,6 +23,11 @@ from tests.reference.placements import copy_of, locate
 from tests.reference.program_steps import LookupStep, Step, SumName, TwinProgram
 from tests.reference.small_traces import SmallTrace
 
+COUNTS = (
+    *("lookups", "accesses", "cache_hits", "cache_misses", "bytes_cache"),
+    *("macs", "sram_reads", "sram_fills", "collected"),
+)
+
 
 class LruCache:
     """Sets of rows by address, the least recently used one first."""
@@ -78,10 +83,7 @@ class _Builder(PartedBags):
         self.held: dict[int, list[tuple[int, int, int]]] = {}  # rows in the scratchpads, by turn
         self.program = TwinProgram(
             streams=[[] for _ in range(1 if self.is_global else geometry.channels)],
-            counts={
-                name: [0] * geometry.channels
-                for name in ("lookups", "accesses", "cache_hits", "cache_misses", "bytes_cache")
-            },
+            counts={name: [0] * geometry.channels for name in COUNTS},
             unit_accesses=[0] * geometry.units,
         )
         self.caches = [lru_cache(trace.meta, system, geometry) for _ in range(geometry.units)]
@@ -120,6 +122,8 @@ class _Builder(PartedBags):
                 self.open_sums(turn, bag, owners)
                 self.emit_bag(turn, table, bag, list(zip(lookups, owners, strict=True)))
         self.merge(len(turns) - 1 if turns else None, 0, [])
+        for lookup in self.program.lookups:
+            self.program.counts["macs"][lookup.sum[2]] += lookup.macs
         return self.program
 
     def wanted(self, table: int, bags: list[list[list[int]]]) -> list[tuple[int, int, int]]:
@@ -199,7 +203,9 @@ class _Builder(PartedBags):
             older = [other for other in program.ordinals if other[2:] == name[2:]]
             program.ordinals[name] = len(older)
             if self.system.pim.collect != "host":
-                program.collected.setdefault((turn, bag, self.collector(bag, channel, unit)), []).append(name)
+                partial = program.collected.setdefault((turn, bag, self.collector(bag, channel, unit)), [])
+                program.counts["collected"][channel] += bursts if partial else 0
+                partial.append(name)
             if limit and len(older) >= limit and older[-limit][0] == turn:
                 self.left.add(older[-limit])
                 self.send(Step(TRANSFER, channel, unit, turn, bursts=bursts, sums=(older[-limit],)))
@@ -257,9 +263,8 @@ class _Builder(PartedBags):
         accesses = list(zip(self.trace.schemes[table].access_subtables, rows, strict=True))
         channel, unit = divmod(owner, self.geometry.units_per_channel)
         number = len(self.program.lookups)
-        lookup = LookupStep(
-            (turn, bag, channel, unit), compute_cycles=self.compute_cycles(table, has_product)
-        )
+        macs = self.lookup_macs(table, has_product)
+        lookup = LookupStep((turn, bag, channel, unit), compute_cycles=self.cycles_of(macs), macs=macs)
         self.program.lookups.append(lookup)
         self.program.sums[lookup.sum] = self.program.sums.get(lookup.sum, 0) + 1
         self.program.counts["lookups"][channel] += 1
@@ -289,9 +294,8 @@ class _Builder(PartedBags):
             number = len(self.program.lookups)
             for bag in members:
                 name = (turn, bag, *place)
-                self.program.lookups.append(
-                    LookupStep(name, compute_cycles=self.compute_cycles(table, False))
-                )
+                macs = self.lookup_macs(table, False)
+                self.program.lookups.append(LookupStep(name, compute_cycles=self.cycles_of(macs), macs=macs))
                 self.program.sums[name] = self.program.sums.get(name, 0) + 1
             self.program.counts["lookups"][place[0]] += len(members)
             for subtable, row in zip(self.trace.schemes[table].access_subtables, rows, strict=True):
@@ -317,7 +321,8 @@ class _Builder(PartedBags):
             name = (turn, bag, *divmod(unit, per_channel))
             program.sums[name] = program.sums.get(name, 0) + 1
             bursts = sum(self.bursts(table, subtable) for subtable, _ in accesses)
-            program.lookups.append(LookupStep(name, len(rows), self.compute_cycles(table, False), bursts))
+            macs = self.lookup_macs(table, False)
+            program.lookups.append(LookupStep(name, len(rows), self.cycles_of(macs), bursts, macs))
         for subtable, row in accesses:
             address, bursts = self.copy_address(table, subtable, row), self.bursts(table, subtable)
             program.counts["accesses"][channel] += 1
@@ -331,6 +336,9 @@ class _Builder(PartedBags):
                 program.counts["cache_hits" if found[0] else "cache_misses"][channel] += 1
             if found[0]:
                 program.counts["bytes_cache"][channel] += self.subtable(table, subtable).bytes_per_row
+            if caches[0] is not None:
+                for unit in range(self.slices):
+                    self.count_sram("sram_reads" if found[0] else "sram_fills", unit, bursts)
             for stream, steps in enumerate(program.streams):
                 reached = ALL if self.is_global else stream
                 number = first + stream * per_channel
@@ -338,6 +346,10 @@ class _Builder(PartedBags):
                     steps.append(Step(HIT, reached, ALL, turn, lookup=number, step=1))
                 else:
                     steps.append(Step(READ, reached, ALL, turn, address, bursts, number, step=1))
+
+    def count_sram(self, name: str, unit: int, bursts: int) -> None:
+        """Bursts that a unit of the memory reads from its SRAM, or writes into it."""
+        self.program.counts[name][unit // self.geometry.units_per_channel] += bursts
 
     def count_hit(self, table: int, subtable: int, owner: int) -> None:
         """An access that the unit serves from what it holds."""
@@ -380,6 +392,7 @@ class _Builder(PartedBags):
         counts, channel = self.program.counts, owner // self.geometry.units_per_channel
         if (table, subtable, row) in self.held.get(turn, []):
             self.count_hit(table, subtable, owner)
+            self.count_sram("sram_reads", owner, self.bursts(table, subtable))
             return
         row_bytes = self.subtable(table, subtable).bytes_per_row
         copy = copy_of(self.placement, table, subtable, row)
@@ -394,8 +407,11 @@ class _Builder(PartedBags):
             kind = HIT
             counts["cache_hits"][channel] += 1
             counts["bytes_cache"][channel] += row_bytes
+            self.count_sram("sram_reads", owner, bursts)
         elif (kind == READ and cache is not None) or self.may_be_held(turn, table, subtable):
             counts["cache_misses"][channel] += 1
+        if kind == READ and cache is not None:
+            self.count_sram("sram_fills", owner, bursts)
         self.program.unit_accesses[holder] += 1
         self.program.lookups[number].operands += 1
         self.program.lookups[number].bursts += 0 if self.is_for_host else bursts
@@ -434,7 +450,7 @@ class _Builder(PartedBags):
         units, addresses = locate(self.placement, table, subtable, np.array([row]))
         return int(units[0]), int(addresses[0])
 
-    def compute_cycles(self, table: int, has_product: bool) -> int:
+    def lookup_macs(self, table: int, has_product: bool) -> int:
         """§6: D for each lookup; TT-Rec contracts left to right, the first product perhaps made before."""
         if self.is_for_host:
             return 0
@@ -445,7 +461,7 @@ class _Builder(PartedBags):
             j1, j2, j3 = scheme.element_factors
             rank = parameters["tt_rank"]
             macs = (0 if has_product else j1 * j2 * rank**2) + j1 * j2 * j3 * rank
-        return self.cycles_of(math.ceil(macs / self.slices))
+        return math.ceil(macs / self.slices)
 
     def cycles_of(self, macs: int) -> int:
         steps = math.ceil(macs / self.system.compute.macs)

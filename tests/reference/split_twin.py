@@ -218,11 +218,9 @@ class _PartBuilder(_Builder):
         """One access to the vector; the others of the lookup are saved."""
         channel, unit = divmod(owner, self.geometry.units_per_channel)
         number = len(self.program.lookups)
-        macs = math.ceil(self.meta.parameters["vector_bytes"] / 4 / self.system.compute.macs)
-        if self.system.compute.mac_ghz:
-            macs = math.ceil(round(macs / self.system.compute.mac_ghz / self.clock_ns, 6))
+        macs = self.meta.parameters["vector_bytes"] // 4
         name = (turn, bag, channel, unit)
-        self.program.lookups.append(LookupStep(name, compute_cycles=macs))
+        self.program.lookups.append(LookupStep(name, compute_cycles=self.cycles_of(macs), macs=macs))
         self.program.sums[name] = self.program.sums.get(name, 0) + 1
         subtable = len(self.meta.tables[table].subtables) - 1
         saved = self.meta.tables[table].accesses_per_lookup - 1
@@ -236,5 +234,6 @@ class _PartBuilder(_Builder):
     ) -> None:
         if self.host_holds_shared and self.subtable(table, subtable).shared:
             self.count_hit(table, subtable, owner)
+            self.count_sram("sram_reads", owner, self.bursts(table, subtable))  # of the host
         else:
             super().emit_access(turn, table, subtable, row, owner, number, sharers)

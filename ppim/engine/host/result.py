@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ppim.dram.energy import EnergyCounts
 from ppim.engine import codes
-from ppim.engine.banks import Banks
+from ppim.engine.banks import active_cycles
 from ppim.engine.command_stream import CommandStream
 from ppim.engine.host import columns as s
 from ppim.engine.host.general_state import GeneralState
@@ -86,11 +86,6 @@ class HostResult:
         )
 
 
-def _active_cycles(banks: Banks, cycles: int) -> Counts:
-    running = np.where(banks.n_open > 0, cycles - banks.active_since, 0)
-    return banks.active_cycles + running
-
-
 def _self_refresh_cycles(state: HostState | GeneralState, cycles: int) -> Counts:
     """From the cycle after the entry up to the cycle before the exit."""
     if isinstance(state, HostState):
@@ -103,7 +98,7 @@ def _self_refresh_cycles(state: HostState | GeneralState, cycles: int) -> Counts
 def collect(state: HostState | GeneralState, cycles: int, streams: list[CommandStream] | None) -> HostResult:
     """The result of a state that has been advanced to the end of cycle `cycles` - 1."""
     of = state.counters.copy()
-    active = _active_cycles(state.banks, cycles)
+    active = active_cycles(state.banks, cycles)
     asleep = _self_refresh_cycles(state, cycles)
     return HostResult(
         cycles=cycles,

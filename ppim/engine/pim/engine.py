@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.engine import codes
-from ppim.engine.banks import Banks, make_banks
+from ppim.engine.banks import Banks, active_cycles, make_banks
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import memory, parameters
 from ppim.engine.pim import state as s
 from ppim.engine.pim.by_cycle.run import settle_all
 from ppim.engine.pim.by_unit import setup
-from ppim.engine.pim.by_unit.state import ByUnit
+from ppim.engine.pim.by_unit.state import ACTIVE_CYCLES, ByUnit
 from ppim.engine.pim.parts import GivenUp, Part, channels_depend, whole
 from ppim.engine.pim.rules.classes import N_CYCLE_CLASSES
 from ppim.engine.pim.rules.limits import limit_cycles
@@ -91,6 +91,7 @@ class PimEngine:
         self.delivers_per_lookup = delivers_per_lookup
         self.together = channels_depend(system, delivers_per_lookup)
         self.board, self.channels = part.board, part.channels
+        self.end = 0  # of the run, when it is finished
         runs = -(-(max_row_bursts - 1) // p.bursts_per_row) + 1  # DRAM rows that it may lie in
         entries = -(-runs // p.banks_per_unit)
         if 0 < p.queue_entries < entries:
@@ -122,8 +123,17 @@ class PimEngine:
 
     def settle(self, end: int) -> None:
         """After DONE: count the cycles up to the end of the run in classes."""
+        self.end = end
         if self.by_unit is None:
             settle_all(self.parameters, self.state, end)
+
+    @property
+    def active_cycles(self) -> NDArray[np.int64]:
+        """After `finish`: cycles of the run in which each rank has an open bank, shape (channels, ranks)."""
+        if self.by_unit is not None:
+            return self.by_unit.channel[:, ACTIVE_CYCLES, np.newaxis]
+        assert self.banks is not None
+        return active_cycles(self.banks, self.end)
 
     @property
     def classes(self) -> NDArray[np.int64]:

@@ -28,7 +28,9 @@ from ppim.program.state import bare_rings
 # Columns of `counts`, per channel of the unit that consumes.
 LOOKUPS = 0
 HITS = 1
-N_REPLAY_COUNTS = 2
+ADDED = 2  # bursts that units add to their sums
+HIT_BURSTS = 3  # of these, those that lie in their SRAMs
+N_REPLAY_COUNTS = 4
 
 TOUCHED = -2  # in `slot_of_unit`: a unit whose sum in the current bag has no row yet
 
@@ -272,6 +274,8 @@ def append_read(rings, layout, items, state, at, stop, turn, vector_bursts):
     if bursts == 0:
         kind, worked = i.HIT, vector_bursts
         counts[HITS] += 1
+        counts[HIT_BURSTS] += worked
+    counts[ADDED] += worked
     number = rings.marks[r.NEXT_LOOKUP]
     rings.marks[r.NEXT_LOOKUP] = number + 1
     write_lookup(rings, number, state.slot_of_unit[owner], 1, layout.compute[worked], bursts)

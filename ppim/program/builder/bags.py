@@ -49,7 +49,7 @@ def lookup_at(scratch, place):
 @helper(forceinline=True)
 def only_own_matter(recipe, table):
     """Whether what a lookup needs depends on no lookup of another unit."""
-    return (not recipe.reordered[table]) & (recipe.compute_reused[table] == recipe.compute[table])
+    return (not recipe.reordered[table]) & (recipe.macs_reused[table] == recipe.macs[table])
 
 
 @helper(forceinline=True)
@@ -88,17 +88,18 @@ def emit_bag(rings, recipe, placement, state, chunk, scratch, turn, first, stop)
     table = turn.table
     reordered = recipe.reordered[table]
     full, reused = recipe.compute[table], recipe.compute_reused[table]
+    reuses = recipe.macs_reused[table] < recipe.macs[table]
     if reordered:
         order_by_second_row(chunk, scratch, turn, first, stop)
     run = first  # place of the first of the lookups with this second row
     for place in range(first, stop):
         k = lookup_at(scratch, place)
-        compute, kept, sharers = full, 0, 0
-        if reordered or reused < full:
+        compute, macs, kept, sharers = full, recipe.macs[table], 0, 0
+        if reordered or reuses:
             if not same_second_row(chunk, scratch, turn, lookup_at(scratch, run), k):
                 run = place
-            if reused < full and has_product(chunk, scratch, turn, run, place):
-                compute = reused
+            if reuses and has_product(chunk, scratch, turn, run, place):
+                compute, macs = reused, recipe.macs_reused[table]
             if reordered and run < place:
                 kept = 1
             elif reordered:
@@ -110,7 +111,7 @@ def emit_bag(rings, recipe, placement, state, chunk, scratch, turn, first, stop)
         owner = owner_of_sum(rings, recipe, slot)
         accesses = turn.width
         if recipe.has_kept and np.int64(chunk.subtable[access_of(turn, k, 0)]) == recipe.kept_subtable[table]:
-            accesses, compute = 1, recipe.kept_compute
+            accesses, compute, macs = 1, recipe.kept_compute, recipe.kept_macs
             count_kept_vector(state, owner, turn.width - 1)
         emit_lookup(
             rings,
@@ -127,4 +128,5 @@ def emit_bag(rings, recipe, placement, state, chunk, scratch, turn, first, stop)
             kept,
             sharers,
             compute,
+            macs,
         )

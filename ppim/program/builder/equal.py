@@ -109,6 +109,7 @@ def emit_equal_lookups(rings, recipe, placement, state, chunk, scratch, turn, fi
         other = scratch[EQUAL, other]
     rings.marks[r.NEXT_LOOKUP] = number + 1 + sharers
     state.counts[owner.channel, b.LOOKUPS] += 1 + sharers
+    state.counts[owner.channel, b.MACS] += recipe.macs[turn.table] * (1 + sharers)
     operands, kept_bursts = 0, 0
     start = turn.start + first * turn.width
     for at in range(start, start + turn.width):

@@ -28,6 +28,7 @@ def emit_access(rings, recipe, placement, state, chunk, turn, at, owner, located
     if recipe.resident[table, subtable] > 0:
         if is_held(recipe, state, table, subtable, row, turn.number):
             count_kept_row(recipe, state, table, subtable, owner, 1)
+            counts[b.SRAM_READS] += bursts
             return 0, 0
         counts[b.CACHE_MISSES] += 1
     index, channel, unit, address = owner.number, owner.channel, owner.unit, located
@@ -45,9 +46,11 @@ def emit_access(rings, recipe, placement, state, chunk, turn, at, owner, located
         if probe(recipe, state.cache_tags[index], address, bursts):
             counts[b.CACHE_HITS] += 1
             counts[b.BYTES_CACHE] += recipe.row_bytes[table, subtable]
+            counts[b.SRAM_READS] += bursts
             kind = i.HIT
         else:
             counts[b.CACHE_MISSES] += 1
+            counts[b.SRAM_FILLS] += bursts
     append(rings, stream, kind, channel, unit, address, bursts, turn.number, lookup, i.NONE, sharers)
     if recipe.in_order and kind == i.READ_OUT:
         append_deliver(rings, recipe, owner, bursts, turn.number, lookup, sharers)
@@ -91,6 +94,7 @@ def emit_lookup(
     kept,
     sharers,
     compute,
+    macs,
 ):
     """Instructions of the first `accesses` of a turn's k-th lookup, which adds to the sum `slot`.
 
@@ -100,6 +104,7 @@ def emit_lookup(
     number = rings.marks[r.NEXT_LOOKUP]
     rings.marks[r.NEXT_LOOKUP] = number + 1
     state.counts[owner.channel, b.LOOKUPS] += 1
+    state.counts[owner.channel, b.MACS] += macs
     operands, kept_bursts = 0, 0
     start = turn.start + k * turn.width
     for at in range(start, start + accesses):

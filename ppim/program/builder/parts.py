@@ -185,9 +185,9 @@ def emit_lookup(rings, recipe, placement, state, chunk, scratch, turn, units, bl
     channel = counting_channel(recipe, placement, state, units, j) if is_first else np.int64(i.NONE)
     if channel != i.NONE:
         state.counts[channel, b.LOOKUPS] += 1
-    compute = recipe.part_compute[table, n]
+    compute, macs = recipe.part_compute[table, n], recipe.part_macs[table, n]
     if recipe.reuses[table] and has_product(chunk, scratch, turn, block.run, block.place + j):
-        compute = recipe.part_reused[table, n]
+        compute, macs = recipe.part_reused[table, n], recipe.part_macs_reused[table, n]
     operands, kept, bursts = 0, 0, 0
     for at in range(access_of(turn, k, 0), access_of(turn, k, 0) + turn.width):
         if recipe.parted[table] and at == access_of(turn, k, SECOND):
@@ -210,7 +210,9 @@ def emit_lookup(rings, recipe, placement, state, chunk, scratch, turn, units, bl
         append_to_set(rings, recipe, units, i.HIT, 0, 0, turn.number, block.first + j, 0, block.length)
         operands = 1
     for index in range(units.size):
-        slot = state.slot_of_unit[member(recipe, units, index).number]
+        owner = member(recipe, units, index)
+        state.counts[owner.channel, b.MACS] += macs
+        slot = state.slot_of_unit[owner.number]
         number = block.first + index * block.length + j
         write_lookup(rings, number, slot, operands + kept, compute, bursts)
 
@@ -220,6 +222,13 @@ def count_in(state, channel, column, amount):
     """Count in a channel, unless it is counted elsewhere."""
     if channel != i.NONE:
         state.counts[channel, column] += amount
+
+
+@helper
+def count_sram(recipe, state, units, column, bursts):
+    """Every unit of a set reads so many bursts from its SRAM, or writes them into it."""
+    for index in range(units.size):
+        state.counts[member(recipe, units, index).channel, column] += bursts
 
 
 @helper
@@ -257,9 +266,11 @@ def emit_local(
         if all_cached(recipe, state, units, address, bursts):
             count_in(state, channel, b.CACHE_HITS, 1)
             count_in(state, channel, b.BYTES_CACHE, recipe.row_bytes[table, subtable])
+            count_sram(recipe, state, units, b.SRAM_READS, bursts)
             kind = i.HIT
         else:
             count_in(state, channel, b.CACHE_MISSES, 1)
+            count_sram(recipe, state, units, b.SRAM_FILLS, bursts)
     append_to_set(rings, recipe, units, kind, address, bursts, turn.number, lookup, sharers, step)
 
 
@@ -288,12 +299,13 @@ def emit_operand(rings, recipe, placement, state, chunk, turn, at, units, block,
     """Serve an access to a whole row in every unit of a set; (operands, bursts) that it brings to each."""
     table, subtable, row = turn.table, np.int64(chunk.subtable[at]), np.int64(chunk.row[at])
     lookup, step = block.first + j, block.length
+    bursts = placement.row_bursts[table, subtable]
     if recipe.resident[table, subtable] > 0:
         if is_held(recipe, state, table, subtable, row, turn.number):
             count_kept(recipe, state, table, subtable, units, channel)
+            count_sram(recipe, state, units, b.SRAM_READS, bursts)
             return 0, 0
         count_in(state, channel, b.CACHE_MISSES, 1)
-    bursts = placement.row_bursts[table, subtable]
     address = find_copy(placement, table, subtable, row)
     holder = np.int64(i.NONE)
     if address == NO_COPY:

@@ -22,7 +22,11 @@ CACHE_HITS = 2
 CACHE_MISSES = 3
 BYTES_CACHE = 4
 PARTIAL_SUM_HITS = 5
-N_BUILD_COUNTS = 6
+MACS = 6  # multiply-accumulates of units
+SRAM_READS = 7  # bursts that units read from their SRAMs
+SRAM_FILLS = 8  # bursts that demand reads write into them
+COLLECTED = 9  # bursts of vectors that collectors add to others, in the channel that they come from
+N_BUILD_COUNTS = 10
 
 # Columns of `fetched`: a row to be prefetched.
 FETCHED_ADDRESS = 0
@@ -77,6 +81,8 @@ class Recipe(NamedTuple):
         Memory cycles of a lookup's arithmetic.
     compute_reused : ndarray of int64, shape (tables,)
         The same where a lookup before it has made the product of equal first and second rows.
+    macs, macs_reused : ndarray of int64, shape (tables,)
+        Multiply-accumulates of that arithmetic; where rows are split, in each unit.
     accesses : ndarray of int64, shape (tables,)
         Accesses of a lookup.
     reordered : ndarray of int64, shape (tables,)
@@ -93,12 +99,16 @@ class Recipe(NamedTuple):
         that subtable makes no other.
     kept_compute : int
         Memory cycles to add such a vector.
+    kept_macs : int
+        Its elements.
     parted : ndarray of int64, shape (tables,)
         1 where the second row of a table's lookups lies in parts or pieces (`parts`).
     part_compute : ndarray of int64, shape (tables, most pieces + 1)
         Memory cycles of a lookup's arithmetic in a unit that has a part of so many pieces.
     part_reused : ndarray of int64, of the same shape
         The same where a lookup before it has made the product of equal first and second rows.
+    part_macs, part_macs_reused : ndarray of int64, of the same shape
+        Multiply-accumulates of that arithmetic.
     reuses : ndarray of int64, shape (tables,)
         1 where that is less.
     most_pieces, most_units : int
@@ -110,6 +120,8 @@ class Recipe(NamedTuple):
     resident: np.ndarray
     compute: np.ndarray
     compute_reused: np.ndarray
+    macs: np.ndarray
+    macs_reused: np.ndarray
     accesses: np.ndarray
     reordered: np.ndarray
     vector_bursts: int
@@ -143,10 +155,13 @@ class Recipe(NamedTuple):
     has_kept: int
     kept_subtable: np.ndarray
     kept_compute: int
+    kept_macs: int
     parts: int  # 1: rows of some table lie in parts, so that all go the way of `parts`
     parted: np.ndarray
     part_compute: np.ndarray
     part_reused: np.ndarray
+    part_macs: np.ndarray
+    part_macs_reused: np.ndarray
     reuses: np.ndarray
     most_pieces: int
     most_units: int
@@ -299,6 +314,8 @@ def bare_recipe(recipe):
         bare(recipe.resident),
         bare(recipe.compute),
         bare(recipe.compute_reused),
+        bare(recipe.macs),
+        bare(recipe.macs_reused),
         bare(recipe.accesses),
         bare(recipe.reordered),
         recipe.vector_bursts,
@@ -332,10 +349,13 @@ def bare_recipe(recipe):
         recipe.has_kept,
         bare(recipe.kept_subtable),
         recipe.kept_compute,
+        recipe.kept_macs,
         recipe.parts,
         bare(recipe.parted),
         bare(recipe.part_compute),
         bare(recipe.part_reused),
+        bare(recipe.part_macs),
+        bare(recipe.part_macs_reused),
         bare(recipe.reuses),
         recipe.most_pieces,
         recipe.most_units,

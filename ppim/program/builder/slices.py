@@ -48,6 +48,7 @@ def emit_split_lookup(rings, recipe, placement, state, chunk, turn, k, first_sum
     for index in range(recipe.slices):
         channel, unit = index // recipe.units_per_channel, index % recipe.units_per_channel
         number = first_sum + unit * recipe.channels + channel
+        state.counts[channel, b.MACS] += recipe.macs[turn.table]
         write_lookup(rings, first + index, number, turn.width, recipe.compute[turn.table], bursts)
 
 
@@ -73,6 +74,9 @@ def emit_split_access(rings, recipe, placement, state, chunk, turn, at, channel,
             kind = i.HIT
         else:
             counts[b.CACHE_MISSES] += counted
+        for own in range(recipe.channels):
+            column = b.SRAM_READS if kind == i.HIT else b.SRAM_FILLS
+            state.counts[own, column] += bursts * recipe.units_per_channel
     for stream in range(rings.n_streams):
         reached = i.ALL if recipe.global_stream else stream
         lookup = first + stream * recipe.units_per_channel

@@ -145,6 +145,9 @@ def open_touched_sums(rings, recipe, state, bag, turn):
             if recipe.collectors:
                 collected = state.collected[number_of_collector(recipe, channel, unit)]
             if recipe.collect:
+                # The first one has nothing to be added to.
+                if rings.sums[collected & rings.sum_mask, i.SUM_LOOKUPS] > 0:
+                    state.counts[channel, b.COLLECTED] += recipe.vector_bursts
                 add_to_collected(rings, number, collected)
             state.slot_of_unit[owner] = number
 

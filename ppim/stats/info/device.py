@@ -15,7 +15,7 @@ from ppim.dram.load import is_preset, load_device
 from ppim.errors import InputError
 from ppim.stats.info.base import KINDS, InfoKind
 
-SECTIONS = ("organization", "timing", "power", "controller")
+SECTIONS = ("organization", "timing", "power", "interface", "controller")
 NAME_WIDTH = 30
 
 

@@ -30,6 +30,7 @@ def assert_equal_results(left: EngineResult, right: EngineResult) -> None:
     assert left.cycles == right.cycles
     np.testing.assert_array_equal(left.counters, right.counters)
     np.testing.assert_array_equal(left.classes, right.classes)
+    np.testing.assert_array_equal(left.active, right.active)
     np.testing.assert_array_equal(left.slots, right.slots)
     assert left.limits == right.limits
 
@@ -54,6 +55,8 @@ def assert_same(case: Case, twin: TwinResult, engine: EngineResult) -> None:
         assert len(got) == len(wanted), where
         for name, column in COUNTS.items():
             assert engine.counters[channel, column] == getattr(expected, name), f"{where}: {name}"
+        for rank, active in enumerate(engine.active[channel]):
+            assert active == sum(at == rank for _, at in expected.active), f"{where}: active, rank {rank}"
     assert engine.cycles == twin.cycles, f"seed {case.seed}"
     for stream, slots in enumerate(engine.slots):
         delivers = sum(len(engine.slots) == 1 or channel == stream for _, channel, _ in twin.delivers)

@@ -66,6 +66,7 @@ class EngineResult:
     entries: int  # in the pool at the end
     classes: np.ndarray
     limits: dict[str, int]
+    active: np.ndarray  # cycles with an open bank, shape (channels, ranks)
 
 
 class Feeder:
@@ -199,6 +200,7 @@ class _Memory:
             entries=self.engine.state.entries.shape[1],
             classes=self.engine.classes,
             limits=self.engine.limits,
+            active=self.engine.active_cycles,
         )
 
 

@@ -53,6 +53,7 @@ def test_two_reads_of_one_row() -> None:
     assert result.cycles == 34
     assert counted(result, s.INSTRUCTIONS, s.READS, s.ACTIVATES, s.PRECHARGES, s.ROW_HITS) == [2, 2, 1, 0, 1]
     assert result.slots.tolist() == [2]
+    assert result.active[0].tolist() == [34 - 2]
 
 
 def test_two_rows_of_one_bank() -> None:

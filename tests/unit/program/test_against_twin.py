@@ -38,6 +38,10 @@ COUNTS = {
     "cache_hits": b.CACHE_HITS,
     "cache_misses": b.CACHE_MISSES,
     "bytes_cache": b.BYTES_CACHE,
+    "macs": b.MACS,
+    "sram_reads": b.SRAM_READS,
+    "sram_fills": b.SRAM_FILLS,
+    "collected": b.COLLECTED,
 }
 
 

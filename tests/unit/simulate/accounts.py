@@ -6,6 +6,7 @@ import csv
 import io
 import tomllib
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from ppim.systems.spec import SystemSpec
 from tests.conftest import ROOT
 from tests.reference.pim_check import violations
 from tests.reference.pim_programs import units_per_channel
+from tests.reference.pim_twin import Command
 from tests.reference.small_traces import SmallTrace
 from tests.reference.whole_program import WholeProgram, WholeRun, build_parts, run_parts
 
@@ -45,6 +47,7 @@ def check_run(trace: SmallTrace, system: SystemSpec) -> SimulationResult:
         check_timing(memory.device, memory.system, run)
         check_bounds(memory.device, memory.system, memory, run)
         check_cycles(memory)
+        check_energy(memory, run)
     check_all_served(trace, result)
     check_one_end(result)
     check_csv(result)
@@ -69,6 +72,41 @@ def check_cycles(result: SimulationResult) -> None:
     assert (sum(result.counts[name] for name in CYCLE_CLASSES) == result.cycles).all()
     assert all(limit <= result.cycles for limit in result.limits.values()), result.limits
     assert (result.counts["limit_cycles"] == max(result.limits.values())).all()
+
+
+def check_energy(result: SimulationResult, run: WholeRun) -> None:
+    """Parts of the energy add up, and those of the memory are what its commands take."""
+    rows = [row for row in result.rows() if row["memory"] == result.memory]
+    device, power, timing = result.device, result.device.power, result.device.timing
+    unit = power.VDD * device.organization.devices_per_rank * timing.tCK
+    for row, commands in zip(rows, run.commands, strict=True):
+        parts = [value for name, value in row.items() if name.startswith("energy_")]
+        assert min(parts) >= 0
+        assert row["energy_total_pj"] == pytest.approx(sum(parts) - row["energy_total_pj"], rel=1e-9)
+        cycle = power.IDD0 * timing.tRC - power.IDD3N * timing.tRAS - power.IDD2N * timing.tRP
+        assert row["energy_activate_pj"] == pytest.approx(row["activates"] * cycle * unit)
+        burst = (power.IDD4R - power.IDD3N) * timing.burst_cycles
+        assert row["energy_read_pj"] == pytest.approx(row["reads"] * burst * unit)
+        assert "energy_write_pj" not in row
+        active = sum(active_cycles(commands, rank, run.cycles) for rank in range(device.organization.ranks))
+        idle = run.cycles * device.organization.ranks - active
+        standby = (active * power.IDD3N + idle * power.IDD2N) * unit
+        assert row["energy_background_pj"] == pytest.approx(standby)
+        bits = 8 * row["bytes_external"] + row["instructions"] * result.system.pim.instruction_bits
+        assert row["energy_io_pj"] == pytest.approx(bits * device.interface.io_pj_per_bit)
+
+
+def active_cycles(commands: Sequence[Command], rank: int, cycles: int) -> int:
+    """Cycles in which a rank has an open bank, by its commands."""
+    active, opened, since = 0, 0, 0
+    for command in sorted((x for x in commands if x.rank == rank), key=lambda x: x.cycle):
+        if command.command == "activate":
+            since = since if opened else command.cycle
+            opened += 1
+        elif command.command == "precharge":
+            opened -= 1
+            active += 0 if opened else command.cycle - since
+    return active + (cycles - since if opened else 0)
 
 
 def check_same_as_whole(result: SimulationResult, run: WholeRun) -> None:

@@ -16,6 +16,7 @@ from ppim.stats.counters import (
     COLUMNS,
     CYCLE_CLASSES,
     IDENTITY,
+    OF_ENERGY,
     OF_RESULT,
     SIMULATION,
     Table,
@@ -36,6 +37,10 @@ MODULES = {
 BY_NAME = {
     "run": {"BATCHES", "LIMIT"},
     "units": {"MOST"},
+    OF_ENERGY: {
+        *("ACTIVATE", "READ", "WRITE", "REFRESH", "BACKGROUND"),
+        *("CACHE", "COMPUTE", "COLLECT", "IO", "TOTAL"),
+    },
     "requests": {"READS", "WRITES", "ROW_HITS", "COLUMN_COMMANDS"},
 }
 
@@ -59,7 +64,9 @@ def test_the_contracts_columns_in_order() -> None:
         "accesses instructions reads writes activates precharges refreshes row_hits row_misses cache_hits "
         "cache_misses prefetch_reads bytes_dram bytes_cache bytes_external bytes_delivered transfer_cycles "
         "compute_cycles busy_cycles stall_refresh_cycles stall_compute_cycles stall_bus_cycles stall_bank_cycles "
-        "stall_issue_cycles idle_cycles unit_accesses_max unit_accesses_mean limit_cycles partial_sum_hits"
+        "stall_issue_cycles idle_cycles unit_accesses_max unit_accesses_mean limit_cycles energy_activate_pj "
+        "energy_read_pj energy_write_pj energy_refresh_pj energy_background_pj energy_cache_pj energy_compute_pj "
+        "energy_collect_pj energy_io_pj energy_total_pj partial_sum_hits"
     )
     assert [*IDENTITY, *COLUMNS] == contract.split()
 

@@ -16,6 +16,7 @@ from ppim.engine.pim.by_unit import state as u
 from ppim.engine.pim.rules import classes, refresh, slots
 from ppim.engine.pim.state import Parameters
 from ppim.jit import helper
+from ppim.jit.bits import population
 
 SPAN = 1 << 11  # cycles between two counts
 
@@ -52,6 +53,22 @@ def paint_row(words, mask, kind, first, stop):
 def paint(a, kind, first, stop):
     """Something is true of cycles first..stop-1; those already counted are left."""
     paint_row(a.bits, a.word_mask, kind, max(first, a.channel[u.COUNTED]), stop)
+
+
+@helper(forceinline=True)
+def note_open(unit, cycle):
+    """A bank of a unit is opened."""
+    if unit[u.OPEN_BANKS] == 0:
+        unit[u.OPEN_FROM] = cycle
+    unit[u.OPEN_BANKS] += 1
+
+
+@helper(forceinline=True)
+def note_closed(a, unit, cycle):
+    """A bank of a unit is closed."""
+    unit[u.OPEN_BANKS] -= 1
+    if unit[u.OPEN_BANKS] == 0:
+        paint(a, u.OPEN, unit[u.OPEN_FROM], cycle)
 
 
 @helper(forceinline=True)
@@ -127,15 +144,20 @@ def paint_stretches(p, state, a, stop):
     for place in range(state.channel[a.number, s.TRANSFERS_WAITING]):
         item = state.transfers[a.number, place]
         paint(a, u.COMPUTES, item[heap.SIZE], min(item[heap.READY_AT], stop))
+    open_from = stop
     for unit in range(p.units):
         item = a.unit[unit]
         if item[u.ACTIVE]:
             paint(a, u.WAITING, item[u.WAITING_FROM], stop)
+        if item[u.OPEN_BANKS]:
+            open_from = min(open_from, item[u.OPEN_FROM])
+    paint(a, u.OPEN, open_from, stop)
 
 
 @helper(forceinline=True)
-def count_word(counts, word, span):
+def count_word(a, counts, word, span):
     """Count the cycles of one word that are in `span`, and clear their bits."""
+    a.channel[u.ACTIVE_CYCLES] += population(word[u.OPEN] & span)
     classes.count_cycles(
         counts,
         span,
@@ -159,6 +181,6 @@ def settle(p, state, a, stop):
         start = first & classes.IN_WORD
         end = min(start + stop - first, classes.WORD_CYCLES)
         word = a.bits[(first >> classes.WORD_SHIFT) & a.word_mask]
-        count_word(state.account[a.number], word, classes.bits_between(start, end))
+        count_word(a, state.account[a.number], word, classes.bits_between(start, end))
         first += end - start
     a.channel[u.COUNTED] = max(a.channel[u.COUNTED], stop)

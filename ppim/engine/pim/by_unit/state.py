@@ -37,8 +37,10 @@ RESERVED_END = 17
 # ... its list of prefetches (`fetches`),
 FETCHES_ADDED = 18
 ONE_ROW_FROM = 19  # place from which on all are in one row
-# ... and places that every queue is known to have.
+# ... places that every queue is known to have,
 ROOM_KNOWN = 20
+# ... and cycles with an open bank, of those counted.
+ACTIVE_CYCLES = 21
 CHANNEL_SIZE = 24
 
 ALL_CHANNELS = -1
@@ -55,6 +57,8 @@ UNSEEN_HEAD = 8  # ring of entries that have not been seen yet
 UNSEEN_TAIL = 9
 WAITING_FROM = 10  # some entry has been seen all the time since
 FETCHED = 11  # prefetches of the channel that it has read, or taken into its queues
+OPEN_BANKS = 12
+OPEN_FROM = 13  # some bank of it has been open all the time since
 UNIT_SIZE = 16  # a multiple of a cache line
 
 # Columns of `bank` beside READS_SINCE_ACTIVATE.
@@ -94,6 +98,7 @@ UNDER_WAY = 3  # data are on their way
 RESERVED = 4  # the bus is reserved
 WAITING = 5  # an entry that selection sees waits
 SENDS = 6  # an instruction's slot lasts
+OPEN = 7  # a bank is open
 BIT_KINDS = 8  # a cache line for each word of all kinds
 
 

@@ -175,17 +175,18 @@ def read_entry(p, rings, state, a, unit, lane, place, first, last):
 
 
 @helper(forceinline=True)
-def precharge(state, a, unit, lane, cycle):
+def precharge(p, state, a, unit, lane, cycle):
     """Close a bank for its unit."""
-    close(state, a, lane, cycle)
+    close(p, state, a, lane, cycle)
     unit[u.FREE] = cycle + 1
 
 
 @helper(forceinline=True)
-def close(state, a, lane, cycle):
+def close(p, state, a, lane, cycle):
     """PRECHARGE of a bank."""
     bank = a.bank[lane]
     bank[u.ROW] = NO_ROW
+    cycles.note_closed(a, a.unit[lane >> p.bank_bits], cycle)
     bank[u.MAY_ACTIVATE] = max(bank[u.MAY_ACTIVATE], cycle + a.precharge_to_activate)
     may_refresh = a.may_refresh
     may_refresh[lane] = max(may_refresh[lane], cycle + a.precharge_to_refresh)
@@ -201,6 +202,7 @@ def activate(p, state, a, number, cycle):
     bank = a.bank[lane]
     entry = a.entries[lane, bank[u.QUEUE_HEAD] & a.entry_mask]
     bank[u.ROW] = entry[s.ENTRY_ROW]
+    cycles.note_open(unit, cycle)
     bank[s.READS_SINCE_ACTIVATE] = 0
     bank[u.MAY_ACTIVATE] = cycle + a.activate_to_activate
     bank[u.MAY_READ] = cycle + a.activate_to_read
@@ -244,7 +246,7 @@ def run_unit(p, rings, state, a, number, last):
                 unit[u.NEXT_LANE] = lane
                 return
             if what == OFFERS_PRECHARGE:
-                precharge(state, a, unit, lane, at)
+                precharge(p, state, a, unit, lane, at)
                 unit[s.LAST_BANK] = lane - first_lane
             else:
                 alone = unit[u.ACTIVE] & (unit[u.ACTIVE] - 1) == 0
@@ -337,7 +339,7 @@ def hold_for_refresh(p, state, a, last):
             issue_refresh(p, state, a, cycle)
             return
         if command == PRECHARGE:
-            close(state, a, lane, cycle)
+            close(p, state, a, lane, cycle)
         cycle = max(look, cycle + 1)
     row[s.REFRESH_LOOK] = cycle
 
