@@ -63,6 +63,9 @@ DATASET_OPTIONS ?=
 JOBS ?= 2
 DATASET_FILES := $(filter-out synthetic,$(DATASET))
 DATASET_NAME := $(basename $(notdir $(firstword $(DATASET))))
+comma := ,
+# One file as it is, several as a list in TOML.
+DATASET_VALUE = $(if $(word 2,$(DATASET)),[$(patsubst %,"%"$(comma),$(DATASET))],$(DATASET))
 SWEEP_NAMES := $(basename $(notdir $(wildcard scripts/sweeps/*.toml)))
 
 .PHONY: $(SWEEP_NAMES:%=sweep-%)
@@ -76,7 +79,7 @@ sweep-systems: ## every kind of system
 $(SWEEP_NAMES:%=sweep-%): sweep-%: scripts/sweeps/%.toml | $(INSTALLED)
 	@folder=$(SWEEPS)/$*-$(DATASET_NAME); status=0; \
 	$(PPIM) sweep $< -o $$folder --jobs $(JOBS) \
-	  $(foreach option,dataset=$(DATASET) $(DATASET_OPTIONS),--set $(option)) || status=$$?; \
+	  --set 'dataset=$(DATASET_VALUE)' $(foreach option,$(DATASET_OPTIONS),--set $(option)) || status=$$?; \
 	test $$status -le 1 || exit $$status; \
 	$(PPIM) plot $$folder -o $$folder/figure.svg && \
 	$(PPIM) report $$folder -o $$folder/report.html --title "Sweep $*, $(DATASET_NAME)" && \

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ppim.sweep.plan import Plan
+    from ppim.sweep.resolve import Resolved
     from ppim.sweep.runner import Progress, Todo
 
 
@@ -70,7 +74,7 @@ def command(
     plan = read_plan(sweep, _with_whole_paths(parse_settings(constants)))
     resolved = resolve(plan)
     if dry_run:
-        for line in _plan_lines(len(resolved), what_is_left(resolved, Store(output))):
+        for line in _plan_lines(plan, resolved, what_is_left(resolved, Store(output))):
             click.echo(line)
         return
     processes = jobs or os.cpu_count() or 1
@@ -92,20 +96,31 @@ def command(
 
 def _with_whole_paths(constants: dict[str, Any]) -> dict[str, Any]:
     """Files that were named from here, and not from the sweep's folder."""
-    return {
-        name: str(Path(value).absolute()) if isinstance(value, str) and Path(value).is_file() else value
-        for name, value in constants.items()
-    }
+
+    def whole(value: Any) -> Any:
+        if isinstance(value, list):
+            return [whole(each) for each in value]
+        return str(Path(value).absolute()) if isinstance(value, str) and Path(value).is_file() else value
+
+    return {name: whole(value) for name, value in constants.items()}
 
 
-def _plan_lines(n: int, todo: Todo) -> list[str]:
-    lines = [f"{n} runs, {n - len(todo.runs)} of them done; {len(todo.traces)} traces to make"]
+def _plan_lines(plan: Plan, resolved: list[Resolved], todo: Todo) -> Iterator[str]:
+    """What varies, what is left, and how long it takes."""
+    n = len({run.name for run in resolved})
+    for axis in plan.axes:
+        values = list(dict.fromkeys(str(run.axes[axis]) for run in plan.runs if axis in run.axes))
+        seed = ", averaged" if axis in plan.seeds else ""
+        yield f"{axis} ({len(values)} values{seed}): {', '.join(values)}"
+    yield f"{n} runs, {n - len(todo.runs)} of them done; {len(todo.traces)} traces to make"
     if not todo.runs:
-        lines.append("nothing is left to do")
+        yield "nothing is left to do"
     elif todo.seconds is None:
-        lines.append("how long it takes is not known: no run is done yet")
+        yield "how long it takes is not known: no run is done yet, and max_samples does not bound the traces"
+    elif todo.done:
+        yield f"about {todo.seconds:.0f} s of processor time, by the {todo.done} runs that are done"
     else:
-        lines.append(
-            f"about {todo.seconds * len(todo.runs):.0f} s of processor time, by the {n - len(todo.runs)} runs that are done"
+        yield (
+            f"about {todo.seconds:.0f} s of processor time, by the accesses of a sample alone; "
+            f"a run that is done gives a better estimate"
         )
-    return lines

@@ -15,7 +15,7 @@ from ppim.config import read_toml
 from ppim.errors import InputError, UnknownNameError
 
 TRACE, RUN, SETTING = "trace", "run", "set"
-SECTIONS = ("constants", "grid", "zip", "point", "exclude", "baselines", "seeds")
+SECTIONS = ("constants", "grid", "zip", "point", "exclude", "baselines", "seeds", "alternatives")
 MOST_RUNS = 1_000_000
 """Runs of one sweep: more than that is a slip in an axis, and its plan would not fit in memory."""
 
@@ -72,6 +72,8 @@ class Plan:
         Name -> values of the axes that a run's baseline has in place of the run's.
     seeds : sequence of str
         Axes that results are averaged over.
+    alternatives : mapping of str to str
+        Option of a trace -> what it is called among the own options of the datasets that have one.
     """
 
     path: Path
@@ -79,6 +81,7 @@ class Plan:
     runs: Sequence[PlannedRun]
     baselines: Mapping[str, Point]
     seeds: Sequence[str]
+    alternatives: Mapping[str, str]
 
     def baseline_of(self, run: PlannedRun, name: str) -> PlannedRun | None:
         """The run that another is compared with; None if the plan has none."""
@@ -135,7 +138,7 @@ def read_plan(path: Path, overrides: Mapping[str, Any] | None = None) -> Plan:
     if not runs:
         raise InputError(f"{path}: no run is left; give [grid] an axis with values, or exclude less")
     baselines = _baselines(path, table, axes)
-    plan = Plan(path, axes, runs, baselines, _seeds(path, table, axes))
+    plan = Plan(path, axes, runs, baselines, _seeds(path, table, axes), _alternatives(path, table))
     for name in baselines:
         if all(plan.baseline_of(run, name) is None for run in runs):
             raise InputError(f"{path}: baselines.{name}: no run has these values; give values of the axes")
@@ -277,6 +280,17 @@ def _seeds(path: Path, table: Mapping[str, Any], axes: Sequence[str]) -> list[st
     for axis in found:
         if axis not in axes:
             raise InputError(f"{path}: seeds: {UnknownNameError('axis', axis, axes)}")
+    return found
+
+
+def _alternatives(path: Path, table: Mapping[str, Any]) -> Point:
+    found = _points(path, table, "alternatives")
+    known = sorted(_parameters()[TRACE])
+    for name, other in found.items():
+        if name not in known:
+            raise InputError(f"{path}: alternatives: {UnknownNameError('parameter of trace', name, known)}")
+        if not isinstance(other, str):
+            raise InputError(f"{path}: alternatives.{name}: is the name of a dataset's own option")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ class Resolved:
         What the trace is called in results.
     options, settings : dict
         Arguments of `ppim.simulate`.
+    accesses : int or None
+        Of its trace, by the first sample of those that `max_samples` asks for; None where that is not known.
     """
 
     planned: PlannedRun
@@ -46,6 +49,7 @@ class Resolved:
     label: str
     options: dict[str, Any]
     settings: dict[str, Any]
+    accesses: int | None = None
 
 
 def resolve(plan: Plan) -> list[Resolved]:
@@ -56,15 +60,17 @@ def resolve(plan: Plan) -> list[Resolved]:
     InputError
         The first mistake in an option, a setting, a dataset or a trace, with the run that has it.
     """
-    checked = _Checked(plan.path)
+    checked = _Checked(plan)
     return [checked.run(run) for run in plan.runs]
 
 
 class _Checked:
     """Checks each file, system and trace once, however many runs have it."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, plan: Plan) -> None:
+        self.path, self.alternatives = plan.path, plan.alternatives
+        self.own_options: dict[tuple[str, str | None], set[str]] = {}
+        self.accesses: dict[str, int] = {}  # of a sample, or of a trace
         self.digests: dict[Path, str] = {}
         self.tried: set[str] = set()
 
@@ -85,18 +91,27 @@ class _Checked:
             inputs = {word: self._digest(Path(word)) for word in _words(trace_options) if word != SYNTHETIC}
             trace_name = digest("trace", _named_by_content(trace_options, inputs), code_digest("trace"))
             label = f"{Path(_words(trace_options)[0]).stem}-{trace_name[:8]}"
-            self._try_trace(trace_options)
+            of_sample, samples = self._try_trace(trace_options), trace_options.get("max_samples")
+            accesses = of_sample * samples if samples else None
             trace = trace_name
         else:
             trace_file = str(self._near(planned.run["trace"]))
             label = Path(trace_file).name
             trace = self._digest(Path(trace_file))
-            self._open_trace(trace_file)
+            accesses = self._open_trace(trace_file)
         files = {name: self._digest(Path(value)) for name, value in options.items() if _is_file(value)}
         content = {name: files.get(name, value) for name, value in options.items()}
         name = digest("run", trace, label, content, planned.settings, code_digest("run"))
         return Resolved(
-            planned, name, trace_name, trace_options, trace_file, label, options, dict(planned.settings)
+            planned,
+            name,
+            trace_name,
+            trace_options,
+            trace_file,
+            label,
+            options,
+            dict(planned.settings),
+            accesses,
         )
 
     def _near(self, value: Any) -> Any:
@@ -112,7 +127,24 @@ class _Checked:
         words = options["dataset"]
         listed = words if isinstance(words, list) else [words]
         options["dataset"] = [str(self._near(word)) for word in listed]
+        for usual, own in self.alternatives.items():
+            if usual in options and own in self._own_options(options):
+                options["dataset_options"] = {**options.get("dataset_options", {}), own: options.pop(usual)}
         return options
+
+    def _own_options(self, options: Point) -> set[str]:
+        """Names of the options that a trace's dataset has of its own."""
+        from ppim.datasets.base import DATASETS, recognise
+        from ppim.datasets.streams import read_head
+
+        first, name = options["dataset"][0], options.get("dataset_format")
+        if (first, name) not in self.own_options:
+            known = name or (
+                SYNTHETIC if first == SYNTHETIC else recognise(Path(first), read_head(Path(first)))
+            )
+            dataset: Any = DATASETS.get(known)
+            self.own_options[first, name] = {field.name for field in dataclasses.fields(dataset)}
+        return self.own_options[first, name]
 
     def _digest(self, path: Path) -> str:
         if path not in self.digests:
@@ -132,24 +164,27 @@ class _Checked:
         choose_system(str(options.get("system", "proactivepim")), settings, **chosen)
         self.tried.add(key)
 
-    def _try_trace(self, options: dict[str, Any]) -> None:
-        """Make the first sample's trace, so that a wrong option is found now."""
+    def _try_trace(self, options: dict[str, Any]) -> int:
+        """Make the first sample's trace, so that a wrong option is found now; its accesses."""
         from ppim.api import generate_trace
 
         short = {name: value for name, value in options.items() if name not in NOT_PROBED}
         key = digest("trace", short)
-        if key in self.tried:
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            generate_trace(output=Path(folder) / "trace.parquet", threads=1, max_samples=1, **short)
-        self.tried.add(key)
+        if key not in self.accesses:
+            with tempfile.TemporaryDirectory() as folder:
+                made = generate_trace(
+                    output=Path(folder) / "trace.parquet", threads=1, max_samples=1, **short
+                )
+            self.accesses[key] = made.meta.accesses
+        return self.accesses[key]
 
-    def _open_trace(self, path: str) -> None:
+    def _open_trace(self, path: str) -> int:
         from ppim.trace.reader import TraceReader
 
-        if path not in self.tried:
-            with TraceReader(path):
-                self.tried.add(path)
+        if path not in self.accesses:
+            with TraceReader(path) as reader:
+                self.accesses[path] = reader.n_accesses
+        return self.accesses[path]
 
 
 def _words(options: Mapping[str, Any]) -> list[str]:

@@ -24,6 +24,12 @@ JOBS_PER_WORKER = 3
 
 WAKE_SECONDS = 0.5  # Ctrl-C is seen within it
 
+ACCESSES_PER_SECOND = 2e6
+"""Of one process, for a first estimate: what presets reach lies between a fourth and four times of it (docs/performance.md)."""
+
+SECONDS_PER_RUN = 0.05
+"""What each run takes besides, for a first estimate."""
+
 
 @dataclass
 class Progress:
@@ -59,12 +65,16 @@ class Todo:
     traces : dict of str to Resolved
         Name of a trace that they need and that is not made -> a run that needs it.
     seconds : float or None
-        Mean wall-clock seconds of the runs that are done; None if there are none.
+        Processor time that they take: by the runs that are done, else by the accesses of their traces; None if neither is
+        known.
+    done : int
+        Runs that are done, by which it is estimated.
     """
 
     runs: list[Resolved]
     traces: dict[str, Resolved]
     seconds: float | None
+    done: int
 
 
 def what_is_left(resolved: list[Resolved], store: Store) -> Todo:
@@ -81,7 +91,17 @@ def what_is_left(resolved: list[Resolved], store: Store) -> Todo:
         for run in left.values()
         if run.trace_name and not store.trace_path(run.trace_name).exists()
     }
-    return Todo(list(left.values()), traces, sum(seconds) / len(seconds) if seconds else None)
+    return Todo(list(left.values()), traces, _estimate(list(left.values()), seconds), len(seconds))
+
+
+def _estimate(left: list[Resolved], seconds: list[float]) -> float | None:
+    """Seconds of the runs that are left, by those of others."""
+    if seconds:
+        return sum(seconds) / len(seconds) * len(left)
+    accesses = [run.accesses for run in left if run.accesses is not None]
+    if len(accesses) < len(left):
+        return None
+    return sum(accesses) / ACCESSES_PER_SECOND + len(left) * SECONDS_PER_RUN
 
 
 def run_sweep(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -188,8 +189,19 @@ def test_a_trace_that_cannot_be_read_is_found_before(
 
 def test_a_dry_run_does_nothing(sweep_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ppim("sweep", sweep_file, "-o", tmp_path / "out", "--dry-run") == 0
-    assert f"{RUNS} runs, 0 of them done; 2 traces to make" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{RUNS} runs, 0 of them done; 2 traces to make" in said
+    assert "placement_seed (3 values, averaged): 0, 1, 2" in said
+    assert re.search(r"about \d+ s of processor time, by the accesses of a sample alone", said)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_says_what_is_left(
+    sweep_file: Path, undisturbed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ppim("sweep", sweep_file, "-o", undisturbed, "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert f"{RUNS} runs, {RUNS} of them done; 0 traces to make\nnothing is left to do" in said
 
 
 def test_a_record_that_was_cut_counts_as_not_done(sweep_file: Path, undisturbed: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from ppim.errors import InputError
 from ppim.sweep.plan import Plan, read_plan
+from ppim.sweep.resolve import resolve
 
 START = '[constants]\ndataset = "synthetic"\n'
 
@@ -127,3 +128,27 @@ def test_a_run_needs_a_trace_or_what_makes_one(tmp_path: Path) -> None:
         plan_of(tmp_path, "[grid]\nsystem = ['cpu']\n", start="")
     with pytest.raises(InputError, match="no dataset; give one"):
         plan_of(tmp_path, "[grid]\nseed = [1]\n", start="")
+
+
+HISTORIES = "".join(f"{user}\t{item}\t3\t{user + item}\n" for user in range(1, 30) for item in range(1, 12))
+
+
+def test_an_alternative_is_taken_by_datasets_that_have_it(tmp_path: Path) -> None:
+    (tmp_path / "u.data").write_text(HISTORIES)
+    text = '[grid]\npooling = [2, 5]\n[alternatives]\npooling = "history"\n'
+    synthetic = resolve(plan_of(tmp_path, text, START + "max_samples = 3\n"))
+    assert [run.trace_options["pooling"] for run in synthetic] == [2, 5]
+    assert [run.accesses for run in synthetic] == [3 * 26 * 2 * n for n in (2, 5)]
+    histories = resolve(plan_of(tmp_path, text, '[constants]\ndataset = "u.data"\nmax_samples = 4\n'))
+    assert [run.trace_options["dataset_options"] for run in histories] == [{"history": 2}, {"history": 5}]
+    assert all("pooling" not in run.trace_options for run in histories)
+    assert [run.accesses for run in histories] == [4 * 2 * n for n in (2, 5)]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [('poling = "history"', "poling"), ("pooling = 3", "alternatives.pooling: is the name of")],
+)
+def test_alternatives_that_are_none(tmp_path: Path, line: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        plan_of(tmp_path, f"[grid]\npooling = [2, 5]\n[alternatives]\n{line}\n")
