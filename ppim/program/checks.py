@@ -127,6 +127,10 @@ def check_split(meta: TraceMeta, system: SystemSpec, sharing: WeightSharing) -> 
             f"mapping {mapping}: units have slices of a sum, which no collector adds up, and share no lookup; "
             "give collect=host and dedup=none"
         )
+    if system.cache.cache_bypass_below:
+        raise InputError(
+            f"cache_bypass_below: with mapping {mapping} the caches of all units hold the same rows, none past them; give 0"
+        )
     if system.compute.unit_accumulators:
         raise InputError(
             f"unit_accumulators: with mapping {mapping} all units add up the same bags, which one may not do "
@@ -146,6 +150,7 @@ def check_parts(system: SystemSpec) -> None:
         ("consumer", "unit", system.pim.consumer),
         ("dedup", "none", system.pim.dedup),
         ("unit_accumulators", 0, system.compute.unit_accumulators),
+        ("cache_bypass_below", 0, system.cache.cache_bypass_below),
         ("partial_sum_fraction", 0, system.placement.partial_sum_fraction),
     ):
         if given != neutral:

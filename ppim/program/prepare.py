@@ -14,6 +14,7 @@ from ppim.mapping.placing.placement import DUPLICATED, Footprint, Placement
 from ppim.prefetch.base import NO_PREFETCH, Phase
 from ppim.program import checks, costs, residency
 from ppim.program.builder import recipe as b
+from ppim.program.builder.uses import ROWS_PER_ACCESS
 from ppim.program.instruction import NONE
 from ppim.program.tiers import KEPT
 from ppim.units import bytes_to_bursts
@@ -176,6 +177,8 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
         cached=parts.cache.cached,
         cache_sets=parts.cache.sets,
         cache_ways=parts.cache.ways,
+        bypass_below=system.cache.cache_bypass_below if parts.cache.exists else 0,
+        use_rows=ROWS_PER_ACCESS * max(table.accesses_per_lookup for table in meta.tables),
         tables=tables,
         subtables=subtables,
         batch_size=meta.batch_size,

@@ -62,6 +62,7 @@ ONLY_WITH: dict[str, tuple[Condition, ...]] = {
     "cache.cache_latency": _HOLDS,
     "cache.cache_ways": (_LRU,),
     "cache.cache_subtables": (_LRU,),
+    "cache.cache_bypass_below": (_LRU,),
     "prefetch.prefetch_subtables": (_PREFETCHES,),
     "energy.sram_read_pj": (*_HOLDS, _HAS_LLC),
     "energy.sram_write_pj": (*_HOLDS, _HAS_LLC),

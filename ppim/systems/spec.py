@@ -167,6 +167,13 @@ class CacheSpec(Section):
     cache_line_bytes: int = parameter(0, "bytes", "line; 0: one subtable row", least=0, most=MOST_NUMBER)
     cache_ways: int = parameter(0, "lines", "of a set (lru); 0: fully associative", least=0, most=MOST_NUMBER)
     cache_latency: int = parameter(1, "cycles", "of a hit", least=0, most=MOST_CYCLES)
+    cache_bypass_below: int = parameter(
+        0,
+        "uses",
+        "rows that a turn uses fewer times go past the cache (lru); 0: none",
+        least=0,
+        most=MOST_NUMBER,
+    )
     cache_subtables: Literal["all", "shared"] = parameter(
         "all", "", "whose rows the cache holds (lru): all, or shared subtables only"
     )

@@ -56,6 +56,12 @@ PLACEMENTS: dict[str, dict[str, Any]] = {
     "prefetch double buffered": {"mapping": "duplicate", "prefetch": "next", "cache_bytes": 900},
     "prefetch all": {"mapping": "duplicate", "prefetch": "all"},
     "lru": {"mapping": "duplicate", "policy": "lru", "cache_bytes": 4096},
+    "lru, rare rows past it": {
+        "mapping": "interleave",
+        "policy": "lru",
+        "cache_bytes": 4096,
+        "cache_bypass_below": 2,
+    },
     "delivers in program order": {"mapping": "interleave", "deliver": "in-order"},
     "an accumulator": {"mapping": "interleave", "unit_accumulators": 1},
     "two accumulators": {

@@ -7,7 +7,7 @@ system. Sums are named by what they are, (turn, bag, channel, unit), not by numb
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from itertools import groupby, zip_longest
 
 import numpy as np
@@ -105,6 +105,10 @@ class _Builder(PartedBags):
             self.program.turn_batch.append(batch)
             rows = self.held.get(turn + ahead, []) if policy.phase == Phase.EACH_TURN else []
             self.merge(turn - 1 if turn else None, turn + ahead, rows)
+            columns = self.trace.schemes[table].access_subtables
+            self.uses = Counter(
+                pair for bag in bags for rows in bag for pair in zip(columns, rows, strict=True)
+            )
             turn_lookups = [0] * self.geometry.units
             if self.system.pim.dedup == "turn":
                 self.emit_turn_once(turn, table, bags, turn_lookups)
@@ -403,7 +407,8 @@ class _Builder(PartedBags):
         counts["accesses"][place[0] if self.is_for_host else channel] += 1
         is_cached = self.system.cache.cache_subtables == "all" or self.subtable(table, subtable).shared
         cache = self.caches[owner] if is_cached else None
-        if kind == READ and cache is not None and cache.holds(address, bursts):
+        is_rare = self.uses[subtable, row] < self.system.cache.cache_bypass_below
+        if kind == READ and cache is not None and not is_rare and cache.holds(address, bursts):
             kind = HIT
             counts["cache_hits"][channel] += 1
             counts["bytes_cache"][channel] += row_bytes

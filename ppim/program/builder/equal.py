@@ -117,7 +117,7 @@ def emit_equal_lookups(rings, recipe, placement, state, chunk, scratch, turn, fi
             scratch[b.SCRATCH_ADDRESS, first] if at == scratch[b.SCRATCH_LARGE, first] else np.int64(i.NONE)
         )
         brought, bursts = emit_access(
-            rings, recipe, placement, state, chunk, turn, at, owner, located, number, sharers
+            rings, recipe, placement, state, chunk, scratch, turn, at, owner, located, number, sharers
         )
         operands += brought
         kept_bursts += bursts

@@ -13,7 +13,7 @@ from ppim.jit.tables import bare
 from ppim.mapping.placing.placement import Placement, bare_placement
 from ppim.program import instruction as i
 from ppim.program import state as r
-from ppim.program.builder import bags, equal, owners, parts, prefetches, slices, sums, transfers, turns
+from ppim.program.builder import bags, equal, owners, parts, prefetches, slices, sums, transfers, turns, uses
 from ppim.program.builder import recipe as b
 from ppim.program.builder.chunk import Turn, end_of_bag, end_of_turn, is_empty_turn
 from ppim.program.state import Rings, bare_rings
@@ -94,6 +94,8 @@ def append_turns(joint, rings, recipe, placement, state, chunk, scratch, positio
         width = recipe.accesses[table]
         lookups = 0 if is_empty_turn(chunk, start) else (stop - start) // width
         turn = Turn(pending[b.PENDING_TURN], table, start, width, lookups)
+        if recipe.bypass_below and not is_open:
+            uses.count_uses(recipe, chunk, scratch, turn)
         if joint is None:
             if not is_open:
                 only_own = bags.only_own_matter(recipe, table)

@@ -12,11 +12,12 @@ from ppim.program import state as r
 from ppim.program.builder import recipe as b
 from ppim.program.builder.emit import append, append_deliver, append_hit, write_lookup
 from ppim.program.builder.prefetches import is_held
+from ppim.program.builder.uses import goes_past_cache
 from ppim.program.cache import probe
 
 
 @helper(forceinline=True)
-def emit_access(rings, recipe, placement, state, chunk, turn, at, owner, located, lookup, sharers):
+def emit_access(rings, recipe, placement, state, chunk, scratch, turn, at, owner, located, lookup, sharers):
     """Serve access i; returns (operands, bursts kept in the unit) it brings by instruction.
 
     `located` is the row's address in the owner, or NONE if it is to be found. So many `sharers`, the lookups
@@ -43,7 +44,9 @@ def emit_access(rings, recipe, placement, state, chunk, turn, at, owner, located
     stream = 0 if recipe.global_stream else channel
     kind = i.READ if index == owner.number and not recipe.host_consumes else i.READ_OUT
     if recipe.lru and kind == i.READ and recipe.cached[table, subtable]:
-        if probe(recipe, state.cache_tags[index], address, bursts):
+        if not goes_past_cache(recipe, chunk, scratch, turn, at) and probe(
+            recipe, state.cache_tags[index], address, bursts
+        ):
             counts[b.CACHE_HITS] += 1
             counts[b.BYTES_CACHE] += recipe.row_bytes[table, subtable]
             counts[b.SRAM_READS] += bursts
@@ -115,7 +118,7 @@ def emit_lookup(
         users = sharers if is_second else 0
         located = scratch[b.SCRATCH_ADDRESS, k] if at == scratch[b.SCRATCH_LARGE, k] else np.int64(i.NONE)
         brought, bursts = emit_access(
-            rings, recipe, placement, state, chunk, turn, at, owner, located, number, users
+            rings, recipe, placement, state, chunk, scratch, turn, at, owner, located, number, users
         )
         operands += brought
         kept_bursts += bursts

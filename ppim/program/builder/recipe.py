@@ -61,7 +61,9 @@ SCRATCH_LARGE = 1  # the access that says which unit it is,
 SCRATCH_ADDRESS = 2  # and where the row of that access lies in the unit;
 SCRATCH_ORDER = 3  # by place in the turn: numbers of lookups as they come.
 TURN_ROWS = 4
-SCRATCH_ROWS = 10  # where equal lookups are sent once (`equal`)
+SCRATCH_ROWS = (
+    10  # where equal lookups are sent once (`equal`); behind them, where uses of rows are counted (`uses`)
+)
 
 
 class Recipe(NamedTuple):
@@ -147,6 +149,8 @@ class Recipe(NamedTuple):
     cached: np.ndarray
     cache_sets: int
     cache_ways: int
+    bypass_below: int  # uses in a turn without which a row goes past the cache; 0: all rows are cached
+    use_rows: int  # of the scratch, for counting them (`uses`)
     tables: int
     subtables: int  # most of one table
     batch_size: int
@@ -195,7 +199,10 @@ class Accesses(NamedTuple):
 
 def make_scratch(recipe: Recipe, rings: Rings) -> np.ndarray:
     """Scratch of `build`: for the lookups of any turn that fits the rings."""
-    return np.empty((SCRATCH_ROWS if recipe.dedup else TURN_ROWS, len(rings.lookups)), dtype=np.int64)
+    rows = SCRATCH_ROWS if recipe.dedup else TURN_ROWS
+    if recipe.bypass_below:
+        rows = SCRATCH_ROWS + 2 * recipe.use_rows
+    return np.empty((rows, len(rings.lookups)), dtype=np.int64)
 
 
 class BuildState(NamedTuple):
@@ -341,6 +348,8 @@ def bare_recipe(recipe):
         bare(recipe.cached),
         recipe.cache_sets,
         recipe.cache_ways,
+        recipe.bypass_below,
+        recipe.use_rows,
         recipe.tables,
         recipe.subtables,
         recipe.batch_size,

@@ -104,7 +104,8 @@ def random_system(rng: np.random.Generator) -> SystemSpec:
         hot_by=pick(rng, "accesses", "entries"),
         hot_fraction=pick(rng, 0.0, 0.1, 0.3, 1.0),
     )
-    return SystemSpec(**{**vars(system), "placement": spec})
+    below = pick(np.random.default_rng(spec.placement_seed), 0, 2, 3) if policy == "lru" else 0
+    return set_leaves(SystemSpec(**{**vars(system), "placement": spec}), cache_bypass_below=below)
 
 
 VARIATIONS = ("in-order", "accumulators", "collect", "once", "collect once", "host", "vertical")
@@ -130,7 +131,7 @@ def vary(rng: np.random.Generator, system: SystemSpec, trace: SmallTrace) -> Sys
         choice = {"policy": "none", "transfer": "non-empty", "consumer": "host"}
         return set_leaves(system, prefetch="none", prefetch_used=False, **choice)
     if chosen == "vertical" and trace.meta.algorithm != "tt-rec":
-        choice = {"mapping": "vertical", "placement": "hash"}
+        choice = {"mapping": "vertical", "placement": "hash", "cache_bypass_below": 0}
         return set_leaves(system, prefetch="none", prefetch_used=False, **choice)
     return system
 
