@@ -42,7 +42,7 @@ def make_parameters(device: Device, system: SystemSpec, part: Part, *, tied: boo
     if org.banks > MAX_LANES:
         raise InputError(
             f"device {device.name}: {org.banks} banks a channel; PIM mode takes at most {MAX_LANES}: "
-            "use more channels with fewer ranks each"
+            "use more channels with fewer ranks and command_bits_per_cycle each"
         )
     policy = device.controller.refresh_policy
     if policy == "BANK_LEVEL_STAGGERED":
