@@ -42,7 +42,7 @@ def test_systems_lists_every_preset(capsys: pytest.CaptureFixture[str]) -> None:
         "2402.04032",
     ]
     assert rows["cpu"][:5] == ["host", "-", "ddr4-8gb-x8-3200", "-", "-"]
-    assert rows["trim-bank"][:5] == ["pim", "bank", "ddr4-8gb-x8-3200", "hot", "none"]
+    assert rows["trim-bank"][:5] == ["pim", "bank", "ddr5-16gb-x8-4800", "hot", "none"]
 
 
 @pytest.mark.parametrize("name", system_names())
