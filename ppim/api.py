@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from os import PathLike, fspath
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from ppim.dram import load
 from ppim.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
     from ppim.runs.generate_files import GeneratedTrace
     from ppim.stats.replay_result import ReplayResult
     from ppim.stats.result import SimulationResult
+    from ppim.systems.chosen import ChosenSystem
     from ppim.systems.spec import SystemSpec
 
 __all__ = ["devices", "generate_trace", "replay", "simulate", "systems"]
 
-PathOrText = str | PathLike[str]
+PathOrText = str | os.PathLike[str]
 SYNTHETIC = "synthetic"
 DEFAULT_PROGRAM_SYSTEM = "proactivepim-paper"
 
@@ -101,12 +103,12 @@ def generate_trace(
     InputError
         A dataset, option or output that cannot be used.
     """
-    from ppim.runs.generate_files import TraceOptions, generate_file
+    from ppim.runs import generate_files
 
-    words = (dataset,) if isinstance(dataset, str | PathLike) else tuple(dataset)
+    words = (dataset,) if isinstance(dataset, str | os.PathLike) else tuple(dataset)
     if not words:
         raise InputError(f"dataset: no file; give paths, or {SYNTHETIC}")
-    options = TraceOptions(
+    options = generate_files.TraceOptions(
         dataset_format=dataset_format,
         dataset_options=dataset_options or {},
         algorithm=algorithm,
@@ -126,7 +128,9 @@ def generate_trace(
         on_error=on_error,
         threads=threads,
     )
-    return generate_file(tuple(fspath(word) for word in words), Path(output), options, show_progress=progress)
+    return generate_files.generate_file(
+        tuple(os.fspath(word) for word in words), Path(output), options, show_progress=progress
+    )
 
 
 def _joined(words: str | int | Sequence[int | str] | None) -> str | None:
@@ -190,10 +194,9 @@ def simulate(
     >>> full.speedup_over(base)
     """
     from ppim.runs.simulate_files import simulate_file
-    from ppim.systems.chosen import choose_system
 
     _in_range("threads", threads)
-    chosen = choose_system(fspath(system), settings, mapping=mapping, prefetch=prefetch, device=_text(device))
+    chosen = _choose(system, settings, device, mapping=mapping, prefetch=prefetch)
     return simulate_file(
         Path(trace),
         chosen,
@@ -278,27 +281,23 @@ def replay(
     variant = find_format(path, format)
     files = {"output": _path(output), "command_trace": _path(command_trace)}
     if variant is not None and variant.is_program:
-        from ppim.runs.program_files import replay_program_file
-        from ppim.systems.chosen import choose_system
+        from ppim.runs import program_files
 
         _refuse_plain_options(
             path, {"--cycles": cycles, "--inject": inject, "--no-merge": None if merge else 1}
         )
-        chosen = choose_system(
-            fspath(system or DEFAULT_PROGRAM_SYSTEM), settings, device=_text(device), for_program=True
-        )
-        return replay_program_file(path, chosen, show_progress=progress, **files)
+        chosen = _choose(system or DEFAULT_PROGRAM_SYSTEM, settings, device, for_program=True)
+        return program_files.replay_program_file(path, chosen, show_progress=progress, **files)
     if system is not None:
         raise InputError(f"--system: for PIM programs, but {path} has plain requests; use --device")
-    from ppim.dram.load import DEFAULT_DEVICE, device_file, load_device
-    from ppim.runs.replay_files import ReplayOptions, replay_file
+    from ppim.runs import replay_files
 
     for name, number in (("cycles", cycles), ("inject", inject)):
         if number is not None:
             _in_range(name, number)
-    name = _text(device) or DEFAULT_DEVICE
-    described_by = device_file(name)
-    options = ReplayOptions(
+    name = _text(device) or load.DEFAULT_DEVICE
+    described_by = load.device_file(name)
+    options = replay_files.ReplayOptions(
         format=format,
         cycles=cycles,
         inject=inject or 1,
@@ -307,7 +306,15 @@ def replay(
         show_progress=progress,
         **files,
     )
-    return replay_file(path, load_device(name, settings), options)
+    return replay_files.replay_file(path, load.load_device(name, settings), options)
+
+
+def _choose(
+    system: PathOrText, settings: Mapping[str, Any] | None, device: PathOrText | None, **more: Any
+) -> ChosenSystem:
+    from ppim.systems.chosen import choose_system
+
+    return choose_system(os.fspath(system), settings, device=_text(device), **more)
 
 
 def _refuse_plain_options(path: Path, given: Mapping[str, int | None]) -> None:
@@ -325,9 +332,9 @@ def systems() -> Mapping[str, SystemSpec]:
     >>> ppim.systems()["proactivepim"].pim.barrier
     'table'
     """
-    from ppim.systems.load import load_system, system_names
+    from ppim.systems import load as stored
 
-    return MappingProxyType({name: load_system(name) for name in system_names()})
+    return MappingProxyType({name: stored.load_system(name) for name in stored.system_names()})
 
 
 def devices() -> Mapping[str, Device]:
@@ -338,9 +345,7 @@ def devices() -> Mapping[str, Device]:
     >>> ppim.devices()["hbm2-4gb"].timing.tFAW
     30
     """
-    from ppim.dram.load import device_names, load_device
-
-    return MappingProxyType({name: load_device(name) for name in device_names()})
+    return MappingProxyType({name: load.load_device(name) for name in load.device_names()})
 
 
 # Threads that a machine has; cycles of a quarter of an hour; requests that no queue could take.
@@ -357,4 +362,4 @@ def _path(path: PathOrText | None) -> Path | None:
 
 
 def _text(path: PathOrText | None) -> str | None:
-    return None if path is None else fspath(path)
+    return None if path is None else os.fspath(path)

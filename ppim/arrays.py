@@ -1,7 +1,5 @@
 """Arrays on cache lines of their own: no row of theirs straddles two, and no other array shares one."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """TOML -> frozen dataclass, with every unknown key and wrong type named: the only validator of files."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import re

@@ -1,7 +1,5 @@
 """Errors whose text is meant for the user: what is wrong, where, and the mend."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

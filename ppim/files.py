@@ -5,8 +5,6 @@ symbolic link its target. A device, a pipe or an open file of this process (`/de
 is written through: it gets the whole output once that is complete.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -6,8 +6,6 @@ signal is remembered, and `check` raises it again: where progress is told, a ker
 output takes its final name.
 """
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading

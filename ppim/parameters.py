@@ -1,7 +1,5 @@
 """Parameters as fields of frozen records: default, unit, meaning and range of each."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """Progress bars on stderr when it is a terminal, silence otherwise."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

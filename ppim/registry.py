@@ -1,7 +1,5 @@
 """Name -> variant, filled by scanning a folder: one new file adds one variant."""
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 from collections.abc import Callable

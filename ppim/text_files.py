@@ -1,7 +1,5 @@
 """What is UTF-8 text, and what only looks like a text file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ppim.errors import InputError

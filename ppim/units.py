@@ -1,7 +1,5 @@
 """The only place where time and size are rounded."""
 
-from __future__ import annotations
-
 import math
 
 

@@ -1,10 +1,7 @@
 """Command buses and the data bus (compiled into the kernel)."""
 
-from __future__ import annotations
-
-from ppim.check.commands import ACTIVATE, OF_A_RANK_FROM, READ_P
+from ppim.check import commands, resolve
 from ppim.check.layout import BUS_USES, COLUMN_SLOT, KIND, LONG_AGO, ROW_SLOT, TIME
-from ppim.check.resolve import COMMAND_BUS, DATA_BUS
 from ppim.check.tally import has_been, note_margin, remember
 from ppim.jit import helper
 
@@ -14,22 +11,22 @@ def check_command_bus(layout, state, tally, channel, lane, block, at):
     """One command a cycle on a bus; a PIM unit has one of its own, refreshes have the channel's."""
     kind = block[at, KIND]
     base = channel * layout.slots
-    if layout.has_units and kind < OF_A_RANK_FROM:
+    if layout.has_units and kind < commands.OF_A_RANK_FROM:
         slot = base + layout.unit_base + lane // layout.banks_per_unit
-    elif layout.dual and kind < ACTIVATE:
+    elif layout.dual and kind < commands.ACTIVATE:
         slot = base + layout.slot_base + COLUMN_SLOT
     else:
         slot = base + layout.slot_base + ROW_SLOT
     if has_been(state.last, slot):
         margin = block[at, TIME] - state.last[slot, TIME] - 1
-        note_margin(tally, COMMAND_BUS, margin, channel, block, at, state.last, slot)
+        note_margin(tally, resolve.COMMAND_BUS, margin, channel, block, at, state.last, slot)
     remember(state.last, slot, block, at)
 
 
 @helper(forceinline=True)
 def check_data_bus(layout, state, tally, channel, block, at):
     """A burst may not overlap another one on the channel's data bus."""
-    latency = layout.read_latency if block[at, KIND] <= READ_P else layout.write_latency
+    latency = layout.read_latency if block[at, KIND] <= commands.READ_P else layout.write_latency
     start = block[at, TIME] + latency
     end = start + layout.burst_cycles
     count = state.n_bus[channel]
@@ -46,7 +43,7 @@ def check_data_bus(layout, state, tally, channel, block, at):
         if worst == 0:
             worst = 1  # beside each other, but not one behind the other: no edge to call tight
     if count:
-        note_margin(tally, DATA_BUS, worst, channel, block, at, ring, worst_slot)
+        note_margin(tally, resolve.DATA_BUS, worst, channel, block, at, ring, worst_slot)
     slot = count % BUS_USES
     remember(ring, slot, block, at)
     starts[slot] = start

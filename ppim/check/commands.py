@@ -1,7 +1,5 @@
 """The kinds of commands that a trace may hold, and their numbers here."""
 
-from __future__ import annotations
-
 KINDS = (
     "read",
     "read_p",

@@ -1,7 +1,5 @@
 """A rule between two commands as one row: which, how they are related, and the least distance."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass

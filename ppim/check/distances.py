@@ -3,9 +3,7 @@
 For a relation "another bank of the group" the two latest places are kept, so that one of them is not the command's own.
 """
 
-from __future__ import annotations
-
-from ppim.check.constraint import BANK, CHANNEL, GROUP, RANK, WHOLE_RANK
+from ppim.check import constraint
 from ppim.check.layout import FIELDS, LANE, TIME
 from ppim.check.tally import has_been, note_margin, remember
 from ppim.jit import helper
@@ -20,16 +18,16 @@ def slot_in_bank(layout, base, kind, lane):
 def _latest(layout, state, base, kind, scope, lane):
     """Row of the latest command of a kind that stands in a relation to a bank."""
     last = state.last
-    if scope == BANK:
+    if scope == constraint.BANK:
         return slot_in_bank(layout, base, kind, lane)
-    if scope == GROUP:
+    if scope == constraint.GROUP:
         slot = base + layout.group_base + 2 * (kind * layout.groups + state.group_of[lane])
         return slot + (last[slot, LANE] == lane)
     rank = state.rank_of[lane]
-    if scope == RANK:
+    if scope == constraint.RANK:
         slot = base + layout.rank_base + 2 * (kind * layout.ranks + rank)
         return slot + (state.group_of[last[slot, LANE]] == state.group_of[lane])
-    if scope == CHANNEL:
+    if scope == constraint.CHANNEL:
         slot = base + layout.channel_base + 2 * kind
         return slot + (state.rank_of[last[slot, LANE]] == rank)
     return base + layout.whole_base + kind * layout.ranks + rank
@@ -63,14 +61,14 @@ def remember_command(rules, layout, state, kind, channel, lane, block, at):
     last = state.last
     remember(last, slot_in_bank(layout, base, kind, lane), block, at)
     rank, group = state.rank_of[lane], state.group_of[lane]
-    if rules.kept[kind, GROUP]:
+    if rules.kept[kind, constraint.GROUP]:
         slot = base + layout.group_base + 2 * (kind * layout.groups + group)
         _remember_two(last, slot, block, at, last[slot, LANE] == lane)
-    if rules.kept[kind, RANK]:
+    if rules.kept[kind, constraint.RANK]:
         slot = base + layout.rank_base + 2 * (kind * layout.ranks + rank)
         _remember_two(last, slot, block, at, state.group_of[last[slot, LANE]] == group)
-    if rules.kept[kind, CHANNEL]:
+    if rules.kept[kind, constraint.CHANNEL]:
         slot = base + layout.channel_base + 2 * kind
         _remember_two(last, slot, block, at, state.rank_of[last[slot, LANE]] == rank)
-    if rules.kept[kind, WHOLE_RANK]:
+    if rules.kept[kind, constraint.WHOLE_RANK]:
         remember(last, base + layout.whole_base + kind * layout.ranks + rank, block, at)

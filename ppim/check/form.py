@@ -1,7 +1,5 @@
 """What a text form of command traces has to say of itself."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

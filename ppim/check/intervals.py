@@ -5,11 +5,8 @@ one falls due. A rank that sleeps refreshes itself: what falls due meanwhile is 
 owe any number, and with RANK_LEVEL_SIMULTANEOUS it refreshes one rank only, so neither of these is ever late.
 """
 
-from __future__ import annotations
-
-from ppim.check.commands import REFRESH, REFRESH_BANK
+from ppim.check import commands, resolve
 from ppim.check.layout import LANE, TIME
-from ppim.check.resolve import REFRESH_EARLY, REFRESH_LATE
 from ppim.check.tally import has_been, note_margin
 from ppim.jit import helper
 
@@ -30,19 +27,19 @@ def check_refresh(layout, state, tally, kind, channel, lane, is_ever_late, block
     done = state.refreshed[channel, place]
     due = state.first_due[place] + done * layout.period
     slot = channel * layout.slots
-    if kind == REFRESH:
-        slot += layout.whole_base + REFRESH * layout.ranks + lane // layout.banks_per_rank
+    if kind == commands.REFRESH:
+        slot += layout.whole_base + commands.REFRESH * layout.ranks + lane // layout.banks_per_rank
     else:
-        slot += REFRESH_BANK * layout.lanes + lane
+        slot += commands.REFRESH_BANK * layout.lanes + lane
     if not has_been(state.last, slot):
         slot = -1
     early = now - (due - layout.slack)
-    note_margin(tally, REFRESH_EARLY, early, channel, block, at, state.last, slot)
+    note_margin(tally, resolve.REFRESH_EARLY, early, channel, block, at, state.last, slot)
     if early < 0:
         return  # one too many: it is none of those that are due
     if is_ever_late:
         late = due + layout.period + layout.slack - 1 - now
-        note_margin(tally, REFRESH_LATE, late, channel, block, at, state.last, slot)
+        note_margin(tally, resolve.REFRESH_LATE, late, channel, block, at, state.last, slot)
         if late < 0:
             done = due_by(layout, state, place, now) - 1  # those between are missing, and said once
     state.refreshed[channel, place] = done + 1
@@ -62,4 +59,4 @@ def check_owed(layout, state, tally, channel, rank, end, block):
     place = rank * layout.banks_per_rank
     deadline = state.first_due[place] + (state.refreshed[channel, place] + 1) * layout.period + layout.slack
     block[0, LANE] = place
-    note_margin(tally, REFRESH_LATE, deadline - 1 - end, channel, block, 0, block, -1)
+    note_margin(tally, resolve.REFRESH_LATE, deadline - 1 - end, channel, block, 0, block, -1)

@@ -1,24 +1,17 @@
 """Hold the command traces of one memory, or of both of a system, against their rules."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ppim.check import layout as columns
+from ppim.check import layout as columns, read, resolve
 from ppim.check.commands import KINDS, NO_KIND, OF_A_RANK_FROM
-from ppim.check.read import CommandReader, TraceFile, trace_files
-from ppim.check.resolve import RuleBook, Units, rule_book, rule_table
+from ppim.dram.device import Device
 from ppim.errors import InputError
-
-if TYPE_CHECKING:
-    from ppim.dram.device import Device
-    from ppim.systems.spec import SystemSpec
+from ppim.systems.spec import SystemSpec
 
 MOST_KEPT = 1000
 FIRST_MEMORY, SECOND_MEMORY = "hbm", "dimm"
@@ -95,7 +88,7 @@ class Memory:
     """One memory of the system whose commands are checked."""
 
     device: Device
-    units: Units | None = None
+    units: resolve.Units | None = None
 
 
 def memories_of(system: SystemSpec) -> dict[str, Memory]:
@@ -113,7 +106,7 @@ def _memory(system: SystemSpec) -> Memory:
     if system.kind != "pim":
         return Memory(device)
     pim = system.pim
-    return Memory(device, Units(pim.level, pim.cross_unit_timing, reads_leave=pim.consumer == "host"))
+    return Memory(device, resolve.Units(pim.level, pim.cross_unit_timing, reads_leave=pim.consumer == "host"))
 
 
 def check_trace(
@@ -136,8 +129,8 @@ def check_trace(
         memory that is not among `memories`.
     """
     first = next(iter(memories))
-    by_memory: dict[str, list[TraceFile]] = {}
-    for file in trace_files(path):
+    by_memory: dict[str, list[read.TraceFile]] = {}
+    for file in read.trace_files(path):
         by_memory.setdefault(file.memory or first, []).append(file)
     for name in by_memory.keys() - memories.keys():
         raise InputError(
@@ -151,20 +144,20 @@ def check_trace(
 
 
 def check_files(
-    files: Sequence[TraceFile], memory: Memory, options: Options = Options(), name: str = ""
+    files: Sequence[read.TraceFile], memory: Memory, options: Options = Options(), name: str = ""
 ) -> CheckResult:
     """Check the traces of one memory; parameters and errors as of `check_trace`."""
     from ppim.check.kernel import check_block, check_end
 
     device, units = memory.device, memory.units
-    readers = [CommandReader(file, device, options.form) for file in files]
-    book = rule_book(device, units, strict=options.strict)
+    readers = [read.CommandReader(file, device, options.form) for file in files]
+    book = resolve.rule_book(device, units, strict=options.strict)
     channels = max(reader.channels for reader in readers)
     layout = columns.make_layout(device, units, channels, options.refresh_slack)
     state, tally, table = (
         columns.make_state(device, layout),
         columns.make_tally(book, options.most_kept),
-        rule_table(book),
+        resolve.rule_table(book),
     )
     policy = device.controller.refresh_policy
     seen = np.zeros(channels, np.int64)
@@ -190,7 +183,7 @@ def check_files(
     )
 
 
-def _blocks(readers: Sequence[CommandReader]) -> Iterator[columns.Ints]:
+def _blocks(readers: Sequence[read.CommandReader]) -> Iterator[columns.Ints]:
     """Blocks of one channel's files; several files (one a rank) are merged by cycle, in memory."""
     if len(readers) == 1:
         yield from readers[0].blocks()
@@ -201,7 +194,7 @@ def _blocks(readers: Sequence[CommandReader]) -> Iterator[columns.Ints]:
         yield merged[np.argsort(merged[:, columns.TIME], kind="stable")]
 
 
-def _rule_counts(book: RuleBook, tally: columns.Tally) -> Iterator[RuleCount]:
+def _rule_counts(book: resolve.RuleBook, tally: columns.Tally) -> Iterator[RuleCount]:
     for index, name in enumerate(book.names):
         least = int(tally.least[index])
         yield RuleCount(
@@ -215,7 +208,9 @@ def _rule_counts(book: RuleBook, tally: columns.Tally) -> Iterator[RuleCount]:
         )
 
 
-def _violations(book: RuleBook, tally: columns.Tally, device: Device, memory: str) -> Iterator[Violation]:
+def _violations(
+    book: resolve.RuleBook, tally: columns.Tally, device: Device, memory: str
+) -> Iterator[Violation]:
     kept = min(int(tally.n_found[0]), len(tally.found))
     for record in tally.found[:kept].tolist():
         margin = None if record[columns.V_MARGIN] == columns.NO_MARGIN else record[columns.V_MARGIN]

@@ -1,16 +1,8 @@
 """One pass over a block of commands; the only entry into compiled code."""
 
-from __future__ import annotations
-
-from ppim.check import commands
-from ppim.check.buses import check_command_bus, check_data_bus
-from ppim.check.distances import check_distances, remember_command
-from ppim.check.intervals import check_owed, check_refresh, skip_sleep
+from ppim.check import buses, commands, distances, intervals, resolve, states, windows
 from ppim.check.layout import AWAKE, CHANNEL_FIELD, CLOSED, KIND, LANE, TIME
-from ppim.check.resolve import ORDER
-from ppim.check.states import check_bank_state, check_rank_state, check_sleep
 from ppim.check.tally import note_state
-from ppim.check.windows import check_windows
 from ppim.jit import helper, njit
 
 
@@ -22,12 +14,14 @@ def _check_precharge_all(rules, layout, state, tally, channel, lane, block, at):
     for each in range(first, first + layout.banks_per_rank):
         if state.open_row[channel, each] != CLOSED:
             block[at, LANE] = each
-            check_distances(rules, layout, state, tally, commands.PRECHARGE, channel, each, block, at)
+            distances.check_distances(
+                rules, layout, state, tally, commands.PRECHARGE, channel, each, block, at
+            )
     for each in range(first, first + layout.banks_per_rank):
         if state.open_row[channel, each] != CLOSED:
             block[at, LANE] = each
             state.open_row[channel, each] = CLOSED
-            remember_command(rules, layout, state, commands.PRECHARGE, channel, each, block, at)
+            distances.remember_command(rules, layout, state, commands.PRECHARGE, channel, each, block, at)
 
 
 @njit
@@ -40,27 +34,27 @@ def check_block(rules, layout, state, tally, is_ever_late, block):
         channel, kind, lane = block[at, CHANNEL_FIELD], block[at, KIND], block[at, LANE]
         now = block[at, TIME]
         rank = state.rank_of[lane]
-        note_state(tally, ORDER, now >= state.last_cycle[channel], channel, block, at, block, -1)
+        note_state(tally, resolve.ORDER, now >= state.last_cycle[channel], channel, block, at, block, -1)
         state.last_cycle[channel] = max(now, state.last_cycle[channel])
-        check_sleep(layout, state, tally, kind, channel, rank, block, at)
-        check_command_bus(layout, state, tally, channel, lane, block, at)
+        states.check_sleep(layout, state, tally, kind, channel, rank, block, at)
+        buses.check_command_bus(layout, state, tally, channel, lane, block, at)
         if kind == commands.PRECHARGE_ALL:
             _check_precharge_all(rules, layout, state, tally, channel, lane, block, at)
             continue
-        check_distances(rules, layout, state, tally, kind, channel, lane, block, at)
+        distances.check_distances(rules, layout, state, tally, kind, channel, lane, block, at)
         if kind <= commands.WRITE_P and layout.watch_bus:
-            check_data_bus(layout, state, tally, channel, block, at)
+            buses.check_data_bus(layout, state, tally, channel, block, at)
         if kind == commands.ACTIVATE:
-            check_windows(rules, state, tally, channel, rank, block, at)
+            windows.check_windows(rules, state, tally, channel, rank, block, at)
         if kind == commands.REFRESH or (kind == commands.REFRESH_BANK and layout.bank_refresh):
-            check_refresh(layout, state, tally, kind, channel, lane, is_ever_late, block, at)
+            intervals.check_refresh(layout, state, tally, kind, channel, lane, is_ever_late, block, at)
         if kind < commands.OF_A_RANK_FROM:
-            check_bank_state(layout, state, tally, kind, channel, lane, block, at)
+            states.check_bank_state(layout, state, tally, kind, channel, lane, block, at)
         elif kind in (commands.REFRESH, commands.SELF_REFRESH_ENTER):
-            check_rank_state(layout, state, tally, channel, rank, block, at)
+            states.check_rank_state(layout, state, tally, channel, rank, block, at)
         elif kind == commands.SELF_REFRESH_EXIT and not layout.bank_refresh:
-            skip_sleep(layout, state, channel, rank, block, at)
-        remember_command(rules, layout, state, kind, channel, lane, block, at)
+            intervals.skip_sleep(layout, state, channel, rank, block, at)
+        distances.remember_command(rules, layout, state, kind, channel, lane, block, at)
 
 
 @njit
@@ -69,4 +63,4 @@ def check_end(layout, state, tally, end, seen, block):
     for channel in range(layout.channels):
         for rank in range(layout.ranks):
             if seen[channel] and state.asleep[channel, rank] == AWAKE:
-                check_owed(layout, state, tally, channel, rank, end, block)
+                intervals.check_owed(layout, state, tally, channel, rank, end, block)

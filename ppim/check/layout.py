@@ -1,17 +1,13 @@
 """What the kernel remembers of a trace, and where: flat tables, one row a remembered command."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.check import resolve
 from ppim.check.commands import N_KINDS
-from ppim.check.resolve import RuleBook, Units
-
-if TYPE_CHECKING:
-    from ppim.dram.device import Device
+from ppim.dram.device import Device
 
 Ints = NDArray[np.int64]
 
@@ -99,7 +95,7 @@ class Tally(NamedTuple):
 LONGEST_WINDOW = 32
 
 
-def make_layout(device: Device, units: Units | None, channels: int, refresh_slack: int) -> Layout:
+def make_layout(device: Device, units: resolve.Units | None, channels: int, refresh_slack: int) -> Layout:
     """The layout for a device; `channels` of the trace may be more than the device's (two halves of each)."""
     org, timing = device.organization, device.timing
     per_unit = {
@@ -196,7 +192,7 @@ def make_state(device: Device, layout: Layout) -> State:
     )
 
 
-def make_tally(book: RuleBook, most_found: int) -> Tally:
+def make_tally(book: resolve.RuleBook, most_found: int) -> Tally:
     """Nothing found yet; keeps the first `most_found` violations."""
     n_names = len(book.names)
     return Tally(

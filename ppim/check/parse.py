@@ -1,7 +1,5 @@
 """Lines of a command trace -> numbers, in one compiled pass over the bytes."""
 
-from __future__ import annotations
-
 from ppim.jit import helper, njit
 
 LINE_END = ord("\n")

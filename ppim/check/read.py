@@ -1,24 +1,18 @@
 """Command traces from files: which form they have, whose channel they are of, and blocks of checked commands."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ppim.check import layout, parse
-from ppim.check.commands import ACTIVATE, KINDS, OF_A_RANK_FROM, WRITE_P
+from ppim.check import commands, layout, parse
 from ppim.check.form import FORMS, WORDS, Grammar
+from ppim.dram.device import Device
 from ppim.errors import InputError
 from ppim.requests.text import BLOCK_BYTES, line_blocks, open_text
-
-if TYPE_CHECKING:
-    from ppim.dram.device import Device
 
 Ints = NDArray[np.int64]
 
@@ -174,14 +168,14 @@ class CommandReader:
     def _block(self, words: Ints, lines: Ints) -> Ints:
         org = self.device.organization
         kind = words[:, NAME]
-        of_a_bank = kind < OF_A_RANK_FROM
+        of_a_bank = kind < commands.OF_A_RANK_FROM
         if not self._has("bankgroup"):
             words[:, GROUP], words[:, BANK] = np.divmod(np.maximum(words[:, BANK], 0), org.banks_per_group)
         if not self._has("rank"):
             words[:, RANK] = self.file.rank or 0
         channel = self._channel(words)
-        of_a_row = (kind <= ACTIVATE) & self._has("row")
-        of_a_column = (kind <= WRITE_P) & self._has("column")
+        of_a_row = (kind <= commands.ACTIVATE) & self._has("row")
+        of_a_column = (kind <= commands.WRITE_P) & self._has("column")
         columns = org.bursts_per_row if self.grammar.columns_are_bursts else org.columns
         everything = np.ones(len(words), np.bool_)
         for values, count, where, what in (
@@ -233,5 +227,5 @@ def _spellings(grammar: Grammar) -> tuple[NDArray[np.uint8], Ints, Ints]:
     table = np.zeros((len(names), max(map(len, names))), np.uint8)
     for index, name in enumerate(names):
         table[index, : len(name)] = np.frombuffer(name, np.uint8)
-    numbers = [KINDS.index(kind) for kind in grammar.kinds.values()]
+    numbers = [commands.KINDS.index(kind) for kind in grammar.kinds.values()]
     return table, np.array([len(name) for name in names], np.int64), np.array(numbers, np.int64)

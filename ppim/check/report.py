@@ -1,7 +1,5 @@
 """What a check found, as text, CSV or JSON."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence

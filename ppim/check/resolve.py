@@ -1,22 +1,17 @@
 """The tables' rows, resolved to cycles for a device and, where units work in the memory, for their level."""
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ppim.check import families
-from ppim.check.commands import KINDS, N_KINDS
+from ppim.check import commands, families
 from ppim.check.constraint import BANK, CHANNEL, GROUP, RANK, SCOPES, Constraint, Window, evaluate
-
-if TYPE_CHECKING:
-    from ppim.dram.device import Device
+from ppim.dram.device import Device
 
 Ints = NDArray[np.int64]
 
@@ -161,7 +156,7 @@ def rule_book(device: Device, units: Units | None = None, *, strict: bool = Fals
             if inside < scope <= CHANNEL and row.across not in kept:
                 continue
             rules += [
-                Rule(row.name, KINDS.index(earlier), KINDS.index(later), scope, distance)
+                Rule(row.name, commands.KINDS.index(earlier), commands.KINDS.index(later), scope, distance)
                 for earlier in row.earlier
                 for later in row.later
             ]
@@ -203,8 +198,8 @@ class RuleTable(NamedTuple):
 def rule_table(book: RuleBook) -> RuleTable:
     """A rule book as arrays."""
     rules = sorted(book.rules, key=lambda rule: rule.later)
-    counts = np.bincount([rule.later for rule in rules], minlength=N_KINDS)
-    kept = np.zeros((N_KINDS, len(SCOPES)), np.int64)
+    counts = np.bincount([rule.later for rule in rules], minlength=commands.N_KINDS)
+    kept = np.zeros((commands.N_KINDS, len(SCOPES)), np.int64)
     for rule in rules:
         kept[rule.earlier, rule.scope] = 1
 

@@ -1,14 +1,11 @@
 """The work of `ppim check`: load, judge, report."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from ppim.check.judge import FIRST_MEMORY, CheckResult, Memory, Options, check_trace, memories_of
-from ppim.check.report import write_csv, write_json, write_text
+from ppim.check import judge, report
 from ppim.config import parse_settings
 from ppim.dram.load import DEFAULT_DEVICE, load_device
 from ppim.files import atomic_path, keep_inputs
@@ -20,18 +17,18 @@ STDOUT = Path("-")
 
 def load_memories(
     device: str | None, system_name: str | None, settings: Sequence[str]
-) -> tuple[dict[str, Memory], tuple[str, ...]]:
+) -> tuple[dict[str, judge.Memory], tuple[str, ...]]:
     """The memories whose commands are checked, and warnings about settings without effect."""
     if system_name is None:
-        memory = Memory(load_device(device or DEFAULT_DEVICE, parse_settings(settings)))
-        return {FIRST_MEMORY: memory}, ()
+        memory = judge.Memory(load_device(device or DEFAULT_DEVICE, parse_settings(settings)))
+        return {judge.FIRST_MEMORY: memory}, ()
     chosen = choose_system(system_name, parse_settings(settings), device=device)
-    return memories_of(chosen.spec), chosen.warnings
+    return judge.memories_of(chosen.spec), chosen.warnings
 
 
 def run_check(
     trace: Path,
-    memories: Mapping[str, Memory],
+    memories: Mapping[str, judge.Memory],
     *,
     form: str | None,
     strict: bool,
@@ -45,7 +42,9 @@ def run_check(
     if output is not None and not to_stdout:
         keep_inputs([trace], output)
     with compile_notice("check"):
-        results = check_trace(trace, memories, Options(form, strict, refresh_slack, most_kept=limit))
+        results = judge.check_trace(
+            trace, memories, judge.Options(form, strict, refresh_slack, most_kept=limit)
+        )
     if output is None or to_stdout:
         _write(results, output_format, limit, sys.stdout)
     else:
@@ -54,10 +53,10 @@ def run_check(
     return not any(result.n_violations for result in results)
 
 
-def _write(results: Sequence[CheckResult], output_format: str, limit: int, out: TextIO) -> None:
+def _write(results: Sequence[judge.CheckResult], output_format: str, limit: int, out: TextIO) -> None:
     if output_format == "text":
-        write_text(results, limit, out)
+        report.write_text(results, limit, out)
     elif output_format == "csv":
-        write_csv(results, out)
+        report.write_csv(results, out)
     else:
-        write_json(results, out)
+        report.write_json(results, out)

@@ -1,11 +1,7 @@
 """Bank states and self refresh: what a command may find (compiled into the kernel)."""
 
-from __future__ import annotations
-
-from ppim.check import commands
-from ppim.check.distances import slot_in_bank
+from ppim.check import commands, distances, resolve
 from ppim.check.layout import AWAKE, CLOSED, LINE, ROW, UNKNOWN_ROW
-from ppim.check.resolve import CLOSED_BANK, OPEN_BANK, OPEN_ROWS, OTHER_ROW, SELF_REFRESH
 from ppim.check.tally import has_been, note_state
 from ppim.jit import helper
 
@@ -13,7 +9,7 @@ from ppim.jit import helper
 @helper(forceinline=True)
 def _opener(layout, state, channel, lane):
     """Row of the activate that was last in a bank; -1 if there was none."""
-    slot = slot_in_bank(layout, channel * layout.slots, commands.ACTIVATE, lane)
+    slot = distances.slot_in_bank(layout, channel * layout.slots, commands.ACTIVATE, lane)
     return slot if has_been(state.last, slot) else -1
 
 
@@ -24,19 +20,19 @@ def check_bank_state(layout, state, tally, kind, channel, lane, block, at):
     opener = _opener(layout, state, channel, lane)
     row = block[at, ROW]
     if kind <= commands.WRITE_P:
-        note_state(tally, CLOSED_BANK, open_row != CLOSED, channel, block, at, state.last, opener)
+        note_state(tally, resolve.CLOSED_BANK, open_row != CLOSED, channel, block, at, state.last, opener)
         if open_row >= 0 and row >= 0:
-            note_state(tally, OTHER_ROW, open_row == row, channel, block, at, state.last, opener)
+            note_state(tally, resolve.OTHER_ROW, open_row == row, channel, block, at, state.last, opener)
         if kind in (commands.READ_P, commands.WRITE_P):
             state.open_row[channel, lane] = CLOSED
     elif kind == commands.ACTIVATE:
-        note_state(tally, OPEN_BANK, open_row == CLOSED, channel, block, at, state.last, opener)
+        note_state(tally, resolve.OPEN_BANK, open_row == CLOSED, channel, block, at, state.last, opener)
         state.open_row[channel, lane] = row if row >= 0 else UNKNOWN_ROW
     elif kind == commands.PRECHARGE:
-        note_state(tally, CLOSED_BANK, open_row != CLOSED, channel, block, at, state.last, opener)
+        note_state(tally, resolve.CLOSED_BANK, open_row != CLOSED, channel, block, at, state.last, opener)
         state.open_row[channel, lane] = CLOSED
     elif kind == commands.REFRESH_BANK:
-        note_state(tally, OPEN_BANK, open_row == CLOSED, channel, block, at, state.last, opener)
+        note_state(tally, resolve.OPEN_BANK, open_row == CLOSED, channel, block, at, state.last, opener)
 
 
 @helper(forceinline=True)
@@ -48,7 +44,7 @@ def check_rank_state(layout, state, tally, channel, rank, block, at):
             found = lane
             break
     opener = _opener(layout, state, channel, found) if found >= 0 else -1
-    note_state(tally, OPEN_ROWS, found < 0, channel, block, at, state.last, opener)
+    note_state(tally, resolve.OPEN_ROWS, found < 0, channel, block, at, state.last, opener)
 
 
 @helper(forceinline=True)
@@ -59,7 +55,7 @@ def check_sleep(layout, state, tally, kind, channel, rank, block, at):
     if not has_been(state.last, slot):
         slot = -1
     is_right = is_asleep == (kind == commands.SELF_REFRESH_EXIT)
-    note_state(tally, SELF_REFRESH, is_right, channel, block, at, state.last, slot)
+    note_state(tally, resolve.SELF_REFRESH, is_right, channel, block, at, state.last, slot)
     if kind == commands.SELF_REFRESH_ENTER:
         state.asleep[channel, rank] = block[at, LINE]
     elif kind == commands.SELF_REFRESH_EXIT:

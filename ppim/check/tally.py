@@ -1,7 +1,5 @@
 """Note what a rule was held against, and what broke it (compiled into the kernel)."""
 
-from __future__ import annotations
-
 from ppim.check import layout
 from ppim.jit import helper
 

@@ -1,7 +1,5 @@
 """The `ppim` command. Commands live one a file in this folder and are imported only when called."""
 
-from __future__ import annotations
-
 import atexit
 import importlib
 import os

@@ -1,7 +1,5 @@
 """`ppim check`: does a command trace keep the rules of its device?"""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`ppim devices`: the built-in memory devices."""
 
-from __future__ import annotations
-
 import click
 
 COLUMNS = "{:<22}{:<8}{:>13}{:>6}{:>11}{:>10}{:>10}{:>9}  {}"

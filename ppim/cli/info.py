@@ -1,7 +1,5 @@
 """`ppim info`: say what a file or a name is."""
 
-from __future__ import annotations
-
 import click
 
 

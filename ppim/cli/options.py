@@ -1,7 +1,5 @@
 """Options that several commands have, or that need more than click gives."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

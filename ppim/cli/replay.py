@@ -1,7 +1,5 @@
 """`ppim replay`: plain reads and writes, exactly as DRAMsim3 serves them, or the instructions of a PIM program."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

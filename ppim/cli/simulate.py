@@ -1,7 +1,5 @@
 """`ppim simulate`: replay a trace of subtable accesses on a memory system."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

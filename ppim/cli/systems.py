@@ -1,7 +1,5 @@
 """`ppim systems`: the built-in systems, and what every parameter of one means."""
 
-from __future__ import annotations
-
 import click
 
 HEADER = ("system", "kind", "PIM level", "device", "mapping", "prefetch", "source")

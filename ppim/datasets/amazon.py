@@ -1,18 +1,12 @@
 """Amazon reviews, "ratings only" CSV: user, item, rating, time, with or without a header line."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ppim.datasets.base import DATASETS, Dataset, ReadOptions
-from ppim.datasets.fields import Kind
-from ppim.datasets.histories import HistorySource, text_events
-from ppim.datasets.streams import header_line
-from ppim.datasets.text import TextLayout
+from ppim.datasets import base, fields, histories, streams, text
 
 _HEADER_ITEMS = ("parent_asin", "asin", "item", "item_id")
 _HEADER_USERS = ("user_id", "reviewerid", "user")
@@ -20,9 +14,9 @@ _ROW = re.compile(r"[0-9A-Z]{9,},[0-9A-Z]{9,},[0-9.]+,\d{9,}")
 _USER = re.compile(r"A[0-9A-Z]{10,}")
 
 
-@DATASETS.register("amazon")
+@base.DATASETS.register("amazon")
 @dataclass(frozen=True)
-class Amazon(Dataset):
+class Amazon(base.Dataset):
     """One sample a user: all reviewed items in order of time, or the latest `history` of them.
 
     `columns` says which comes first where no header does (files of 2014: user, of 2018: item); "auto" looks
@@ -43,11 +37,11 @@ class Amazon(Dataset):
         line = head.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8", "replace").rstrip("\r")
         return _header(line) is not None or _ROW.fullmatch(line) is not None
 
-    def open(self, paths: Sequence[Path], options: ReadOptions) -> HistorySource:
-        layouts = [self._layout(header_line(path)) for path in paths]
-        return HistorySource(paths, text_events(paths, layouts), self.history, options)
+    def open(self, paths: Sequence[Path], options: base.ReadOptions) -> histories.HistorySource:
+        layouts = [self._layout(streams.header_line(path)) for path in paths]
+        return histories.HistorySource(paths, histories.text_events(paths, layouts), self.history, options)
 
-    def _layout(self, line: str) -> TextLayout:
+    def _layout(self, line: str) -> text.TextLayout:
         header = _header(line)
         user, item = (0, 1) if header is None else header
         if header is None and (
@@ -55,9 +49,9 @@ class Amazon(Dataset):
             or (self.columns == "auto" and _USER.match(line.split(",")[0]) is None)
         ):
             user, item = 1, 0
-        kinds = [Kind.TEXT, Kind.TEXT, Kind.SKIP, Kind.NUMBER]
+        kinds = [fields.Kind.TEXT, fields.Kind.TEXT, fields.Kind.SKIP, fields.Kind.NUMBER]
         names = ["user", "item"] if user == 0 else ["item", "user"]
-        return TextLayout(
+        return text.TextLayout(
             (*names, "rating", "timestamp"),
             tuple(kinds),
             (user, item, 3),

@@ -1,15 +1,11 @@
 """Avazu click-through rate prediction, `train` or `test` as published: CSV with a header line."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppim.datasets.base import DATASETS, Dataset, ReadOptions, SampleChunk, Source, TableSpec
+from ppim.datasets import base, streams, text
 from ppim.datasets.fields import Kind
-from ppim.datasets.streams import header_line, total_size
-from ppim.datasets.text import TextLayout, read_values
 from ppim.errors import InputError
 
 TABLES = {
@@ -26,33 +22,33 @@ TABLES = {
 _HEADERS = (b"id,click,hour,C1,", b"id,hour,C1,")
 
 
-class AvazuSource(Source):
+class AvazuSource(base.Source):
     """One-hot samples of 22 tables; each file says in its header where its columns are."""
 
-    def __init__(self, paths: Sequence[Path], options: ReadOptions) -> None:
+    def __init__(self, paths: Sequence[Path], options: base.ReadOptions) -> None:
         super().__init__()
-        self.tables = tuple(TableSpec(name, rows) for name, (rows, _) in TABLES.items())
+        self.tables = tuple(base.TableSpec(name, rows) for name, (rows, _) in TABLES.items())
         self._paths, self._options = paths, options
         self._layout = _layout(paths[0])
         for path in paths[1:]:
             if _layout(path) != self._layout:
                 raise InputError(f"{path}: its columns are not those of {paths[0]}; give files of one kind")
-        self.total_bytes = total_size(paths)
+        self.total_bytes = streams.total_size(paths)
 
-    def chunks(self) -> Iterator[SampleChunk]:
-        for values in read_values(self._paths, self._layout, self._options, self.progress):
-            yield SampleChunk(values.shape[1], tuple(values))
+    def chunks(self) -> Iterator[base.SampleChunk]:
+        for values in text.read_values(self._paths, self._layout, self._options, self.progress):
+            yield base.SampleChunk(values.shape[1], tuple(values))
 
 
-def _layout(path: Path) -> TextLayout:
-    names = header_line(path).split(",")
+def _layout(path: Path) -> text.TextLayout:
+    names = streams.header_line(path).split(",")
     missing = [name for name in TABLES if name not in names]
     if missing:
         raise InputError(f"{path}:1: the header lacks column {missing[0]!r}; is this an Avazu file?")
     twice = [name for name in TABLES if names.count(name) > 1]
     if twice:
         raise InputError(f"{path}:1: the header has column {twice[0]!r} twice; rename one")
-    return TextLayout(
+    return text.TextLayout(
         names=tuple(names),
         kinds=tuple(TABLES[name][1] if name in TABLES else Kind.SKIP for name in names),
         kept=tuple(names.index(name) for name in TABLES),
@@ -62,9 +58,9 @@ def _layout(path: Path) -> TextLayout:
     )
 
 
-@DATASETS.register("avazu")
+@base.DATASETS.register("avazu")
 @dataclass(frozen=True)
-class Avazu(Dataset):
+class Avazu(base.Dataset):
     """40.4 million rows over 10 days."""
 
     summary = "Avazu train or test CSV: 22 tables, 9.4 million rows"
@@ -73,5 +69,5 @@ class Avazu(Dataset):
     def recognises(cls, path: Path, head: bytes) -> bool:  # noqa: ARG003
         return head.removeprefix(b"\xef\xbb\xbf").startswith(_HEADERS)
 
-    def open(self, paths: Sequence[Path], options: ReadOptions) -> AvazuSource:
+    def open(self, paths: Sequence[Path], options: base.ReadOptions) -> AvazuSource:
         return AvazuSource(paths, options)

@@ -4,8 +4,6 @@ A dataset is one file of this package. It registers a `Dataset` under its name; 
 `Source`, whose `chunks` yield values. Values become rows of tables in `ppim.datasets.rows`.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

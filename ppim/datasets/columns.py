@@ -12,17 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ppim.datasets import streams
-from ppim.datasets.base import DATASETS, MISSING, Dataset, ReadOptions, SampleChunk, Source, TableSpec
-from ppim.datasets.delimited import Columns, read_strings
-from ppim.datasets.fields import Kind
-from ppim.datasets.hash_text import hash_strings
+from ppim.datasets import base as datasets, delimited, fields, hash_text, streams
 from ppim.datasets.text import TextLayout, read_values
 from ppim.errors import InputError, UnknownNameError
 
 _PARQUET = b"PAR1"
 _CHUNK_ROWS = 1 << 16
-_KINDS = {"text": Kind.TEXT, "hex": Kind.HEX, "decimal": Kind.DECIMAL}
+_KINDS = {"text": fields.Kind.TEXT, "hex": fields.Kind.HEX, "decimal": fields.Kind.DECIMAL}
 _MAX_SEPARATOR = 8
 
 
@@ -35,10 +31,10 @@ def _headers(paths: Sequence[Path], dataset: Csv) -> tuple[tuple[str, ...], list
     return chosen, headers
 
 
-class CsvSource(Source):
+class CsvSource(datasets.Source):
     """One-hot samples from delimited text with a header line."""
 
-    def __init__(self, paths: Sequence[Path], dataset: Csv, options: ReadOptions) -> None:
+    def __init__(self, paths: Sequence[Path], dataset: Csv, options: datasets.ReadOptions) -> None:
         super().__init__()
         self._paths, self._options = paths, options
         chosen, headers = _headers(paths, dataset)
@@ -46,7 +42,7 @@ class CsvSource(Source):
         self._layouts = [
             TextLayout(
                 names=names,
-                kinds=tuple(kind if name in chosen else Kind.SKIP for name in names),
+                kinds=tuple(kind if name in chosen else fields.Kind.SKIP for name in names),
                 kept=tuple(names.index(name) for name in chosen),
                 delimiter=dataset.delimiter,
                 quote='"',
@@ -54,34 +50,37 @@ class CsvSource(Source):
             )
             for names in headers
         ]
-        self.tables = tuple(TableSpec(name, None) for name in chosen)
+        self.tables = tuple(datasets.TableSpec(name, None) for name in chosen)
         self.total_bytes = streams.total_size(paths)
 
-    def chunks(self) -> Iterator[SampleChunk]:
+    def chunks(self) -> Iterator[datasets.SampleChunk]:
         for values in read_values(self._paths, self._layouts, self._options, self.progress):
-            yield SampleChunk(values.shape[1], tuple(values))
+            yield datasets.SampleChunk(values.shape[1], tuple(values))
 
 
-class MultiValueSource(Source):
+class MultiValueSource(datasets.Source):
     """Samples from delimited text whose fields hold several values each: a field is a bag."""
 
     one_hot = False
 
-    def __init__(self, paths: Sequence[Path], dataset: Csv, options: ReadOptions) -> None:
+    def __init__(self, paths: Sequence[Path], dataset: Csv, options: datasets.ReadOptions) -> None:
         super().__init__()
         self._dataset, self._options = dataset, options
         chosen, headers = _headers(paths, dataset)
         self._files = [
-            (Columns(path, dataset.delimiter, names, has_header=True), [names.index(name) for name in chosen])
+            (
+                delimited.Columns(path, dataset.delimiter, names, has_header=True),
+                [names.index(name) for name in chosen],
+            )
             for path, names in zip(paths, headers, strict=True)
         ]
-        self.tables = tuple(TableSpec(name, None) for name in chosen)
+        self.tables = tuple(datasets.TableSpec(name, None) for name in chosen)
         self.total_bytes = streams.total_size(paths)
 
-    def chunks(self) -> Iterator[SampleChunk]:
+    def chunks(self) -> Iterator[datasets.SampleChunk]:
         left = self._options.max_samples
         for columns, numbers in self._files:
-            for batch in read_strings(columns, numbers, self._options, self.progress):
+            for batch in delimited.read_strings(columns, numbers, self._options, self.progress):
                 batch = batch.slice(0, left)
                 if batch.num_rows:
                     yield self._chunk(batch, columns.path)
@@ -90,7 +89,7 @@ class MultiValueSource(Source):
                 if left == 0:
                     return
 
-    def _chunk(self, batch: pa.RecordBatch, path: Path) -> SampleChunk:
+    def _chunk(self, batch: pa.RecordBatch, path: Path) -> datasets.SampleChunk:
         values, ends = [], []
         for table, column in zip(self.tables, batch.columns, strict=True):
             lists = pc.split_pattern(column.cast(pa.large_string()), self._dataset.separator)
@@ -99,11 +98,11 @@ class MultiValueSource(Source):
             before = np.concatenate(([0], np.cumsum(is_value, dtype=np.int64)))
             ends.append(before[lists.offsets.to_numpy()])
             values.append(self._values(parts.filter(pa.array(is_value)), f"{path}: column {table.name}"))
-        return SampleChunk(batch.num_rows, values, ends)
+        return datasets.SampleChunk(batch.num_rows, values, ends)
 
     def _values(self, parts: pa.Array, where: str) -> np.ndarray:
         if self._dataset.values == "text":
-            return hash_strings(parts)
+            return hash_text.hash_strings(parts)
         base = 16 if self._dataset.values == "hex" else 10
         found = np.empty(len(parts), dtype=np.uint64)
         for at, part in enumerate(parts.to_pylist()):
@@ -116,17 +115,17 @@ def _number(text: str, base: int, where: str) -> int:
         value = int(text, base) if text.isascii() and text.isalnum() else -1
     except ValueError:
         value = -1
-    if not 0 <= value < int(MISSING):
+    if not 0 <= value < int(datasets.MISSING):
         raise InputError(
             f"{where}: {text[:40]!r} is no whole number of base {base}; give values=text or mend it"
         )
     return value
 
 
-class ParquetSource(Source):
+class ParquetSource(datasets.Source):
     """Samples from Parquet; a column of lists holds bags, others hold single values."""
 
-    def __init__(self, paths: Sequence[Path], dataset: Csv, options: ReadOptions) -> None:
+    def __init__(self, paths: Sequence[Path], dataset: Csv, options: datasets.ReadOptions) -> None:
         super().__init__()
         self._files = [_open_parquet(path) for path in paths]
         self._paths, self._options = paths, options
@@ -143,11 +142,11 @@ class ParquetSource(Source):
                         f"{paths[0]}; give files of one kind"
                     )
         self.one_hot = not any(_is_list(schemas[0].field(name).type) for name in self._chosen)
-        self.tables = tuple(TableSpec(name, None) for name in self._chosen)
+        self.tables = tuple(datasets.TableSpec(name, None) for name in self._chosen)
         n_rows = sum(file.metadata.num_rows for file in self._files)
         self.total_samples = min(n_rows, options.max_samples or n_rows)
 
-    def chunks(self) -> Iterator[SampleChunk]:
+    def chunks(self) -> Iterator[datasets.SampleChunk]:
         left = self.total_samples or 0
         for file, path in zip(self._files, self._paths, strict=True):
             try:
@@ -163,15 +162,15 @@ class ParquetSource(Source):
                     f"{path}: damaged ({str(error).splitlines()[0]}); get the file again"
                 ) from error
 
-    def _chunk(self, batch: pa.RecordBatch, path: Path) -> SampleChunk:
+    def _chunk(self, batch: pa.RecordBatch, path: Path) -> datasets.SampleChunk:
         columns = [
             (batch.column(name), f"{path}: row {self.progress.rows} or after it, column {name!r}")
             for name in self._chosen
         ]
         if self.one_hot:
-            return SampleChunk(batch.num_rows, [_values(column, where) for column, where in columns])
+            return datasets.SampleChunk(batch.num_rows, [_values(column, where) for column, where in columns])
         bags = [(*_bags(column), where) for column, where in columns]
-        return SampleChunk(
+        return datasets.SampleChunk(
             batch.num_rows, [_values(flat, where) for flat, _, where in bags], [ends for _, ends, _ in bags]
         )
 
@@ -267,7 +266,7 @@ def _values(column: pa.Array, where: str) -> np.ndarray:
     kind = column.type
     if pa.types.is_integer(kind):
         whole = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
-        if whole.size and not 0 <= int(whole.min()) <= int(whole.max()) < int(MISSING):
+        if whole.size and not 0 <= int(whole.min()) <= int(whole.max()) < int(datasets.MISSING):
             wrong = whole.min() if whole.min() < 0 else whole.max()
             raise InputError(
                 f"{where}: {wrong} is no category; they go from 0 to 2^64 - 2, a missing value is null, and what is no "
@@ -275,18 +274,18 @@ def _values(column: pa.Array, where: str) -> np.ndarray:
             )
         values = whole.astype(np.uint64)
     elif _is_text(kind):
-        values = hash_strings(column)
+        values = hash_text.hash_strings(column)
     else:
         raise InputError(f"{where}: a column of type {kind}; whole numbers, text and lists of them are read")
     if column.null_count:
         values = values.copy()
-        values[column.is_null().to_numpy(zero_copy_only=False)] = MISSING
+        values[column.is_null().to_numpy(zero_copy_only=False)] = datasets.MISSING
     return np.ascontiguousarray(values)
 
 
-@DATASETS.register("csv")
+@datasets.DATASETS.register("csv")
 @dataclass(frozen=True)
-class Csv(Dataset):
+class Csv(datasets.Dataset):
     """Columns of any CSV (with a header line) or Parquet file.
 
     `columns` names the tables (all columns where it is empty); `values` says how fields of a CSV are written:
@@ -313,7 +312,7 @@ class Csv(Dataset):
     def recognises(cls, path: Path, head: bytes) -> bool:  # noqa: ARG003
         return head.startswith(_PARQUET)
 
-    def open(self, paths: Sequence[Path], options: ReadOptions) -> Source:
+    def open(self, paths: Sequence[Path], options: datasets.ReadOptions) -> datasets.Source:
         kinds = {streams.read_head(path, len(_PARQUET)) == _PARQUET for path in paths}
         if len(kinds) > 1:
             raise InputError(f"{paths[0]}: some files are Parquet and some text; give files of one kind")

@@ -4,17 +4,13 @@ As published, fields are parted by tabs, without names; the Kaggle test file lac
 model libraries have commas, and a first line that names some or all of the columns.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ppim.datasets.base import ReadOptions, SampleChunk, Source, TableSpec
+from ppim.datasets import base, streams, text
 from ppim.datasets.fields import Kind
-from ppim.datasets.streams import read_head, split_header, total_size
-from ppim.datasets.text import TextLayout, read_values
 from ppim.errors import InputError
 from ppim.text_files import check_text
 
@@ -25,7 +21,7 @@ CATEGORIES = tuple(f"C{i}" for i in range(1, N_CATEGORIES + 1))
 CATEGORY_DIGITS = 8
 _OTHERS = ("label", "id")
 
-LAYOUT = TextLayout(
+LAYOUT = text.TextLayout(
     names=("label", *INTEGERS, *CATEGORIES),
     kinds=(Kind.INTEGER,) * (1 + N_INTEGERS) + (Kind.HEX,) * N_CATEGORIES,
     kept=tuple(range(1 + N_INTEGERS, 1 + N_INTEGERS + N_CATEGORIES)),
@@ -95,7 +91,7 @@ def _is_unlabelled(fields: Sequence[str]) -> bool:
     )
 
 
-def find_layout(path: Path) -> TextLayout:
+def find_layout(path: Path) -> text.TextLayout:
     """The layout of one file, from its first lines.
 
     Raises
@@ -103,13 +99,13 @@ def find_layout(path: Path) -> TextLayout:
     InputError
         A header that names a column twice, or no text.
     """
-    head = read_head(path)
+    head = streams.read_head(path)
     check_text(path, head)
     lines = _lines(head)
     for delimiter in _DELIMITERS:
         names = _named(lines[0].split(delimiter)) if lines else None
         if names is not None and (delimiter, names) != (LAYOUT.delimiter, LAYOUT.names):
-            return _by_header(path, split_header(path, lines[0], delimiter), delimiter)
+            return _by_header(path, streams.split_header(path, lines[0], delimiter), delimiter)
     layout = LAYOUT
     if not any(_is_row(fields) for fields in _rows(lines, "\t")) and any(
         _is_row(fields) or _is_unlabelled(fields) for fields in _rows(lines, ",")
@@ -122,14 +118,14 @@ def find_layout(path: Path) -> TextLayout:
     return layout
 
 
-def _by_header(path: Path, header: Sequence[str], delimiter: str) -> TextLayout:
+def _by_header(path: Path, header: Sequence[str], delimiter: str) -> text.TextLayout:
     names = _named(header)
     assert names is not None
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{path}:1: the header has column {name!r} twice; rename one")
     return _loose(
-        TextLayout(
+        text.TextLayout(
             names=names,
             kinds=tuple(Kind.HEX if name in CATEGORIES else Kind.SKIP for name in names),
             kept=tuple(names.index(name) for name in CATEGORIES if name in names),
@@ -140,13 +136,13 @@ def _by_header(path: Path, header: Sequence[str], delimiter: str) -> TextLayout:
     )
 
 
-def _loose(layout: TextLayout) -> TextLayout:
+def _loose(layout: text.TextLayout) -> text.TextLayout:
     """Numbers as they come: samples of model libraries have them with decimals, or normalised."""
     kinds = tuple(Kind.SKIP if kind == Kind.INTEGER else kind for kind in layout.kinds)
     return replace(layout, kinds=kinds, quote='"')
 
 
-def _without_label(layout: TextLayout) -> TextLayout:
+def _without_label(layout: text.TextLayout) -> text.TextLayout:
     return replace(
         layout,
         names=layout.names[1:],
@@ -156,10 +152,10 @@ def _without_label(layout: TextLayout) -> TextLayout:
     )
 
 
-class CriteoSource(Source):
+class CriteoSource(base.Source):
     """One-hot samples of 26 tables (or those that a header names) from one or several files, in order."""
 
-    def __init__(self, paths: Sequence[Path], rows: Sequence[int], options: ReadOptions) -> None:
+    def __init__(self, paths: Sequence[Path], rows: Sequence[int], options: base.ReadOptions) -> None:
         super().__init__()
         self._layouts = [find_layout(path) for path in paths]
         found = [[layout.names[field] for field in layout.kept] for layout in self._layouts]
@@ -169,12 +165,12 @@ class CriteoSource(Source):
                     f"{path}: its categories are not those of {paths[0]}; give files of one kind"
                 )
         sizes = dict(zip(CATEGORIES, rows, strict=True))
-        self.tables = tuple(TableSpec(name, sizes[name]) for name in found[0])
+        self.tables = tuple(base.TableSpec(name, sizes[name]) for name in found[0])
         self._paths = paths
         self._options = options
-        self.total_bytes = total_size(paths)
+        self.total_bytes = streams.total_size(paths)
         self.total_samples = options.max_samples
 
-    def chunks(self) -> Iterator[SampleChunk]:
-        for values in read_values(self._paths, self._layouts, self._options, self.progress):
-            yield SampleChunk(values.shape[1], tuple(values))
+    def chunks(self) -> Iterator[base.SampleChunk]:
+        for values in text.read_values(self._paths, self._layouts, self._options, self.progress):
+            yield base.SampleChunk(values.shape[1], tuple(values))

@@ -1,13 +1,10 @@
 """Criteo Kaggle Display Advertising Challenge, `train.txt` as published."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppim.datasets.base import DATASETS, Dataset, ReadOptions
-from ppim.datasets.criteo_format import CriteoSource, looks_like_criteo
+from ppim.datasets import base, criteo_format
 
 ROWS = (
     1460, 583, 10131227, 2202608, 305, 24, 12517, 633, 3, 93145, 5683, 8351593, 3194, 27, 14992, 5461306, 10,
@@ -16,16 +13,16 @@ ROWS = (
 """Distinct values of C1 to C26 in the whole training set, as DLRM's preprocessing counts them."""
 
 
-@DATASETS.register("criteo-kaggle")
+@base.DATASETS.register("criteo-kaggle")
 @dataclass(frozen=True)
-class CriteoKaggle(Dataset):
+class CriteoKaggle(base.Dataset):
     """45.8 million rows over 7 days."""
 
     summary = "Criteo Kaggle train.txt: 26 tables, 33.8 million rows"
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
-        return not path.name.startswith("day_") and looks_like_criteo(head)
+        return not path.name.startswith("day_") and criteo_format.looks_like_criteo(head)
 
-    def open(self, paths: Sequence[Path], options: ReadOptions) -> CriteoSource:
-        return CriteoSource(paths, ROWS, options)
+    def open(self, paths: Sequence[Path], options: base.ReadOptions) -> criteo_format.CriteoSource:
+        return criteo_format.CriteoSource(paths, ROWS, options)

@@ -1,15 +1,11 @@
 """Criteo 1TB click logs, `day_0` to `day_23`: the columns of Criteo Kaggle, about 4.4 billion rows."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ppim.datasets.base import DATASETS, Dataset, ReadOptions
-from ppim.datasets.criteo_format import CriteoSource, looks_like_criteo
-from ppim.datasets.days import by_day
+from ppim.datasets import base, criteo_format, days
 
 ROWS = {
     # facebookresearch/dlrm torchrec_dlrm (MLPerf DLRMv2): values hashed into tables capped at 40 million.
@@ -35,9 +31,9 @@ ROWS = {
 }  # fmt: skip
 
 
-@DATASETS.register("criteo-terabyte")
+@base.DATASETS.register("criteo-terabyte")
 @dataclass(frozen=True)
-class CriteoTerabyte(Dataset):
+class CriteoTerabyte(base.Dataset):
     """`cardinalities` names the set of table sizes: of MLPerf's benchmarks, or torchrec's."""
 
     summary = "Criteo 1TB day_0 ... day_23: 26 tables, 204 million rows (others by option)"
@@ -46,10 +42,10 @@ class CriteoTerabyte(Dataset):
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
-        return path.name.startswith("day_") and looks_like_criteo(head)
+        return path.name.startswith("day_") and criteo_format.looks_like_criteo(head)
 
     def order(self, paths: Sequence[Path]) -> list[Path]:
-        return by_day(paths)
+        return days.by_day(paths)
 
-    def open(self, paths: Sequence[Path], options: ReadOptions) -> CriteoSource:
-        return CriteoSource(paths, ROWS[self.cardinalities], options)
+    def open(self, paths: Sequence[Path], options: base.ReadOptions) -> criteo_format.CriteoSource:
+        return criteo_format.CriteoSource(paths, ROWS[self.cardinalities], options)

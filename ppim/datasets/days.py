@@ -1,7 +1,5 @@
 """Files of the days of Criteo 1TB: `day_0...` to `day_23...`, whatever follows the number."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Columns of delimited text as strings, for readers that do more with a field than hash it whole."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,8 +7,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from pyarrow import csv
 
-from ppim.datasets.base import Progress, ReadOptions
-from ppim.datasets.streams import ByteStream, header_line, read_head, split_header
+from ppim.datasets import base, streams
 from ppim.errors import InputError
 from ppim.text_files import check_text
 
@@ -37,7 +34,7 @@ def find_columns(path: Path, delimiter: str, has_header: bool) -> Columns:
     InputError
         No text, or no delimiter that the first line shows.
     """
-    line = header_line(path)
+    line = streams.header_line(path)
     if not delimiter:
         counts = {candidate: line.count(candidate) for candidate in _DELIMITERS}
         delimiter = max(counts, key=lambda candidate: counts[candidate])
@@ -45,14 +42,14 @@ def find_columns(path: Path, delimiter: str, has_header: bool) -> Columns:
             raise InputError(
                 f"{path}:1: no delimiter (tab, comma, semicolon or bar) in the first line; give delimiter="
             )
-    names = split_header(path, line, delimiter)
+    names = streams.split_header(path, line, delimiter)
     if not has_header:
         names = tuple(map(str, range(len(names))))
     return Columns(path, delimiter, names, has_header)
 
 
 def read_strings(
-    columns: Columns, chosen: Sequence[int], options: ReadOptions, progress: Progress
+    columns: Columns, chosen: Sequence[int], options: base.ReadOptions, progress: base.Progress
 ) -> Iterator[pa.RecordBatch]:
     """Yield the chosen columns of a file as binary arrays, in the order chosen.
 
@@ -62,7 +59,7 @@ def read_strings(
         A row with another number of fields (unless bad rows are to be skipped), or a damaged file.
     """
     path = columns.path
-    check_text(path, read_head(path))
+    check_text(path, streams.read_head(path))
     names = [f"column {number}" for number in range(len(columns.names))]
     bad: list[str] = []
 
@@ -74,7 +71,7 @@ def read_strings(
             return "skip"
         return "error"
 
-    stream = ByteStream(path)
+    stream = streams.ByteStream(path)
     try:
         reader = csv.open_csv(
             pa.PythonFile(stream, mode="r"),

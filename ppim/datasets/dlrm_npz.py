@@ -1,39 +1,36 @@
 """DLRM's preprocessed Criteo: .npz with `X_cat` (samples x tables, ids from 0), as its data_utils.py writes it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ppim.datasets.base import DATASETS, Dataset, ReadOptions, SampleChunk, Source, TableSpec
-from ppim.datasets.npy import StoredArray, check_ids, greatest_ids, open_arrays
+from ppim.datasets import base, npy
 from ppim.errors import InputError
 
 _CHUNK_SAMPLES = 1 << 16
 
 
-class DlrmNpzSource(Source):
+class DlrmNpzSource(base.Source):
     """One-hot samples; table sizes are the `counts` of the file, or one more than the greatest id."""
 
-    def __init__(self, paths: Sequence[Path], options: ReadOptions, counts_file: str) -> None:
+    def __init__(self, paths: Sequence[Path], options: base.ReadOptions, counts_file: str) -> None:
         super().__init__()
         self._options = options
-        arrays = [open_arrays(path) for path in paths]
+        arrays = [npy.open_arrays(path) for path in paths]
         self._matrices = [_matrix(found, path) for found, path in zip(arrays, paths, strict=True)]
         n_tables = self._matrices[0].shape[1]
         for matrix, path in zip(self._matrices, paths, strict=True):
             if matrix.shape[1] != n_tables:
                 raise InputError(f"{path}: {matrix.shape[1]} tables, but {paths[0]} has {n_tables}")
-        counts = open_arrays(Path(counts_file)) if counts_file else arrays[0]
+        counts = npy.open_arrays(Path(counts_file)) if counts_file else arrays[0]
         rows = self._rows(counts, n_tables, counts_file or str(paths[0]))
-        self.tables = tuple(TableSpec(f"C{t + 1}", n) for t, n in enumerate(rows))
+        self.tables = tuple(base.TableSpec(f"C{t + 1}", n) for t, n in enumerate(rows))
         n_samples = sum(matrix.shape[0] for matrix in self._matrices)
         self.total_samples = min(n_samples, options.max_samples or n_samples)
 
-    def chunks(self) -> Iterator[SampleChunk]:
+    def chunks(self) -> Iterator[base.SampleChunk]:
         left = self._options.max_samples
         for matrix in self._matrices:
             n_rows = matrix.shape[0] if left is None else min(left, matrix.shape[0])
@@ -41,14 +38,14 @@ class DlrmNpzSource(Source):
                 stop = min(first + _CHUNK_SAMPLES, n_rows)
                 values = np.ascontiguousarray(matrix.read_rows(first, stop))
                 for table, column in enumerate(values):
-                    check_ids(column, self.tables[table], matrix.backing.where, first)
+                    npy.check_ids(column, self.tables[table], matrix.backing.where, first)
                 self.progress.rows += stop - first
-                yield SampleChunk(stop - first, tuple(values.astype(np.uint64)))
+                yield base.SampleChunk(stop - first, tuple(values.astype(np.uint64)))
             left = None if left is None else left - n_rows
 
-    def _rows(self, counts: dict[str, StoredArray], n_tables: int, where: str) -> list[int]:
+    def _rows(self, counts: dict[str, npy.StoredArray], n_tables: int, where: str) -> list[int]:
         if "counts" not in counts:
-            return greatest_ids(self._matrices)
+            return npy.greatest_ids(self._matrices)
         stored = counts["counts"]
         if stored.size != n_tables or stored.dtype.kind not in "iu":
             raise InputError(
@@ -63,7 +60,7 @@ class DlrmNpzSource(Source):
         return rows
 
 
-def _matrix(arrays: dict[str, StoredArray], path: Path) -> StoredArray:
+def _matrix(arrays: dict[str, npy.StoredArray], path: Path) -> npy.StoredArray:
     matrix = arrays.get("X_cat")
     if matrix is None or len(matrix.shape) != 2 or matrix.dtype.kind not in "iu":
         raise InputError(
@@ -72,9 +69,9 @@ def _matrix(arrays: dict[str, StoredArray], path: Path) -> StoredArray:
     return matrix
 
 
-@DATASETS.register("dlrm-npz")
+@base.DATASETS.register("dlrm-npz")
 @dataclass(frozen=True)
-class DlrmNpz(Dataset):
+class DlrmNpz(base.Dataset):
     """`counts` may name a second .npz that holds the table sizes (`day_fea_count.npz`)."""
 
     summary = "DLRM's preprocessed .npz (X_cat, counts)"
@@ -90,5 +87,5 @@ class DlrmNpz(Dataset):
     def other_inputs(self) -> list[Path]:
         return [Path(self.counts)] if self.counts else []
 
-    def open(self, paths: Sequence[Path], options: ReadOptions) -> DlrmNpzSource:
+    def open(self, paths: Sequence[Path], options: base.ReadOptions) -> DlrmNpzSource:
         return DlrmNpzSource(paths, options, self.counts)

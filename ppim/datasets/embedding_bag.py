@@ -17,9 +17,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ppim.datasets.base import DATASETS, Dataset, ReadOptions, SampleChunk, Source, TableSpec
-from ppim.datasets.npy import StoredArray, open_arrays
-from ppim.datasets.torch_file import open_tensors
+from ppim.datasets import base, npy, torch_file
 from ppim.errors import InputError
 
 _NAMES = ("indices", "offsets", "lengths")
@@ -31,19 +29,19 @@ _MAX_BAGS = 1 << 28  # their ends are in memory, 8 bytes each
 class _Bags(NamedTuple):
     """The bags of one file."""
 
-    indices: StoredArray
+    indices: npy.StoredArray
     starts: np.ndarray
     """int64, shape (n_tables, n_samples): first lookup of each bag."""
     lengths: np.ndarray
     """int64, the same shape."""
 
 
-class EmbeddingBagSource(Source):
+class EmbeddingBagSource(base.Source):
     """Samples with the dataset's own bags; several files are read one after the other."""
 
     one_hot = False
 
-    def __init__(self, paths: Sequence[Path], dataset: EmbeddingBag, options: ReadOptions) -> None:
+    def __init__(self, paths: Sequence[Path], dataset: EmbeddingBag, options: base.ReadOptions) -> None:
         super().__init__()
         self._options = options
         self._files = _open(paths, dataset)
@@ -53,11 +51,11 @@ class EmbeddingBagSource(Source):
                 f"{paths[0]}: its number of tables is not that of the other files; give files of one kind"
             )
         rows = np.max([_rows(bags) for bags in self._files], axis=0)
-        self.tables = tuple(TableSpec(f"t{t}", int(n)) for t, n in enumerate(rows))
+        self.tables = tuple(base.TableSpec(f"t{t}", int(n)) for t, n in enumerate(rows))
         n_samples = sum(bags.lengths.shape[1] for bags in self._files)
         self.total_samples = min(n_samples, options.max_samples or n_samples)
 
-    def chunks(self) -> Iterator[SampleChunk]:
+    def chunks(self) -> Iterator[base.SampleChunk]:
         left = self.total_samples or 0
         for bags in self._files:
             n_samples = min(left, bags.lengths.shape[1])
@@ -72,13 +70,13 @@ class EmbeddingBagSource(Source):
             left -= n_samples
 
 
-def _chunk(bags: _Bags, first: int, stop: int) -> SampleChunk:
+def _chunk(bags: _Bags, first: int, stop: int) -> base.SampleChunk:
     values, offsets = [], []
     for starts, lengths in zip(bags.starts[:, first:stop], bags.lengths[:, first:stop], strict=True):
         start = int(starts[0])
         values.append(bags.indices.read(start, start + int(lengths.sum())).astype(np.uint64))
         offsets.append(np.concatenate(([0], np.cumsum(lengths))))
-    return SampleChunk(stop - first, values, offsets)
+    return base.SampleChunk(stop - first, values, offsets)
 
 
 def _rows(bags: _Bags) -> np.ndarray:
@@ -104,22 +102,22 @@ def _open(paths: Sequence[Path], dataset: EmbeddingBag) -> list[_Bags]:
     stems = [path.name.split(".")[0] for path in paths]
     if set(stems) == set(_NAMES) and len(stems) == len(_NAMES):
         arrays = {
-            stem: next(iter(open_arrays(path).values())) for stem, path in zip(stems, paths, strict=True)
+            stem: next(iter(npy.open_arrays(path).values())) for stem, path in zip(stems, paths, strict=True)
         }
         return [_bags(arrays, dataset, str(paths[0].parent))]
     found = []
     for path in paths:
         if ".pt" in path.suffixes:
-            tensors = open_tensors(path)
+            tensors = torch_file.open_tensors(path)
             if len(tensors) != len(_NAMES):
                 raise InputError(f"{path}: {len(tensors)} tensors, not (indices, offsets, lengths)")
             found.append(_bags(dict(zip(_NAMES, tensors, strict=True)), dataset, str(path)))
         else:
-            found.append(_bags(open_arrays(path), dataset, str(path)))
+            found.append(_bags(npy.open_arrays(path), dataset, str(path)))
     return found
 
 
-def _bags(arrays: dict[str, StoredArray], dataset: EmbeddingBag, where: str) -> _Bags:
+def _bags(arrays: dict[str, npy.StoredArray], dataset: EmbeddingBag, where: str) -> _Bags:
     for name in _NAMES[:2]:
         if name not in arrays:
             raise InputError(f"{where}: no array called {name}; give indices, offsets and lengths")
@@ -144,7 +142,7 @@ def _bags(arrays: dict[str, StoredArray], dataset: EmbeddingBag, where: str) -> 
     return _Bags(arrays["indices"], ends[:-1].reshape(shape), sizes.reshape(shape))
 
 
-def _n_tables(lengths: StoredArray | None, chosen: int, with_last: bool, where: str) -> int:
+def _n_tables(lengths: npy.StoredArray | None, chosen: int, with_last: bool, where: str) -> int:
     """Tables of a file: what `lengths` says, or what was chosen; arrays without the last end are PyTorch's, of one."""
     if lengths is not None and len(lengths.shape) == 2:
         if chosen not in (0, lengths.shape[0]):
@@ -160,8 +158,8 @@ def _n_tables(lengths: StoredArray | None, chosen: int, with_last: bool, where: 
 
 
 def _ends(
-    offsets: StoredArray,
-    lengths: StoredArray | None,
+    offsets: npy.StoredArray,
+    lengths: npy.StoredArray | None,
     n_indices: int,
     n_tables: int,
     dataset: EmbeddingBag,
@@ -187,7 +185,7 @@ def _ends(
 
 
 def _has_last_end(
-    begins: np.ndarray, lengths: StoredArray | None, n_indices: int, n_tables: int, chosen: str
+    begins: np.ndarray, lengths: npy.StoredArray | None, n_indices: int, n_tables: int, chosen: str
 ) -> bool:
     """Whether the last offset is the end of the last bag, and not a bag's beginning."""
     if chosen != "auto":
@@ -198,9 +196,9 @@ def _has_last_end(
     return bool(begins[-1] == n_indices) and (begins.size - 1) % n_tables == 0 and begins.size > 1
 
 
-@DATASETS.register("embedding-bag")
+@base.DATASETS.register("embedding-bag")
 @dataclass(frozen=True)
-class EmbeddingBag(Dataset):
+class EmbeddingBag(base.Dataset):
     """`tables` says how many tables there are where `lengths` is missing or flat.
 
     `include_last_offset`: whether `offsets` ends with the end of the last bag, as PyTorch's parameter of this name
@@ -224,5 +222,5 @@ class EmbeddingBag(Dataset):
             return False
         return b"data.pkl" in head[:400] or any(name.encode() + b".npy" in head[:60] for name in _NAMES)
 
-    def open(self, paths: Sequence[Path], options: ReadOptions) -> EmbeddingBagSource:
+    def open(self, paths: Sequence[Path], options: base.ReadOptions) -> EmbeddingBagSource:
         return EmbeddingBagSource(paths, self, options)

@@ -3,8 +3,6 @@
 It reads whole lines only and says where it stopped, so a caller can feed it a file block by block.
 """
 
-from __future__ import annotations
-
 from enum import IntEnum
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Text as numbers: the 64-bit FNV-1a hash of its bytes, as the reader of delimited rows computes it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 

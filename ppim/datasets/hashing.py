@@ -5,8 +5,6 @@ h = mix(seed + G), h = mix(h + (counter + 1) * G) for each counter, with G = 0x9
 arithmetic modulo 2^64, hashes any number of counters.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ppim.jit import njit

@@ -4,8 +4,6 @@ Events may be more than memory holds: they are dealt into temporary files by ran
 sorted by itself. The order of samples (users ascending by value) does not depend on how many ranges there are.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -14,9 +12,8 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from ppim.datasets import streams, text
 from ppim.datasets.base import Progress, ReadOptions, SampleChunk, Source, TableSpec
-from ppim.datasets.streams import total_size
-from ppim.datasets.text import TextLayout, read_values
 from ppim.errors import InputError
 from ppim.files import naming_failure
 
@@ -29,11 +26,11 @@ EventReader = Callable[[ReadOptions, Progress], Iterator[np.ndarray]]
 """Yields all events of a dataset as arrays of uint64, shape (3, n): user, item, and what to order by."""
 
 
-def text_events(paths: Sequence[Path], layouts: Sequence[TextLayout]) -> EventReader:
+def text_events(paths: Sequence[Path], layouts: Sequence[text.TextLayout]) -> EventReader:
     """Events of text files; each layout keeps the fields user, item and time, in this order."""
 
     def read(options: ReadOptions, progress: Progress) -> Iterator[np.ndarray]:
-        return read_values(paths, layouts, options, progress)
+        return text.read_values(paths, layouts, options, progress)
 
     return read
 
@@ -72,7 +69,7 @@ class HistorySource(Source):
     ) -> None:
         super().__init__()
         self._read, self._history, self._options = events, history, options
-        self.total_bytes = total_size(paths)
+        self.total_bytes = streams.total_size(paths)
         self.tables = (self._table(rows),)
 
     def _table(self, rows: int | None) -> TableSpec:

@@ -14,10 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ppim.datasets.base import DATASETS, Dataset, Progress, ReadOptions
-from ppim.datasets.delimited import Columns, find_columns, read_strings
-from ppim.datasets.hash_text import hash_strings
-from ppim.datasets.histories import HistorySource
+from ppim.datasets import base, delimited, hash_text, histories
 from ppim.errors import InputError, UnknownNameError
 
 # Names that a column goes by where none is chosen, the most telling first.
@@ -33,9 +30,9 @@ _SIGN = np.uint64(1 << 63)
 _ALL = np.uint64(2**64 - 1)
 
 
-@DATASETS.register("history")
+@base.DATASETS.register("history")
 @dataclass(frozen=True)
-class History(Dataset):
+class History(base.Dataset):
     """One sample a user: all items in order of time (of the file, where no column is a time), or the latest `history`.
 
     `user`, `item` and `time` are the name or the number (from 0) of a column; where the header has usual names they
@@ -75,33 +72,38 @@ class History(Dataset):
         names = [_plain(name) for delimiter in "\t,;|" for name in line.strip().split(delimiter)]
         return all(any(alias in names for alias in aliases) for aliases in ALIASES.values())
 
-    def open(self, paths: Sequence[Path], options: ReadOptions) -> HistorySource:
+    def open(self, paths: Sequence[Path], options: base.ReadOptions) -> histories.HistorySource:
         files = [self._columns(path) for path in paths]
         chosen = [self._chosen(columns) for columns in files]
 
-        def events(read: ReadOptions, progress: Progress) -> Iterator[np.ndarray]:
+        def events(read: base.ReadOptions, progress: base.Progress) -> Iterator[np.ndarray]:
             times = _Times()
             for columns, numbers in zip(files, chosen, strict=True):
-                for batch in read_strings(columns, [n for n in numbers if n is not None], read, progress):
+                for batch in delimited.read_strings(
+                    columns, [n for n in numbers if n is not None], read, progress
+                ):
                     found = self._events(batch, numbers, columns, read, progress, times)
                     progress.rows += batch.num_rows
                     if found.shape[1]:
                         yield found
 
-        return HistorySource(paths, events, self.history, options)
+        return histories.HistorySource(paths, events, self.history, options)
 
-    def _columns(self, path: Path) -> Columns:
+    def _columns(self, path: Path) -> delimited.Columns:
         named = any(isinstance(word, str) and word for word in (self.user, self.item, self.time, self.value))
         numbered = any(isinstance(word, int) for word in (self.user, self.item, self.time, self.value))
         if self.header == "auto" and numbered and not named:
-            self._refuse_doubtful_header(path, find_columns(path, self.delimiter, has_header=True))
+            self._refuse_doubtful_header(path, delimited.find_columns(path, self.delimiter, has_header=True))
         has_header = self.header == "yes" or (self.header == "auto" and (named or not numbered))
-        return find_columns(path, self.delimiter, has_header)
+        return delimited.find_columns(path, self.delimiter, has_header)
 
-    def _refuse_doubtful_header(self, path: Path, columns: Columns) -> None:
+    def _refuse_doubtful_header(self, path: Path, columns: delimited.Columns) -> None:
         """Columns chosen by number may stand below a header line, which must not become an event."""
         known = {alias for aliases in ALIASES.values() for alias in aliases}
-        second = next(read_strings(columns, range(len(columns.names)), ReadOptions(), Progress()), None)
+        second = next(
+            delimited.read_strings(columns, range(len(columns.names)), base.ReadOptions(), base.Progress()),
+            None,
+        )
         chosen = [
             n for n in (self.user, self.item, self.time) if isinstance(n, int) and 0 <= n < len(columns.names)
         ]
@@ -112,7 +114,7 @@ class History(Dataset):
         if above_numbers or any(_plain(name) in known for name in columns.names):
             raise InputError(f"{path}:1: looks like a header line; say header=yes or header=no")
 
-    def _chosen(self, columns: Columns) -> tuple[int | None, ...]:
+    def _chosen(self, columns: delimited.Columns) -> tuple[int | None, ...]:
         """Numbers of the columns of user, item, time and value; None for those that there are not."""
         found = (
             _column(columns, self.user, "user"),
@@ -129,9 +131,9 @@ class History(Dataset):
         self,
         batch: pa.RecordBatch,
         numbers: Sequence[int | None],
-        columns: Columns,
-        options: ReadOptions,
-        progress: Progress,
+        columns: delimited.Columns,
+        options: base.ReadOptions,
+        progress: base.Progress,
         times: _Times,
     ) -> np.ndarray:
         fields = iter(batch.columns)
@@ -153,7 +155,7 @@ class History(Dataset):
                     raise InputError(f"{reason}; mend the row or give --on-error skip")
                 progress.skip(reason)
             good &= ~bad
-        return np.stack((hash_strings(user), hash_strings(item), key))[:, good]
+        return np.stack((hash_text.hash_strings(user), hash_text.hash_strings(item), key))[:, good]
 
 
 def _plain(name: str) -> str:
@@ -161,7 +163,7 @@ def _plain(name: str) -> str:
     return name.strip().strip('"').split(":")[0].strip().lower()
 
 
-def _column(columns: Columns, word: int | str, role: str) -> int | None:
+def _column(columns: delimited.Columns, word: int | str, role: str) -> int | None:
     """Number of the column that was chosen for a role, or goes by one of its names."""
     plain = [_plain(name) for name in columns.names]
     if word == "":

@@ -1,23 +1,20 @@
 """A matrix of ids in a .npy file, samples x columns."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ppim.datasets.base import DATASETS, Dataset, ReadOptions, Source, TableSpec
+from ppim.datasets import base, npy
 from ppim.datasets.matrices import BagMatrixSource, OneHotMatrixSource, as_matrix, rows_of
-from ppim.datasets.npy import greatest_ids, open_arrays
 from ppim.errors import InputError
 
 _NPY = b"\x93NUMPY"
 
 
-@DATASETS.register("index-matrix")
+@base.DATASETS.register("index-matrix")
 @dataclass(frozen=True)
-class IndexMatrix(Dataset):
+class IndexMatrix(base.Dataset):
     """`columns` says what a column is: a table of its own ("tables"), or one of the lookups of a bag in one table ("bag").
 
     Sizes are the greatest id plus one; `rows` gives them (one for each table), and ids beyond are errors.
@@ -37,8 +34,8 @@ class IndexMatrix(Dataset):
     def recognises(cls, path: Path, head: bytes) -> bool:  # noqa: ARG003
         return head.startswith(_NPY)
 
-    def open(self, paths: Sequence[Path], options: ReadOptions) -> Source:
-        matrices = [as_matrix(next(iter(open_arrays(path).values()), None), str(path)) for path in paths]
+    def open(self, paths: Sequence[Path], options: base.ReadOptions) -> base.Source:
+        matrices = [as_matrix(next(iter(npy.open_arrays(path).values()), None), str(path)) for path in paths]
         for matrix, path in zip(matrices, paths, strict=True):
             if matrix.shape[1] != matrices[0].shape[1]:
                 raise InputError(
@@ -51,6 +48,8 @@ class IndexMatrix(Dataset):
             )
         if self.columns == "bag":
             rows = self.rows or (rows_of(matrices, "t0"),)
-            return BagMatrixSource([[matrix] for matrix in matrices], [TableSpec("t0", rows[0])], options)
-        rows = self.rows or tuple(greatest_ids(matrices))
-        return OneHotMatrixSource(matrices, [TableSpec(f"t{t}", n) for t, n in enumerate(rows)], options)
+            return BagMatrixSource(
+                [[matrix] for matrix in matrices], [base.TableSpec("t0", rows[0])], options
+            )
+        rows = self.rows or tuple(npy.greatest_ids(matrices))
+        return OneHotMatrixSource(matrices, [base.TableSpec(f"t{t}", n) for t, n in enumerate(rows)], options)

@@ -1,19 +1,16 @@
 """Matrices of ids, samples x columns, as one-hot samples or as bags."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ppim.datasets.base import ReadOptions, SampleChunk, Source, TableSpec
-from ppim.datasets.npy import StoredArray, check_ids
+from ppim.datasets import base, npy
 from ppim.errors import InputError
 
 _CHUNK_IDS = 1 << 20
 
 
-def as_matrix(array: StoredArray | None, what: str) -> StoredArray:
+def as_matrix(array: npy.StoredArray | None, what: str) -> npy.StoredArray:
     """A stored matrix of whole numbers; a plain row of them is a matrix of one column.
 
     Raises
@@ -30,11 +27,11 @@ def as_matrix(array: StoredArray | None, what: str) -> StoredArray:
         found = "nothing" if array is None else f"{array.dtype} of shape {array.shape}"
         raise InputError(f"{what}: {found}, not a matrix of whole numbers (samples x columns)")
     if len(array.shape) == 1:
-        return StoredArray(array.backing, array.offset, array.dtype, (array.shape[0], 1), array.fortran)
+        return npy.StoredArray(array.backing, array.offset, array.dtype, (array.shape[0], 1), array.fortran)
     return array
 
 
-def rows_of(table_matrices: Sequence[StoredArray], name: str) -> int:
+def rows_of(table_matrices: Sequence[npy.StoredArray], name: str) -> int:
     """One more than the greatest id of a table, over all columns of its matrices.
 
     Raises
@@ -47,18 +44,21 @@ def rows_of(table_matrices: Sequence[StoredArray], name: str) -> int:
         step = max(1, _CHUNK_IDS // matrix.shape[1])
         for first in range(0, matrix.shape[0], step):
             ids = matrix.read_rows(first, min(first + step, matrix.shape[0])).T
-            check_ids(ids, TableSpec(name, None), matrix.backing.where, first)
+            npy.check_ids(ids, base.TableSpec(name, None), matrix.backing.where, first)
             rows = max(rows, int(ids.max()) + 1)
     return rows
 
 
-class BagMatrixSource(Source):
+class BagMatrixSource(base.Source):
     """Bags: in file f, the bag of sample s in table t is row s of `matrices[f][t]`."""
 
     one_hot = False
 
     def __init__(
-        self, matrices: Sequence[Sequence[StoredArray]], tables: Sequence[TableSpec], options: ReadOptions
+        self,
+        matrices: Sequence[Sequence[npy.StoredArray]],
+        tables: Sequence[base.TableSpec],
+        options: base.ReadOptions,
     ) -> None:
         super().__init__()
         self._matrices, self.tables = matrices, tuple(tables)
@@ -72,7 +72,7 @@ class BagMatrixSource(Source):
         n_samples = sum(file[0].shape[0] for file in matrices)
         self.total_samples = min(n_samples, options.max_samples or n_samples)
 
-    def chunks(self) -> Iterator[SampleChunk]:
+    def chunks(self) -> Iterator[base.SampleChunk]:
         left = self.total_samples or 0
         for file in self._matrices:
             n_samples = min(left, file[0].shape[0])
@@ -83,24 +83,24 @@ class BagMatrixSource(Source):
                 self.progress.rows += stop - first
             left -= n_samples
 
-    def _chunk(self, file: Sequence[StoredArray], first: int, stop: int) -> SampleChunk:
+    def _chunk(self, file: Sequence[npy.StoredArray], first: int, stop: int) -> base.SampleChunk:
         values, offsets = [], []
         for table, matrix in zip(self.tables, file, strict=True):
             ids = matrix.read_rows(first, stop).T
-            check_ids(ids, table, matrix.backing.where, first)
+            npy.check_ids(ids, table, matrix.backing.where, first)
             values.append(np.ascontiguousarray(ids).astype(np.uint64).ravel())
             offsets.append(np.arange(stop - first + 1, dtype=np.int64) * matrix.shape[1])
-        return SampleChunk(stop - first, values, offsets)
+        return base.SampleChunk(stop - first, values, offsets)
 
 
-class OneHotMatrixSource(Source):
+class OneHotMatrixSource(base.Source):
     """One-hot samples: column t of each matrix holds the ids of table t."""
 
     def __init__(
         self,
-        matrices: Sequence[StoredArray],
-        tables: Sequence[TableSpec],
-        options: ReadOptions,
+        matrices: Sequence[npy.StoredArray],
+        tables: Sequence[base.TableSpec],
+        options: base.ReadOptions,
         hashed: bool = False,
     ) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class OneHotMatrixSource(Source):
         n_samples = sum(matrix.shape[0] for matrix in matrices)
         self.total_samples = min(n_samples, options.max_samples or n_samples)
 
-    def chunks(self) -> Iterator[SampleChunk]:
+    def chunks(self) -> Iterator[base.SampleChunk]:
         left = self.total_samples or 0
         step = max(1, _CHUNK_IDS // len(self.tables))
         for matrix in self._matrices:
@@ -121,17 +121,17 @@ class OneHotMatrixSource(Source):
             for first in range(0, n_samples, step):
                 stop = min(first + step, n_samples)
                 columns = matrix.read_rows(first, stop)
-                yield SampleChunk(
+                yield base.SampleChunk(
                     stop - first, [self._values(t, ids, first, matrix) for t, ids in enumerate(columns)]
                 )
                 self.progress.rows += stop - first
             left -= n_samples
 
-    def _values(self, table: int, ids: np.ndarray, first: int, matrix: StoredArray) -> np.ndarray:
+    def _values(self, table: int, ids: np.ndarray, first: int, matrix: npy.StoredArray) -> np.ndarray:
         if self._hashed:
             # As numpy's remainder, which is never negative: the readers of such files use it.
             rows = self.tables[table].rows
             assert rows is not None, "hashed values need sizes"
             ids = ids.astype(np.int64) % rows
-        check_ids(ids, self.tables[table], matrix.backing.where, first)
+        npy.check_ids(ids, self.tables[table], matrix.backing.where, first)
         return np.ascontiguousarray(ids).astype(np.uint64)

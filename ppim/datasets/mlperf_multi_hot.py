@@ -3,28 +3,22 @@
 Made by facebookresearch/dlrm, torchrec_dlrm/scripts/materialize_synthetic_multihot_dataset.py (MLPerf training v3).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ppim.datasets.base import DATASETS, Dataset, ReadOptions, TableSpec
-from ppim.datasets.criteo_terabyte import ROWS
-from ppim.datasets.days import by_day
-from ppim.datasets.matrices import BagMatrixSource, as_matrix, rows_of
-from ppim.datasets.npy import StoredArray, open_arrays
+from ppim.datasets import base, criteo_terabyte, days, matrices, npy
 from ppim.errors import InputError
 
 _LOCAL_HEADER_BYTES = 30
 _ARRAY_NAME = re.compile(rb"\d{1,3}\.npy")
 
 
-@DATASETS.register("mlperf-multi-hot")
+@base.DATASETS.register("mlperf-multi-hot")
 @dataclass(frozen=True)
-class MlperfMultiHot(Dataset):
+class MlperfMultiHot(base.Dataset):
     """One table for each array; a bag is a row of its array.
 
     `cardinalities` gives the 26 tables their sizes ("dlrmv2" for the files as published); "file": each is its
@@ -40,9 +34,9 @@ class MlperfMultiHot(Dataset):
         return head.startswith(b"PK\x03\x04") and _ARRAY_NAME.match(head, _LOCAL_HEADER_BYTES) is not None
 
     def order(self, paths: Sequence[Path]) -> list[Path]:
-        return by_day(paths)
+        return days.by_day(paths)
 
-    def open(self, paths: Sequence[Path], options: ReadOptions) -> BagMatrixSource:
+    def open(self, paths: Sequence[Path], options: base.ReadOptions) -> matrices.BagMatrixSource:
         files = [_matrices(path) for path in paths]
         for path, file in zip(paths, files, strict=True):
             if len(file) != len(files[0]):
@@ -50,28 +44,29 @@ class MlperfMultiHot(Dataset):
                     f"{path}: {len(file)} arrays, but {paths[0]} has {len(files[0])}; give files of one kind"
                 )
         names = [f"C{table + 1}" for table in range(len(files[0]))]
-        return BagMatrixSource(files, self._tables(files, names, paths[0]), options)
+        return matrices.BagMatrixSource(files, self._tables(files, names, paths[0]), options)
 
     def _tables(
-        self, files: Sequence[Sequence[StoredArray]], names: Sequence[str], path: Path
-    ) -> list[TableSpec]:
+        self, files: Sequence[Sequence[npy.StoredArray]], names: Sequence[str], path: Path
+    ) -> list[base.TableSpec]:
         if self.cardinalities == "file":
             return [
-                TableSpec(name, rows_of([file[t] for file in files], name)) for t, name in enumerate(names)
+                base.TableSpec(name, matrices.rows_of([file[t] for file in files], name))
+                for t, name in enumerate(names)
             ]
-        rows = ROWS[self.cardinalities]
+        rows = criteo_terabyte.ROWS[self.cardinalities]
         if len(rows) != len(names):
             raise InputError(
                 f"{path}: {len(names)} arrays, but cardinalities={self.cardinalities} has {len(rows)} tables"
             )
-        return [TableSpec(name, n) for name, n in zip(names, rows, strict=True)]
+        return [base.TableSpec(name, n) for name, n in zip(names, rows, strict=True)]
 
 
-def _matrices(path: Path) -> list[StoredArray]:
-    arrays = open_arrays(path)
+def _matrices(path: Path) -> list[npy.StoredArray]:
+    arrays = npy.open_arrays(path)
     numbers = sorted(int(name) for name in arrays if name.isascii() and name.isdigit())
     if not numbers or numbers != list(range(len(arrays))):
         raise InputError(
             f"{path}: its arrays are not called 0, 1, 2 ... without a gap; give a file of MLPerf's"
         )
-    return [as_matrix(arrays.get(str(number)), f"{path}: array {number}") for number in numbers]
+    return [matrices.as_matrix(arrays.get(str(number)), f"{path}: array {number}") for number in numbers]

@@ -1,38 +1,40 @@
 """MovieLens ratings: 100K (`u.data`), 1M and 10M (`ratings.dat`), 20M and later (`ratings.csv`)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppim.datasets.base import DATASETS, Dataset, ReadOptions
-from ppim.datasets.fields import Kind
-from ppim.datasets.histories import HistorySource, text_events
-from ppim.datasets.streams import read_head
-from ppim.datasets.text import TextLayout
+from ppim.datasets import base, fields, histories, streams, text
 from ppim.errors import InputError
 from ppim.text_files import check_text
 
-_USER_ITEM_RATING_TIME = (Kind.NUMBER, Kind.NUMBER, Kind.SKIP, Kind.NUMBER)
-_TAB = TextLayout(
+_USER_ITEM_RATING_TIME = (fields.Kind.NUMBER, fields.Kind.NUMBER, fields.Kind.SKIP, fields.Kind.NUMBER)
+_TAB = text.TextLayout(
     # Some copies end a line with one more tab.
     ("user", "item", "rating", "time", "end"),
-    (*_USER_ITEM_RATING_TIME, Kind.SKIP),
+    (*_USER_ITEM_RATING_TIME, fields.Kind.SKIP),
     (0, 1, 3),
     "\t",
     min_fields=4,
 )
-_COLONS = TextLayout(
+_COLONS = text.TextLayout(
     # Fields are parted by two colons, so every other field between single colons is empty.
     ("user", "", "item", "", "rating", "", "time"),
-    (Kind.NUMBER, Kind.SKIP, Kind.NUMBER, Kind.SKIP, Kind.SKIP, Kind.SKIP, Kind.NUMBER),
+    (
+        fields.Kind.NUMBER,
+        fields.Kind.SKIP,
+        fields.Kind.NUMBER,
+        fields.Kind.SKIP,
+        fields.Kind.SKIP,
+        fields.Kind.SKIP,
+        fields.Kind.NUMBER,
+    ),
     (0, 2, 6),
     ":",
     min_fields=7,
 )
-_COMMA = TextLayout(
+_COMMA = text.TextLayout(
     ("userId", "movieId", "rating", "timestamp"),
     _USER_ITEM_RATING_TIME,
     (0, 1, 3),
@@ -48,9 +50,9 @@ _FORMATS = (
 )
 
 
-@DATASETS.register("movielens")
+@base.DATASETS.register("movielens")
 @dataclass(frozen=True)
-class MovieLens(Dataset):
+class MovieLens(base.Dataset):
     """One sample a user: all rated items in order of time, or the latest `history` of them."""
 
     summary = "MovieLens ratings: one table of items, a user's history is a bag"
@@ -65,15 +67,17 @@ class MovieLens(Dataset):
     def recognises(cls, path: Path, head: bytes) -> bool:  # noqa: ARG003
         return any(pattern.match(head.removeprefix(b"\xef\xbb\xbf")) for pattern, *_ in _FORMATS)
 
-    def open(self, paths: Sequence[Path], options: ReadOptions) -> HistorySource:
+    def open(self, paths: Sequence[Path], options: base.ReadOptions) -> histories.HistorySource:
         layouts, sizes = zip(*(_format(path) for path in paths), strict=True)
         rows = None if None in sizes else max(sizes)
-        return HistorySource(paths, text_events(paths, layouts), self.history, options, rows=rows)
+        return histories.HistorySource(
+            paths, histories.text_events(paths, layouts), self.history, options, rows=rows
+        )
 
 
-def _format(path: Path) -> tuple[TextLayout, int | None]:
+def _format(path: Path) -> tuple[text.TextLayout, int | None]:
     """Layout of a file, and the usual number of items."""
-    head = read_head(path)
+    head = streams.read_head(path)
     check_text(path, head)
     for pattern, layout, rows in _FORMATS:
         if pattern.match(head.removeprefix(b"\xef\xbb\xbf")):

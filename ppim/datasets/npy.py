@@ -1,7 +1,5 @@
 """Arrays of .npy and .npz files read piece by piece, never by unpickling."""
 
-from __future__ import annotations
-
 import lzma
 import math
 import os
@@ -18,8 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from ppim.datasets.base import TableSpec
-from ppim.datasets.streams import ByteStream
+from ppim.datasets import base, streams
 from ppim.errors import InputError
 from ppim.files import naming_failure
 
@@ -129,7 +126,7 @@ def _first_line(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def check_ids(ids: np.ndarray, table: TableSpec, where: str, first_sample: int = 0) -> None:
+def check_ids(ids: np.ndarray, table: base.TableSpec, where: str, first_sample: int = 0) -> None:
     """Refuse ids that are no rows of their table; `ids` has one line a sample, from `first_sample` on.
 
     Raises
@@ -161,14 +158,14 @@ def greatest_ids(matrices: Sequence[StoredArray]) -> list[int]:
         for first in range(0, matrix.shape[0], _SCAN_ROWS):
             part = matrix.read_rows(first, min(first + _SCAN_ROWS, matrix.shape[0]))
             for column, ids in enumerate(part):
-                check_ids(ids, TableSpec(f"C{column + 1}", None), matrix.backing.where, first)
+                check_ids(ids, base.TableSpec(f"C{column + 1}", None), matrix.backing.where, first)
                 rows[column] = max(rows[column], int(ids.max()) + 1)
     return rows
 
 
 def unpack(path: Path) -> IO[bytes]:
     """A seekable stream of the file's content; what is gzip or zstd goes to a temporary file without a name."""
-    stream = ByteStream(path)
+    stream = streams.ByteStream(path)
     try:
         if not stream.compressed:
             return path.open("rb")

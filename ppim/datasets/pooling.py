@@ -11,8 +11,6 @@ The same id always gets the same bag, as in facebookresearch/dlrm's `multi_hot.p
 replaced by a function, so that it needs no memory and no order.
 """
 
-from __future__ import annotations
-
 from enum import IntEnum
 
 import numpy as np

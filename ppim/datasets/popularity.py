@@ -3,8 +3,6 @@
 Every draw depends on (seed, table, sample) alone, through the chain of `ppim.datasets.hashing`.
 """
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -1,14 +1,11 @@
 """Values -> rows of tables: folded into a given number of rows, or numbered as they are first seen."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ppim.datasets.base import MISSING, Progress, Source
-from ppim.datasets.hashing import mix
+from ppim.datasets import base, hashing
 from ppim.errors import InputError
 from ppim.jit import njit
 
@@ -54,7 +51,7 @@ def fold(values, rows, out):  # type: ignore[no-untyped-def]
                 rest -= rows
             out[i] = rest
         else:
-            out[i] = 0 if value == MISSING else np.int64(value % divisor)
+            out[i] = 0 if value == base.MISSING else np.int64(value % divisor)
 
 
 _CHANGED = "the dataset changed between two passes over it; run again, on a copy if something writes to it"
@@ -77,7 +74,7 @@ class FoldedRows(RowMap):
 def _slot(key, keys, numbers):  # type: ignore[no-untyped-def]
     """Slot of a key in an open-addressed table whose size is a power of 2, or the free one where it belongs."""
     mask = np.uint64(keys.size - 1)
-    at = mix(key) & mask
+    at = hashing.mix(key) & mask
     while numbers[at] != _FREE and keys[at] != key:
         at = (at + _ONE) & mask
     return at
@@ -150,7 +147,10 @@ class SeenRows(RowMap):
     """
 
     def __init__(
-        self, source: Source, columns: Sequence[int], on_progress: Callable[[Source], None] = lambda _: None
+        self,
+        source: base.Source,
+        columns: Sequence[int],
+        on_progress: Callable[[base.Source], None] = lambda _: None,
     ) -> None:
         numberings = [_Numbering() for _ in columns]
         for chunk in source.chunks():
@@ -162,7 +162,7 @@ class SeenRows(RowMap):
                 if numbering.count >= _MAX_SEEN:
                     raise InputError("--rows seen: more than 2^32 distinct values in a table; give --rows N")
             on_progress(source)
-        source.progress = Progress()
+        source.progress = base.Progress()
         self._numberings = numberings
         self.rows = tuple(max(numbering.count, 1) for numbering in numberings)
 

@@ -1,7 +1,5 @@
 """Byte streams of dataset files: plain, gzip or zstd, told apart by their first bytes."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import hashlib

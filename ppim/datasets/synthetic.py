@@ -5,8 +5,6 @@ popularity, as in preprocessed data, where ids are given in order of first sight
 [2^k, 2^(k+1)) of r + 1 and is scattered within it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache

@@ -1,16 +1,13 @@
 """Delimited text files, one after the other, as chunks of values; bad rows are named by file and line."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ppim.datasets.base import Progress, ReadOptions
+from ppim.datasets import base, streams
 from ppim.datasets.fields import Kind, Status, Stop, parse_rows
-from ppim.datasets.streams import ByteStream
 from ppim.errors import InputError
 from ppim.text_files import check_text
 
@@ -64,7 +61,7 @@ class TextLayout:
 class _Block:
     """A stretch of one file, with the number of its first line. The buffer is reused from block to block."""
 
-    def __init__(self, stream: ByteStream, n_bytes: int) -> None:
+    def __init__(self, stream: streams.ByteStream, n_bytes: int) -> None:
         self._stream = stream
         self._n_bytes = n_bytes
         self._buffer = np.empty(2 * n_bytes, dtype=np.uint8)
@@ -121,8 +118,8 @@ class _Block:
 def read_values(
     paths: Sequence[Path],
     layouts: TextLayout | Sequence[TextLayout],
-    options: ReadOptions,
-    progress: Progress,
+    options: base.ReadOptions,
+    progress: base.Progress,
 ) -> Iterator[np.ndarray]:
     """Yield the kept fields of all files as arrays of uint64, shape (fields kept, rows).
 
@@ -138,7 +135,7 @@ def read_values(
     if isinstance(layouts, TextLayout):
         layouts = [layouts] * len(paths)
     for path, layout in zip(paths, layouts, strict=True):
-        stream = ByteStream(path)
+        stream = streams.ByteStream(path)
         try:
             for values in _read_file(stream, layout, options, progress, left):
                 progress.bytes = done_bytes + stream.raw_position
@@ -154,7 +151,11 @@ def read_values(
 
 
 def _read_file(
-    stream: ByteStream, layout: TextLayout, options: ReadOptions, progress: Progress, limit: int | None
+    stream: streams.ByteStream,
+    layout: TextLayout,
+    options: base.ReadOptions,
+    progress: base.Progress,
+    limit: int | None,
 ) -> Iterator[np.ndarray]:
     kinds = np.array(layout.kinds, dtype=np.int64)
     slots = layout.slots()

@@ -6,8 +6,6 @@ one, so that no code of the file's choosing can run. What it "calls" are functio
 their arguments.
 """
 
-from __future__ import annotations
-
 import io
 import pickle
 import pickletools

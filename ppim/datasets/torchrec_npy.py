@@ -1,28 +1,22 @@
 """torchrec's preprocessed Criteo: `day_N_sparse.npy`, samples x 26 (torchrec/datasets/criteo.py)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ppim.datasets.base import DATASETS, Dataset, ReadOptions, TableSpec
-from ppim.datasets.criteo_format import CATEGORIES
-from ppim.datasets.criteo_terabyte import ROWS
-from ppim.datasets.days import by_day
+from ppim.datasets import base, criteo_format, criteo_terabyte, days, npy
 from ppim.datasets.matrices import OneHotMatrixSource, as_matrix
-from ppim.datasets.npy import greatest_ids, open_arrays
 from ppim.errors import InputError
 
 _NAME = re.compile(r"day_\d+_sparse.*\.npy", re.ASCII)
 _NPY = b"\x93NUMPY"
 
 
-@DATASETS.register("torchrec-npy")
+@base.DATASETS.register("torchrec-npy")
 @dataclass(frozen=True)
-class TorchrecNpy(Dataset):
+class TorchrecNpy(base.Dataset):
     """One-hot samples of 26 tables.
 
     `cardinalities` names their sizes; "file": each is its greatest id plus one. `hashed`: values are taken modulo the
@@ -43,15 +37,19 @@ class TorchrecNpy(Dataset):
         return head.startswith(_NPY) and _NAME.match(path.name) is not None
 
     def order(self, paths: Sequence[Path]) -> list[Path]:
-        return by_day(paths)
+        return days.by_day(paths)
 
-    def open(self, paths: Sequence[Path], options: ReadOptions) -> OneHotMatrixSource:
-        matrices = [as_matrix(next(iter(open_arrays(path).values()), None), str(path)) for path in paths]
+    def open(self, paths: Sequence[Path], options: base.ReadOptions) -> OneHotMatrixSource:
+        matrices = [as_matrix(next(iter(npy.open_arrays(path).values()), None), str(path)) for path in paths]
         for matrix, path in zip(matrices, paths, strict=True):
-            if matrix.shape[1] != len(CATEGORIES):
+            if matrix.shape[1] != len(criteo_format.CATEGORIES):
                 raise InputError(
-                    f"{path}: {matrix.shape[1]} columns, not {len(CATEGORIES)}; read it with --dataset index-matrix"
+                    f"{path}: {matrix.shape[1]} columns, not {len(criteo_format.CATEGORIES)}; read it with --dataset index-matrix"
                 )
-        rows = greatest_ids(matrices) if self.cardinalities == "file" else ROWS[self.cardinalities]
-        tables = [TableSpec(name, n) for name, n in zip(CATEGORIES, rows, strict=True)]
+        rows = (
+            npy.greatest_ids(matrices)
+            if self.cardinalities == "file"
+            else criteo_terabyte.ROWS[self.cardinalities]
+        )
+        tables = [base.TableSpec(name, n) for name, n in zip(criteo_format.CATEGORIES, rows, strict=True)]
         return OneHotMatrixSource(matrices, tables, options, self.hashed)

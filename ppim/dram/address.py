@@ -1,7 +1,5 @@
 """Byte address <-> channel, rank, bank group, bank, row and column (host-controller.md §2)."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -3,8 +3,6 @@
 Names of timing parameters are DRAMsim3's; all timing values but `tCK` are memory clock cycles.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal

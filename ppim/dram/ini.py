@@ -4,8 +4,6 @@ Defaults and rules are those of the DRAMsim3 commit named in `tests/golden` (umd
 `configuration.cc`); `docs/devices.md` lists what is not read.
 """
 
-from __future__ import annotations
-
 import difflib
 import math
 import re

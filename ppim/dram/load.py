@@ -1,7 +1,5 @@
 """From a preset's name or a file to a `Device`."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -9,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ppim import config
-from ppim.dram.device import Device, beats_per_cycle
-from ppim.dram.ini import read_ini
+from ppim.dram import device, ini
 from ppim.errors import UnknownNameError
 
 PRESET_FOLDER = Path(__file__).parent / "devices"
@@ -46,7 +43,7 @@ def load_device(
     overrides: Mapping[str, Any] | None = None,
     *,
     warn: Callable[[str], None] = warn_on_stderr,
-) -> Device:
+) -> device.Device:
     """A device by preset name, or from a device TOML or a DRAMsim3 .ini file.
 
     Parameters
@@ -66,7 +63,7 @@ def load_device(
     suffix = Path(name_or_path).suffix.lower()
     if suffix == ".ini":
         path = Path(name_or_path)
-        return make_device(path.stem, read_ini(path, warn), name_or_path, overrides)
+        return make_device(path.stem, ini.read_ini(path, warn), name_or_path, overrides)
     if suffix == ".toml":
         path = Path(name_or_path)
         return make_device(path.stem, config.read_toml(path), name_or_path, overrides)
@@ -79,7 +76,7 @@ def load_device(
 
 def make_device(
     name: str, table: Mapping[str, Any], where: str, overrides: Mapping[str, Any] | None = None
-) -> Device:
+) -> device.Device:
     """The device of a table laid out as a device TOML; `where` begins every message.
 
     Two values follow from the others and may be left out of the table: `organization.devices_per_rank`
@@ -96,7 +93,7 @@ def make_device(
         _derive_devices_per_rank(organization)
     if isinstance(timing, dict) and isinstance(organization, dict):
         _derive_burst_cycles(timing, organization, sections.get("protocol"))
-    return config.build(Device, {"name": name, **sections}, where)
+    return config.build(device.Device, {"name": name, **sections}, where)
 
 
 def _derive_devices_per_rank(organization: dict[str, Any]) -> None:
@@ -108,7 +105,7 @@ def _derive_devices_per_rank(organization: dict[str, Any]) -> None:
 def _derive_burst_cycles(timing: dict[str, Any], organization: Mapping[str, Any], protocol: Any) -> None:
     burst_length = organization.get("burst_length")
     if isinstance(burst_length, int) and isinstance(protocol, str):
-        timing.setdefault("burst_cycles", burst_length // beats_per_cycle(protocol))
+        timing.setdefault("burst_cycles", burst_length // device.beats_per_cycle(protocol))
 
 
 def _override(sections: dict[str, Any], dotted: str, value: Any) -> None:

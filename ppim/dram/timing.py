@@ -6,8 +6,6 @@ host-controller.md §10; its quirks (no constraint of a bank refresh on the refr
 tRP after an auto-precharge without tRAS) are kept because they change cycles.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -3,8 +3,6 @@
 A window's history is a ring of cycles, `depth` of them (a power of two), in a table of which it may be a part.
 """
 
-from __future__ import annotations
-
 from ppim.jit import helper
 
 SHORT_WINDOW = 4  # ACTIVATEs in tFAW

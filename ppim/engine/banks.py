@@ -27,8 +27,6 @@ Invariants
   that may issue in that cycle. They hold until a candidate bit, the eligible mask or the state changes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

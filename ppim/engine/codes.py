@@ -1,7 +1,5 @@
 """Integer codes that kernels and their callers share."""
 
-from __future__ import annotations
-
 # Commands, numbered as in the hashes of `tests/golden`
 # and named by `ppim.dram.timing.COMMANDS`.
 READ = 0

@@ -1,17 +1,12 @@
 """The DRAM commands of one channel, as engines keep them and as others see them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.dram.device import Device
 from ppim.engine.codes import LOG_FIELDS, REFRESH_BANK
-
-if TYPE_CHECKING:
-    from ppim.dram.device import Device
 
 Counts = NDArray[np.int64]
 

@@ -1,20 +1,16 @@
 """Hand on the commands of a run while it goes, in bounded memory."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ppim.dram.device import Device
 from ppim.engine.command_stream import CommandStream, command_stream
 from ppim.engine.pim.engine import PimEngine
 from ppim.engine.pim.state import LOG_FULL
-
-if TYPE_CHECKING:
-    from ppim.dram.device import Device
-    from ppim.program.state import Rings
-    from ppim.systems.spec import SystemSpec
+from ppim.program.state import Rings
+from ppim.systems.spec import SystemSpec
 
 CommandSink = Callable[[Sequence[int], list[CommandStream]], object]
 """Takes the next commands of some channels of one memory: their numbers, and the commands of each."""

@@ -4,8 +4,6 @@ Refresh number k = 1, 2, ... falls due at cycle k * interval; its target follows
 FIFO of pending refreshes is two numbers: how many have fallen due and how many were served.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

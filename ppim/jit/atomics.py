@@ -1,7 +1,5 @@
 """Elements that several threads read and write, inside kernels."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numba

@@ -1,7 +1,5 @@
 """Bits of whole numbers, inside kernels."""
 
-from __future__ import annotations
-
 import numba
 from numba.core import types
 

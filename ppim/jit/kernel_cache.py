@@ -8,8 +8,6 @@ kept, kernels are compiled in every run and the user is told once.
 The files hold pickles of numba's own. They are read only if nobody else can have written them.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import pickle

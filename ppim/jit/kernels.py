@@ -1,7 +1,5 @@
 """The one `njit`, and `helper` for what only kernels call."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
@@ -9,8 +7,7 @@ import numba
 from numba import extending
 from numba.core.types import unliteral
 
-from ppim.jit.kernel_cache import KernelCache
-from ppim.jit.libraries import HelperCompiler, KernelCompiler
+from ppim.jit import kernel_cache, libraries
 from ppim.jit.sources import sources_digest
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -29,10 +26,10 @@ def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         return lambda decorated: njit(decorated, **options)
     settings = {"nogil": True, **options}
     keep = settings.pop("cache", True)
-    kernel = numba.njit(pipeline_class=KernelCompiler, **settings)(function)
+    kernel = numba.njit(pipeline_class=libraries.KernelCompiler, **settings)(function)
     sources = None if numba.config.DISABLE_JIT or not keep else sources_digest(function)
     if sources is not None:
-        kernel._cache = KernelCache(function, sources, settings)
+        kernel._cache = kernel_cache.KernelCache(function, sources, settings)
     return kernel
 
 
@@ -50,7 +47,7 @@ def helper(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     if function is None:
         return lambda decorated: helper(decorated, **options)
     settings = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, **options}
-    compiled = numba.njit(pipeline_class=HelperCompiler, **settings)(function)
+    compiled = numba.njit(pipeline_class=libraries.HelperCompiler, **settings)(function)
     if not numba.config.DISABLE_JIT:
         resolve = compiled.get_call_template
 
@@ -66,6 +63,6 @@ def helper_by_type(function: Callable[..., Any]) -> Callable[[Function], Functio
 
     The decorated function gets the types and returns the helper's Python function.
     """
-    options = {"forceinline": True, "pipeline_class": HelperCompiler}
+    options = {"forceinline": True, "pipeline_class": libraries.HelperCompiler}
     by_type: Callable[[Function], Function] = extending.overload(function, jit_options=options)
     return by_type

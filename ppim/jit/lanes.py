@@ -7,8 +7,6 @@ any processor gets legal code; a block is one register with AVX-512, two with AV
 Masks are int64 with bit i for lane i.
 """
 
-from __future__ import annotations
-
 import numba
 from numba.core import types
 

@@ -1,7 +1,5 @@
 """Plain twins of the vector operations in `lanes`: what they mean, lane by lane."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -6,8 +6,6 @@ the time to compile. Helpers are never called from Python, so they need none of 
 the helper alone, and a kernel links, once each, all helpers that it calls directly or not.
 """
 
-from __future__ import annotations
-
 import ctypes
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the user is told while kernels are compiled."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterator

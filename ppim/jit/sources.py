@@ -4,8 +4,6 @@ Helpers and constants of other modules are compiled into a kernel, so a change o
 Libraries are left out; their versions stand for them (`kernel_cache`).
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import sys

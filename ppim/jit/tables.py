@@ -8,8 +8,6 @@ and owns nothing. The caller keeps the array alive. With compilation off it is t
 `bare_rows(array, columns)` also knows the size of its last dimension, which makes indexing cheaper.
 """
 
-from __future__ import annotations
-
 import operator
 from typing import Any
 

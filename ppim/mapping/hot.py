@@ -1,30 +1,21 @@
 """The most accessed rows copied into every PIM unit, as TRiM replicates hot entries; the rest spread."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ppim.mapping.base import SPREADING, mapping
-from ppim.mapping.placing.index import make_index
-from ppim.mapping.placing.spread import place_subtables
-from ppim.trace.profile import hottest
+from ppim.mapping import base
+from ppim.mapping.placing import index, spread
+from ppim.mapping.placing.geometry import UnitGeometry
+from ppim.mapping.placing.placement import Footprint, Placement
+from ppim.mapping.placing.spec import PlacementSpec
+from ppim.trace import schema
+from ppim.trace.profile import AccessProfile, hottest
 from ppim.units import ceil_div
 
-if TYPE_CHECKING:
-    from ppim.mapping.base import CountAccesses
-    from ppim.mapping.placing.geometry import UnitGeometry
-    from ppim.mapping.placing.placement import Footprint, Placement
-    from ppim.mapping.placing.spec import PlacementSpec
-    from ppim.trace.profile import AccessProfile
-    from ppim.trace.schema import TraceMeta
 
-
-@mapping("hot", parameters=(*SPREADING, "hot_fraction", "hot_by"), counts_accesses=True)
+@base.mapping("hot", parameters=(*base.SPREADING, "hot_fraction", "hot_by"), counts_accesses=True)
 def place(
-    meta: TraceMeta, geometry: UnitGeometry, spec: PlacementSpec, count_accesses: CountAccesses
+    meta: schema.TraceMeta, geometry: UnitGeometry, spec: PlacementSpec, count_accesses: base.CountAccesses
 ) -> tuple[Placement, Footprint]:
     """Copy the hot rows of the trace to the end of every unit, hottest first; the rest as `interleave`.
 
@@ -40,13 +31,13 @@ def place(
     hot = choose_hot_rows(profile, spec)
     sizes = _row_bursts(profile, geometry)[_subtable_of(profile, hot)]
     copied = int(sizes.sum())
-    placement, footprint = place_subtables(
+    placement, footprint = spread.place_subtables(
         meta, geometry, spec, duplicate_shared=False, mapping="hot", copied_bursts=copied
     )
     if not hot.size:
         return placement, footprint
     first = geometry.unit_bursts - ceil_div(copied, geometry.bursts_per_row) * geometry.bursts_per_row
-    copies = make_index(hot, first + np.cumsum(sizes) - sizes)
+    copies = index.make_index(hot, first + np.cumsum(sizes) - sizes)
     return placement._replace(copies=copies, copy_mask=len(copies) - 1), footprint
 
 

@@ -1,28 +1,22 @@
 """Every subtable's rows spread over all PIM units, each row once."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from ppim.mapping.base import SPREADING, mapping
+from ppim.mapping import base
+from ppim.mapping.placing import placement, spread
+from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.mapping.placing.parts import SPLITTING, parts_of_rows
-from ppim.mapping.placing.spread import place_subtables
-
-if TYPE_CHECKING:
-    from ppim.mapping.base import CountAccesses
-    from ppim.mapping.placing.geometry import UnitGeometry
-    from ppim.mapping.placing.placement import Footprint, Placement
-    from ppim.mapping.placing.spec import PlacementSpec
-    from ppim.trace.schema import TraceMeta
+from ppim.mapping.placing.spec import PlacementSpec
+from ppim.trace.schema import TraceMeta
 
 
-@mapping("interleave", parameters=(*SPREADING, *SPLITTING))
+@base.mapping("interleave", parameters=(*base.SPREADING, *SPLITTING))
 def place(
     meta: TraceMeta,
     geometry: UnitGeometry,
     spec: PlacementSpec,
-    count_accesses: CountAccesses,  # noqa: ARG001 - every mapping is asked alike
-) -> tuple[Placement, Footprint]:
+    count_accesses: base.CountAccesses,  # noqa: ARG001 - every mapping is asked alike
+) -> tuple[placement.Placement, placement.Footprint]:
     """Place all subtables by a seeded bijection of their pages (docs/model.md §8)."""
     parts = parts_of_rows(meta, geometry, spec)
-    return place_subtables(meta, geometry, spec, duplicate_shared=False, mapping="interleave", parts=parts)
+    return spread.place_subtables(
+        meta, geometry, spec, duplicate_shared=False, mapping="interleave", parts=parts
+    )

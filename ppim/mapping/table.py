@@ -1,27 +1,21 @@
 """Tables dealt out to PIM units: the subtables of a table stay together."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ppim.errors import InputError
-from ppim.mapping.base import mapping
+from ppim.mapping.base import CountAccesses, mapping
+from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.mapping.placing.placement import (
     NO_MORE_ROWS,
     PACKED,
     SEGMENT_COLUMNS,
+    Footprint,
+    Placement,
     blank_placement,
     check_capacity,
 )
-
-if TYPE_CHECKING:
-    from ppim.mapping.base import CountAccesses
-    from ppim.mapping.placing.geometry import UnitGeometry
-    from ppim.mapping.placing.placement import Footprint, Placement
-    from ppim.mapping.placing.spec import PlacementSpec
-    from ppim.trace.schema import TraceMeta
+from ppim.mapping.placing.spec import PlacementSpec
+from ppim.trace.schema import TraceMeta
 
 
 @mapping("table")

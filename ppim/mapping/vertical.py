@@ -1,20 +1,12 @@
 """Every row cut into slices, one for each PIM unit of the memory, as TensorDIMM splits its vectors."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from ppim.errors import InputError
-from ppim.mapping.base import mapping
-from ppim.mapping.placing.placement import SLICED, Footprint, blank_placement
+from ppim.mapping.base import CountAccesses, mapping
+from ppim.mapping.placing.geometry import UnitGeometry
+from ppim.mapping.placing.placement import SLICED, Footprint, Placement, blank_placement
+from ppim.mapping.placing.spec import PlacementSpec
+from ppim.trace.schema import TraceMeta
 from ppim.units import ceil_div
-
-if TYPE_CHECKING:
-    from ppim.mapping.base import CountAccesses
-    from ppim.mapping.placing.geometry import UnitGeometry
-    from ppim.mapping.placing.placement import Placement
-    from ppim.mapping.placing.spec import PlacementSpec
-    from ppim.trace.schema import TraceMeta
 
 
 @mapping("vertical", splits_rows=True)

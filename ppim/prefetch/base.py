@@ -1,7 +1,5 @@
 """What a prefetch policy says: which rows come into the scratchpads ahead of use, and when (docs/model.md §1, §5)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import IntEnum
 

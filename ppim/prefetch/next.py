@@ -1,7 +1,5 @@
 """As `table`, into the other half of the scratchpads, while the turn before computes."""
 
-from __future__ import annotations
-
 from ppim.prefetch.base import PREFETCHES, Phase, PrefetchPolicy
 
 PREFETCHES.register("next")(

@@ -1,7 +1,5 @@
 """Of the rows of `table`, those that a lookup of the turn uses."""
 
-from __future__ import annotations
-
 from ppim.prefetch.base import PREFETCHES, Phase, PrefetchPolicy
 
 PREFETCHES.register("used")(

@@ -1,7 +1,5 @@
 """Contents of a cache in program order (least recently used), without times: a PIM unit's, or the host's."""
 
-from __future__ import annotations
-
 from ppim.jit import helper
 
 EMPTY = -1  # tag of a way that holds nothing

@@ -1,21 +1,14 @@
 """Build a trace's program in step with whoever takes it: the engine, or a writer of program files."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
-from ppim.program import state as r
+from ppim.program import prepare, state as r
 from ppim.program.builder import recipe as b
 from ppim.program.builder.kernels import build_turns, flush_transfers, prefetch_all
-from ppim.program.state import Rings, as_rings, grow_ring, make_rings
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ppim.program.prepare import Prepared
-    from ppim.trace.reader import TraceChunk
+from ppim.trace.reader import TraceChunk
 
 # Rings hold some thousand accesses at first, so that they stay in a core's cache; they grow when a turn needs it.
 FIRST_RING = 1 << 11
@@ -31,21 +24,21 @@ class Runner(Protocol):
 class Consumer(Runner, Protocol):
     """Takes a program from the rings."""
 
-    def resize(self, rings: Rings) -> None:
+    def resize(self, rings: r.Rings) -> None:
         """Go on with larger rings."""
 
 
-def grow_streams(rings: Rings) -> np.ndarray:
+def grow_streams(rings: r.Rings) -> np.ndarray:
     """Streams' instructions in rings of twice the capacity."""
     return np.stack(
         [
-            grow_ring(instructions, int(stream[r.HEAD]), int(stream[r.TAIL]))
+            r.grow_ring(instructions, int(stream[r.HEAD]), int(stream[r.TAIL]))
             for instructions, stream in zip(rings.instructions, rings.stream, strict=True)
         ]
     )
 
 
-def grow_rings(rings: Rings) -> Rings:
+def grow_rings(rings: r.Rings) -> r.Rings:
     """Those rings that had no room of twice the capacity, with all that is still needed at its new place."""
     short = int(rings.marks[r.SHORT])
     oldest = rings.marks[r.OLDEST_TURN]
@@ -53,22 +46,22 @@ def grow_rings(rings: Rings) -> Rings:
     row = rings.turns[oldest & (len(rings.turns) - 1)]
     first_lookup = row[r.TURN_FIRST_LOOKUP] if live else rings.marks[r.NEXT_LOOKUP]
     first_sum = row[r.TURN_FIRST_SUM] if live else rings.marks[r.NEXT_SUM]
-    return as_rings(
+    return r.as_rings(
         instructions=grow_streams(rings) if short & r.SHORT_INSTRUCTIONS else rings.instructions,
         stream=rings.stream,
-        lookups=grow_ring(
+        lookups=r.grow_ring(
             rings.lookups,
             int(first_lookup),
             int(rings.marks[r.NEXT_LOOKUP]),
             is_short=bool(short & r.SHORT_LOOKUPS),
         ),
-        sums=grow_ring(
+        sums=r.grow_ring(
             rings.sums,
             int(first_sum),
             int(rings.marks[r.NEXT_SUM]),
             is_short=bool(short & r.SHORT_SUMS),
         ),
-        turns=grow_ring(
+        turns=r.grow_ring(
             rings.turns,
             int(oldest),
             int(rings.marks[r.NEXT_TURN]),
@@ -137,12 +130,12 @@ class ProgramFeed:
         Only the part of the program that is for these channels, which get no rows from others.
     """
 
-    def __init__(self, prepared: Prepared, channels: Sequence[int] | None = None) -> None:
+    def __init__(self, prepared: prepare.Prepared, channels: Sequence[int] | None = None) -> None:
         self.prepared = prepared
         self.recipe = prepared.recipe if channels is None else b.recipe_for(prepared.recipe, channels)
         self.state = b.make_build_state(self.recipe)
         streams = 1 if self.recipe.global_stream else self.recipe.channels
-        self.rings = make_rings(streams, FIRST_RING, FIRST_RING, FIRST_RING, FIRST_RING)
+        self.rings = r.make_rings(streams, FIRST_RING, FIRST_RING, FIRST_RING, FIRST_RING)
         self.scratch = b.make_scratch(self.recipe, self.rings)
         self.stretches = Stretches(self.recipe)
 

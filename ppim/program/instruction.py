@@ -4,8 +4,6 @@ A program is read as three integer tables (int64). Indices between them are abso
 `docs/model.md` says what each instruction does.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -3,12 +3,9 @@
 Each part needs only its own lookups, but would have to find the owners of all to know which these are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,10 +16,7 @@ from ppim.program import instruction as i
 from ppim.program.builder.chunk import Turn, end_of_turn
 from ppim.program.builder.owners import find_owners
 from ppim.program.builder.recipe import Accesses, Recipe, bare_accesses, bare_recipe
-
-if TYPE_CHECKING:
-    from ppim.program.prepare import Prepared
-
+from ppim.program.prepare import Prepared
 
 # What a turn brings to every channel, prefetches and transfers, in lookups. Measured; it decides about speed only.
 WORK_OF_TURN = 2

@@ -1,29 +1,22 @@
 """Trace, system and device -> everything the program builder needs, checked here and nowhere else."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.dram.device import Device
 from ppim.mapping.base import MAPPINGS, CountAccesses
 from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.mapping.placing.placement import DUPLICATED, Footprint, Placement
 from ppim.prefetch.base import NO_PREFETCH, Phase
-from ppim.program import checks, costs, residency
+from ppim.program import checks, costs, instruction, residency, tiers
 from ppim.program.builder import recipe as b
 from ppim.program.builder.uses import ROWS_PER_ACCESS
-from ppim.program.instruction import NONE
-from ppim.program.tiers import KEPT
+from ppim.systems.spec import SystemSpec
+from ppim.trace.schema import TraceMeta
 from ppim.units import bytes_to_bursts
 from ppim.weight_sharing.base import WeightSharing
-
-if TYPE_CHECKING:
-    from ppim.dram.device import Device
-    from ppim.systems.spec import SystemSpec
-    from ppim.trace.schema import TraceMeta
 
 
 @dataclass(frozen=True)
@@ -142,7 +135,10 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
     meta, system, geometry, pim = parts.meta, parts.system, parts.geometry, parts.system.pim
     policy, compute = system.prefetch.policy, system.compute
     parted = _parted(parts.placement)
-    kept = [len(table.subtables) - 1 if table.subtables[-1].name == KEPT else NONE for table in meta.tables]
+    kept = [
+        len(table.subtables) - 1 if table.subtables[-1].name == tiers.KEPT else instruction.NONE
+        for table in meta.tables
+    ]
     tables, subtables = parts.placement.mode.shape
     return b.Recipe(
         shared=parts.shared,
@@ -184,7 +180,7 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
         batch_size=meta.batch_size,
         samples=meta.samples,
         tied=int(tied),
-        has_kept=int(max(kept) != NONE),
+        has_kept=int(max(kept) != instruction.NONE),
         kept_subtable=np.array(kept, dtype=np.int64),
         kept_compute=parts.cost.kept_compute,
         kept_macs=parts.cost.kept_macs,

@@ -1,10 +1,7 @@
 """A trace's chunks as each memory of a system sees them (docs/model.md §11)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,12 +10,8 @@ from ppim.jit import helper, njit
 from ppim.mapping.placing.index import NOT_THERE, find
 from ppim.program.builder.chunk import EMPTY_TURN
 from ppim.program.tiers import NO_SUBTABLE, Split
-from ppim.trace.lookups import NO_NUMBER, number_of
-from ppim.trace.reader import TraceChunk
-
-if TYPE_CHECKING:
-    from ppim.trace.reader import TraceReader
-    from ppim.trace.schema import TraceMeta
+from ppim.trace import lookups, schema
+from ppim.trace.reader import TraceChunk, TraceReader
 
 UNREAD_ROW = 15 << 28
 """Rows from here on stand for accesses that a kept vector saves."""
@@ -76,9 +69,9 @@ def split_chunk(  # type: ignore[no-untyped-def]
             and chunk.table[i] == chunk.table[start]
             and chunk.batch[i] == chunk.batch[start]
         ):
-            number = number_of(width, rows, first_number, chunk, i)
-            if number == NO_NUMBER:
-                return NO_NUMBER, i
+            number = lookups.number_of(width, rows, first_number, chunk, i)
+            if number == lookups.NO_NUMBER:
+                return lookups.NO_NUMBER, i
             accesses = width[table]
             vector = NOT_THERE
             if has_kept and accesses > 1:
@@ -130,7 +123,7 @@ def split(chunk: TraceChunk, how: Split) -> list[TraceChunk]:
         how.has_kept,
         *parts,
     )
-    if written[0] == NO_NUMBER:
+    if written[0] == lookups.NO_NUMBER:
         raise InputError(
             f"access {written[1]} of a part of the trace: a lookup that does not read each subtable once; "
             "make the trace again"
@@ -146,7 +139,7 @@ class SplitReader:
 
     def __init__(self, reader: TraceReader, how: Split, memory: int) -> None:
         self._reader, self._how, self._memory = reader, how, memory
-        self.meta: TraceMeta = how.metas[memory]
+        self.meta: schema.TraceMeta = how.metas[memory]
         self.path: Path = reader.path
 
     def chunks(self) -> Iterator[TraceChunk]:

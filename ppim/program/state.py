@@ -5,8 +5,6 @@ of two. The builder writes at the tails, the engine reads at the heads; what the
 overwritten. So a program of any length runs in bounded memory.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -6,27 +6,19 @@ memory then sees a trace of its own: in the first, the tiered subtable has the h
 order of the trace's rows; vectors that are kept are one more subtable behind the others.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ppim.errors import InputError
+from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.mapping.placing.index import make_index
-from ppim.trace.lookups import LookupNumbers, profile_lookups
-from ppim.trace.profile import FlatRows, access_profile, hottest
-from ppim.trace.schema import SubtableMeta
+from ppim.systems.spec import SystemSpec, TiersSpec
+from ppim.trace import lookups, schema
+from ppim.trace.profile import AccessProfile, FlatRows, access_profile, hottest
+from ppim.trace.reader import TraceReader
 from ppim.units import bytes_to_bursts
-
-if TYPE_CHECKING:
-    from ppim.mapping.placing.geometry import UnitGeometry
-    from ppim.systems.spec import SystemSpec, TiersSpec
-    from ppim.trace.profile import AccessProfile
-    from ppim.trace.reader import TraceReader
-    from ppim.trace.schema import TraceMeta
 
 KEPT = "partial-sums"  # name of the subtable of kept vectors
 NO_SUBTABLE = -1
@@ -56,8 +48,8 @@ class Split:
     kept_vectors : int
     """
 
-    metas: tuple[TraceMeta, ...]
-    numbers: LookupNumbers
+    metas: tuple[schema.TraceMeta, ...]
+    numbers: lookups.LookupNumbers
     flat: FlatRows
     tiered: NDArray[np.int64]
     hot: NDArray[np.int64]
@@ -95,7 +87,7 @@ def split_trace(reader: TraceReader, system: SystemSpec, geometry: UnitGeometry)
     """
     meta = reader.meta
     what = "dimm" if system.dimm is not None else "partial_sum_fraction"
-    numbers = LookupNumbers.of(meta, what)
+    numbers = lookups.LookupNumbers.of(meta, what)
     flat = FlatRows.of(meta)
     nothing = np.empty(0, dtype=np.int64)
     split = Split(
@@ -115,12 +107,12 @@ def split_trace(reader: TraceReader, system: SystemSpec, geometry: UnitGeometry)
                 "partial_sum_fraction: the trace's algorithm composes the sums of bags, not the vectors of lookups, "
                 "so there are none to keep; give 0, or make the trace with composition=lookup"
             )
-        profile = profile_lookups(reader, numbers)
+        profile = lookups.profile_lookups(reader, numbers)
         split = _with_kept(split, profile.most_frequent(system.placement.partial_sum_fraction))
     return split
 
 
-def tiered_subtables(meta: TraceMeta) -> NDArray[np.int64]:
+def tiered_subtables(meta: schema.TraceMeta) -> NDArray[np.int64]:
     """Each table's first subtable that is not shared; NO_SUBTABLE where all are."""
     return np.array(
         [
@@ -199,7 +191,7 @@ def _with_kept(split: Split, numbers: NDArray[np.int64]) -> Split:
     for t, of_table in enumerate(first.tables):
         rows = int((table == t).sum())
         if rows:
-            kept = SubtableMeta(KEPT, rows, int(first.parameters["vector_bytes"]), shared=False)
+            kept = schema.SubtableMeta(KEPT, rows, int(first.parameters["vector_bytes"]), shared=False)
             of_table = replace(
                 of_table,
                 subtables=(*of_table.subtables, kept),

@@ -1,7 +1,5 @@
 """Runs -> a table: time, speed-up, hits, bytes, load, limits, and where the cycles went."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Ways to show a comparison: one function each, found by its name in `FORMATS`."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

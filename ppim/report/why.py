@@ -1,7 +1,5 @@
 """What makes one run faster than another, in a sentence that follows from their counts and from nothing else."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ppim.report.read import Run

@@ -1,12 +1,9 @@
 """Lines of request text -> arrays, in one compiled pass over the bytes (the kernels of `parse.py`)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ppim.jit import njit
-from ppim.requests.base import LARGEST_CYCLE
-from ppim.requests.text import LINE_END
+from ppim.requests import base, text
 
 BLANK = 32  # this and everything below it separates words
 DECIMAL_BASE = 10
@@ -32,7 +29,7 @@ for _value, _letters in enumerate(
 
 @njit(cache=False)
 def skip_blanks(data, at):
-    while data[at] <= BLANK and data[at] != LINE_END:
+    while data[at] <= BLANK and data[at] != text.LINE_END:
         at += 1
     return at
 
@@ -103,7 +100,7 @@ def _read_cycle(data, at):
     value, end = read_decimal(data, at)
     if end == at or data[end] > BLANK:
         return np.int64(0), end, BAD_CYCLE
-    if not fits(data, at, end, MOST_DECIMAL_DIGITS) or value > np.uint64(LARGEST_CYCLE):
+    if not fits(data, at, end, MOST_DECIMAL_DIGITS) or value > np.uint64(base.LARGEST_CYCLE):
         return np.int64(0), end, CYCLE_TOO_LARGE
     return np.int64(value), end, FINE
 
@@ -131,7 +128,7 @@ def parse_block(data, words, n_reads, word_first, has_cycle, always_hex, address
     while at < data.size:
         line_start = at
         at = skip_blanks(data, at)
-        if data[at] != LINE_END:
+        if data[at] != text.LINE_END:
             address[n_requests], is_write[n_requests], at, status = _read_address_and_word(
                 data, at, words, n_reads, word_first, always_hex
             )
@@ -140,7 +137,7 @@ def parse_block(data, words, n_reads, word_first, has_cycle, always_hex, address
                 cycle[n_requests], at, status = _read_cycle(data, skip_blanks(data, at))
             if status == FINE:
                 at = skip_blanks(data, at)
-                if data[at] != LINE_END:
+                if data[at] != text.LINE_END:
                     status = EXTRA_WORD
             if status != FINE:
                 return n_requests, status, line_start

@@ -4,8 +4,6 @@ A line holds an address, a word that says read or write, and in some formats a c
 the format's `Grammar` gives. Blanks, tabs and carriage returns separate; lines without words are skipped.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,17 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.errors import InputError
-from ppim.requests.base import Requests
-from ppim.requests.kernels import (
-    ADDRESS_TOO_LARGE,
-    BAD_ADDRESS,
-    BAD_CYCLE,
-    BAD_WORD,
-    CYCLE_TOO_LARGE,
-    EXTRA_WORD,
-    FINE,
-    parse_block,
-)
+from ppim.requests import base, kernels
 from ppim.requests.text import NEWLINE, count_lines, line_blocks
 
 
@@ -43,7 +31,7 @@ def _word_keys(words: tuple[str, ...]) -> NDArray[np.uint64]:
     return np.array([int.from_bytes(word.encode(), "big") for word in words], np.uint64)
 
 
-def parse_file(path: Path, grammar: Grammar) -> Iterator[Requests]:
+def parse_file(path: Path, grammar: Grammar) -> Iterator[base.Requests]:
     """Requests of a text file, block by block.
 
     Raises
@@ -55,7 +43,7 @@ def parse_file(path: Path, grammar: Grammar) -> Iterator[Requests]:
     for block, first_line, n_lines in line_blocks(path):
         address, is_write = np.empty(n_lines, np.uint64), np.empty(n_lines, np.bool_)
         cycle = np.empty(n_lines, np.int64)
-        n_requests, status, line_start = parse_block(
+        n_requests, status, line_start = kernels.parse_block(
             block,
             words,
             len(grammar.reads),
@@ -66,11 +54,11 @@ def parse_file(path: Path, grammar: Grammar) -> Iterator[Requests]:
             is_write,
             cycle,
         )
-        if status != FINE:
+        if status != kernels.FINE:
             line_number = first_line + count_lines(block[:line_start])
             line = block[line_start:].tobytes().split(NEWLINE, 1)[0]
             raise InputError(f"{path}:{line_number}: {_complaint(status, line, grammar)}")
-        yield Requests(address[:n_requests], is_write[:n_requests], cycle[:n_requests])
+        yield base.Requests(address[:n_requests], is_write[:n_requests], cycle[:n_requests])
 
 
 LONGEST_QUOTE = 60
@@ -82,11 +70,11 @@ def _complaint(status: int, line: bytes, grammar: Grammar) -> str:
     known = ", ".join(grammar.reads + grammar.writes)
     number = "hexadecimal" if grammar.always_hex else "decimal, or hexadecimal after 0x,"
     what = {
-        BAD_ADDRESS: f"no {number} address where one is needed",
-        ADDRESS_TOO_LARGE: "an address is too large",
-        BAD_WORD: f"an unknown operation (known: {known})",
-        BAD_CYCLE: "no cycle (a whole number from 0 on) where one is needed",
-        CYCLE_TOO_LARGE: "a cycle is above 2^60",
-        EXTRA_WORD: "something follows the request",
+        kernels.BAD_ADDRESS: f"no {number} address where one is needed",
+        kernels.ADDRESS_TOO_LARGE: "an address is too large",
+        kernels.BAD_WORD: f"an unknown operation (known: {known})",
+        kernels.BAD_CYCLE: "no cycle (a whole number from 0 on) where one is needed",
+        kernels.CYCLE_TOO_LARGE: "a cycle is above 2^60",
+        kernels.EXTRA_WORD: "something follows the request",
     }[status]
     return f"{what} in {quote}; a line is `{grammar.line}`"

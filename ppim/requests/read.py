@@ -1,14 +1,11 @@
 """Open a request trace: recognise its format, stream its requests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ppim.errors import InputError
-from ppim.requests.base import FORMATS, RequestFormat, Requests
-from ppim.requests.text import first_words
+from ppim.requests import base, text
 
 LONGEST_QUOTE = 60
 
@@ -18,11 +15,11 @@ class RequestTrace(NamedTuple):
 
     path: Path
     format: str  # "empty" for a file without any line
-    chunks: Iterator[Requests]
+    chunks: Iterator[base.Requests]
 
-    def read_all(self) -> Requests:
+    def read_all(self) -> base.Requests:
         """All requests in one set of arrays."""
-        return Requests.concatenate(list(self.chunks))
+        return base.Requests.concatenate(list(self.chunks))
 
 
 def open_requests(path: Path, format_name: str | None = None) -> RequestTrace:
@@ -40,7 +37,7 @@ def open_requests(path: Path, format_name: str | None = None) -> RequestTrace:
     return RequestTrace(path, variant.name, variant.chunks(path))
 
 
-def find_format(path: Path, format_name: str | None = None) -> RequestFormat | None:
+def find_format(path: Path, format_name: str | None = None) -> base.RequestFormat | None:
     """The format named or recognised from the first line of `path`; None for a file without any.
 
     Raises
@@ -49,13 +46,13 @@ def find_format(path: Path, format_name: str | None = None) -> RequestFormat | N
         No such file, unknown format name, or no format recognises the content.
     """
     if format_name is not None:
-        return FORMATS.get(format_name)
-    words = first_words(path)
+        return base.FORMATS.get(format_name)
+    words = text.first_words(path)
     return _recognise(path, words) if words else None
 
 
-def _recognise(path: Path, words: list[bytes]) -> RequestFormat:
-    variants = [FORMATS.get(name) for name in FORMATS.names()]
+def _recognise(path: Path, words: list[bytes]) -> base.RequestFormat:
+    variants = [base.FORMATS.get(name) for name in base.FORMATS.names()]
     for variant in variants:
         if variant.recognises(words):
             return variant

@@ -1,7 +1,5 @@
 """Text files, plain or gzip, as blocks of whole lines."""
 
-from __future__ import annotations
-
 import gzip
 import zlib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The threads of a run: one for each part, so that all parts do their jobs at the same time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 

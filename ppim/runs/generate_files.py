@@ -1,27 +1,22 @@
 """A dataset becomes a trace: what `ppim gen-trace` does, from files to a file."""
 
-from __future__ import annotations
-
+import dataclasses
 import json
 import os
 import shlex
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from ppim.datasets import base as datasets
-from ppim.datasets.rows import FoldedRows, RowMap, SeenRows
-from ppim.datasets.streams import fingerprint, read_head
+from ppim.datasets import base as datasets, rows as row_maps, streams
 from ppim.errors import InputError
 from ppim.files import atomic_path, keep_inputs, rereadable
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
-from ppim.trace import schema
-from ppim.trace.generate import Recipe, generate, table_numbers
-from ppim.weight_sharing.base import MAX_ROW_BYTES, WeightSharing
+from ppim.trace import generate as traces, schema
+from ppim.weight_sharing import base
 
 SYNTHETIC = "synthetic"
 DEFAULT_POOLING = 10
@@ -36,7 +31,7 @@ _MOST_DIGITS = 19
 _RANGE = {
     "collisions": (1, _MOST_NUMBER),
     "tt_rank": (1, 1 << 20),
-    "vector_bytes": (4, MAX_ROW_BYTES),
+    "vector_bytes": (4, base.MAX_ROW_BYTES),
     "dense_below": (0, _MOST_NUMBER),
     "batch_size": (1, schema.MAX_BATCH_SIZE),
     "pooling": (1, schema.MAX_BATCH_SIZE),
@@ -46,14 +41,14 @@ _RANGE = {
 }
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class TraceOptions:
     """What `ppim gen-trace` has options for; None: the default that its help names."""
 
     dataset_format: str | None = None
-    dataset_options: Mapping[str, Any] = field(default_factory=dict)
+    dataset_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     algorithm: str = "qr"
-    algorithm_options: Mapping[str, Any] = field(default_factory=dict)
+    algorithm_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     collisions: int | None = None
     tt_rank: int | None = None
     vector_bytes: int = 128
@@ -79,7 +74,7 @@ class TraceOptions:
                 raise InputError(f"{name}: {getattr(self, name)!r} is not one of {', '.join(choices)}")
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class GeneratedTrace:
     """A trace that was made.
 
@@ -128,17 +123,17 @@ def generate_file(
         name, paths = _dataset(tuple(map(str, files)) or words, options.dataset_format)
         source, paths, dataset = _open(name, paths, options)
         keep_inputs([*paths, *dataset.other_inputs()], output)
-        dataset_options = asdict(dataset)  # type: ignore[call-overload]
+        dataset_options = dataclasses.asdict(dataset)  # type: ignore[call-overload]
         sharing = _sharing(options)
         recipe = _recipe(source, name, options, show_progress)
         describe = {
             "dataset": name,
-            "dataset_sha256": fingerprint(paths) if paths else None,
+            "dataset_sha256": streams.fingerprint(paths) if paths else None,
             "dataset_options": dataset_options,
             "command_line": _command_line(name, paths, dataset_options, sharing, recipe, options),
         }
         with _Bar(source, "gen-trace", show_progress) as bar:
-            meta = generate(
+            meta = traces.generate(
                 source, sharing, recipe, temporary, describe, bar.update, options.threads or _processors()
             )
         size = temporary.stat().st_size
@@ -173,7 +168,7 @@ def _dataset(words: tuple[str, ...], name: str | None) -> tuple[str, list[Path]]
         return SYNTHETIC, []
     paths = [Path(word) for word in words]
     if name is None:
-        name = datasets.recognise(paths[0], read_head(paths[0]))
+        name = datasets.recognise(paths[0], streams.read_head(paths[0]))
         sys.stderr.write(f"gen-trace: {paths[0]}: recognised as {name}\n")
     if not datasets.DATASETS.get(name).needs_path:
         raise InputError(f"dataset {name} reads no file; give the word {SYNTHETIC} instead of {words[0]}")
@@ -190,29 +185,29 @@ def _open(
     return dataset.open(paths, read), paths, dataset
 
 
-def _sharing(options: TraceOptions) -> WeightSharing:
+def _sharing(options: TraceOptions) -> base.WeightSharing:
 
     parameters = {"vector_bytes": options.vector_bytes, "dense_below": options.dense_below}
     for key in ("collisions", "tt_rank"):
         if getattr(options, key) is not None:
             parameters[key] = getattr(options, key)
     parameters |= options.algorithm_options
-    return WeightSharing.from_parameters(options.algorithm, parameters)
+    return base.WeightSharing.from_parameters(options.algorithm, parameters)
 
 
-def _recipe(source: datasets.Source, name: str, options: TraceOptions, show_progress: bool) -> Recipe:
+def _recipe(source: datasets.Source, name: str, options: TraceOptions, show_progress: bool) -> traces.Recipe:
 
     words = options.tables.split(",") if options.tables else []
-    tables = table_numbers(source, words)
+    tables = traces.table_numbers(source, words)
     pooling = _pooling(source, name, tables, options)
-    return Recipe(
+    return traces.Recipe(
         tables, _rows(source, tables, options.rows, show_progress), pooling, options.batch_size, options.seed
     )
 
 
 def _rows(
     source: datasets.Source, tables: tuple[int, ...], policy: str | None, show_progress: bool
-) -> RowMap:
+) -> row_maps.RowMap:
 
     known = [source.tables[table].rows for table in tables]
     if policy is None:
@@ -225,10 +220,10 @@ def _rows(
                     "give --rows seen or --rows N"
                 )
         exact = [source.tables[table].exact for table in tables]
-        return FoldedRows([rows for rows in known if rows is not None], exact)
+        return row_maps.FoldedRows([rows for rows in known if rows is not None], exact)
     if policy == "seen":
         with _Bar(source, "numbering rows", show_progress) as bar:
-            return SeenRows(source, tables, bar.update)
+            return row_maps.SeenRows(source, tables, bar.update)
     if not _is_number(policy) or not 1 <= int(policy) <= _MOST_NUMBER:
         raise InputError(f"--rows {policy:.40}: write dataset, seen or a number of rows")
     for table, rows in zip(tables, known, strict=True):
@@ -238,7 +233,7 @@ def _rows(
                 "its own; give --rows dataset, --rows seen or that many"
             )
     # At most N, as DLRM's max-ind-range.
-    return FoldedRows([int(policy) if rows is None else min(int(policy), rows) for rows in known])
+    return row_maps.FoldedRows([int(policy) if rows is None else min(int(policy), rows) for rows in known])
 
 
 def _is_number(word: str) -> bool:
@@ -294,8 +289,8 @@ def _command_line(
     name: str,
     paths: list[Path],
     dataset_options: dict[str, Any],
-    sharing: WeightSharing,
-    recipe: Recipe,
+    sharing: base.WeightSharing,
+    recipe: traces.Recipe,
     options: TraceOptions,
 ) -> str:
     """The command that makes this trace again, without what does not change it (output name, folders)."""

@@ -9,9 +9,7 @@ import numpy as np
 from ppim.engine import codes
 from ppim.engine.host import HostReplay
 from ppim.program import llc
-from ppim.stats.counters import Sources, Table, evaluate
-from ppim.stats.energy import host_energy
-from ppim.stats.result import FIRST_MEMORY, SECOND_MEMORY, SimulationResult
+from ppim.stats import counters, energy, result
 from ppim.units import ceil_div
 
 if TYPE_CHECKING:
@@ -70,7 +68,7 @@ class HostRun:
             if self.commands is not None:
                 self.commands(self.channels, self.replay.take_commands())
 
-    def finish(self, batches: int) -> SimulationResult:
+    def finish(self, batches: int) -> result.SimulationResult:
         """Drain the memory and collect."""
         host = self.replay.finish()
         if self.commands is not None and host.command_streams is not None:
@@ -82,26 +80,28 @@ class HostRun:
             "COLUMN_COMMANDS": host.column_commands,
         }
         org = self.device.organization
-        sources: Sources = {
+        sources: counters.Sources = {
             "run": {"BATCHES": np.full(org.channels, batches)},
             "requests": requests,
-            "commands": Table(host.commands, codes),
-            "llc": Table(self.counted, llc),
+            "commands": counters.Table(host.commands, codes),
+            "llc": counters.Table(self.counted, llc),
         }
-        counts = evaluate("host", sources, org.channels, org.burst_bytes)
+        counts = counters.evaluate("host", sources, org.channels, org.burst_bytes)
         cycles = max(host.cycles, ceil_div(int(self.taken[0]), self.system.host.llc_bytes_per_cycle))
         dram = [host.energy_counts(channel) for channel in self.channels]
-        return SimulationResult(
+        return result.SimulationResult(
             trace=self.reader.path,
             algorithm=self.reader.meta.algorithm,
             system=self.system,
             device=self.device,
-            memory=FIRST_MEMORY if self.device.is_hbm else SECOND_MEMORY,
+            memory=result.FIRST_MEMORY if self.device.is_hbm else result.SECOND_MEMORY,
             cycles=cycles,
             batches=batches,
             counts=counts,
             made_by=self.reader.meta.command_line,
-            energy=host_energy(self.device, self.system, dram, counts, cycles=cycles, simulated=host.cycles),
+            energy=energy.host_energy(
+                self.device, self.system, dram, counts, cycles=cycles, simulated=host.cycles
+            ),
         )
 
     def close(self) -> None:

@@ -1,7 +1,5 @@
 """Outputs that several kinds of run have."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Program files from and to the command line: what `ppim simulate --program` and `ppim replay` open and write."""
 
-from __future__ import annotations
-
 import gzip
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,11 +10,10 @@ from typing import BinaryIO, cast
 from ppim.files import atomic_path, keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
-from ppim.runs.outputs import csv_file
-from ppim.runs.replay_program import ProgramReplay
+from ppim.runs import outputs, replay_program
+from ppim.stats import simulation
 from ppim.stats.command_trace import channel_names, command_files, write_all
 from ppim.stats.result import SimulationResult, as_chosen
-from ppim.stats.simulation import write_csv
 from ppim.systems.chosen import ChosenSystem
 from ppim.systems.inputs import input_files
 
@@ -53,9 +50,9 @@ def replay_program_file(
     inputs = [path, *input_files(chosen.base, chosen.spec)]
     keep_inputs(inputs, output, command_trace)
     with ExitStack() as stack:
-        csv_stream = stack.enter_context(csv_file(output)) if output is not None else None
+        csv_stream = stack.enter_context(outputs.csv_file(output)) if output is not None else None
         with compile_notice("ppim replay"):
-            replay = ProgramReplay(path, chosen.spec)
+            replay = replay_program.ProgramReplay(path, chosen.spec)
             commands = None
             if command_trace is not None:
                 names = channel_names(replay.device)
@@ -69,5 +66,5 @@ def replay_program_file(
         bar.close()
         result = as_chosen(result, chosen)
         if csv_stream is not None:
-            write_csv(result, csv_stream)
+            simulation.write_csv(result, csv_stream)
     return result

@@ -1,21 +1,14 @@
 """A program built from a trace and run by one engine, a chunk at a time."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from ppim.dram.device import Device
 from ppim.engine.commands import CommandSink, make_pim_engine
 from ppim.engine.pim.drive import Builder, build_and_run
+from ppim.engine.pim.parts import Part
 from ppim.engine.pim.state import NO_ROOM
+from ppim.program import feed, prepare
 from ppim.program.builder.kernels import is_joint
-from ppim.program.feed import ProgramFeed, as_accesses
+from ppim.program.builder.recipe import Accesses
 from ppim.trace.reader import no_accesses
-
-if TYPE_CHECKING:
-    from ppim.dram.device import Device
-    from ppim.engine.pim.parts import Part
-    from ppim.program.builder.recipe import Accesses
-    from ppim.program.prepare import Prepared
 
 
 class ProgramRun:
@@ -34,7 +27,7 @@ class ProgramRun:
 
     def __init__(
         self,
-        prepared: Prepared,
+        prepared: prepare.Prepared,
         device: Device,
         *,
         part: Part | None = None,
@@ -42,7 +35,7 @@ class ProgramRun:
         commands: CommandSink | None = None,
     ) -> None:
         self.prepared = prepared
-        self.program = ProgramFeed(prepared, None if part is None else part.channels)
+        self.program = feed.ProgramFeed(prepared, None if part is None else part.channels)
         self.engine = make_pim_engine(
             device,
             prepared.system,
@@ -55,7 +48,7 @@ class ProgramRun:
         )
         self.engine.call = self._build_and_run  # type: ignore[method-assign]
         self._job = 0
-        self._nothing = as_accesses(no_accesses(prepared.has_wide_rows), 0)
+        self._nothing = feed.as_accesses(no_accesses(prepared.has_wide_rows), 0)
         self._take(self._nothing)
         self.program.begin(self.engine)
 

@@ -1,7 +1,5 @@
 """Replay a request trace from file to files: what `ppim replay` does."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ppim.dram.address import address_map
+from ppim.dram import address
 from ppim.dram.device import Device
 from ppim.engine.codes import PRECHARGE
 from ppim.engine.host import HostReplay, HostResult
@@ -18,9 +16,8 @@ from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.requests.read import RequestTrace, open_requests
 from ppim.runs.outputs import csv_file
+from ppim.stats import replay, replay_result
 from ppim.stats.command_trace import channel_names, command_files, write_all
-from ppim.stats.replay import ChannelCounts, ReplayFigures, write_csv
-from ppim.stats.replay_result import FrontEnd, ReplayResult, check_conservation
 
 NO_CYCLE = -1
 
@@ -39,7 +36,7 @@ class ReplayOptions:
     inputs: tuple[Path, ...] = ()  # files that are read beside the requests
 
 
-def replay_file(path: Path, device: Device, options: ReplayOptions) -> ReplayResult:
+def replay_file(path: Path, device: Device, options: ReplayOptions) -> replay_result.ReplayResult:
     """Replay the requests of `path`; write what `options` asks for.
 
     Raises
@@ -64,15 +61,15 @@ def replay_file(path: Path, device: Device, options: ReplayOptions) -> ReplayRes
             else []
         )
         figures, front = _run(trace, device, options, command_streams)
-        check_conservation(figures, front, complete=options.cycles is None)
+        replay_result.check_conservation(figures, front, complete=options.cycles is None)
         if csv_stream:
-            write_csv(figures, csv_stream)
-    return ReplayResult(figures, front)
+            replay.write_csv(figures, csv_stream)
+    return replay_result.ReplayResult(figures, front)
 
 
 def _run(
     trace: RequestTrace, device: Device, options: ReplayOptions, command_streams: list[BinaryIO]
-) -> tuple[ReplayFigures, FrontEnd]:
+) -> tuple[replay.ReplayFigures, replay_result.FrontEnd]:
     run = HostReplay(
         device,
         n_cycles=options.cycles,
@@ -80,7 +77,7 @@ def _run(
         merge=options.merging,
         command_trace=bool(command_streams),
     )
-    places = address_map(device)
+    places = address.address_map(device)
     channels = range(device.organization.channels)
     n_requests, n_beyond, bits = 0, 0, device.organization.burst_bytes
     with (
@@ -99,8 +96,8 @@ def _run(
         result = run.finish()
     if command_streams:
         write_all(command_streams, channels, result.command_streams or [])
-    figures = ReplayFigures(device, result.cycles, channel_counts(result))
-    front = FrontEnd(
+    figures = replay.ReplayFigures(device, result.cycles, channel_counts(result))
+    front = replay_result.FrontEnd(
         path=str(trace.path),
         format=trace.format,
         requests=n_requests,
@@ -114,14 +111,14 @@ def _run(
     return figures, front
 
 
-def channel_counts(result: HostResult) -> list[ChannelCounts]:
+def channel_counts(result: HostResult) -> list[replay.ChannelCounts]:
     """The counts of each channel in the words of the stats file."""
     return [_counts_of(result, channel) for channel in range(len(result.reads))]
 
 
-def _counts_of(result: HostResult, channel: int) -> ChannelCounts:
+def _counts_of(result: HostResult, channel: int) -> replay.ChannelCounts:
     last = int(result.last_command_cycle[channel])
-    return ChannelCounts(
+    return replay.ChannelCounts(
         channel=channel,
         requests=int(result.reads[channel] + result.writes[channel]),
         merged=int(result.merged_reads[channel] + result.merged_writes[channel]),

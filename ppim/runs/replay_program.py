@@ -1,12 +1,9 @@
 """Replay of a program file: the authors' instructions, as they stand, on the PIM units of a system."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,21 +11,14 @@ from ppim.dram.load import load_device
 from ppim.engine.commands import CommandSink, make_pim_engine
 from ppim.errors import InputError
 from ppim.mapping.placing.geometry import UnitGeometry
-from ppim.prefetch.base import NO_PREFETCH, Phase
-from ppim.program.authors import build as a
-from ppim.program.authors import read
-from ppim.program.authors.form import COMMANDS, UnitAddresses
-from ppim.program.costs import compute_cycles
-from ppim.program.feed import FIRST_RING, grow_rings
-from ppim.program.state import SLOTS, make_rings
-from ppim.runs.pim import engine_sources
+from ppim.prefetch import base
+from ppim.program import costs, feed, state
+from ppim.program.authors import build as a, form, read
+from ppim.runs.collect import engine_sources
 from ppim.stats import result as results
 from ppim.stats.counters import evaluate
 from ppim.stats.energy import pim_energy
-from ppim.systems.spec import PrefetchSpec
-
-if TYPE_CHECKING:
-    from ppim.systems.spec import SystemSpec
+from ppim.systems.spec import PrefetchSpec, SystemSpec
 
 ELEMENT_BYTES = 4  # the format's vectors are of 32-bit numbers
 ALGORITHM = "program"  # what stands in the stats where a trace has its weight sharing
@@ -76,7 +66,7 @@ class ProgramReplay:
         self.path = path
         self.device = device = load_device(system.memory.device, system.memory.overrides)
         self.geometry = UnitGeometry.of(device, system.pim.level)
-        self.units = UnitAddresses(device, self.geometry)
+        self.units = form.UnitAddresses(device, self.geometry)
         self.survey: read.Survey = read.survey_program(path, self.units)
         self.system = _as_it_acts(system, self.survey)
 
@@ -95,8 +85,12 @@ class ProgramReplay:
         begin = time.perf_counter()
         system, geometry = self.system, self.geometry
         is_global = system.pim.frontend == "global"
-        rings = make_rings(
-            1 if is_global else geometry.channels, FIRST_RING, FIRST_RING, FIRST_RING, FIRST_RING
+        rings = state.make_rings(
+            1 if is_global else geometry.channels,
+            feed.FIRST_RING,
+            feed.FIRST_RING,
+            feed.FIRST_RING,
+            feed.FIRST_RING,
         )
         self.engine = make_pim_engine(
             self.device,
@@ -115,7 +109,7 @@ class ProgramReplay:
             transfer_all=int(system.pim.transfer == "all"),
             compute=np.array(
                 [
-                    compute_cycles(bursts * elements, system.compute, self.device.timing.tCK)
+                    costs.compute_cycles(bursts * elements, system.compute, self.device.timing.tCK)
                     for bursts in range(self.survey.most_bursts + 1)
                 ],
                 dtype=np.int64,
@@ -138,7 +132,7 @@ class ProgramReplay:
             if after == turn:
                 after = self._append(turns, turn)
                 if after == turn:
-                    self.rings = grow_rings(self.rings)
+                    self.rings = feed.grow_rings(self.rings)
                     self.engine.resize(self.rings)
             turn = after
 
@@ -179,11 +173,11 @@ class ProgramReplay:
             batches=0,
             counts=counts,
             unit_accesses=unit_accesses,
-            issue_slots=int(self.rings.stream[:, SLOTS].sum()),
+            issue_slots=int(self.rings.stream[:, state.SLOTS].sum()),
             limits=self.engine.limits,
             warnings=tuple(self._warnings()),
             energy=energy,
-            program=dict(zip(COMMANDS, self.survey.lines.tolist(), strict=True)),
+            program=dict(zip(form.COMMANDS, self.survey.lines.tolist(), strict=True)),
         )
 
     def _warnings(self) -> list[str]:
@@ -204,8 +198,8 @@ def _as_it_acts(system: SystemSpec, survey: read.Survey) -> SystemSpec:
     name, policy = system.prefetch.prefetch, system.prefetch.policy
     usual = PrefetchSpec().prefetch
     if not survey.has_prefetches:
-        name = NO_PREFETCH
-    elif policy.phase == Phase.NEVER:
+        name = base.NO_PREFETCH
+    elif policy.phase == base.Phase.NEVER:
         name = usual
     elif policy.turns_ahead:
         raise InputError(

@@ -1,7 +1,5 @@
 """A trace file through a system, to files: what `ppim simulate` does."""
 
-from __future__ import annotations
-
 import sys
 from contextlib import ExitStack
 from functools import partial
@@ -12,19 +10,17 @@ from ppim.errors import InputError
 from ppim.files import STDOUT, atomic_path, keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
-from ppim.runs.program_files import program_file
+from ppim.runs import program_files
 from ppim.runs.simulate import simulate
-from ppim.stats import result as results
+from ppim.stats import result as results, simulation
 from ppim.stats.command_trace import channel_names, command_files, write_all
-from ppim.stats.simulation import write_csv, write_units_csv
 from ppim.stats.summary import write_summary
+from ppim.systems import inputs, spec
 from ppim.systems.chosen import ChosenSystem
-from ppim.systems.inputs import input_files
-from ppim.systems.spec import SystemSpec
 from ppim.trace.reader import TraceReader
 
 
-def command_names(system: SystemSpec) -> list[list[str]]:
+def command_names(system: spec.SystemSpec) -> list[list[str]]:
     """Names of the files of commands, by memory and channel."""
     if system.dimm is None:
         return [channel_names(load_device(system.memory.device, system.memory.overrides))]
@@ -60,7 +56,7 @@ def simulate_file(
         raise InputError("-: only the stats (-o) go to stdout; give the name of a file")
     names = command_names(chosen.spec) if command_trace is not None else []
     keep_inputs(
-        [trace, *input_files(chosen.base, chosen.spec)],
+        [trace, *inputs.input_files(chosen.base, chosen.spec)],
         *(output, units, summary, program, command_trace),
         *(command_trace / name for part in names for name in part if command_trace is not None),
     )
@@ -71,7 +67,9 @@ def simulate_file(
             for path in (output, units, summary)
             if path is not None and path != STDOUT
         }
-        program_stream = stack.enter_context(program_file(program)) if program is not None else None
+        program_stream = (
+            stack.enter_context(program_files.program_file(program)) if program is not None else None
+        )
         commands = []
         if command_trace is not None:
             opened = iter(
@@ -93,13 +91,13 @@ def simulate_file(
         bar.close()
         result = results.as_chosen(result, chosen)
         if output == STDOUT:
-            write_csv(result, sys.stdout)
+            simulation.write_csv(result, sys.stdout)
         elif output is not None:
             with files[output].open("w", encoding="utf-8", newline="") as stream:
-                write_csv(result, stream)
+                simulation.write_csv(result, stream)
         if units is not None:
             with files[units].open("w", encoding="utf-8", newline="") as stream:
-                write_units_csv(result, stream)
+                simulation.write_units_csv(result, stream)
         if summary is not None:
             write_summary(result, files[summary])
         return result

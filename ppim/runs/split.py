@@ -1,30 +1,23 @@
 """A trace divided between a system's memories, or between rows and whole vectors that are kept."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
-from ppim.dram.load import load_device
+from ppim.dram import load
+from ppim.dram.device import Device
+from ppim.engine.commands import CommandSink
 from ppim.engine.pim.pair import PimPair, clock_ratio
 from ppim.errors import InputError
 from ppim.mapping.placing.geometry import UnitGeometry
-from ppim.program.feed import feed_together, finish_together
+from ppim.program import feed, tiers
 from ppim.program.prepare import Prepared, prepare
 from ppim.program.split import SplitReader, split
-from ppim.program.tiers import split_trace
-from ppim.runs.pim import pim_result
-from ppim.runs.program_run import ProgramRun
+from ppim.runs import collect, program_run
 from ppim.stats import result as results
-from ppim.trace.profile import access_profile
-
-if TYPE_CHECKING:
-    from ppim.dram.device import Device
-    from ppim.engine.commands import CommandSink
-    from ppim.systems.spec import SystemSpec
-    from ppim.trace.reader import TraceChunk, TraceReader
+from ppim.systems.spec import SystemSpec
+from ppim.trace import profile
+from ppim.trace.reader import TraceChunk, TraceReader
 
 
 class SplitRun:
@@ -43,13 +36,15 @@ class SplitRun:
         if system.dimm is not None:
             second = system.second
             systems.append(second)
-            devices.append(load_device(second.memory.device, second.memory.overrides))
+            devices.append(load.load_device(second.memory.device, second.memory.overrides))
         self.systems, self.devices = systems, devices
-        self.split = split_trace(reader, system, UnitGeometry.of(device, system.pim.level))
+        self.split = tiers.split_trace(reader, system, UnitGeometry.of(device, system.pim.level))
         is_tied = len(systems) > 1 and system.pim.turns_wait
         sinks: Sequence[CommandSink | None] = commands or [None] * len(systems)
         self.runs = [
-            ProgramRun(self._prepare(memory, is_tied), devices[memory], tied=is_tied, commands=sink)
+            program_run.ProgramRun(
+                self._prepare(memory, is_tied), devices[memory], tied=is_tied, commands=sink
+            )
             for memory, sink in enumerate(sinks)
         ]
         self.programs = [run.program for run in self.runs]
@@ -68,7 +63,7 @@ class SplitRun:
                 self.split.metas[memory],
                 self.devices[memory],
                 system,
-                count_accesses=partial(access_profile, SplitReader(self.reader, self.split, memory)),
+                count_accesses=partial(profile.access_profile, SplitReader(self.reader, self.split, memory)),
                 tied=is_tied,
                 host_holds_shared=memory > 0 and system.pim.consumer == "host",
             )
@@ -84,7 +79,7 @@ class SplitRun:
             self.runs[0].feed(self.programs[0].stretches.take(parts[0]))
             return
         stretches = [program.stretches.take(part) for program, part in zip(self.programs, parts, strict=True)]
-        feed_together(self.programs, stretches, self.pair)
+        feed.feed_together(self.programs, stretches, self.pair)
 
     def finish(self, batches: int) -> results.SimulationResult:
         """Send the last transfers, run to the end, collect."""
@@ -96,12 +91,12 @@ class SplitRun:
             self.engines[0].finish()
             cycles: tuple[int, ...] = (self.engines[0].cycles,)
         else:
-            finish_together(self.programs, self.pair)
+            feed.finish_together(self.programs, self.pair)
             self.pair.finish()
             cycles = self.pair.cycles
         keeps = self.systems[0].placement.partial_sum_fraction > 0
         first, *second = (
-            pim_result(self.reader, system, device, [run], batches, end, keeps=keeps)
+            collect.pim_result(self.reader, system, device, [run], batches, end, keeps=keeps)
             for system, device, run, end in zip(self.systems, self.devices, self.runs, cycles, strict=True)
         )
         if not second:

@@ -1,21 +1,17 @@
 """Command traces: one text file a channel, one line a command in issue order."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
-from ppim.dram.timing import COMMANDS
+from ppim.dram import timing
+from ppim.dram.device import Device
 from ppim.engine.command_stream import CommandStream
 from ppim.errors import InputError
 from ppim.files import atomic_path
-
-if TYPE_CHECKING:
-    from ppim.dram.device import Device
 
 ANY_CHANNEL = "*channel-*.cmd"
 
@@ -72,7 +68,7 @@ def write_commands(file: BinaryIO, commands: CommandStream) -> None:
         return
     fields = {
         "cycle": commands.cycle,
-        "command": np.array(COMMANDS)[commands.command],
+        "command": np.array(timing.COMMANDS)[commands.command],
         "rank": commands.rank,
         "bankgroup": commands.bankgroup,
         "bank": commands.bank,

@@ -6,8 +6,6 @@ A source is a sum or difference of terms; a term is a number, or `namespace.NAME
 what its namespaces hold (`Sources`); a column whose namespace it has not does not apply to it and stays empty.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Figures of a replay of plain requests: one row a channel, the CSV file, and the conservation check."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

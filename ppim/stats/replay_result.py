@@ -13,8 +13,7 @@ from ppim import __version__
 from ppim.dram.energy import negative_parts
 from ppim.errors import PpimError
 from ppim.files import atomic_path
-from ppim.stats.counters import REPLAY_COLUMNS
-from ppim.stats.replay import COLUMNS, ReplayFigures, write_csv
+from ppim.stats import counters, replay
 from ppim.units import ceil_div
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class ReplayResult:
         How the requests came in.
     """
 
-    figures: ReplayFigures
+    figures: replay.ReplayFigures
     front: FrontEnd
 
     @property
@@ -80,7 +79,7 @@ class ReplayResult:
         rows = (
             {key: None if value == "" else value for key, value in row.items()} for row in self.figures.rows()
         )
-        return pd.DataFrame(rows, columns=list(COLUMNS))
+        return pd.DataFrame(rows, columns=list(replay.COLUMNS))
 
     @property
     def totals(self) -> dict[str, int | float]:
@@ -88,7 +87,7 @@ class ReplayResult:
         rows = list(self.figures.rows())
         return {
             name: sum(row[name] for row in rows)
-            for name, each in REPLAY_COLUMNS.items()
+            for name, each in counters.REPLAY_COLUMNS.items()
             if each.over == "sum"
         }
 
@@ -116,7 +115,7 @@ class ReplayResult:
             A path that cannot be written.
         """
         with atomic_path(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-            write_csv(self.figures, file)
+            replay.write_csv(self.figures, file)
 
     def write_json(self, path: str | Path) -> None:
         """Write totals, and all that is needed to repeat the run; as `write_csv`."""
@@ -130,12 +129,12 @@ class ReplayResult:
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def injection_gb_per_s(figures: ReplayFigures, inject: int) -> float:
+def injection_gb_per_s(figures: replay.ReplayFigures, inject: int) -> float:
     """Bandwidth at which `inject` requests per memory cycle ask."""
     return inject * figures.device.organization.burst_bytes / figures.device.timing.tCK
 
 
-def what_binds(figures: ReplayFigures, front: FrontEnd) -> tuple[str, float]:
+def what_binds(figures: replay.ReplayFigures, front: FrontEnd) -> tuple[str, float]:
     """What the front end spent most of its cycles on up to the last acceptance, and the share of them.
 
     A cycle is spent handing requests over (bound by injection), holding a due request that its channel
@@ -152,7 +151,7 @@ def what_binds(figures: ReplayFigures, front: FrontEnd) -> tuple[str, float]:
     return name, shares[name] / all_cycles
 
 
-def check_conservation(figures: ReplayFigures, front: FrontEnd, *, complete: bool) -> None:
+def check_conservation(figures: replay.ReplayFigures, front: FrontEnd, *, complete: bool) -> None:
     """Every request is served exactly once: by its own command, by another's, or from a waiting write.
 
     Parameters
@@ -207,7 +206,7 @@ def summary_lines(result: ReplayResult) -> Iterator[str]:
         yield f"  note: {note}"
 
 
-def _served(figures: ReplayFigures, front: FrontEnd) -> str:
+def _served(figures: replay.ReplayFigures, front: FrontEnd) -> str:
     reads = sum(channel.energy.reads for channel in figures.channels)
     writes = sum(channel.energy.writes for channel in figures.channels)
     served = figures.total("served")
@@ -222,7 +221,7 @@ def _served(figures: ReplayFigures, front: FrontEnd) -> str:
     return f"{line}; at the end {waiting:,} under way, {front.requests - figures.total('requests'):,} not taken in"
 
 
-def _commands(figures: ReplayFigures) -> str:
+def _commands(figures: replay.ReplayFigures) -> str:
     activates = sum(channel.energy.activates for channel in figures.channels)
     refreshes = sum(channel.energy.refreshes + channel.energy.bank_refreshes for channel in figures.channels)
     commands, hits = figures.total("column_commands"), figures.total("row_hits")
@@ -233,7 +232,7 @@ def _commands(figures: ReplayFigures) -> str:
     )
 
 
-def _bandwidth(figures: ReplayFigures, front: FrontEnd) -> str:
+def _bandwidth(figures: replay.ReplayFigures, front: FrontEnd) -> str:
     peak = figures.device.peak_gb_per_s
     offered = injection_gb_per_s(figures, front.inject)
     return (
@@ -242,12 +241,12 @@ def _bandwidth(figures: ReplayFigures, front: FrontEnd) -> str:
     )
 
 
-def _binding(figures: ReplayFigures, front: FrontEnd) -> str:
+def _binding(figures: replay.ReplayFigures, front: FrontEnd) -> str:
     name, share = what_binds(figures, front)
     return f"  bound by: {name} ({share:.0%} of the cycles until the last request was taken in)"
 
 
-def _energy(figures: ReplayFigures) -> str:
+def _energy(figures: replay.ReplayFigures) -> str:
     energies = figures.energies_pj()
     parts = {name: sum(getattr(energy, name) for energy in energies) for name in ENERGY_PARTS}
     shown = ", ".join(

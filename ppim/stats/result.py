@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ppim.errors import InputError
 from ppim.files import atomic_path
 from ppim.stats import counters
-from ppim.systems.chosen import settings_text
+from ppim.systems.chosen import ChosenSystem, settings_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,14 +23,13 @@ if TYPE_CHECKING:
     from ppim.mapping.placing.placement import Footprint
     from ppim.program.tiers import Split
     from ppim.stats.energy import RunEnergy
-    from ppim.systems.chosen import ChosenSystem
     from ppim.systems.spec import SystemSpec
 
 MEMORIES = FIRST_MEMORY, SECOND_MEMORY = "hbm", "dimm"  # of a system with two
 UNIT_COLUMNS = ("run", "memory", "channel", "unit", "accesses")
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class SimulationResult:
     """What a run counted.
 
@@ -88,16 +87,16 @@ class SimulationResult:
     counts: counters.Counts
     unit_accesses: NDArray[np.int64] | None = None
     issue_slots: int | None = None
-    limits: dict[str, int] = field(default_factory=dict)
+    limits: dict[str, int] = dataclasses.field(default_factory=dict)
     footprint: Footprint | None = None
     base: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
     second: SimulationResult | None = None
     split: Split | None = None
     made_by: str = ""
-    program: dict[str, int] = field(default_factory=dict)
+    program: dict[str, int] = dataclasses.field(default_factory=dict)
     energy: RunEnergy | None = None
 
     @property
@@ -271,7 +270,7 @@ def totals(memories: Sequence[SimulationResult]) -> dict[str, int | float]:
 
 def as_chosen(result: SimulationResult, chosen: ChosenSystem) -> SimulationResult:
     """A run's result with what its system was chosen by."""
-    return replace(
+    return dataclasses.replace(
         result,
         base=chosen.base,
         settings=chosen.settings,

@@ -1,17 +1,15 @@
 """The stats CSV and the units CSV of `ppim simulate`."""
 
-from __future__ import annotations
-
 import csv
 from typing import TextIO
 
-from ppim.stats.counters import COLUMNS, IDENTITY
+from ppim.stats import counters
 from ppim.stats.result import UNIT_COLUMNS, SimulationResult
 
 
 def write_csv(result: SimulationResult, stream: TextIO) -> None:
     """The stats CSV: a line for each memory and channel, and nothing else."""
-    writer = csv.DictWriter(stream, [*IDENTITY, *COLUMNS], restval="", lineterminator="\n")
+    writer = csv.DictWriter(stream, [*counters.IDENTITY, *counters.COLUMNS], restval="", lineterminator="\n")
     writer.writeheader()
     for row in result.rows():
         writer.writerow(

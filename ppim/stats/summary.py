@@ -1,7 +1,5 @@
 """The summary of `ppim simulate`: JSON with all that is needed to repeat the run, and a few lines for a person."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Iterator
@@ -11,9 +9,7 @@ from typing import Any
 
 from ppim import __version__
 from ppim.stats.result import SimulationResult, totals
-from ppim.systems.chosen import setting_texts
-from ppim.systems.effect import spreads
-from ppim.systems.spec import PlacementSpec
+from ppim.systems import chosen, effect, spec
 
 PICOJOULES_PER_MICROJOULE = 1e6
 
@@ -53,7 +49,7 @@ def configuration(result: SimulationResult) -> dict[str, Any]:
         system with all its parameters, and what differs from its file; every parameter of each memory's device.
     """
     command = "replay" if result.program else "simulate"
-    settings = [f"{name}={text}" for name, text in setting_texts(result.settings).items()]
+    settings = [f"{name}={text}" for name, text in chosen.setting_texts(result.settings).items()]
     options = [
         "--system",
         result.base or result.system.name,
@@ -79,9 +75,9 @@ def _system(result: SimulationResult) -> dict[str, Any]:
     return system
 
 
-def _pages(placement: PlacementSpec) -> dict[str, Any]:
+def _pages(placement: spec.PlacementSpec) -> dict[str, Any]:
     """How rows are spread over units; nothing where the mapping spreads none."""
-    if not spreads(placement):
+    if not effect.spreads(placement):
         return {}
     if placement.placement == "page":
         return {"placement": "page", "placement_page_bytes": placement.page_bytes}
@@ -156,9 +152,9 @@ def summary_lines(result: SimulationResult) -> Iterator[str]:
         yield f"  simulated in {result.seconds:.2f} s, {accesses / result.seconds / 1e6:.2f} million accesses/s"
 
 
-def _spread(placement: PlacementSpec) -> str:
+def _spread(placement: spec.PlacementSpec) -> str:
     """How rows are spread over units, in brackets; nothing where the mapping spreads none."""
-    if not spreads(placement):
+    if not effect.spreads(placement):
         return ""
     if placement.placement == "page":
         return f" (random pages of {placement.page_bytes:,} bytes)"

@@ -1,7 +1,5 @@
 """What traces and runs are named by: a hash of all that they depend on."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable

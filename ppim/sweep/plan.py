@@ -1,7 +1,5 @@
 """A sweep's TOML file -> its runs: constants, axes, exceptions and baselines (docs/sweeps.md)."""
 
-from __future__ import annotations
-
 import inspect
 import itertools
 import json

@@ -1,7 +1,5 @@
 """Who works: processes of this machine, or the workers of a Dask cluster. Both take jobs the same way."""
 
-from __future__ import annotations
-
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator

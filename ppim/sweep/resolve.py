@@ -1,7 +1,5 @@
 """A plan -> jobs: paths made absolute, mistakes found before anything runs, names by hash."""
 
-from __future__ import annotations
-
 import dataclasses
 import tempfile
 from collections.abc import Mapping
@@ -10,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ppim.errors import InputError
-from ppim.sweep.identity import code_digest, digest, file_digest
+from ppim.sweep import identity
 from ppim.sweep.plan import Plan, PlannedRun, Point
 
 SYNTHETIC = "synthetic"
@@ -89,7 +87,9 @@ class _Checked:
         if planned.trace:
             trace_options = self._trace_options(planned.trace)
             inputs = {word: self._digest(Path(word)) for word in _words(trace_options) if word != SYNTHETIC}
-            trace_name = digest("trace", _named_by_content(trace_options, inputs), code_digest("trace"))
+            trace_name = identity.digest(
+                "trace", _named_by_content(trace_options, inputs), identity.code_digest("trace")
+            )
             label = f"{Path(_words(trace_options)[0]).stem}-{trace_name[:8]}"
             of_sample, samples = self._try_trace(trace_options), trace_options.get("max_samples")
             accesses = of_sample * samples if samples else None
@@ -101,7 +101,7 @@ class _Checked:
             accesses = self._open_trace(trace_file)
         files = {name: self._digest(Path(value)) for name, value in options.items() if _is_file(value)}
         content = {name: files.get(name, value) for name, value in options.items()}
-        name = digest("run", trace, label, content, planned.settings, code_digest("run"))
+        name = identity.digest("run", trace, label, content, planned.settings, identity.code_digest("run"))
         return Resolved(
             planned,
             name,
@@ -149,7 +149,7 @@ class _Checked:
     def _digest(self, path: Path) -> str:
         if path not in self.digests:
             try:
-                self.digests[path] = file_digest(path)
+                self.digests[path] = identity.file_digest(path)
             except OSError as error:
                 raise InputError(f"{path}: cannot be read ({error.strerror})") from error
         return self.digests[path]
@@ -157,7 +157,7 @@ class _Checked:
     def _try_system(self, options: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
         from ppim.systems.chosen import choose_system
 
-        key = digest("system", options, settings)
+        key = identity.digest("system", options, settings)
         if key in self.tried:
             return
         chosen = {name: value for name, value in options.items() if name != "system"}
@@ -169,7 +169,7 @@ class _Checked:
         from ppim.api import generate_trace
 
         short = {name: value for name, value in options.items() if name not in NOT_PROBED}
-        key = digest("trace", short)
+        key = identity.digest("trace", short)
         if key not in self.accesses:
             with tempfile.TemporaryDirectory() as folder:
                 made = generate_trace(

@@ -1,7 +1,5 @@
 """A sweep from its file to its tables: traces first, runs as their traces are there, each kept as soon as it is done."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -12,12 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ppim import interrupt
-from ppim.sweep import work
+from ppim.sweep import pools, resolve, tables, work
 from ppim.sweep.plan import Plan
-from ppim.sweep.pools import LOST_WORKERS_PER_JOB, Pool, pool
-from ppim.sweep.resolve import Resolved
 from ppim.sweep.store import Store, process_token
-from ppim.sweep.tables import write_tables
 
 JOBS_PER_WORKER = 3
 """Jobs under way: enough that nobody waits for the next, few enough that an end with Ctrl-C loses little."""
@@ -71,13 +66,13 @@ class Todo:
         Runs that are done, by which it is estimated.
     """
 
-    runs: list[Resolved]
-    traces: dict[str, Resolved]
+    runs: list[resolve.Resolved]
+    traces: dict[str, resolve.Resolved]
     seconds: float | None
     done: int
 
 
-def what_is_left(resolved: list[Resolved], store: Store) -> Todo:
+def what_is_left(resolved: list[resolve.Resolved], store: Store) -> Todo:
     """What a sweep has to do."""
     left, seconds = {}, []
     for run in resolved:
@@ -94,7 +89,7 @@ def what_is_left(resolved: list[Resolved], store: Store) -> Todo:
     return Todo(list(left.values()), traces, _estimate(list(left.values()), seconds), len(seconds))
 
 
-def _estimate(left: list[Resolved], seconds: list[float]) -> float | None:
+def _estimate(left: list[resolve.Resolved], seconds: list[float]) -> float | None:
     """Seconds of the runs that are left, by those of others."""
     if seconds:
         return sum(seconds) / len(seconds) * len(left)
@@ -106,7 +101,7 @@ def _estimate(left: list[Resolved], seconds: list[float]) -> float | None:
 
 def run_sweep(
     plan: Plan,
-    resolved: list[Resolved],
+    resolved: list[resolve.Resolved],
     folder: Path,
     *,
     processes: int = 1,
@@ -145,10 +140,10 @@ def run_sweep(
         if todo.runs:
             with (
                 _token(folder) as token,
-                pool(min(processes, len(todo.runs)), scheduler, folder, token) as workers,
+                pools.pool(min(processes, len(todo.runs)), scheduler, folder, token) as workers,
             ):
                 _Course(store, workers, todo, progress, report).run()
-        write_tables(plan, resolved, store)
+        tables.write_tables(plan, resolved, store)
     return progress
 
 
@@ -168,13 +163,13 @@ class _Course:
     """The jobs of a sweep on their way."""
 
     store: Store
-    workers: Pool
+    workers: pools.Pool
     todo: Todo
     progress: Progress
     report: Report
-    ready: deque[tuple[str, Resolved]] = field(default_factory=deque)  # (kind, run)
-    waiting: dict[str, list[Resolved]] = field(default_factory=dict)  # trace -> runs that need it
-    under_way: dict[Future[Any], tuple[str, Resolved]] = field(default_factory=dict)
+    ready: deque[tuple[str, resolve.Resolved]] = field(default_factory=deque)  # (kind, run)
+    waiting: dict[str, list[resolve.Resolved]] = field(default_factory=dict)  # trace -> runs that need it
+    under_way: dict[Future[Any], tuple[str, resolve.Resolved]] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)  # job -> how many workers died at it
 
     def run(self) -> None:
@@ -208,7 +203,9 @@ class _Course:
                     continue
                 return  # the futures of the broken pool come back first
 
-    def _job(self, kind: str, run: Resolved) -> tuple[Callable[..., Any], work.TraceJob | work.RunJob]:
+    def _job(
+        self, kind: str, run: resolve.Resolved
+    ) -> tuple[Callable[..., Any], work.TraceJob | work.RunJob]:
         shares = self.workers.shares_folder
         made = self.store.trace_path(run.trace_name) if run.trace_name else Path(run.trace_file)
         if kind == "trace":
@@ -234,11 +231,11 @@ class _Course:
         else:
             self._take_run(run, future.result() if error is None else {"error": text})
 
-    def _after_loss(self, kind: str, run: Resolved, job: str) -> None:
+    def _after_loss(self, kind: str, run: resolve.Resolved, job: str) -> None:
         """A worker died, and all jobs of its pool with it: which one was to blame is not known, so all go again."""
         self.lost[job] = self.lost.get(job, 0) + 1
         error = f"the worker process died {self.lost[job]} times; is there memory enough?"
-        if self.lost[job] < LOST_WORKERS_PER_JOB * JOBS_PER_WORKER:
+        if self.lost[job] < pools.LOST_WORKERS_PER_JOB * JOBS_PER_WORKER:
             self.ready.appendleft((kind, run))
         elif kind == "trace":
             self._take_trace(run, error, b"")
@@ -247,7 +244,7 @@ class _Course:
         if not self.under_way:
             self.workers.restart()
 
-    def _take_trace(self, run: Resolved, error: str, content: bytes) -> None:
+    def _take_trace(self, run: resolve.Resolved, error: str, content: bytes) -> None:
         if content:
             self.store.keep_trace(run.trace_name, content)
         self.progress.traces_made += 1
@@ -257,7 +254,7 @@ class _Course:
             else:
                 self.ready.append(("run", each))
 
-    def _take_run(self, run: Resolved, record: dict[str, Any]) -> None:
+    def _take_run(self, run: resolve.Resolved, record: dict[str, Any]) -> None:
         self.store.keep(run.name, record)
         if "error" in record:
             self.progress.failed += 1

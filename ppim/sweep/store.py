@@ -1,7 +1,5 @@
 """The folder of a sweep: traces and runs by their hashes, each whole or not there, and one sweep in it at a time."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator

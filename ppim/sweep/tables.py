@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ppim.files import atomic_path
 from ppim.stats.counters import COLUMNS, IDENTITY
+from ppim.sweep import resolve
 from ppim.sweep.plan import Plan
-from ppim.sweep.resolve import Resolved
 from ppim.sweep.store import Store
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 RUNS, CHANNELS, MEANS = "runs", "channels", "means"
 
 
-def write_tables(plan: Plan, resolved: Sequence[Resolved], store: Store) -> None:
+def write_tables(plan: Plan, resolved: Sequence[resolve.Resolved], store: Store) -> None:
     """Write all tables from what is kept in the folder; runs that are not done are left out."""
     records = {run.name: store.record(run.name) for run in resolved}
     done = [(run, records[run.name]) for run in resolved if records[run.name] is not None]
@@ -47,7 +47,7 @@ def write_tables(plan: Plan, resolved: Sequence[Resolved], store: Store) -> None
         _write(store.folder, MEANS, *_means(rows, others, ["time_ns", *speed_ups]))
 
 
-def _axes(plan: Plan, run: Resolved) -> dict[str, Any]:
+def _axes(plan: Plan, run: resolve.Resolved) -> dict[str, Any]:
     values = run.planned.axes
     return {name: _scalar(values[name]) for name in plan.axes if name in values}
 
@@ -57,7 +57,9 @@ def _scalar(value: Any) -> Any:
     return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
-def _run_row(plan: Plan, run: Resolved, record: dict[str, Any], times: dict[int, float]) -> dict[str, Any]:
+def _run_row(
+    plan: Plan, run: resolve.Resolved, record: dict[str, Any], times: dict[int, float]
+) -> dict[str, Any]:
     row: dict[str, Any] = {"id": run.name, **_axes(plan, run)}
     if "error" in record:
         return row | {"status": "failed", "error": record["error"]}

@@ -1,7 +1,5 @@
 """What a worker process does: make one trace, or simulate one run. It is given and gives back plain data."""
 
-from __future__ import annotations
-
 import shlex
 import tempfile
 import time

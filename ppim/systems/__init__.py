@@ -1,7 +1,5 @@
 """Systems: presets, what a system's file may say, and which parameters act. `ppim.systems()` lists them."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from importlib import import_module

@@ -1,7 +1,5 @@
 """A system as a user chose it: a file's, with settings on top, and how to say in one line what these are."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -11,12 +9,7 @@ from typing import Any
 
 from ppim.dram.load import load_device
 from ppim.errors import InputError
-from ppim.systems.effect import (
-    ACT_ON_PROGRAMS,
-    DIMM,
-    settings_that_a_program_decides,
-    settings_without_effect,
-)
+from ppim.systems import effect
 from ppim.systems.load import DEVICE_SECTIONS, load_named, load_system, parameters_of, places_by_leaf
 from ppim.systems.spec import DimmSpec, MemorySpec, SystemSpec
 
@@ -79,9 +72,9 @@ def choose_system(
     spec, names = load_named(name_or_path, {**chosen, **(settings or {})})
     decided: list[str] = []
     if for_program:
-        decided = settings_that_a_program_decides(names)
-        names = [name for name in names if name.partition(".")[0] in ACT_ON_PROGRAMS]
-    warnings = (*decided, *settings_without_effect(spec, names))
+        decided = effect.settings_that_a_program_decides(names)
+        names = [name for name in names if name.partition(".")[0] in effect.ACT_ON_PROGRAMS]
+    warnings = (*decided, *effect.settings_without_effect(spec, names))
     differences = sorted(_differences(spec, load_system(name_or_path))) if chosen or settings else []
     return ChosenSystem(name_or_path, spec, dict(differences), warnings)
 
@@ -114,7 +107,7 @@ def _differences(spec: SystemSpec, base: SystemSpec) -> Iterator[tuple[str, Any]
     known = parameters_of(SystemSpec, tiers=spec.dimm is not None)
     yield from _differences_of(spec, base, known, "")
     if spec.dimm is not None:
-        yield from _differences_of(spec.dimm, base.dimm, parameters_of(DimmSpec), f"{DIMM}.")
+        yield from _differences_of(spec.dimm, base.dimm, parameters_of(DimmSpec), f"{effect.DIMM}.")
 
 
 def _differences_of(

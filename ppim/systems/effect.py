@@ -4,8 +4,6 @@ What the kind of system does not have is refused, in a file and as a setting ali
 parameter puts out of action may stand in a file, which others change, and is warned of as a setting.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any

@@ -1,7 +1,5 @@
 """What a system's file says, parameter by parameter: value, unit, meaning, and where the value is from."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 import typing
@@ -13,9 +11,7 @@ from typing import Any
 
 from ppim import config
 from ppim.errors import InputError
-from ppim.systems.effect import SECTIONS, acts, sections_of
-from ppim.systems.load import PRESET_FOLDER, load_system, system_names
-from ppim.systems.spec import SystemSpec
+from ppim.systems import effect, load, spec
 
 DEFAULT = "default"
 _KEY = re.compile(r'\s*"?([\w.]+)"?\s*=')
@@ -38,17 +34,17 @@ class Parameter:
 
 def system_path(name_or_path: str) -> Path:
     """File of a preset or of a user's system."""
-    if name_or_path in system_names():
-        return PRESET_FOLDER / f"{name_or_path}.toml"
+    if name_or_path in load.system_names():
+        return load.PRESET_FOLDER / f"{name_or_path}.toml"
     return Path(name_or_path)
 
 
 def is_system(target: str) -> bool:
     """Whether it is the name of a built-in system, or a TOML file that says what kind of system it is."""
     if Path(target).suffix.lower() != ".toml":
-        return target in system_names()
+        return target in load.system_names()
     try:
-        return config.read_toml(Path(target)).get("kind") in SECTIONS
+        return config.read_toml(Path(target)).get("kind") in effect.SECTIONS
     except InputError:
         return False
 
@@ -61,17 +57,17 @@ def explain_system(name_or_path: str) -> Iterator[Parameter]:
     InputError
         Unknown name, or a file with an unknown key or a wrong value.
     """
-    system = load_system(name_or_path)
+    system = load.load_system(name_or_path)
     path = system_path(name_or_path)
     given, comments = config.read_toml(path), read_comments(path.read_text(encoding="utf-8"))
-    for section in sections_of(system):
+    for section in effect.sections_of(system):
         record = attrgetter(section)(system)
         hints = typing.get_type_hints(type(record))
         table = given
         for part in section.split("."):
             table = table.get(part, {})
         for field in dataclasses.fields(record):
-            if not acts(system, section, field.name):
+            if not effect.acts(system, section, field.name):
                 continue
             is_given = field.name in table
             yield Parameter(
@@ -127,6 +123,6 @@ def _split_comment(line: str) -> tuple[str, str]:
     return line[:at].strip(), line[at + 1 :].strip()
 
 
-def list_systems() -> Iterator[SystemSpec]:
+def list_systems() -> Iterator[spec.SystemSpec]:
     """All built-in systems."""
-    return (load_system(name) for name in system_names())
+    return (load.load_system(name) for name in load.system_names())

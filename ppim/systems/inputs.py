@@ -1,7 +1,5 @@
 """The files that describe a run's system: no output may take their place."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ppim.dram.load import device_file

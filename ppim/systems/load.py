@@ -1,7 +1,5 @@
 """From a preset's name or a TOML file to a `SystemSpec`, with overrides by dotted or leaf name."""
 
-from __future__ import annotations
-
 import dataclasses
 import typing
 from collections.abc import Mapping

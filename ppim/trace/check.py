@@ -1,7 +1,5 @@
 """Kernels that check a chunk of a trace: every id inside its table, everything in order."""
 
-from __future__ import annotations
-
 from concurrent.futures import Executor
 from enum import IntEnum
 from functools import partial

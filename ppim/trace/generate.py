@@ -1,10 +1,8 @@
 """Dataset -> lookups -> weight sharing -> trace: the whole left half of the data flow, as a stream."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -13,20 +11,15 @@ import numpy as np
 
 from ppim import __version__
 from ppim.config import check_characters
+from ppim.datasets import pooling as bag_sizes, rows as row_maps
 from ppim.datasets.base import Source
-from ppim.datasets.pooling import Distribution, expand
-from ppim.datasets.rows import RowMap
 from ppim.errors import InputError
+from ppim.trace import layout, parquet, schema, scratch, writer as files
 from ppim.trace.groups import Group, group_bags, group_one_hot
-from ppim.trace.layout import fill_structure, place_rows, segment_starts
-from ppim.trace.parquet import EncodedColumn
-from ppim.trace.schema import MAX_NARROW_ROWS, MAX_SUBTABLES, PoolingMeta, TableMeta, TraceMeta
-from ppim.trace.scratch import Scratch
-from ppim.trace.writer import ROW_GROUP_ACCESSES, EncodedGroup, TraceWriter, encode_group, encode_structure
 from ppim.units import ceil_div
-from ppim.weight_sharing.base import TableScheme, WeightSharing
+from ppim.weight_sharing import base as schemes
 
-_DISTRIBUTIONS = {"pareto": Distribution.PARETO, "uniform": Distribution.UNIFORM}
+_DISTRIBUTIONS = {"pareto": bag_sizes.Distribution.PARETO, "uniform": bag_sizes.Distribution.UNIFORM}
 _MAX_BATCH_ACCESSES = 1 << 28
 
 
@@ -38,8 +31,8 @@ class Recipe:
     """
 
     tables: tuple[int, ...]
-    rows: RowMap
-    pooling: PoolingMeta
+    rows: row_maps.RowMap
+    pooling: schema.PoolingMeta
     batch_size: int
     seed: int
 
@@ -49,7 +42,7 @@ class _Table(NamedTuple):
 
     column: int
     rows: int
-    scheme: TableScheme
+    scheme: schemes.TableScheme
     subtables: np.ndarray
     """Subtable of each access of a lookup, int64."""
     factor: int
@@ -63,13 +56,13 @@ class _Structure(NamedTuple):
     starts: np.ndarray
     batch_accesses: np.ndarray
     """Accesses of each batch, int64."""
-    encoded: tuple[EncodedColumn, ...]
+    encoded: tuple[parquet.EncodedColumn, ...]
 
 
 class _Builder:
     """Turns groups of samples into row groups of the trace."""
 
-    def __init__(self, source: Source, sharing: WeightSharing, recipe: Recipe) -> None:
+    def __init__(self, source: Source, sharing: schemes.WeightSharing, recipe: Recipe) -> None:
         self._recipe = recipe
         factors = recipe.pooling.factors or (0,) * len(recipe.tables)
         self.tables = [
@@ -79,13 +72,13 @@ class _Builder:
             )
         ]
         self.meta_tables = tuple(
-            TableMeta(t.rows, t.scheme.subtables, source.tables[t.column].name, t.subtables.size)
+            schema.TableMeta(t.rows, t.scheme.subtables, source.tables[t.column].name, t.subtables.size)
             for t in self.tables
         )
         self._accesses_per_lookup = np.array([t.subtables.size for t in self.tables], dtype=np.int64)
         self._kept: dict[int, _Structure] = {}
-        self._scratch = Scratch()
-        wide = any(part.rows > MAX_NARROW_ROWS for t in self.meta_tables for part in t.subtables)
+        self._scratch = scratch.Scratch()
+        wide = any(part.rows > schema.MAX_NARROW_ROWS for t in self.meta_tables for part in t.subtables)
         self._row_type = np.uint64 if wide else np.uint32
 
     def groups(self, source: Source, in_use: int) -> Iterator[Group]:
@@ -99,7 +92,7 @@ class _Builder:
                 self._recipe.rows,
                 self._accesses_per_lookup,
                 batch_size,
-                ROW_GROUP_ACCESSES,
+                files.ROW_GROUP_ACCESSES,
             )
             return
         per_sample = sum(max(t.factor, 1) * t.subtables.size for t in self.tables)
@@ -109,7 +102,7 @@ class _Builder:
                 f"a batch would make {per_batch} accesses, more than {_MAX_BATCH_ACCESSES}; "
                 "choose a smaller --batch-size or --pooling"
             )
-        batches = max(1, ROW_GROUP_ACCESSES // per_batch)
+        batches = max(1, files.ROW_GROUP_ACCESSES // per_batch)
         yield from group_one_hot(source.chunks(), columns, self._recipe.rows, batches * batch_size, in_use)
 
     def n_batches(self, group: Group) -> int:
@@ -120,7 +113,7 @@ class _Builder:
         """Lookups of a group, synthetic ones included."""
         return sum(ids.size * max(table.factor, 1) for ids, table in zip(group.ids, self.tables, strict=True))
 
-    def encode(self, group: Group, first_batch: int) -> EncodedGroup:
+    def encode(self, group: Group, first_batch: int) -> files.EncodedGroup:
         """The row group of a group of samples. Safe in any thread: it changes nothing but what it keeps."""
         structure = self._structure(group)
         row = self._scratch.take("row", (int(structure.batch_accesses.sum()),), self._row_type)
@@ -130,15 +123,17 @@ class _Builder:
                 ids = self._expand(ids, table)
             rows = self._scratch.take("rows", (ids.size, table.subtables.size), self._row_type)
             table.scheme.decompose(ids, rows)
-            place_rows(
+            layout.place_rows(
                 rows, structure.offsets[number], structure.starts[number], self._recipe.batch_size, row
             )
-        return encode_group(first_batch, structure.batch_accesses, structure.encoded, row)
+        return files.encode_group(first_batch, structure.batch_accesses, structure.encoded, row)
 
     def _expand(self, ids: np.ndarray, table: _Table) -> np.ndarray:
         bags = self._scratch.take("bags", (ids.size * table.factor,), np.int64)
         distribution = _DISTRIBUTIONS[self._recipe.pooling.distribution]
-        expand(ids, table.factor, table.rows, table.column, self._recipe.seed, int(distribution), bags)
+        bag_sizes.expand(
+            ids, table.factor, table.rows, table.column, self._recipe.seed, int(distribution), bags
+        )
         return bags
 
     def _structure(self, group: Group) -> _Structure:
@@ -156,33 +151,37 @@ class _Builder:
         batch_size = self._recipe.batch_size
         n_batches = ceil_div(offsets.shape[1] - 1, batch_size)
         starts = np.empty((len(self.tables), n_batches), dtype=np.int64)
-        n = segment_starts(offsets, self._accesses_per_lookup, batch_size, starts)
+        n = layout.segment_starts(offsets, self._accesses_per_lookup, batch_size, starts)
         if n > _MAX_BATCH_ACCESSES and n_batches == 1:
             raise InputError(
                 f"a batch makes {n} accesses, more than {_MAX_BATCH_ACCESSES}; choose a smaller --batch-size"
             )
         columns = tuple(np.empty(n, dtype=kind) for kind in (np.uint16, np.uint32, np.uint32, np.uint8))
         for number, table in enumerate(self.tables):
-            fill_structure(number, offsets[number], table.subtables, starts[number], batch_size, *columns)
-        return _Structure(offsets, starts, np.diff(starts[0], append=n), encode_structure(columns))
+            layout.fill_structure(
+                number, offsets[number], table.subtables, starts[number], batch_size, *columns
+            )
+        return _Structure(offsets, starts, np.diff(starts[0], append=n), files.encode_structure(columns))
 
 
-def _table(sharing: WeightSharing, number: int, column: int, rows: int, factor: int) -> _Table:
+def _table(sharing: schemes.WeightSharing, number: int, column: int, rows: int, factor: int) -> _Table:
     scheme = sharing.table(rows, number)
-    if len(scheme.subtables) > MAX_SUBTABLES:
-        raise InputError(f"{sharing.name}: more than {MAX_SUBTABLES} subtables a table; choose fewer parts")
+    if len(scheme.subtables) > schema.MAX_SUBTABLES:
+        raise InputError(
+            f"{sharing.name}: more than {schema.MAX_SUBTABLES} subtables a table; choose fewer parts"
+        )
     return _Table(column, rows, scheme, np.array(scheme.access_subtables, dtype=np.int64), factor)
 
 
 def generate(
     source: Source,
-    sharing: WeightSharing,
+    sharing: schemes.WeightSharing,
     recipe: Recipe,
     output: Path,
     describe: dict[str, Any],
     on_progress: Callable[[Source], None] = lambda _: None,
     threads: int = 1,
-) -> TraceMeta:
+) -> schema.TraceMeta:
     """Write the trace of a dataset to `output` (a temporary name; see `ppim.files.atomic_path`).
 
     Parameters
@@ -216,7 +215,7 @@ def generate(
         check_characters(table.name, f"{describe['dataset']}: name of a table")
     try:
         builder = _Builder(source, sharing, recipe)
-        meta = TraceMeta(
+        meta = schema.TraceMeta(
             algorithm=sharing.name,
             parameters=sharing.parameters,
             tables=builder.meta_tables,
@@ -229,7 +228,7 @@ def generate(
     except ValueError as error:
         raise InputError(f"{describe['dataset']}: {error}") from error
     samples = batches = lookups = 0
-    with TraceWriter(output, meta) as writer, _Pipeline(writer, threads) as pipeline:
+    with files.TraceWriter(output, meta) as writer, _Pipeline(writer, threads) as pipeline:
         for group in builder.groups(source, pipeline.limit):
             found = builder.n_lookups(group)
             if found:  # bags may all be empty
@@ -256,13 +255,15 @@ def generate(
 class _Pipeline:
     """Encodes groups in threads and writes them in order, a bounded number of them under way."""
 
-    def __init__(self, writer: TraceWriter, threads: int) -> None:
+    def __init__(self, writer: files.TraceWriter, threads: int) -> None:
         self._writer = writer
         self.limit = threads + 2
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="encode")
-        self._under_way: deque[Future[EncodedGroup]] = deque()
+        self._pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="encode")
+        self._under_way: deque[futures.Future[files.EncodedGroup]] = deque()
 
-    def submit(self, encode: Callable[[Group, int], EncodedGroup], group: Group, first_batch: int) -> None:
+    def submit(
+        self, encode: Callable[[Group, int], files.EncodedGroup], group: Group, first_batch: int
+    ) -> None:
         """Start to encode a group; at most `limit` are under way after that."""
         while len(self._under_way) >= self.limit or (self._under_way and self._under_way[0].done()):
             self._writer.write_group(self._under_way.popleft().result())

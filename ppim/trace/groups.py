@@ -1,13 +1,11 @@
 """Cut a stream of samples into groups of whole batches, by a rule that looks at the data only."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from ppim.datasets.base import SampleChunk
+from ppim.datasets import base
 from ppim.datasets.rows import RowMap
 
 
@@ -22,7 +20,7 @@ class Group(NamedTuple):
 
 
 def group_one_hot(
-    chunks: Iterable[SampleChunk], tables: Sequence[int], rows: RowMap, n_samples: int, in_use: int
+    chunks: Iterable[base.SampleChunk], tables: Sequence[int], rows: RowMap, n_samples: int, in_use: int
 ) -> Iterator[Group]:
     """Groups of exactly `n_samples` samples of the chosen tables; the last may be smaller.
 
@@ -50,7 +48,7 @@ def group_one_hot(
 
 
 def group_bags(
-    chunks: Iterable[SampleChunk],
+    chunks: Iterable[base.SampleChunk],
     tables: Sequence[int],
     rows: RowMap,
     accesses_per_lookup: np.ndarray,
@@ -83,7 +81,7 @@ class _Pending:
     def n_samples(self) -> int:
         return self._offsets.shape[1] - 1
 
-    def append(self, chunk: SampleChunk) -> None:
+    def append(self, chunk: base.SampleChunk) -> None:
         assert chunk.offsets is not None
         grown = []
         for column, table in enumerate(self._tables):

@@ -4,8 +4,6 @@ Order: batch, table, sample, lookup in bag, access of the lookup. `offsets[t, s]
 in table t begins among the table's lookups, in all kernels below.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ppim.jit import njit

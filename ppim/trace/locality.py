@@ -1,16 +1,13 @@
 """How often a subtable row comes again: within a gather-and-reduce, within a table's turn in a batch, overall."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ppim.jit import njit
-from ppim.trace.profile import FlatRows
+from ppim.trace import profile, schema
 from ppim.trace.reader import TraceReader
-from ppim.trace.schema import TraceMeta
 
 IN_GNR, IN_BATCH, OVERALL = 0, 1, 2
 _SCOPES = 3
@@ -57,8 +54,8 @@ class Locality:
     locality), within a table's turn in a batch, overall.
     """
 
-    meta: TraceMeta
-    layout: FlatRows
+    meta: schema.TraceMeta
+    layout: profile.FlatRows
     accesses: np.ndarray
     repeats: np.ndarray
 
@@ -73,7 +70,7 @@ class Locality:
 
 def measure_locality(reader: TraceReader, on_progress: Callable[[int], None] = lambda _: None) -> Locality:
     """Read a trace once and count repeats. Memory is 8 bytes for each row that is accessed at all."""
-    layout = FlatRows.of(reader.meta)
+    layout = profile.FlatRows.of(reader.meta)
     n_subtables = layout.first_row.size - 1
     last_bag, last_batch = layout.counters("locality"), layout.counters("locality")
     totals = np.zeros(n_subtables, dtype=np.int64)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ppim.errors import InputError
 from ppim.jit import njit
+from ppim.trace import schema
 from ppim.trace.reader import TraceChunk
-from ppim.trace.schema import TraceMeta
 
 
 class FlatRows(NamedTuple):
@@ -45,7 +45,7 @@ class FlatRows(NamedTuple):
             ) from error
 
     @classmethod
-    def of(cls, meta: TraceMeta) -> FlatRows:
+    def of(cls, meta: schema.TraceMeta) -> FlatRows:
         """The layout of a trace's tables."""
         per_table = [len(table.subtables) for table in meta.tables]
         rows = [part.rows for table in meta.tables for part in table.subtables]
@@ -99,7 +99,7 @@ class AccessProfile:
     `counts` is flat (uint32, one entry a row, laid out by `layout`).
     """
 
-    meta: TraceMeta
+    meta: schema.TraceMeta
     layout: FlatRows
     counts: np.ndarray
 
@@ -128,7 +128,7 @@ class AccessProfile:
 class AccessSource(Protocol):
     """Where accesses come from: a trace, or a part of one."""
 
-    meta: TraceMeta
+    meta: schema.TraceMeta
 
     def chunks(self) -> Iterator[TraceChunk]:
         """Accesses of whole batches."""

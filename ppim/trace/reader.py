@@ -1,7 +1,5 @@
 """Read a trace file in chunks that end at batch boundaries, checking everything at the edge."""
 
-from __future__ import annotations
-
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ppim.errors import InputError
-from ppim.trace.check import MAX_LOOKUPS, Fault, check_accesses
-from ppim.trace.schema import COLUMNS, METADATA_KEY, TraceMeta, arrow_schema
+from ppim.trace import check, schema
 
 _MAGIC = b"PAR1"
 _MAX_GROUP_ACCESSES = 1 << 28  # of one batch
@@ -42,7 +39,9 @@ class TraceChunk(NamedTuple):
 
 def no_accesses(wide_rows: bool) -> TraceChunk:
     """A chunk without accesses, of the types that a trace's columns have."""
-    return TraceChunk(*(np.zeros(0, dtype=field.type.to_pandas_dtype()) for field in arrow_schema(wide_rows)))
+    return TraceChunk(
+        *(np.zeros(0, dtype=field.type.to_pandas_dtype()) for field in schema.arrow_schema(wide_rows))
+    )
 
 
 def first_batches(chunk: TraceChunk, accesses: int) -> TraceChunk:
@@ -72,13 +71,13 @@ class TraceReader:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._file = _open(self.path)
-        text = (self._file.metadata.metadata or {}).get(METADATA_KEY)
+        text = (self._file.metadata.metadata or {}).get(schema.METADATA_KEY)
         if text is None:
             raise InputError(
                 f"{self.path}: a Parquet file without `ppim` metadata, so not a trace; "
                 "make one with `ppim gen-trace`"
             )
-        self.meta = TraceMeta.from_json(text, f"{self.path}: ppim metadata")
+        self.meta = schema.TraceMeta.from_json(text, f"{self.path}: ppim metadata")
         _check_schema(self._file.schema_arrow, self.meta, self.path)
         _check_totals(self.meta, self.n_accesses, self.path)
         _check_promises(self._file.metadata, self.path)
@@ -117,7 +116,7 @@ class TraceReader:
                     f"{self.path}: row group {group} begins with batch {chunk.batch[0]} after batch "
                     f"{last_batch}; batches must be in order and no row group may split one"
                 )
-            if fault != Fault.NONE:
+            if fault != check.Fault.NONE:
                 raise InputError(
                     self._describe(fault, chunk, at, f"row group {group}, access {position + at}")
                 )
@@ -142,7 +141,7 @@ class TraceReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _read(self, threads: int) -> Iterator[tuple[TraceChunk, Fault, int]]:
+    def _read(self, threads: int) -> Iterator[tuple[TraceChunk, check.Fault, int]]:
         """Each row group with its first fault."""
         layout = _layout(self.meta)
         with ThreadPoolExecutor(threads) as pool:
@@ -150,44 +149,46 @@ class TraceReader:
                 chunk = self._decode(group, beside=threads > 1)
                 yield (
                     chunk,
-                    *check_accesses(*chunk, *layout, pool=pool if threads > 1 else None, shares=threads),
+                    *check.check_accesses(
+                        *chunk, *layout, pool=pool if threads > 1 else None, shares=threads
+                    ),
                 )
                 del chunk
 
     def _decode(self, group: int, *, beside: bool) -> TraceChunk:
         try:
-            table = self._file.read_row_group(group, columns=list(COLUMNS), use_threads=beside)
+            table = self._file.read_row_group(group, columns=list(schema.COLUMNS), use_threads=beside)
         except (pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(
                 f"{self.path}: row group {group} is damaged ({reason}); make the trace again"
             ) from error
-        if any(table.column(name).null_count for name in COLUMNS):
+        if any(table.column(name).null_count for name in schema.COLUMNS):
             raise InputError(f"{self.path}: row group {group} has empty values; make the trace again")
-        return TraceChunk(*(_numbers(table.column(name)) for name in COLUMNS))
+        return TraceChunk(*(_numbers(table.column(name)) for name in schema.COLUMNS))
 
-    def _describe(self, fault: Fault, chunk: TraceChunk, at: int, where: str) -> str:
+    def _describe(self, fault: check.Fault, chunk: TraceChunk, at: int, where: str) -> str:
         table, subtable = int(chunk.table[at]), int(chunk.subtable[at])
         tables = self.meta.tables
-        if fault == Fault.TABLE:
+        if fault == check.Fault.TABLE:
             problem = f"table {table} of {len(tables)}"
-        elif fault == Fault.SUBTABLE:
+        elif fault == check.Fault.SUBTABLE:
             problem = f"subtable {subtable} of table {table}, which has {len(tables[table].subtables)}"
-        elif fault == Fault.ROW:
+        elif fault == check.Fault.ROW:
             part = tables[table].subtables[subtable]
             problem = (
                 f"row {chunk.row[at]} of table {table} subtable {part.name!r}, which has {part.rows} rows"
             )
-        elif fault == Fault.SAMPLE:
+        elif fault == check.Fault.SAMPLE:
             problem = f"sample {chunk.sample[at]} of batches of {self.meta.batch_size} samples"
-        elif fault == Fault.LOOKUP:
-            problem = f"lookup {chunk.lookup[at]} of a bag; one has at most {MAX_LOOKUPS:,}"
-        elif fault == Fault.ACCESSES:
+        elif fault == check.Fault.LOOKUP:
+            problem = f"lookup {chunk.lookup[at]} of a bag; one has at most {check.MAX_LOOKUPS:,}"
+        elif fault == check.Fault.ACCESSES:
             problem = (
                 f"a lookup of table {table} that has not the {tables[table].accesses_per_lookup} accesses "
                 "of the metadata"
             )
-        elif fault == Fault.BATCH_ORDER:
+        elif fault == check.Fault.BATCH_ORDER:
             problem = f"batch {chunk.batch[at]} after batch {chunk.batch[at - 1]}"
         else:
             problem = "out of order (batch, table, sample, lookup, subtable must not decrease)"
@@ -224,8 +225,8 @@ def _open(path: Path) -> pq.ParquetFile:
         raise InputError(f"{path}: cut off or damaged Parquet file; make the trace again") from error
 
 
-def _check_schema(found: pa.Schema, meta: TraceMeta, path: Path) -> None:
-    expected = arrow_schema(meta.wide_rows)
+def _check_schema(found: pa.Schema, meta: schema.TraceMeta, path: Path) -> None:
+    expected = schema.arrow_schema(meta.wide_rows)
     for column in expected:
         index = found.get_field_index(column.name)
         if index < 0:
@@ -237,11 +238,11 @@ def _check_schema(found: pa.Schema, meta: TraceMeta, path: Path) -> None:
             )
     if len(found) != len(expected):
         raise InputError(
-            f"{path}: columns {found.names}, but a trace has {list(COLUMNS)}; make the trace again"
+            f"{path}: columns {found.names}, but a trace has {list(schema.COLUMNS)}; make the trace again"
         )
 
 
-def _check_totals(meta: TraceMeta, accesses: int, path: Path) -> None:
+def _check_totals(meta: schema.TraceMeta, accesses: int, path: Path) -> None:
     """Totals are told to people and taken for sizes, so they are held against the file."""
     full, last = divmod(meta.samples, meta.batch_size)
     if meta.accesses != accesses:
@@ -277,7 +278,7 @@ def _check_promises(metadata: pq.FileMetaData, path: Path) -> None:
             )
 
 
-def _layout(meta: TraceMeta) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+def _layout(meta: schema.TraceMeta) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Subtables of all tables in one line: where each table's begin, and their rows; accesses of a lookup, batch size."""
     counts = [len(table.subtables) for table in meta.tables]
     first = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)

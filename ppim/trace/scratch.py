@@ -1,7 +1,5 @@
 """Arrays that a thread uses again and again: fresh memory costs a page fault every 4 KiB."""
 
-from __future__ import annotations
-
 import threading
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Write a trace file: row groups of whole batches, encoded anywhere, written in order."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +7,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ppim.trace import parquet
+from ppim.trace import parquet, reader, schema
 from ppim.trace.parquet import EncodedColumn, encode_plain, encode_runs, encode_split
-from ppim.trace.reader import TraceChunk
-from ppim.trace.schema import COLUMNS, METADATA_KEY, TraceMeta
 
 ROW_GROUP_ACCESSES = 1 << 20
 """A row group holds as many whole batches as fit in this many accesses, and at least one."""
@@ -71,10 +67,10 @@ class TraceWriter:
         Metadata; `close` fills in the totals.
     """
 
-    def __init__(self, path: str | Path, meta: TraceMeta) -> None:
+    def __init__(self, path: str | Path, meta: schema.TraceMeta) -> None:
         self._meta = meta
         kinds = (parquet.UINT32, *_STRUCTURE_TYPES, _row_type(meta.wide_rows))
-        self._file = parquet.ParquetFile(path, list(zip(COLUMNS, kinds, strict=True)))
+        self._file = parquet.ParquetFile(path, list(zip(schema.COLUMNS, kinds, strict=True)))
         self._accesses = 0
 
     def write_group(self, group: EncodedGroup) -> None:
@@ -83,7 +79,7 @@ class TraceWriter:
             self._file.write_group(group.columns)
             self._accesses += group.n_accesses
 
-    def write(self, chunk: TraceChunk) -> None:
+    def write(self, chunk: reader.TraceChunk) -> None:
         """Append whole batches as one row group."""
         starts = np.flatnonzero(np.diff(chunk.batch, prepend=~chunk.batch[:1]))
         lengths = np.diff(starts, append=chunk.batch.size)
@@ -91,10 +87,10 @@ class TraceWriter:
         row = encode_split(np.ascontiguousarray(chunk.row), _row_type(self._meta.wide_rows))
         self.write_group(EncodedGroup((batch, *encode_structure(chunk[1:5]), row)))
 
-    def close(self, **totals: Any) -> TraceMeta:
+    def close(self, **totals: Any) -> schema.TraceMeta:
         """Finish the file with the totals (`samples`, `batches`, `lookups`); returns the final metadata."""
         meta = dataclasses.replace(self._meta, accesses=self._accesses, **totals)
-        self._file.finish({METADATA_KEY.decode(): meta.to_json()}, f"ppim version {meta.ppim_version}")
+        self._file.finish({schema.METADATA_KEY.decode(): meta.to_json()}, f"ppim version {meta.ppim_version}")
         return meta
 
     def __enter__(self) -> Self:

@@ -1,7 +1,5 @@
 """No sharing: one row of the table for one lookup."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Hashing trick: rows that agree modulo the subtable's size share one vector."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -12,14 +12,7 @@ import numpy as np
 
 from ppim.jit import njit
 from ppim.units import ceil_div
-from ppim.weight_sharing.base import (
-    ALGORITHMS,
-    FLOAT_BYTES,
-    Algorithm,
-    SubtableMeta,
-    TableScheme,
-    check_vector_bytes,
-)
+from ppim.weight_sharing import base
 
 
 @njit
@@ -29,15 +22,15 @@ def _fold_and_keep(ids, rows, out):  # type: ignore[no-untyped-def]
         out[i, 1] = ids[i]
 
 
-class MemcomTable(TableScheme):
+class MemcomTable(base.TableScheme):
     """Subtables `hash` (vectors) and `scalar` (a weight for each row, and a bias where there is one)."""
 
     access_subtables = (0, 1)
 
     def __init__(self, rows: int, options: Memcom) -> None:
         self.subtables = (
-            SubtableMeta("hash", ceil_div(rows, options.collisions), options.vector_bytes, shared=False),
-            SubtableMeta("scalar", rows, FLOAT_BYTES * (1 + options.bias), shared=False),
+            base.SubtableMeta("hash", ceil_div(rows, options.collisions), options.vector_bytes, shared=False),
+            base.SubtableMeta("scalar", rows, base.FLOAT_BYTES * (1 + options.bias), shared=False),
         )
 
     def decompose(self, ids: np.ndarray, out: np.ndarray) -> None:
@@ -48,9 +41,9 @@ class MemcomTable(TableScheme):
         return weights[0][rows[:, 0]] * scalars[:, :1] + scalars[:, 1:].sum(axis=1, keepdims=True)
 
 
-@ALGORITHMS.register("memcom")
+@base.ALGORITHMS.register("memcom")
 @dataclass(frozen=True)
-class Memcom(Algorithm):
+class Memcom(base.Algorithm):
     """`collisions` ids share a vector; `bias` adds a second number to each row's own."""
 
     vector_bytes: int = 128
@@ -58,7 +51,7 @@ class Memcom(Algorithm):
     bias: bool = False
 
     def __post_init__(self) -> None:
-        check_vector_bytes(self.vector_bytes)
+        base.check_vector_bytes(self.vector_bytes)
         if self.collisions < 1:
             raise ValueError(f"collisions must be at least 1, not {self.collisions}")
 

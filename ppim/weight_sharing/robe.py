@@ -13,14 +13,7 @@ import numpy as np
 from ppim.datasets.hashing import extend, start
 from ppim.jit import njit
 from ppim.units import ceil_div
-from ppim.weight_sharing.base import (
-    ALGORITHMS,
-    FLOAT_BYTES,
-    Algorithm,
-    SubtableMeta,
-    TableScheme,
-    check_vector_bytes,
-)
+from ppim.weight_sharing import base
 
 MOST_BLOCKS = 1 << 12  # of a vector; each is an access
 
@@ -34,14 +27,14 @@ def _hash_blocks(ids, blocks, table, seed, out):  # type: ignore[no-untyped-def]
             out[i, k] = extend(row_link, k) % np.uint64(blocks)
 
 
-class RobeTable(TableScheme):
+class RobeTable(base.TableScheme):
     """One subtable `robe` of blocks; block k of row i lies at hash(seed, table, i, k) mod the blocks."""
 
     def __init__(self, rows: int, table: int, options: Robe) -> None:
         self._table, self._seed = table, options.hash_seed
         blocks = ceil_div(rows * options.vector_elements, options.compression * options.block_elements)
-        block_bytes = options.block_elements * FLOAT_BYTES
-        self.subtables = (SubtableMeta("robe", blocks, block_bytes, shared=False),)
+        block_bytes = options.block_elements * base.FLOAT_BYTES
+        self.subtables = (base.SubtableMeta("robe", blocks, block_bytes, shared=False),)
         self.access_subtables = (0,) * (options.vector_elements // options.block_elements)
 
     def decompose(self, ids: np.ndarray, out: np.ndarray) -> None:
@@ -51,9 +44,9 @@ class RobeTable(TableScheme):
         return weights[0][rows].reshape(len(rows), -1)
 
 
-@ALGORITHMS.register("robe")
+@base.ALGORITHMS.register("robe")
 @dataclass(frozen=True)
-class Robe(Algorithm):
+class Robe(base.Algorithm):
     """Blocks of `block_elements` in an array `compression` times smaller than the table.
 
     Each table has an array of its own, and blocks begin at multiples of their size (the paper lets all
@@ -66,7 +59,7 @@ class Robe(Algorithm):
     hash_seed: int = 0
 
     def __post_init__(self) -> None:
-        check_vector_bytes(self.vector_bytes)
+        base.check_vector_bytes(self.vector_bytes)
         if self.block_elements < 1 or self.vector_elements % self.block_elements:
             raise ValueError(
                 f"block_elements must divide the vector's {self.vector_elements} elements, not {self.block_elements}"

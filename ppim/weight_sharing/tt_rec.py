@@ -17,15 +17,7 @@ from typing import Literal
 import numpy as np
 
 from ppim.jit import njit
-from ppim.weight_sharing.base import (
-    ALGORITHMS,
-    FLOAT_BYTES,
-    Algorithm,
-    Matrices,
-    SubtableMeta,
-    TableScheme,
-    check_vector_bytes,
-)
+from ppim.weight_sharing import base
 
 MOST_ROWS = 1 << 36  # beyond any table; factors are found by trial up to the root
 
@@ -136,7 +128,7 @@ def cube_root_elements(elements: int, cores: int) -> tuple[int, ...]:
     return tuple(factors)
 
 
-class TtTable(TableScheme):
+class TtTable(base.TableScheme):
     """Subtables `core1` ... `core<n>`; the outer cores are small and shared, the inner ones are not."""
 
     def __init__(self, rows: int, options: TtRec) -> None:
@@ -153,10 +145,10 @@ class TtTable(TableScheme):
         self._factors = np.array(self.row_factors, dtype=np.int64)
         self.access_subtables = tuple(range(cores))
         self.subtables = tuple(
-            SubtableMeta(
+            base.SubtableMeta(
                 f"core{k + 1}",
                 self.row_factors[k],
-                self.ranks[k] * self.element_factors[k] * self.ranks[k + 1] * FLOAT_BYTES,
+                self.ranks[k] * self.element_factors[k] * self.ranks[k + 1] * base.FLOAT_BYTES,
                 shared=k in (0, cores - 1),
             )
             for k in range(cores)
@@ -184,9 +176,9 @@ class TtTable(TableScheme):
         return product[:, : self._elements, 0]
 
 
-@ALGORITHMS.register("tt-rec")
+@base.ALGORITHMS.register("tt-rec")
 @dataclass(frozen=True)
-class TtRec(Algorithm):
+class TtRec(base.Algorithm):
     """Tensor-train compression.
 
     `factorisation` is "balanced" (TT-Rec's own: even factors, the vector's exactly; big-endian digits of the
@@ -202,7 +194,7 @@ class TtRec(Algorithm):
     shared_names = ("core1", "core2", "core3", "core4")  # the first and the last of 2, 3 or 4
 
     def __post_init__(self) -> None:
-        check_vector_bytes(self.vector_bytes)
+        base.check_vector_bytes(self.vector_bytes)
         if self.tt_rank < 1:
             raise ValueError(f"tt_rank must be at least 1, not {self.tt_rank}")
         if not 2 <= self.cores <= 4:
@@ -227,8 +219,8 @@ class TtRec(Algorithm):
         first, second, *_ = self.table(rows).element_factors
         return first * second * self.tt_rank**2
 
-    def second_matrices(self, rows: int) -> Matrices | None:
+    def second_matrices(self, rows: int) -> base.Matrices | None:
         """J2 matrices of R x R; with two cores both are shared."""
         if self.cores == 2:
             return None
-        return Matrices(self.table(rows).element_factors[1], self.tt_rank)
+        return base.Matrices(self.table(rows).element_factors[1], self.tt_rank)

@@ -1,8 +1,6 @@
 """What follows an ACTIVATE, and how many a rank takes (host-controller.md §10, §11)."""
 
-from __future__ import annotations
-
-from ppim.check.commands import READS, WRITES
+from ppim.check import commands
 from ppim.check.constraint import Constraint, Window
 
 GDDR = ("GDDR5", "GDDR5X", "GDDR6")
@@ -13,10 +11,10 @@ CONSTRAINTS = (
     Constraint("tRC", ("activate",), ("activate",), ("bank",), "tRAS + tRP"),
     Constraint("tRRD_L", ("activate",), ("activate",), ("group",), "tRRD_L"),
     Constraint("tRRD_S", ("activate",), ("activate",), ("rank",), "tRRD_S", across="physical"),
-    Constraint("tRCD read", ("activate",), READS, ("bank",), "tRCDRD", protocols=SPLIT_RCD),
-    Constraint("tRCD write", ("activate",), WRITES, ("bank",), "tRCDWR", protocols=SPLIT_RCD),
-    Constraint("tRCD read", ("activate",), READS, ("bank",), "tRCD - AL", protocols=ONE_RCD),
-    Constraint("tRCD write", ("activate",), WRITES, ("bank",), "tRCD - AL", protocols=ONE_RCD),
+    Constraint("tRCD read", ("activate",), commands.READS, ("bank",), "tRCDRD", protocols=SPLIT_RCD),
+    Constraint("tRCD write", ("activate",), commands.WRITES, ("bank",), "tRCDWR", protocols=SPLIT_RCD),
+    Constraint("tRCD read", ("activate",), commands.READS, ("bank",), "tRCD - AL", protocols=ONE_RCD),
+    Constraint("tRCD write", ("activate",), commands.WRITES, ("bank",), "tRCD - AL", protocols=ONE_RCD),
     Constraint("tRAS", ("activate",), ("precharge",), ("bank",), "tRAS"),
     Constraint("tRC to bank refresh", ("activate",), ("refresh_bank",), ("group", "rank"), "tRAS + tRP"),
     Constraint("tRC to bank refresh", ("activate",), ("refresh_bank",), ("bank",), "tRAS + tRP", strict=True),

@@ -4,8 +4,6 @@ Values: DRAMsim3's (host-controller.md §10). With auto-precharge the bank is cl
 matter of bank states.
 """
 
-from __future__ import annotations
-
 from ppim.check.commands import READS, WRITES
 from ppim.check.constraint import Constraint
 

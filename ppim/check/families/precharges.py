@@ -1,7 +1,5 @@
 """What leads to a closed bank, and what may follow it (host-controller.md §10)."""
 
-from __future__ import annotations
-
 from ppim.check.constraint import Constraint
 from ppim.check.families.activates import GDDR
 

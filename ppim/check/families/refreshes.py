@@ -4,8 +4,6 @@ After a bank refresh DRAMsim3 holds the rank's other banks for tRFC and tREFI, a
 device would ask of that bank (tRFCb) is among the strict rows.
 """
 
-from __future__ import annotations
-
 from ppim.check.constraint import Constraint
 
 CONSTRAINTS = (

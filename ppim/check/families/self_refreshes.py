@@ -1,7 +1,5 @@
 """Into self refresh, and out of it (host-controller.md §10)."""
 
-from __future__ import annotations
-
 from ppim.check.constraint import Constraint
 
 AFTER_EXIT = ("activate", "refresh", "refresh_bank", "self_refresh_enter")

@@ -4,8 +4,6 @@ Version 2 writes a header that names the levels of the memory; version 1 prints 
 `12,ACT,5` into a file for each rank, without rows. A precharge of all banks is one command.
 """
 
-from __future__ import annotations
-
 import re
 
 from ppim.check.form import FORMS, Grammar, TraceForm

@@ -1,7 +1,5 @@
 """What becomes of a request that the front end handed over: host-controller.md §4."""
 
-from __future__ import annotations
-
 from numba import int64
 
 from ppim.engine.host import columns as s

@@ -6,14 +6,10 @@ accepted, before anything else), the next look at a refresh. An event may come t
 nothing to do), never too late.
 """
 
-from __future__ import annotations
-
 from numba import int64
 
-from ppim.engine import banks as b
-from ppim.engine import codes
-from ppim.engine.host import columns as s
-from ppim.engine.host import effects, events, queues, selection
+from ppim.engine import banks as b, codes
+from ppim.engine.host import columns as s, effects, events, queues, selection
 from ppim.engine.host.arrivals import arrival_waits, register_arrivals
 from ppim.engine.host.moves import drain_due, move_one
 from ppim.engine.host.refresh import SETTLED_ROUNDS, next_refresh, note_refresh, skip_idle_refreshes

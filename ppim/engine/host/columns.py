@@ -4,8 +4,6 @@ Kernels import this file as `s` and write `s.QUEUED`. Slots, clocks, counters, a
 same in both kernels; what only one of them has is said.
 """
 
-from __future__ import annotations
-
 # Fields of a slot.
 SLOT_ADDRESS = 0
 SLOT_STAMPS = 1  # sum of the stamps of the reads it serves, or the stamp of the write

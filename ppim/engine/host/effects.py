@@ -1,7 +1,5 @@
 """What a command changes beside queues and earliest cycles: log, open row, counters. host-controller.md §15."""
 
-from __future__ import annotations
-
 from numba import int64
 
 from ppim.engine import codes

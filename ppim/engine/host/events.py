@@ -1,7 +1,5 @@
 """A channel's course from event to event, until what it is advanced for holds."""
 
-from __future__ import annotations
-
 from numba import int64
 
 from ppim.engine.codes import NEVER

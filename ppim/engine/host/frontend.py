@@ -10,8 +10,6 @@ cycle and the cycle of the last acceptance, or the cycle after that once `inject
 A refused request holds up all later ones.
 """
 
-from __future__ import annotations
-
 from numba import int64
 
 from ppim.engine.codes import NEVER

@@ -5,14 +5,10 @@ skipped up to the next one in which something can have changed: an arrival, a re
 earliest cycle of any bank being reached.
 """
 
-from __future__ import annotations
-
 from numba import int64
 
-from ppim.engine import banks as b
-from ppim.engine import codes
-from ppim.engine.host import columns as s
-from ppim.engine.host import effects, events, general_queues, selection, sleep
+from ppim.engine import banks as b, codes
+from ppim.engine.host import columns as s, effects, events, general_queues, selection, sleep
 from ppim.engine.host.arrivals import register_arrivals
 from ppim.engine.host.moves import move_one
 from ppim.engine.host.refresh import next_refresh, note_refresh, skip_idle_refreshes

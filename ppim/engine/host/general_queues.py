@@ -1,7 +1,5 @@
 """The general kernel's queues: arrays of slots in age order. host-controller.md §4 to §6."""
 
-from __future__ import annotations
-
 from numba import int32, int64
 
 from ppim.engine.host import columns as s

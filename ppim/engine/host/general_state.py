@@ -5,8 +5,6 @@ differ: here the transaction queues and the command queues (per bank or per rank
 age order, and selection tries their entries one by one.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

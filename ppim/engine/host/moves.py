@@ -1,7 +1,5 @@
 """One transaction a cycle moves to a command queue: host-controller.md §5, and its standstill (§13) mended."""
 
-from __future__ import annotations
-
 from ppim.engine.host import columns as s
 from ppim.engine.host.slots import find_outstanding, slot_field
 from ppim.jit import helper

@@ -1,7 +1,5 @@
 """The fast kernel's waiting lists and command queues, and what a bank with a queue is a candidate for."""
 
-from __future__ import annotations
-
 from numba import int32, int64
 
 from ppim.engine.banks import ACT, COLUMN_READ, COLUMN_WRITE, PRE
@@ -9,8 +7,7 @@ from ppim.engine.host import columns as s
 from ppim.engine.host.moves import NOTHING
 from ppim.engine.host.selection import is_protected, must_wait_for, wanted_class
 from ppim.engine.host.slots import slot_field
-from ppim.jit import helper
-from ppim.jit.bits import count_trailing_zeros
+from ppim.jit import bits, helper
 from ppim.jit.lanes import LANES, equal, load, splat, store
 
 
@@ -66,13 +63,13 @@ def oldest_with_room(h, writes):
     lanes = h.clocks[waiting] & h.clocks[s.ROOM_LANES]
     if lanes == 0:
         return int64(NOTHING)
-    best = count_trailing_zeros(lanes)
+    best = bits.count_trailing_zeros(lanes)
     lanes &= ~(int64(1) << best)
     if lanes == 0:
         return best
     best_age = slot_field(h, h.lanes[best * s.LANE_FIELDS + first], s.SLOT_AGE)
     while lanes != 0:
-        lane = count_trailing_zeros(lanes)
+        lane = bits.count_trailing_zeros(lanes)
         age = slot_field(h, h.lanes[lane * s.LANE_FIELDS + first], s.SLOT_AGE)
         if age < best_age:
             best, best_age = lane, age
@@ -151,18 +148,18 @@ def _hits(h, lane):
 @helper(forceinline=True)
 def eligible_read(h, lane):
     """Position of the oldest row-hit read, of which there is one."""
-    return count_trailing_zeros(_hits(h, lane)[0])
+    return bits.count_trailing_zeros(_hits(h, lane)[0])
 
 
 @helper
 def _write_behind_no_read(h, lane, reads, writes):
     while writes != 0:
-        position = count_trailing_zeros(writes)
+        position = bits.count_trailing_zeros(writes)
         slot = entry_slot(h, lane, position)
         older = reads & ((int64(1) << position) - 1)
         blocked = False
         while older != 0 and not blocked:
-            blocked = must_wait_for(h, slot, entry_slot(h, lane, count_trailing_zeros(older)))
+            blocked = must_wait_for(h, slot, entry_slot(h, lane, bits.count_trailing_zeros(older)))
             older &= older - 1
         if not blocked:
             return position
@@ -177,7 +174,7 @@ def eligible_write(h, lane):
     if writes == 0:
         return int64(s.NO_POSITION)
     if reads == 0:
-        return count_trailing_zeros(writes)
+        return bits.count_trailing_zeros(writes)
     return _write_behind_no_read(h, lane, reads, writes)
 
 

@@ -1,7 +1,5 @@
 """Refreshes that were issued, and those of idle stretches, which are only counted: host-controller.md §9."""
 
-from __future__ import annotations
-
 from ppim.engine.codes import REFRESH
 from ppim.engine.host import columns as s
 from ppim.engine.refresh import INTERVAL, N_TARGETS, due_cycle

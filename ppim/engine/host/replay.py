@@ -13,16 +13,13 @@ docs/host-controller.md; what differs from DRAMsim3, and only where DRAMsim3 nev
 `follow_defects` copies these too, for comparisons.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ppim.dram.device import Device
 from ppim.engine.codes import LOG_FIELDS
 from ppim.engine.command_stream import CommandStream, command_stream
-from ppim.engine.host import columns as s
-from ppim.engine.host import frontend
+from ppim.engine.host import columns as s, frontend
 from ppim.engine.host.events import TO_CYCLE, TO_EMPTY, TO_ROOM
 from ppim.engine.host.general_state import GeneralState, make_general_state, with_more_slots
 from ppim.engine.host.result import HostResult, collect

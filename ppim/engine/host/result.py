@@ -1,7 +1,5 @@
 """What a host run did, per channel."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What an entry of a command queue wants, and which two commands go together: host-controller.md §7 and §8."""
 
-from __future__ import annotations
-
 from ppim.engine.banks import ACT, COLUMN_READ, COLUMN_WRITE, PRE
 from ppim.engine.codes import NO_COMMAND, NO_ROW, PRECHARGE, WRITE_P
 from ppim.engine.host import columns as s

@@ -1,22 +1,9 @@
 """Self refresh, which only the general kernel knows: host-controller.md §14, and what §9 says of it."""
 
-from __future__ import annotations
-
-from ppim.engine import codes
+from ppim.engine import codes, refresh
 from ppim.engine.banks import earliest_slow_cycle
 from ppim.engine.host import columns as s
 from ppim.engine.host.refresh import next_refresh
-from ppim.engine.refresh import (
-    BY_BANK,
-    INTERVAL,
-    N_RANKS,
-    N_TARGETS,
-    POLICY,
-    SIMULTANEOUS,
-    due_cycle,
-    target_lane,
-    target_rank,
-)
 from ppim.jit import helper
 
 
@@ -46,13 +33,17 @@ def note_sleep(h, command, rank, cycle):
 def refresh_target(h, number):
     """Lane (of a rank refresh: the rank's first) of refresh `number`; NO_LANE if it sleeps, and is left out."""
     plan, per_rank = h.plan, h.banks.shape.banks_per_rank
-    due = due_cycle(plan, number)
-    if plan[POLICY] == SIMULTANEOUS:
-        for rank in range(plan[N_RANKS]):
+    due = refresh.due_cycle(plan, number)
+    if plan[refresh.POLICY] == refresh.SIMULTANEOUS:
+        for rank in range(plan[refresh.N_RANKS]):
             if not _slept_at(h, rank, due):
                 return rank * per_rank
         return codes.NO_LANE
-    lane = target_lane(plan, number) if plan[POLICY] == BY_BANK else target_rank(plan, number) * per_rank
+    lane = (
+        refresh.target_lane(plan, number)
+        if plan[refresh.POLICY] == refresh.BY_BANK
+        else refresh.target_rank(plan, number) * per_rank
+    )
     return codes.NO_LANE if _slept_at(h, lane // per_rank, due) else lane
 
 
@@ -60,9 +51,9 @@ def refresh_target(h, number):
 def refreshes_per_round(h):
     """Refreshes issued while as many fall due as there are targets."""
     n_awake = 0
-    for rank in range(h.plan[N_RANKS]):
+    for rank in range(h.plan[refresh.N_RANKS]):
         n_awake += not sleeps(h, rank)
-    return min(n_awake, h.plan[N_TARGETS])
+    return min(n_awake, h.plan[refresh.N_TARGETS])
 
 
 @helper
@@ -74,10 +65,10 @@ def all_sleep(h):
 @helper
 def is_periodic(h):
     """Whether an idle channel's rank refreshes repeat: no rank may still fall asleep."""
-    if h.plan[POLICY] == BY_BANK:
+    if h.plan[refresh.POLICY] == refresh.BY_BANK:
         return False
     if h.rules[s.SELF_REFRESH] != 0:
-        for rank in range(h.plan[N_RANKS]):
+        for rank in range(h.plan[refresh.N_RANKS]):
             if h.ranks[rank * s.RANK_FIELDS + s.HAD_TRAFFIC] == 0 and not sleeps(h, rank):
                 return False
     return True
@@ -88,10 +79,15 @@ def drop_left_out(h, cycle):
     """Pass over the refreshes that fell due for ranks in self refresh."""
     if h.rules[s.SELF_REFRESH] == 0:
         return
-    while due_cycle(h.plan, next_refresh(h)) <= cycle and refresh_target(h, next_refresh(h)) == codes.NO_LANE:
+    while (
+        refresh.due_cycle(h.plan, next_refresh(h)) <= cycle
+        and refresh_target(h, next_refresh(h)) == codes.NO_LANE
+    ):
         h.clocks[s.REFRESHES_SERVED] += 1
         if all_sleep(h):
-            h.clocks[s.REFRESHES_SERVED] = max(h.clocks[s.REFRESHES_SERVED], cycle // h.plan[INTERVAL])
+            h.clocks[s.REFRESHES_SERVED] = max(
+                h.clocks[s.REFRESHES_SERVED], cycle // h.plan[refresh.INTERVAL]
+            )
 
 
 @helper
@@ -101,7 +97,7 @@ def who_falls_asleep(h, cycle):
     # Without traffic no bank was ever open, so every cycle so far counts.
     if h.rules[s.SELF_REFRESH] == 0 or cycle + 1 < h.rules[s.SREF_THRESHOLD]:
         return -1
-    for rank in range(h.plan[N_RANKS]):
+    for rank in range(h.plan[refresh.N_RANKS]):
         if h.ranks[rank * s.RANK_FIELDS + s.HAD_TRAFFIC] != 0 or sleeps(h, rank):
             continue
         ready = True

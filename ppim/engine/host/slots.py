@@ -4,8 +4,6 @@ A slot is taken when a request needs a column command of its own and given back 
 been issued. In between it is on the chain of its address's bucket.
 """
 
-from __future__ import annotations
-
 from numba import int32, int64
 
 from ppim.engine.host import columns as s

@@ -7,15 +7,13 @@ move of a cycle is a few bit operations. Position masks (HITS, WRITES) say which
 queue want the open row and which are writes.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ppim.arrays import aligned_full
-from ppim.dram.address import address_map
+from ppim.dram import address
 from ppim.dram.device import Device
 from ppim.engine.banks import Banks, ChannelBanks, channel_banks, make_banks
 from ppim.engine.codes import LOG_FIELDS, NEVER
@@ -92,7 +90,7 @@ def host_channel(state, channel):
 
 def address_fields(device: Device) -> NDArray[np.int64]:
     """The device's address map for kernels."""
-    at = address_map(device)
+    at = address.address_map(device)
     fields = np.zeros(s.N_FIELDS, np.int64)
     fields[s.CHANNEL_AT : s.LANES_PER_RANK : 2] = at.positions
     fields[s.CHANNEL_MASK : s.LANES_PER_RANK : 2] = at.masks

@@ -6,8 +6,6 @@ less than waking a thread through the operating system; so threads spin, and giv
 another needs it.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

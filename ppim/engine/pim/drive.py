@@ -1,13 +1,10 @@
 """One kernel that builds a part's program and runs it, so that neither waits for the other."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
 
-from ppim.engine.pim import run
-from ppim.engine.pim import state as s
+from ppim.engine.pim import run, state as s
 from ppim.engine.pim.board import ALL_GIVEN_UP, ONE_LEFT, leave_job, wait_for_others
 from ppim.engine.pim.rules import barrier, limits
 from ppim.engine.pim.state import bare_state

@@ -1,31 +1,24 @@
 """A run of PIM mode: which engine runs it, call by call, and what it has counted."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.dram.device import Device
 from ppim.engine import codes
 from ppim.engine.banks import Banks, active_cycles, make_banks
 from ppim.engine.codes import NEVER
-from ppim.engine.pim import memory, parameters
-from ppim.engine.pim import state as s
+from ppim.engine.pim import memory, parameters, parts, state as s
 from ppim.engine.pim.by_cycle.run import settle_all
 from ppim.engine.pim.by_unit import setup
 from ppim.engine.pim.by_unit.state import ACTIVE_CYCLES, ByUnit
-from ppim.engine.pim.parts import GivenUp, Part, channels_depend, whole
+from ppim.engine.pim.rules import limits
 from ppim.engine.pim.rules.classes import N_CYCLE_CLASSES
-from ppim.engine.pim.rules.limits import limit_cycles
 from ppim.engine.pim.run import Engine, run
 from ppim.errors import InputError, PpimError
 from ppim.program.state import Rings
-
-if TYPE_CHECKING:
-    from ppim.dram.device import Device
-    from ppim.systems.spec import SystemSpec
+from ppim.systems.spec import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -71,10 +64,10 @@ class PimEngine:
         delivers_per_lookup: int,
         max_row_bursts: int,
         keep_commands: int = 0,
-        part: Part | None = None,
+        part: parts.Part | None = None,
         tied: bool = False,
     ) -> None:
-        part = part or whole(device.organization.channels)
+        part = part or parts.whole(device.organization.channels)
         self.parameters = p = parameters.make_parameters(device, system, part, tied=tied)
         self.rings = rings
         distances = parameters.pim_distances(device, system)
@@ -89,7 +82,7 @@ class PimEngine:
         else:
             self.banks = make_banks(device, p.channels, distances, activate_windows=windows)
         self.delivers_per_lookup = delivers_per_lookup
-        self.together = channels_depend(system, delivers_per_lookup)
+        self.together = parts.channels_depend(system, delivers_per_lookup)
         self.board, self.channels = part.board, part.channels
         self.end = 0  # of the run, when it is finished
         runs = -(-(max_row_bursts - 1) // p.bursts_per_row) + 1  # DRAM rows that it may lie in
@@ -143,7 +136,7 @@ class PimEngine:
     @property
     def limits(self) -> dict[str, int]:
         """After `finish`: lower bounds of the run's cycles, by what sets them."""
-        return limit_cycles(self.parameters, [self.rings], [self.state])
+        return limits.limit_cycles(self.parameters, [self.rings], [self.state])
 
     @property
     def cycles(self) -> int:
@@ -174,7 +167,7 @@ class PimEngine:
                 self.grow_pool()
                 continue
             if status == s.GIVEN_UP:
-                raise GivenUp("another part of the run has failed")
+                raise parts.GivenUp("another part of the run has failed")
             if status == s.STUCK:
                 raise PpimError(
                     "the engine stands still although instructions are incomplete: please report it"

@@ -1,7 +1,5 @@
 """A binary heap of (ready, order, item) triples; one row of a table of heaps, its size kept by the caller."""
 
-from __future__ import annotations
-
 from ppim.jit import helper
 
 READY_AT = 0  # cycle from which it is due

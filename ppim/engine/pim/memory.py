@@ -1,7 +1,5 @@
 """Arrays of a run: allocated, and replaced by larger ones where they are too small."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,24 +1,18 @@
 """Device and system as the integers that kernels use."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.dram.device import Device
 from ppim.dram.timing import distance_table
 from ppim.engine.banks import keep_activates, keep_nothing, lane_distances, readout_timing
 from ppim.engine.pim import state as s
+from ppim.engine.pim.parts import Part
 from ppim.engine.refresh import INTERVAL, refresh_plan
 from ppim.errors import InputError
 from ppim.mapping.placing.geometry import units_of_channel
 from ppim.prefetch.base import Phase
-
-if TYPE_CHECKING:
-    from ppim.dram.device import Device
-    from ppim.engine.pim.parts import Part
-    from ppim.systems.spec import PimSpec, SystemSpec
+from ppim.systems.spec import PimSpec, SystemSpec
 
 MAX_LANES = 64
 _BARRIERS = {"none": s.BARRIER_NONE, "table": s.BARRIER_TABLE, "batch": s.BARRIER_BATCH}

@@ -1,19 +1,14 @@
 """A run in parts: groups of channels, each with its own engine on its own thread, that meet at barriers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ppim.engine.pim.board import make_board
 from ppim.errors import PpimError
-
-if TYPE_CHECKING:
-    from ppim.systems.spec import SystemSpec
+from ppim.systems.spec import SystemSpec
 
 
 class GivenUp(PpimError):

@@ -1,7 +1,5 @@
 """All channels of a part, round after round: each as far as it goes without the others (either engine)."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -4,8 +4,6 @@ A *lane* is a bank of the channel. Entries of a bank's queue beyond the visible 
 list behind it, so that a queue may be unlimited.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """An open hash table from numbers to indices, filled once and searched inside kernels."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """Where a row lies, inside kernels: its unit, and its address there."""
 
-from __future__ import annotations
-
 from ppim.jit import helper
 from ppim.mapping.placing import placement as p
 from ppim.mapping.placing.index import find

@@ -1,7 +1,5 @@
 """The parameters of mappings."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

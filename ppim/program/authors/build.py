@@ -5,16 +5,13 @@ the deliver names. A turn's transfers say how many bags it has; lookups are deal
 order (docs/formats.md).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
 
 from ppim.jit import helper, njit
 from ppim.jit.tables import bare
-from ppim.program import instruction as i
-from ppim.program import state as r
+from ppim.program import instruction as i, state as r
 from ppim.program.authors import form as f
 from ppim.program.builder import recipe as b
 from ppim.program.builder.emit import append, append_transfer, write_lookup

@@ -7,18 +7,12 @@ map, prefetches by the second; a transfer's address is 0.
 Source: github YoungsukKim12/dlrm (branch develop), YoungsukKim12/DRAMsim3 (branch mydev).
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ppim.dram.address import AddressMap, Coordinates, address_map, flat_bank
-
-if TYPE_CHECKING:
-    from ppim.dram.device import Device
-    from ppim.mapping.placing.geometry import UnitGeometry
+from ppim.dram import address
+from ppim.dram.device import Device
+from ppim.mapping.placing.geometry import UnitGeometry
 
 # What a line says.
 READ_LINE = 0
@@ -55,12 +49,12 @@ class UnitAddresses:
 
     def __init__(self, device: Device, geometry: UnitGeometry) -> None:
         self.device, self.geometry = device, geometry
-        self.first = address_map(device, FIRST_MAP)
-        self.second = address_map(device, SECOND_MAP)
+        self.first = address.address_map(device, FIRST_MAP)
+        self.second = address.address_map(device, SECOND_MAP)
 
     def encode(
         self,
-        bits: AddressMap,
+        bits: address.AddressMap,
         channel: NDArray[np.int64] | int,
         unit: NDArray[np.int64] | int,
         local: NDArray[np.int64],
@@ -74,14 +68,16 @@ class UnitAddresses:
         bankgroup, bank = np.divmod(bank_of_rank, org.banks_per_group)
         shape = np.shape(local)
         return bits.encode(
-            Coordinates(np.broadcast_to(np.asarray(channel), shape), rank, bankgroup, bank, row, column)
+            address.Coordinates(
+                np.broadcast_to(np.asarray(channel), shape), rank, bankgroup, bank, row, column
+            )
         )
 
     def decode(
-        self, bits: AddressMap, addresses: NDArray[np.int64]
+        self, bits: address.AddressMap, addresses: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """(channel, unit of the channel, unit-local address in bursts) of byte addresses."""
         place = bits.decode(addresses)
-        unit, bank_of_unit = np.divmod(flat_bank(self.device, place), self.geometry.banks_per_unit)
+        unit, bank_of_unit = np.divmod(address.flat_bank(self.device, place), self.geometry.banks_per_unit)
         row_of_unit = place.row * self.geometry.banks_per_unit + bank_of_unit
         return place.channel, unit, row_of_unit * self.geometry.bursts_per_row + place.column

@@ -1,7 +1,5 @@
 """Read a program in the authors' text format: check all of it first, then stream its turns."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.errors import InputError
-from ppim.program.authors import form as f
-from ppim.program.authors import text as t
-from ppim.program.authors.form import UnitAddresses
+from ppim.program.authors import form as f, text as t
 from ppim.program.authors.text import parse_lines
 from ppim.requests.formats.authors import DEVICES, LINE_FORM
 from ppim.requests.text import NEWLINE, count_lines, line_blocks
@@ -95,7 +91,7 @@ def _complaint(status: int, line: bytes) -> str:
     return f"{what} in {quote}; a line is `{LINE_FORM}`"
 
 
-def survey_program(path: Path, units: UnitAddresses) -> Survey:
+def survey_program(path: Path, units: f.UnitAddresses) -> Survey:
     """Read a whole file, checking every line.
 
     Raises
@@ -119,7 +115,7 @@ def survey_program(path: Path, units: UnitAddresses) -> Survey:
     return survey
 
 
-def _check_lines(path: Path, lines: Lines, before: NDArray[np.int64], units: UnitAddresses) -> None:
+def _check_lines(path: Path, lines: Lines, before: NDArray[np.int64], units: f.UnitAddresses) -> None:
     rows = lines.rows
     kinds, bursts = rows[:, t.LINE_KIND], rows[:, t.LINE_BURSTS]
     previous = np.concatenate([before[np.newaxis], rows[:-1]])
@@ -146,7 +142,7 @@ def _check_lines(path: Path, lines: Lines, before: NDArray[np.int64], units: Uni
             raise InputError(f"{path}:{lines.first + int(np.argmax(wrong))}: {what}")
 
 
-def _items(rows: NDArray[np.int64], units: UnitAddresses) -> NDArray[np.int64]:
+def _items(rows: NDArray[np.int64], units: f.UnitAddresses) -> NDArray[np.int64]:
     """Lines with their addresses taken apart; prefetches by the second map."""
     items = np.empty((len(rows), f.ITEM_COLUMNS), dtype=np.int64)
     kinds, addresses = rows[:, t.LINE_KIND], rows[:, t.LINE_ADDRESS]
@@ -159,7 +155,7 @@ def _items(rows: NDArray[np.int64], units: UnitAddresses) -> NDArray[np.int64]:
     return items
 
 
-def read_turns(path: Path, units: UnitAddresses) -> Iterator[Turns]:
+def read_turns(path: Path, units: f.UnitAddresses) -> Iterator[Turns]:
     """The turns of a checked file; lines for the DIMM are left out.
 
     A turn is a run of reads and delivers that nothing interrupts, no empty line and no other instruction, with

@@ -1,13 +1,11 @@
 """Lines of the authors' format -> numbers, and back, compiled."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ppim.jit import njit
 from ppim.program.authors import form as f
+from ppim.requests import kernels
 from ppim.requests.formats.authors import DEVICES
-from ppim.requests.kernels import BLANK, MOST_DECIMAL_DIGITS, fits, read_decimal, skip_blanks
 from ppim.requests.text import LINE_END
 
 FINE, BAD_DEVICE, BAD_COMMAND, BAD_ADDRESS, BAD_BURSTS, EXTRA_WORD = range(6)
@@ -41,7 +39,7 @@ LINE_COLUMNS = 3
 def _read_key(data, at):
     """(the word as a number, position after it); -1 if it is too long to be known."""
     key, start = np.int64(0), at
-    while data[at] > BLANK:
+    while data[at] > kernels.BLANK:
         key = (key << BYTE_BITS) | np.int64(data[at])
         at += 1
         if at - start > KEY_BYTES:
@@ -60,9 +58,11 @@ def _find(keys, key):
 @njit(cache=False)
 def _read_number(data, at):
     """(value, position after it, whether it is a decimal number that a signed 64-bit integer holds)."""
-    at = skip_blanks(data, at)
-    value, end = read_decimal(data, at)
-    fine = end > at and data[end] <= BLANK and fits(data, at, end, MOST_DECIMAL_DIGITS)
+    at = kernels.skip_blanks(data, at)
+    value, end = kernels.read_decimal(data, at)
+    fine = (
+        end > at and data[end] <= kernels.BLANK and kernels.fits(data, at, end, kernels.MOST_DECIMAL_DIGITS)
+    )
     return np.int64(value), end, fine and value <= LARGEST_ADDRESS
 
 
@@ -73,7 +73,7 @@ def _read_line(data, at, line):
     device = _find(DEVICE_KEYS, key)
     if device < 0:
         return at, BAD_DEVICE
-    key, at = _read_key(data, skip_blanks(data, at))
+    key, at = _read_key(data, kernels.skip_blanks(data, at))
     command = _find(COMMAND_KEYS, key)
     if command < 0:
         return at, BAD_COMMAND
@@ -84,7 +84,7 @@ def _read_line(data, at, line):
     line[LINE_BURSTS], at, fine = _read_number(data, at)
     if not fine or line[LINE_BURSTS] > MOST_BURSTS:
         return at, BAD_BURSTS
-    at = skip_blanks(data, at)
+    at = kernels.skip_blanks(data, at)
     return at, FINE if data[at] == LINE_END else EXTRA_WORD
 
 
@@ -94,7 +94,7 @@ def parse_lines(data, lines):
     at, n = 0, 0
     while at < data.size:
         start = at
-        at = skip_blanks(data, at)
+        at = kernels.skip_blanks(data, at)
         if data[at] == LINE_END:
             lines[n, LINE_KIND] = f.BLANK_LINE
             lines[n, LINE_ADDRESS] = 0
@@ -119,7 +119,7 @@ def _put_number(text, at, value):
     for place in range(end - 1, at - 1, -1):
         text[place] = DIGIT_ZERO + value % BASE
         value //= BASE
-    text[end] = BLANK
+    text[end] = kernels.BLANK
     return end + 1
 
 
@@ -136,7 +136,7 @@ def format_lines(lines, text):
             for letter in COMMAND_LETTERS[kind]:
                 text[at] = letter
                 at += 1
-            text[at] = BLANK
+            text[at] = kernels.BLANK
             at = _put_number(text, at + 1, lines[n, LINE_ADDRESS])
             at = _put_number(text, at, lines[n, LINE_BURSTS])
         text[at] = LINE_END

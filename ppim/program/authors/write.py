@@ -1,27 +1,17 @@
 """Write the program of a trace in the authors' text format."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.dram.device import Device
 from ppim.errors import InputError
-from ppim.program import instruction as i
-from ppim.program import state as r
-from ppim.program.authors import form as f
-from ppim.program.authors import text as t
-from ppim.program.authors.form import UnitAddresses
+from ppim.program import feed, instruction as i, prepare, state as r
+from ppim.program.authors import form as f, text as t
 from ppim.program.authors.text import format_lines
-from ppim.program.feed import ProgramFeed
-from ppim.program.state import Rings
-
-if TYPE_CHECKING:
-    from ppim.dram.device import Device
-    from ppim.program.prepare import Prepared
-    from ppim.trace.reader import TraceChunk
+from ppim.trace.reader import TraceChunk
 
 LINE_OF_KIND = np.zeros(i.N_KINDS, dtype=np.int64)
 LINE_OF_KIND[[i.READ, i.READ_OUT, i.HIT]] = f.READ_LINE
@@ -42,7 +32,7 @@ class ProgramWriter:
     stream : binary file
     """
 
-    def __init__(self, prepared: Prepared, device: Device, stream: BinaryIO) -> None:
+    def __init__(self, prepared: prepare.Prepared, device: Device, stream: BinaryIO) -> None:
         if prepared.recipe.host_consumes:
             raise InputError("program: the format has no read for the host; write it with consumer=unit")
         if prepared.recipe.slices:
@@ -60,8 +50,8 @@ class ProgramWriter:
             )
         # The format has a deliver behind its read-out anyway.
         recipe = prepared.recipe._replace(global_stream=1, in_order=0)
-        self._feed = ProgramFeed(replace(prepared, recipe=recipe))
-        self._units = UnitAddresses(device, prepared.geometry)
+        self._feed = feed.ProgramFeed(replace(prepared, recipe=recipe))
+        self._units = f.UnitAddresses(device, prepared.geometry)
         self._stream = stream
         self._rings = self._feed.rings
         self._open_turn: int | None = None  # whose demand was written last
@@ -78,7 +68,7 @@ class ProgramWriter:
         if self._has_lines:
             self._stream.write(b"\n")
 
-    def resize(self, rings: Rings) -> None:
+    def resize(self, rings: r.Rings) -> None:
         """Go on with larger rings."""
         self._rings = rings
 

@@ -1,7 +1,5 @@
 """Instructions of one bag: a second row is read once, a product made once (docs/model.md §1, §6)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ppim.jit import helper

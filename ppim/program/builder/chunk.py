@@ -1,7 +1,5 @@
 """Where turns and bags end in a chunk of a trace. All lookups of a table have as many accesses."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

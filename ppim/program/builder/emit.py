@@ -1,10 +1,7 @@
 """Write instructions at the tails of streams, and the lookups that they serve."""
 
-from __future__ import annotations
-
 from ppim.jit import helper
-from ppim.program import instruction as i
-from ppim.program import state as r
+from ppim.program import instruction as i, state as r
 
 
 @helper(forceinline=True)

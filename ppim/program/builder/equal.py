@@ -1,12 +1,9 @@
 """Turns whose equal lookups are sent once (`dedup`; docs/model.md §1)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ppim.jit import helper
-from ppim.program import instruction as i
-from ppim.program import state as r
+from ppim.program import instruction as i, state as r
 from ppim.program.builder import recipe as b
 from ppim.program.builder.emit import append_hit, write_lookup
 from ppim.program.builder.lookups import count_kept_row, emit_access

@@ -4,17 +4,25 @@
 here: owners of lookups, cache contents, which instruction goes to which stream. Times are the engine's.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ppim.jit import helper, njit
 from ppim.jit.tables import bare
 from ppim.mapping.placing.placement import Placement, bare_placement
-from ppim.program import instruction as i
-from ppim.program import state as r
-from ppim.program.builder import bags, equal, owners, parts, prefetches, slices, sums, transfers, turns, uses
-from ppim.program.builder import recipe as b
+from ppim.program import instruction as i, state as r
+from ppim.program.builder import (
+    bags,
+    equal,
+    owners,
+    parts,
+    prefetches,
+    recipe as b,
+    slices,
+    sums,
+    transfers,
+    turns,
+    uses,
+)
 from ppim.program.builder.chunk import Turn, end_of_bag, end_of_turn, is_empty_turn
 from ppim.program.state import Rings, bare_rings
 

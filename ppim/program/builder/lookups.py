@@ -1,19 +1,15 @@
 """Instructions of one lookup (docs/model.md §1)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ppim.jit import helper
-from ppim.mapping.placing.locate import find_copy, locate_row
+from ppim.mapping.placing import locate
 from ppim.mapping.placing.placement import NO_COPY
-from ppim.program import instruction as i
-from ppim.program import state as r
+from ppim.program import cache, instruction as i, state as r
 from ppim.program.builder import recipe as b
 from ppim.program.builder.emit import append, append_deliver, append_hit, write_lookup
 from ppim.program.builder.prefetches import is_held
 from ppim.program.builder.uses import goes_past_cache
-from ppim.program.cache import probe
 
 
 @helper(forceinline=True)
@@ -34,9 +30,9 @@ def emit_access(rings, recipe, placement, state, chunk, scratch, turn, at, owner
         counts[b.CACHE_MISSES] += 1
     index, channel, unit, address = owner.number, owner.channel, owner.unit, located
     if located == i.NONE:
-        address = find_copy(placement, table, subtable, row)
+        address = locate.find_copy(placement, table, subtable, row)
         if address == NO_COPY:
-            holder, address = locate_row(placement, table, subtable, row)
+            holder, address = locate.locate_row(placement, table, subtable, row)
             index = recipe.own_unit[holder]
             channel, unit = index % recipe.channels, index // recipe.channels
     state.unit_accesses[index] += 1
@@ -44,7 +40,7 @@ def emit_access(rings, recipe, placement, state, chunk, scratch, turn, at, owner
     stream = 0 if recipe.global_stream else channel
     kind = i.READ if index == owner.number and not recipe.host_consumes else i.READ_OUT
     if recipe.lru and kind == i.READ and recipe.cached[table, subtable]:
-        if not goes_past_cache(recipe, chunk, scratch, turn, at) and probe(
+        if not goes_past_cache(recipe, chunk, scratch, turn, at) and cache.probe(
             recipe, state.cache_tags[index], address, bursts
         ):
             counts[b.CACHE_HITS] += 1

@@ -1,7 +1,5 @@
 """Which PIM unit a lookup belongs to, and where its row lies there (docs/model.md §1, §8)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ppim.jit import helper

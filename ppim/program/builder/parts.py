@@ -3,17 +3,14 @@
 In such a program tables whose rows are whole go the same way, each row in a set of one unit.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
 
 from ppim.jit import helper
-from ppim.mapping.placing.locate import find_copy, locate_row
+from ppim.mapping.placing import locate
 from ppim.mapping.placing.placement import DUPLICATED, NO_COPY
-from ppim.program import instruction as i
-from ppim.program import state as r
+from ppim.program import cache, instruction as i, state as r
 from ppim.program.builder import recipe as b
 from ppim.program.builder.bags import access_of, has_product, lookup_at, order_by_second_row
 from ppim.program.builder.chunk import sample_of
@@ -22,7 +19,6 @@ from ppim.program.builder.owners import large_access
 from ppim.program.builder.prefetches import is_held
 from ppim.program.builder.recipe import number_of_unit
 from ppim.program.builder.sums import Owner, open_touched_sums
-from ppim.program.cache import probe
 
 SECOND = 1  # access of a lookup whose row lies in parts
 
@@ -84,12 +80,12 @@ def find_piece(recipe, placement, chunk, turn, k, piece):
     table = turn.table
     if recipe.parted[table]:
         row = np.int64(chunk.row[access_of(turn, k, SECOND)])
-        return locate_row(placement, table, SECOND, row * placement.pieces[table, SECOND] + piece)
+        return locate.locate_row(placement, table, SECOND, row * placement.pieces[table, SECOND] + piece)
     at = large_access(recipe, chunk, turn, k)
     subtable, row = np.int64(chunk.subtable[at]), np.int64(chunk.row[at])
     if placement.mode[table, subtable] == DUPLICATED:
-        return row % placement.units, find_copy(placement, table, subtable, row)
-    return locate_row(placement, table, subtable, row)
+        return row % placement.units, locate.find_copy(placement, table, subtable, row)
+    return locate.locate_row(placement, table, subtable, row)
 
 
 @helper
@@ -246,7 +242,7 @@ def all_cached(recipe, state, units, address, bursts):
     """Whether the caches of all units of a set hold what lies at an address; now they do."""
     found = 1
     for index in range(units.size):
-        if not probe(recipe, state.cache_tags[member(recipe, units, index).number], address, bursts):
+        if not cache.probe(recipe, state.cache_tags[member(recipe, units, index).number], address, bursts):
             found = 0
     return found
 
@@ -306,10 +302,10 @@ def emit_operand(rings, recipe, placement, state, chunk, turn, at, units, block,
             count_sram(recipe, state, units, b.SRAM_READS, bursts)
             return 0, 0
         count_in(state, channel, b.CACHE_MISSES, 1)
-    address = find_copy(placement, table, subtable, row)
+    address = locate.find_copy(placement, table, subtable, row)
     holder = np.int64(i.NONE)
     if address == NO_COPY:
-        unit, address = locate_row(placement, table, subtable, row)
+        unit, address = locate.locate_row(placement, table, subtable, row)
         holder = recipe.own_unit[unit]
     if holder == i.NONE or (units.size == 1 and holder == member(recipe, units, 0).number):
         emit_local(rings, recipe, placement, state, turn, subtable, units, address, lookup, 0, step, channel)

@@ -1,7 +1,5 @@
 """Rows that a turn has fetched into the scratchpads (docs/model.md §1, §5)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ppim.jit import helper

@@ -1,7 +1,5 @@
 """What the builder knows (a recipe), reads (accesses) and remembers between calls (its state)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,8 +8,7 @@ import numpy as np
 from ppim.arrays import aligned_full, integers
 from ppim.jit import helper
 from ppim.jit.tables import bare
-from ppim.program import instruction as i
-from ppim.program.cache import EMPTY
+from ppim.program import cache, instruction as i
 from ppim.program.state import Rings
 from ppim.units import ceil_div
 
@@ -273,7 +270,7 @@ def make_build_state(recipe: Recipe) -> BuildState:
         recent=integers(units, recipe.accumulators),
         held=integers(2, most_rows if recipe.only_used else 0),
         fetched=integers(most_rows, FETCHED_COLUMNS),
-        cache_tags=aligned_full((units, sets, ways), EMPTY, np.int64),
+        cache_tags=aligned_full((units, sets, ways), cache.EMPTY, np.int64),
         pieces=integers(recipe.most_pieces, PIECE_COLUMNS),
     )
 

@@ -1,17 +1,13 @@
 """Bags whose rows are split over all units (mapping vertical; docs/model.md §8)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ppim.jit import helper
-from ppim.program import instruction as i
-from ppim.program import state as r
+from ppim.program import cache, instruction as i, state as r
 from ppim.program.builder import recipe as b
 from ppim.program.builder.chunk import sample_of
 from ppim.program.builder.emit import append, set_step, write_lookup
 from ppim.program.builder.sums import open_sum
-from ppim.program.cache import probe
 
 
 @helper
@@ -68,7 +64,7 @@ def emit_split_access(rings, recipe, placement, state, chunk, turn, at, channel,
     kind = i.READ
     if recipe.lru and recipe.cached[table, subtable]:
         # The caches of all units hold the same rows: one stands for them all.
-        if probe(recipe, state.cache_tags[0], address, bursts):
+        if cache.probe(recipe, state.cache_tags[0], address, bursts):
             counts[b.CACHE_HITS] += counted
             counts[b.BYTES_CACHE] += recipe.row_bytes[table, subtable] * counted
             kind = i.HIT

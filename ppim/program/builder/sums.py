@@ -1,13 +1,10 @@
 """Partial sums of a bag: opened in the units that own a lookup of it, and forgotten again."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from ppim.jit import helper
 from ppim.jit.bits import count_trailing_zeros
-from ppim.program import instruction as i
-from ppim.program import state as r
+from ppim.program import instruction as i, state as r
 from ppim.program.builder import recipe as b
 from ppim.program.builder.chunk import sample_of
 from ppim.program.builder.emit import append_transfer

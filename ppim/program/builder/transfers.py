@@ -1,10 +1,7 @@
 """Result transfers of a turn, merged with the prefetches for the next (docs/model.md §1)."""
 
-from __future__ import annotations
-
 from ppim.jit import helper
-from ppim.program import instruction as i
-from ppim.program import state as r
+from ppim.program import instruction as i, state as r
 from ppim.program.builder import recipe as b
 from ppim.program.builder.emit import append_transfer
 from ppim.program.builder.prefetches import append_prefetch

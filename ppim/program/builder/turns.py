@@ -1,12 +1,9 @@
 """What goes before a turn's demand, and whether a turn fits the rings."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ppim.jit import helper
-from ppim.program import instruction as i
-from ppim.program import state as r
+from ppim.program import instruction as i, state as r
 from ppim.program.builder import recipe as b
 from ppim.program.builder.chunk import end_of_first_bag, end_of_turn, is_empty_turn
 from ppim.program.builder.prefetches import emit_rest_of_prefetches, list_rows, rows_to_prefetch

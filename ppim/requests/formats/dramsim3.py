@@ -1,11 +1,8 @@
 """DRAMsim3's trace format: `0xADDRESS READ|WRITE CYCLE`."""
 
-from __future__ import annotations
+from ppim.requests import base, parse
 
-from ppim.requests.base import FORMATS, RequestFormat
-from ppim.requests.parse import Grammar, parse_file
-
-GRAMMAR = Grammar(
+GRAMMAR = parse.Grammar(
     line="0xADDRESS READ|WRITE CYCLE",
     reads=("READ", "read", "P_MEM_RD", "P_FETCH"),
     writes=("WRITE", "write", "P_MEM_WR", "BOFF"),
@@ -20,6 +17,6 @@ def _recognises(words: list[bytes]) -> bool:
     return len(words) == 3 and words[2].isdigit() and not words[1][:1].isdigit()
 
 
-FORMATS.register("dramsim3")(
-    RequestFormat("dramsim3", GRAMMAR.line, _recognises, lambda path: parse_file(path, GRAMMAR))
+base.FORMATS.register("dramsim3")(
+    base.RequestFormat("dramsim3", GRAMMAR.line, _recognises, lambda path: parse.parse_file(path, GRAMMAR))
 )

@@ -1,15 +1,11 @@
 """Ramulator's traces: `LD|ST ADDRESS` (load/store) or `ADDRESS R|W`; requests are due at once, in order."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 
-from ppim.requests.base import FORMATS, RequestFormat, Requests
-from ppim.requests.parse import Grammar, parse_file
-from ppim.requests.text import first_words
+from ppim.requests import base, parse, text
 
-LOAD_STORE = Grammar(
+LOAD_STORE = parse.Grammar(
     line="LD|ST ADDRESS",
     reads=("LD",),
     writes=("ST",),
@@ -17,7 +13,7 @@ LOAD_STORE = Grammar(
     has_cycle=False,
     always_hex=False,
 )
-READ_WRITE = Grammar(
+READ_WRITE = parse.Grammar(
     line="ADDRESS R|W",
     reads=("R",),
     writes=("W",),
@@ -31,12 +27,12 @@ def _recognises(words: list[bytes]) -> bool:
     return len(words) == 2 and (words[0] in (b"LD", b"ST") or words[1] in (b"R", b"W"))
 
 
-def _chunks(path: Path) -> Iterator[Requests]:
-    words = first_words(path)
+def _chunks(path: Path) -> Iterator[base.Requests]:
+    words = text.first_words(path)
     word_first = bool(words) and words[0] in (b"LD", b"ST")
-    return parse_file(path, LOAD_STORE if word_first else READ_WRITE)
+    return parse.parse_file(path, LOAD_STORE if word_first else READ_WRITE)
 
 
-FORMATS.register("ramulator")(
-    RequestFormat("ramulator", f"{LOAD_STORE.line} or {READ_WRITE.line}", _recognises, _chunks)
+base.FORMATS.register("ramulator")(
+    base.RequestFormat("ramulator", f"{LOAD_STORE.line} or {READ_WRITE.line}", _recognises, _chunks)
 )

@@ -1,7 +1,5 @@
 """A kind of thing that `ppim info` describes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path

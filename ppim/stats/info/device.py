@@ -1,17 +1,13 @@
 """`ppim info` of a device: preset, device TOML or DRAMsim3 .ini."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ppim import config
-from ppim.dram.address import ADDRESS_FIELDS, address_map
+from ppim.dram import address, energy, load
 from ppim.dram.device import Device
-from ppim.dram.energy import energy_table
-from ppim.dram.load import is_preset, load_device
 from ppim.errors import InputError
 from ppim.stats.info.base import KINDS, InfoKind
 
@@ -24,7 +20,7 @@ def _recognises(target: str) -> bool:
     if suffix == ".ini":
         return True
     if suffix != ".toml":
-        return is_preset(target)
+        return load.is_preset(target)
     try:
         return "organization" in config.read_toml(Path(target))
     except InputError:
@@ -32,7 +28,7 @@ def _recognises(target: str) -> bool:
 
 
 def _describe(target: str) -> Iterator[str]:
-    device = load_device(target)
+    device = load.load_device(target)
     yield f"{device.name}: {device.protocol} memory, {validation(device)}"
     yield f"source: {device.source}"
     for section in SECTIONS:
@@ -57,12 +53,12 @@ def validation(device: Device) -> str:
 
 
 def _derived(device: Device) -> dict[str, str]:
-    org, timing, places = device.organization, device.timing, address_map(device)
+    org, timing, places = device.organization, device.timing, address.address_map(device)
     bits = {
         name: f"{at}..{at + width - 1}" if width else "none"
-        for name, at, width in zip(ADDRESS_FIELDS, places.positions, places.widths, strict=True)
+        for name, at, width in zip(address.ADDRESS_FIELDS, places.positions, places.widths, strict=True)
     }
-    energies = vars(energy_table(device))
+    energies = vars(energy.energy_table(device))
     return {
         "capacity": f"{org.capacity_bytes / 2**30:g} GiB",
         "peak bandwidth": f"{device.peak_gb_per_s:.1f} GB/s",

@@ -1,7 +1,5 @@
 """`ppim info` of a stats CSV: whose it is, and its totals over the channels."""
 
-from __future__ import annotations
-
 import csv
 import math
 from collections.abc import Iterator

@@ -1,16 +1,12 @@
 """`ppim info` of a system, and `ppim systems show`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import groupby
 
 from ppim.dram.device import Device
 from ppim.dram.load import load_device
 from ppim.stats.info.base import KINDS, InfoKind
-from ppim.systems.effect import SECTIONS, sections_of
-from ppim.systems.explain import DEFAULT, Parameter, explain_system, is_system
-from ppim.systems.load import load_system
+from ppim.systems import effect, explain, load
 
 NAME_WIDTH = 24
 VALUE_WIDTH = 22
@@ -24,8 +20,8 @@ def describe_system(name_or_path: str) -> Iterator[str]:
     InputError
         Unknown name, or a file that is no system.
     """
-    system = load_system(name_or_path)
-    parameters = list(explain_system(name_or_path))
+    system = load.load_system(name_or_path)
+    parameters = list(explain.explain_system(name_or_path))
     memories = {"memory": system.memory}
     if system.dimm is not None:
         memories["dimm.memory"] = system.dimm.memory
@@ -46,21 +42,21 @@ def describe_system(name_or_path: str) -> Iterator[str]:
             memory = memories[section]
             yield f"  {_organisation(load_device(memory.device, memory.overrides))}"
     yield ""
-    yield f"({DEFAULT}): not in the system's file; its other values show the file's own comments"
-    known = dict.fromkeys(name for sections in SECTIONS.values() for name in sections)
-    unused = [name for name in known if name not in sections_of(system)]
+    yield f"({explain.DEFAULT}): not in the system's file; its other values show the file's own comments"
+    known = dict.fromkeys(name for sections in effect.SECTIONS.values() for name in sections)
+    unused = [name for name in known if name not in effect.sections_of(system)]
     if unused:
         yield f"without effect in a {system.kind} system: {', '.join(f'[{name}]' for name in unused)}"
 
 
-def _lines(parameter: Parameter) -> Iterator[str]:
+def _lines(parameter: explain.Parameter) -> Iterator[str]:
     value = " ".join(filter(None, (_text(parameter.value), parameter.unit)))
     choices = f" [{' | '.join(parameter.choices)}]" if parameter.choices else ""
-    origin = f" ({DEFAULT})" if parameter.origin == DEFAULT else ""
+    origin = f" ({explain.DEFAULT})" if parameter.origin == explain.DEFAULT else ""
     yield f"  {parameter.name:{NAME_WIDTH}}{value:{VALUE_WIDTH}}  {parameter.meaning}{choices}{origin}"
     for name, meaning in zip(parameter.choices, parameter.explained, strict=False):
         yield f"  {'':{NAME_WIDTH}}{'':{VALUE_WIDTH}}    {name}: {meaning}"
-    if parameter.origin and parameter.origin != DEFAULT:
+    if parameter.origin and parameter.origin != explain.DEFAULT:
         yield f"  {'':{NAME_WIDTH}}{'':{VALUE_WIDTH}}  = {parameter.origin}"
 
 
@@ -84,4 +80,4 @@ def _organisation(device: Device) -> str:
     )
 
 
-KINDS.register("system")(InfoKind("a name of ppim systems, or a .toml", is_system, describe_system))
+KINDS.register("system")(InfoKind("a name of ppim systems, or a .toml", explain.is_system, describe_system))

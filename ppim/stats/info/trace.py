@@ -1,7 +1,5 @@
 """`ppim info` of a trace: what it was made from, and table by table what sharing saves and what is reused."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +8,9 @@ import numpy as np
 
 from ppim.progress import progress_bar
 from ppim.stats.info.base import KINDS, InfoKind
+from ppim.trace import schema
 from ppim.trace.locality import Locality, measure_locality
 from ppim.trace.reader import TraceReader
-from ppim.trace.schema import TableMeta, TraceMeta
 
 _MAGIC = b"PAR1"
 _HEADINGS = (
@@ -60,11 +58,11 @@ def _describe(target: str) -> Iterator[str]:
     yield "in the same gather-and-reduce (one bag), in the same table's turn of the batch, anywhere in the trace"
 
 
-def _parameters(meta: TraceMeta) -> str:
+def _parameters(meta: schema.TraceMeta) -> str:
     return ", ".join(f"{key} {value}" for key, value in meta.parameters.items())
 
 
-def _pooling(meta: TraceMeta) -> str:
+def _pooling(meta: schema.TraceMeta) -> str:
     factors = sorted(set(meta.pooling.factors))
     return f"{meta.pooling.distribution}{', ' + ', '.join(map(str, factors)) if factors else ''}"
 
@@ -83,7 +81,7 @@ def _table_row(
     locality: Locality,
     number: str,
     name: str,
-    tables: tuple[TableMeta, ...],
+    tables: tuple[schema.TableMeta, ...],
     parts: np.ndarray,
     shared: np.ndarray,
 ) -> tuple[str, ...]:

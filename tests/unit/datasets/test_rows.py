@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ppim.datasets.base import MISSING, SampleChunk, Source, TableSpec
 from ppim.datasets.rows import FoldedRows, SeenRows

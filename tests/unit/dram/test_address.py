@@ -6,8 +6,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ppim.dram.address import ADDRESS_FIELDS, Coordinates, address_map, flat_bank
 from ppim.dram.device import Device

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from ppim.errors import InputError, UnknownNameError
 from ppim.requests.base import FORMATS, LARGEST_CYCLE, Requests

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from ppim.config import parse_settings
-from ppim.dram.load import PRESET_FOLDER as DEVICES
-from ppim.dram.load import load_device
+from ppim.dram.load import PRESET_FOLDER as DEVICES, load_device
 from ppim.errors import InputError, UnknownNameError
 from ppim.mapping.base import MAPPINGS
 from ppim.runs.simulate import simulate

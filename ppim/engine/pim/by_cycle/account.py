@@ -7,8 +7,6 @@ into a unit are bits of a ring, one a cycle; the external bus, whose reservation
 of cycles without a gap, painted into the ring when a gap follows it.
 """
 
-from __future__ import annotations
-
 from ppim.engine.banks import ACT, COLUMN_READ, PRE
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s

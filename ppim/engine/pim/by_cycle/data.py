@@ -1,7 +1,5 @@
 """Data on their way: operands that arrive, and the external bus, with what the account of cycles notes of them."""
 
-from __future__ import annotations
-
 from ppim.engine.pim.by_cycle import account
 from ppim.engine.pim.rules import accumulators, bus, collect, compute, transfers, turns
 from ppim.jit import helper

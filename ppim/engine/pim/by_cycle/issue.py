@@ -1,15 +1,11 @@
 """One cycle of a channel's banks: refresh first, then every unit at most one command."""
 
-from __future__ import annotations
-
 from ppim.engine import banks, codes
-from ppim.engine.pim import heap
-from ppim.engine.pim import state as s
+from ppim.engine.pim import heap, state as s
 from ppim.engine.pim.by_cycle import account, data, queues
 from ppim.engine.pim.rules import buffer, bus, commands, compute, limits, refresh, round_robin, turns
 from ppim.jit import helper
-from ppim.program import instruction as ins
-from ppim.program import state as r
+from ppim.program import instruction as ins, state as r
 
 
 @helper(forceinline=True)

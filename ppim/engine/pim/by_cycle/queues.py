@@ -1,7 +1,5 @@
 """Bank queues of PIM units: entries join, are looked at through a window, and leave."""
 
-from __future__ import annotations
-
 from ppim.engine import banks
 from ppim.engine.codes import NEVER, NO_ROW
 from ppim.engine.pim import state as s

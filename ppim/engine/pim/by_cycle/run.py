@@ -1,18 +1,14 @@
 """The event loop: from one cycle in which something can happen to the next, in one order of time."""
 
-from __future__ import annotations
-
 from ppim.engine.banks import channel_banks
 from ppim.engine.codes import NEVER
-from ppim.engine.pim import heap
-from ppim.engine.pim import state as s
+from ppim.engine.pim import heap, state as s
 from ppim.engine.pim.by_cycle import account, data, issue, queues
 from ppim.engine.pim.by_cycle.streams import step_front
 from ppim.engine.pim.rules import barrier
 from ppim.engine.pim.state import bare_state
 from ppim.jit import helper, njit
-from ppim.program import instruction as ins
-from ppim.program import state as r
+from ppim.program import instruction as ins, state as r
 
 # Events without a single READ or slot after which something is wrong, unless arithmetic goes on: refreshes
 # alone come one in tREFI, and no latency is longer.

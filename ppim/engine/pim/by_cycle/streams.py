@@ -1,10 +1,7 @@
 """Streams: which instruction or deliver uses a slot, and what sending it does (docs/model.md §2)."""
 
-from __future__ import annotations
-
 from ppim.engine.codes import NEVER
-from ppim.engine.pim import heap
-from ppim.engine.pim import state as s
+from ppim.engine.pim import heap, state as s
 from ppim.engine.pim.by_cycle import account, data, queues
 from ppim.engine.pim.rules import (
     accumulators,
@@ -20,8 +17,7 @@ from ppim.engine.pim.rules import (
     transfers,
 )
 from ppim.jit import helper
-from ppim.program import instruction as ins
-from ppim.program import state as r
+from ppim.program import instruction as ins, state as r
 
 SENT = 0
 QUEUE_FULL = 1  # a bank queue is full

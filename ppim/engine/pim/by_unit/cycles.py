@@ -5,13 +5,10 @@ a bit a cycle in a ring; when all is known of a stretch, its words are combined 
 What lasts long (the bus, slots, waiting entries) is kept as a stretch and painted when it ends or is counted.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ppim.engine.pim import heap
-from ppim.engine.pim import state as s
+from ppim.engine.pim import heap, state as s
 from ppim.engine.pim.by_unit import state as u
 from ppim.engine.pim.rules import classes, refresh, slots
 from ppim.engine.pim.state import Parameters

@@ -4,11 +4,8 @@ A unit that has nothing else to do and whose row is open reads them off the list
 between, they take places in the unit's queues, as demand does.
 """
 
-from __future__ import annotations
-
 from ppim.engine.pim import state as s
-from ppim.engine.pim.by_unit import cycles, queues
-from ppim.engine.pim.by_unit import state as u
+from ppim.engine.pim.by_unit import cycles, queues, state as u
 from ppim.engine.pim.rules import commands, limits, turns
 from ppim.jit import helper
 from ppim.program import instruction as ins

@@ -1,7 +1,5 @@
 """Entries of a unit's queues: they enter, selection sees them, they leave."""
 
-from __future__ import annotations
-
 from ppim.engine.codes import READ
 from ppim.engine.pim import state as s
 from ppim.engine.pim.by_unit import state as u

@@ -1,11 +1,8 @@
 """One channel: its stream and its units take turns (docs/performance.md)."""
 
-from __future__ import annotations
-
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
-from ppim.engine.pim.by_unit import cycles, transfers
-from ppim.engine.pim.by_unit import state as u
+from ppim.engine.pim.by_unit import cycles, state as u, transfers
 from ppim.engine.pim.by_unit.stream import act_stream
 from ppim.engine.pim.by_unit.units import advance
 from ppim.jit import helper

@@ -1,9 +1,5 @@
 """Which systems the fast engine can run, and its state at the start."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,12 +8,9 @@ from ppim.dram.timing import UNCONSTRAINED
 from ppim.engine.activate_window import SHORT_WINDOW
 from ppim.engine.codes import ACTIVATE, NEVER, NO_ROW, PRECHARGE, READ, REFRESH
 from ppim.engine.pim import state as s
-from ppim.engine.pim.by_unit import cycles
-from ppim.engine.pim.by_unit import state as u
+from ppim.engine.pim.by_unit import cycles, state as u
 from ppim.engine.pim.state import Parameters
-
-if TYPE_CHECKING:
-    from ppim.systems.spec import SystemSpec
+from ppim.systems.spec import SystemSpec
 
 MOST_QUEUE_ENTRIES = 1024
 """Longest bank queue that is kept as a ring."""

@@ -5,8 +5,6 @@ stream. So a unit is run on its own up to its next ACTIVATE, and a stream runs a
 no queue can be full. All arrays are int64 with named columns; times are memory cycles.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,12 +1,8 @@
 """A channel's stream, ahead of its units as far as no queue can be full (docs/model.md §2)."""
 
-from __future__ import annotations
-
 from ppim.engine.codes import NEVER
-from ppim.engine.pim import heap
-from ppim.engine.pim import state as s
-from ppim.engine.pim.by_unit import cycles, fetches, queues
-from ppim.engine.pim.by_unit import state as u
+from ppim.engine.pim import heap, state as s
+from ppim.engine.pim.by_unit import cycles, fetches, queues, state as u
 from ppim.engine.pim.rules import (
     barrier,
     compute,
@@ -20,8 +16,7 @@ from ppim.engine.pim.rules import (
     transfers,
 )
 from ppim.jit import helper
-from ppim.program import instruction as ins
-from ppim.program import state as r
+from ppim.program import instruction as ins, state as r
 
 GOES_ON = -1  # the units have to come nearer first
 

@@ -1,9 +1,6 @@
 """Transfers over the channel's bus, with what the count of cycles notes of them."""
 
-from __future__ import annotations
-
-from ppim.engine.pim.by_unit import cycles
-from ppim.engine.pim.by_unit import state as u
+from ppim.engine.pim.by_unit import cycles, state as u
 from ppim.engine.pim.rules import transfers, turns
 from ppim.jit import helper
 from ppim.program import instruction as ins

@@ -1,12 +1,9 @@
 """What the units of a channel issue, up to a cycle; refreshes between (docs/model.md §3, §5)."""
 
-from __future__ import annotations
-
 from ppim.engine.activate_window import SHORT_WINDOW, note_activate, window_opens
 from ppim.engine.codes import NEVER, NO_ROW, PRECHARGE, REFRESH
 from ppim.engine.pim import state as s
-from ppim.engine.pim.by_unit import cycles, fetches, queues
-from ppim.engine.pim.by_unit import state as u
+from ppim.engine.pim.by_unit import cycles, fetches, queues, state as u
 from ppim.engine.pim.rules import commands, compute, limits, phases, refresh, round_robin, selection, turns
 from ppim.engine.refresh import refresh_or_wait
 from ppim.jit import helper

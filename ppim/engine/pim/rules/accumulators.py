@@ -1,13 +1,10 @@
 """Accumulators: how many sums a unit may have open (`unit_accumulators`, docs/model.md §2)."""
 
-from __future__ import annotations
-
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.engine.pim.rules import targets
 from ppim.jit import helper
-from ppim.program import instruction as ins
-from ppim.program import state as r
+from ppim.program import instruction as ins, state as r
 
 
 @helper(forceinline=True)

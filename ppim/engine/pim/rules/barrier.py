@@ -1,15 +1,12 @@
 """Turns that are complete, and the barriers that they open (docs/model.md §7)."""
 
-from __future__ import annotations
-
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.engine.pim.board import END, PEAKS, REACHED, has_reached, line_of
 from ppim.engine.pim.rules import limits
 from ppim.jit import helper
 from ppim.jit.atomics import store_atomically
-from ppim.program import instruction as ins
-from ppim.program import state as r
+from ppim.program import instruction as ins, state as r
 
 # What `release_turns` has found.
 NOTHING = 0  # the oldest turn is incomplete

@@ -1,7 +1,5 @@
 """A unit's buffer: bursts of complete lookups until their arithmetic ends (docs/model.md §6)."""
 
-from __future__ import annotations
-
 from ppim.engine.pim import state as s
 from ppim.jit import helper
 

@@ -1,7 +1,5 @@
 """The channel's external data bus: one end of reservation, never anything before it (docs/model.md §4)."""
 
-from __future__ import annotations
-
 from ppim.engine.pim import state as s
 from ppim.engine.pim.rules import limits
 from ppim.jit import helper

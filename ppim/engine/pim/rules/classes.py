@@ -4,8 +4,6 @@ Cycles are counted a word at a time, one bit a cycle: for each thing that may be
 which it is. Both engines keep rings of such words.
 """
 
-from __future__ import annotations
-
 from ppim.jit import helper
 from ppim.jit.bits import population
 

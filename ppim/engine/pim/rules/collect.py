@@ -1,7 +1,5 @@
 """Collectors: partial sums of a bag that are added up inside the memory (`collect`, docs/model.md §4)."""
 
-from __future__ import annotations
-
 from ppim.engine.pim import state as s
 from ppim.engine.pim.rules import transfers
 from ppim.jit import helper

@@ -1,7 +1,5 @@
 """What every command counts and, if commands are kept, the line that it leaves."""
 
-from __future__ import annotations
-
 from ppim.engine import codes
 from ppim.engine.pim import state as s
 from ppim.engine.pim.rules import limits

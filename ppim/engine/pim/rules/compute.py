@@ -1,7 +1,5 @@
 """What follows from data being there: operand -> lookup -> sum -> transfer (docs/model.md §6)."""
 
-from __future__ import annotations
-
 from ppim.engine.pim import state as s
 from ppim.engine.pim.rules import buffer, limits, transfers, turns
 from ppim.jit import helper

@@ -6,8 +6,6 @@ run, which hold as well. `tally` counts per bank, per set of banks that share a 
 per unit; `peaks` has the greatest count of each kind since the last barrier; `bounds` adds them up.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

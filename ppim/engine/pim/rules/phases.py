@@ -1,7 +1,5 @@
 """Which entries may issue: prefetches and their users in phases (docs/model.md §5)."""
 
-from __future__ import annotations
-
 from ppim.engine.pim import state as s
 from ppim.jit import helper
 from ppim.program import instruction as ins

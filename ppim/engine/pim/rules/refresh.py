@@ -4,8 +4,6 @@ Refresh k falls due at k intervals. The oldest that is not served is the head: i
 from the first cycle in which it is head until its REFRESH is issued.
 """
 
-from __future__ import annotations
-
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.jit import helper

@@ -1,7 +1,5 @@
 """Room: an instruction is sent when all its runs find places in their banks' queues (docs/model.md §2)."""
 
-from __future__ import annotations
-
 from ppim.jit import helper
 
 

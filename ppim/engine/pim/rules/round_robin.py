@@ -1,7 +1,5 @@
 """In which order units act, and banks of a unit are looked at (docs/model.md §3)."""
 
-from __future__ import annotations
-
 from ppim.jit import helper
 from ppim.jit.bits import count_trailing_zeros
 

@@ -1,7 +1,5 @@
 """Runs: the parts of an access that lie in one DRAM row each (docs/model.md §3)."""
 
-from __future__ import annotations
-
 from ppim.jit import helper
 
 

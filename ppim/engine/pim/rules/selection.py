@@ -1,7 +1,5 @@
 """What a bank offers: the oldest entry, hits on the open row, and how long they protect it (docs/model.md §3)."""
 
-from __future__ import annotations
-
 from ppim.engine.pim import state as s
 from ppim.jit import helper
 

@@ -1,7 +1,5 @@
 """Slots of a stream: one instruction or deliver each, at least an interval apart (docs/model.md §2)."""
 
-from __future__ import annotations
-
 from ppim.engine.pim import state as s
 from ppim.engine.pim.rules import bus, limits
 from ppim.jit import helper

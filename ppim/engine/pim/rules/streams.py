@@ -1,7 +1,5 @@
 """Streams: instructions in program order (docs/model.md §2)."""
 
-from __future__ import annotations
-
 from ppim.jit import helper
 from ppim.program import state as r
 

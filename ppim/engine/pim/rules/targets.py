@@ -1,7 +1,5 @@
 """Who executes an instruction, and whom it serves (docs/model.md §1 and §2)."""
 
-from __future__ import annotations
-
 from ppim.jit import helper
 from ppim.program import instruction as ins
 

@@ -1,9 +1,6 @@
 """Transfers of sums: sent, ready when the sum is complete, then over the bus (docs/model.md §4)."""
 
-from __future__ import annotations
-
-from ppim.engine.pim import heap
-from ppim.engine.pim import state as s
+from ppim.engine.pim import heap, state as s
 from ppim.engine.pim.rules import bus, slots, turns
 from ppim.jit import helper
 from ppim.program import instruction as ins

@@ -1,7 +1,5 @@
 """Completions: what a turn and the run's length wait for (docs/model.md §7)."""
 
-from __future__ import annotations
-
 from ppim.engine.pim import state as s
 from ppim.jit import helper
 from ppim.program import state as r
