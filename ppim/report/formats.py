@@ -9,9 +9,13 @@ from typing import Any
 
 from ppim.report.compare import SHORT_CLASSES, Comparison
 
-LABEL_WIDTH = 34
+LABEL_WIDTH, LEAST_LABEL_WIDTH = 34, 16
 """Characters of a system's name in a table for people; longer ones go on in the next line."""
 
+TABLE_WIDTH = 100
+"""Characters of a line; names give way to figures."""
+
+_ENERGIES = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"))
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -31,6 +35,14 @@ def scaled(value: float | None, unit: str) -> str:
         if abs(value) >= size:
             return f"{value / size:.3g} {prefix}{unit}"
     return f"{value:.3g} {unit}"
+
+
+def _energy(picojoules: float | None) -> str:
+    """Three digits in the unit that fits, from pJ to J."""
+    if picojoules is None:
+        return "-"
+    size, unit = next((each for each in _ENERGIES if picojoules >= each[0]), (1.0, "pJ"))
+    return f"{picojoules / size:.3g} {unit}"
 
 
 def _number(name: str, form: str) -> Callable[[dict[str, Any]], str]:
@@ -53,10 +65,7 @@ FIGURES = (
     Column("hits", _percent("hit_share")),
     Column("from DRAM", lambda row: scaled(row["bytes_dram"], "B")),
     Column("outside", lambda row: scaled(row["bytes_external"], "B")),
-    Column(
-        "energy",
-        lambda row: scaled(None if row["energy_total_pj"] is None else row["energy_total_pj"] / 1e12, "J"),
-    ),
+    Column("energy", lambda row: _energy(row["energy_total_pj"])),
     Column("max/mean", _number("unit_imbalance", "{:.2f}")),
     Column("of limit", _limit),
 )
@@ -71,8 +80,9 @@ def _cells(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> list[li
 
 def _aligned(labels: Sequence[str], cells: list[list[str]]) -> str:
     """Labels on the left, figures on the right of their columns; a long label has lines of its own."""
-    width = min(max(map(len, labels)), LABEL_WIDTH)
     widths = [max(len(line[place]) for line in cells) for place in range(len(cells[0]))] if cells else []
+    room = max(TABLE_WIDTH - sum(widths) - 2 * len(widths), LEAST_LABEL_WIDTH)
+    width = min(max(map(len, labels)), LABEL_WIDTH, room)
     lines = []
     for label, line in zip(labels, cells, strict=True):
         while len(label) > width:

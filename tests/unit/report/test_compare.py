@@ -22,7 +22,8 @@ TCK_NS = 0.5  # so that cycles and nanoseconds are not the same number
 def line(channel: int, system: str, cycles: int = CYCLES, settings: str = "", **figures: object) -> dict:
     """A line of a stats CSV in which all cycles are idle but for those given."""
     name = f"trace/{system}" + (f"+{settings}" if settings else "")
-    given = {column: 0 for column in COLUMNS if column != "partial_sum_hits"} | figures
+    without = {column for column in COLUMNS if column == "partial_sum_hits" or column.startswith("energy_")}
+    given = {column: 0 for column in COLUMNS if column not in without} | figures
     given["idle_cycles"] = cycles - sum(int(given[each]) for each in CYCLE_CLASSES if each != "idle_cycles")
     return {
         **dict.fromkeys(IDENTITY, ""),
@@ -171,7 +172,10 @@ def test_baseline_by_run_system_or_settings(tmp_path: Path) -> None:
         compare(runs, "bse")
 
 
-def test_a_table_fits_100_columns_and_drops_what_nobody_has(two: list[Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("energy", [{}, {"energy_total_pj": 123.4e9}], ids=["no energy", "energy"])
+def test_a_table_fits_100_columns_and_drops_what_nobody_has(
+    two: list[Path], tmp_path: Path, energy: dict[str, float]
+) -> None:
     long = write(
         tmp_path / "c.csv",
         [
@@ -180,13 +184,15 @@ def test_a_table_fits_100_columns_and_drops_what_nobody_has(two: list[Path], tmp
                 "proactivepim-paper",
                 123_456_789,
                 settings="barrier=none;cache_bytes=65536;frontend=global",
+                **energy,
             )
         ],
     )
     text = FORMATS["table"](compare(read_runs([*two, long])))
     table = text.rsplit("\n\n", 1)[0]
     assert max(map(len, table.splitlines())) <= 100
-    assert "energy" not in text
+    assert ("energy" in text) == bool(energy)
+    assert ("123 mJ" in text) == bool(energy)
     assert "61,728.4" in table  # us
     assert "50 % " in table
 
