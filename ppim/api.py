@@ -219,6 +219,7 @@ def replay(
     settings: Mapping[str, Any] | None = None,
     cycles: int | None = None,
     inject: int | None = None,
+    outstanding: int | None = None,
     merge: bool = True,
     output: PathOrText | None = None,
     command_trace: PathOrText | None = None,
@@ -242,6 +243,8 @@ def replay(
         Run so many memory cycles; otherwise until every request is served.
     inject : int, optional
         Requests per memory cycle at most; 1 without it.
+    outstanding : int, optional
+        Requests under way at most, of which the next one waits for any; as many as find room without it.
     merge : bool
         Serve requests to one address together, as DRAMsim3 does.
     output, command_trace : path, optional
@@ -273,6 +276,7 @@ def replay(
                 settings=settings,
                 cycles=cycles,
                 inject=inject,
+                outstanding=outstanding,
                 merge=merge,
                 output=output,
                 command_trace=command_trace,
@@ -284,7 +288,13 @@ def replay(
         from ppim.runs import program_files
 
         _refuse_plain_options(
-            path, {"--cycles": cycles, "--inject": inject, "--no-merge": None if merge else 1}
+            path,
+            {
+                "--cycles": cycles,
+                "--inject": inject,
+                "--outstanding": outstanding,
+                "--no-merge": None if merge else 1,
+            },
         )
         chosen = _choose(system or DEFAULT_PROGRAM_SYSTEM, settings, device, for_program=True)
         return program_files.replay_program_file(path, chosen, show_progress=progress, **files)
@@ -292,7 +302,7 @@ def replay(
         raise InputError(f"--system: for PIM programs, but {path} has plain requests; use --device")
     from ppim.runs import replay_files
 
-    for name, number in (("cycles", cycles), ("inject", inject)):
+    for name, number in (("cycles", cycles), ("inject", inject), ("outstanding", outstanding)):
         if number is not None:
             _in_range(name, number)
     name = _text(device) or load.DEFAULT_DEVICE
@@ -301,6 +311,7 @@ def replay(
         format=format,
         cycles=cycles,
         inject=inject or 1,
+        outstanding=outstanding,
         merging=merge,
         inputs=() if described_by is None else (described_by,),
         show_progress=progress,
@@ -349,7 +360,7 @@ def devices() -> Mapping[str, Device]:
 
 
 # Threads that a machine has; cycles of a quarter of an hour; requests that no queue could take.
-_MOST = {"threads": 1 << 10, "cycles": 1 << 40, "inject": 1 << 20}
+_MOST = {"threads": 1 << 10, "cycles": 1 << 40, "inject": 1 << 20, "outstanding": 1 << 16}
 
 
 def _in_range(name: str, number: int) -> None:

@@ -47,6 +47,12 @@ DEFAULT_SYSTEM = "proactivepim-paper"
     metavar="N",
     help="Requests per memory cycle at most; DRAMsim3 takes one.  [default: 1]",
 )
+@click.option(
+    "--outstanding",
+    type=click.IntRange(min=1, max=1 << 16),
+    metavar="N",
+    help="Requests under way at most: the next one waits until one is done.  [default: as many as find room]",
+)
 @click.option("--no-merge", is_flag=True, help="Give every request to one address a command of its own.")
 @click.option(
     "--set",
@@ -64,6 +70,7 @@ def command(
     output: Path | None,
     command_trace: Path | None,
     inject: int | None,
+    outstanding: int | None,
     no_merge: bool,
     settings: tuple[str, ...],
 ) -> None:
@@ -79,6 +86,7 @@ def command(
     Examples:
         ppim replay requests.trace -o stats.csv
         ppim replay requests.trace.gz --device ddr4-8gb-x8-3200 --inject 4
+        ppim replay requests.trace --inject 8 --outstanding 80
         ppim replay requests.trace --device HBM2_4Gb_x128.ini --command-trace commands
         ppim replay program.txt --system proactivepim-paper -o stats.csv
     """
@@ -94,6 +102,7 @@ def command(
         settings=parse_settings(settings),
         cycles=cycles,
         inject=inject,
+        outstanding=outstanding,
         merge=not no_merge,
         output=output,
         command_trace=command_trace,

@@ -1,4 +1,4 @@
-"""The host's last-level cache: which bursts of a trace reach the memory."""
+"""The host's last-level cache: which lines of a trace it has, and which bursts reach the memory."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ppim.program.cache import EMPTY, look_up
 if TYPE_CHECKING:
     from ppim.dram.device import Device
     from ppim.systems.spec import HostSpec
+    from ppim.trace.reader import TraceChunk
     from ppim.trace.schema import TraceMeta
 
 # Columns of the counts, per channel of an access's first byte.
@@ -24,6 +25,8 @@ ACCESSES = 1
 HITS = 2  # all lines of the row were in the cache
 BYTES_HIT = 3  # in lines that were in the cache
 N_LLC_COUNTS = 4
+
+FOUND = -1  # address of a line that the cache has
 
 
 class HostLayout(NamedTuple):
@@ -64,44 +67,52 @@ def lay_out(meta: TraceMeta, device: Device) -> HostLayout:
     return HostLayout(base, row_bytes, burst, fields.positions[channel], fields.masks[channel])
 
 
-def make_llc(host: HostSpec) -> NDArray[np.int64]:
+def scaled_bytes(host: HostSpec, meta: TraceMeta) -> int:
+    """Size of the cache that a trace meets: as given, or as much smaller as the model became by weight sharing."""
+    if host.llc_scale == "none" or not host.llc_bytes:
+        return host.llc_bytes
+    before = sum(table.rows for table in meta.tables) * int(meta.parameters["vector_bytes"])
+    after = sum(subtable.size_bytes for table in meta.tables for subtable in table.subtables)
+    set_bytes = host.llc_line_bytes * host.llc_ways
+    return max(host.llc_bytes * after // before // set_bytes, 1) * set_bytes
+
+
+def make_llc(host: HostSpec, size_bytes: int) -> NDArray[np.int64]:
     """An empty cache: tags, shape (sets, ways), most recently used first; no sets without a cache."""
-    sets = host.llc_bytes // (host.llc_line_bytes * host.llc_ways)
+    sets = size_bytes // (host.llc_line_bytes * host.llc_ways)
     return np.full((sets, host.llc_ways), EMPTY, dtype=np.int64)
 
 
+def first_accesses(chunk: TraceChunk) -> NDArray[np.int64]:
+    """Where the bags of a chunk begin, and behind the last one its end; int64."""
+    of = np.stack([column.astype(np.int64) for column in (chunk.batch, chunk.table, chunk.sample)])
+    changes = np.flatnonzero((of[:, 1:] != of[:, :-1]).any(axis=0)) + 1
+    return np.concatenate(([0], changes, [len(chunk.row)]))
+
+
 @njit
-def filter_accesses(
-    layout,
-    tags,
-    line_bytes,
-    bytes_per_cycle,
-    chunk,
-    start_access,
-    stop_access,
-    counts,
-    taken,
-    requests,
-    cycles,
-):
-    """Bursts of some of a chunk's accesses that miss the cache.
+def list_lines(layout, tags, line_bytes, chunk, start_access, stop_access, counts, rows, addresses, sizes):
+    """Lines of some of a chunk's accesses, in their order: those that the cache has, and bursts for the others.
 
     Parameters
     ----------
+    layout : HostLayout
+    tags : ndarray of int64, shape (sets, ways)
+    line_bytes : int
     chunk : TraceChunk
     start_access, stop_access : int
     counts : ndarray of int64, shape (channels, N_LLC_COUNTS)
         Added to.
-    taken : ndarray of int64, shape (1,)
-        Bytes that the host has read through its cache so far; added to.
-    requests, cycles : ndarray of int64
-        Receive byte addresses and the first memory cycles in which the host can ask for them; large
-        enough for every burst of these accesses.
+    rows : ndarray of int64, shape (stop_access - start_access + 1,)
+        Receives where the lines of each access begin, and the end of the last one's.
+    addresses, sizes : ndarray of int64
+        Receive FOUND or the byte address of a burst, and the bytes of the row that come with it; large enough
+        for every burst and line of these accesses.
 
     Returns
     -------
     int
-        Number of requests.
+        Number of lines.
     """
     n = 0
     burst = layout.burst_bytes
@@ -121,6 +132,7 @@ def filter_accesses(
             or chunk.batch[i] != chunk.batch[i - 1]
         ):
             row[LOOKUPS] += 1
+        rows[i - start_access] = n
         missed = 0
         # A miss fetches its line burst by burst. A line may be shorter than a burst or end inside one: the next line
         # of the row is then in a burst that this access has fetched.
@@ -131,18 +143,21 @@ def filter_accesses(
             stop = min((line + 1) * line_bytes, start + size)
             if sets > 0 and look_up(lines, line % sets, ways, line):
                 row[BYTES_HIT] += stop - address
-                address = stop
-                continue
-            missed += 1
-            fetch = max((line * line_bytes) // burst * burst, fetched)
-            while fetch < (line + 1) * line_bytes:
-                requests[n] = fetch
-                cycles[n] = taken[0] // bytes_per_cycle
+                addresses[n] = FOUND
+                sizes[n] = 0
                 n += 1
-                fetch += burst
-            fetched = fetch
+            else:
+                missed += 1
+                fetch = max((line * line_bytes) // burst * burst, fetched)
+                while fetch < (line + 1) * line_bytes:
+                    addresses[n] = fetch
+                    sizes[n] = 0
+                    n += 1
+                    fetch += burst
+                fetched = fetch
+            sizes[n - 1] += stop - address
             address = stop
-        taken[0] += size
         if missed == 0:
             row[HITS] += 1
+    rows[stop_access - start_access] = n
     return n

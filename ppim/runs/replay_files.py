@@ -31,6 +31,7 @@ class ReplayOptions:
     output: Path | None = None  # stats CSV; `-` is stdout
     command_trace: Path | None = None  # command trace
     inject: int = 1  # requests per memory cycle at most
+    outstanding: int | None = None  # requests under way at most; as many as find room without it
     merging: bool = True
     show_progress: bool = False
     inputs: tuple[Path, ...] = ()  # files that are read beside the requests
@@ -75,6 +76,7 @@ def _run(
         n_cycles=options.cycles,
         inject=options.inject,
         merge=options.merging,
+        outstanding=options.outstanding,
         command_trace=bool(command_streams),
     )
     places = address.address_map(device)
@@ -103,6 +105,7 @@ def _run(
         requests=n_requests,
         beyond_device=n_beyond,
         inject=options.inject,
+        outstanding=options.outstanding,
         merging=options.merging,
         refused_cycles=result.refused_cycles,
         last_accepted_cycle=result.last_accepted_cycle,

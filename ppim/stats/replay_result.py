@@ -35,6 +35,7 @@ class FrontEnd:
     requests: int
     beyond_device: int  # addresses that alias lower ones
     inject: int  # requests per memory cycle at most
+    outstanding: int | None  # requests under way at most; None: as many as find room
     merging: bool
     refused_cycles: int  # cycles in which a due request found its channel's queue full
     last_accepted_cycle: int  # -1: none
@@ -95,7 +96,7 @@ class ReplayResult:
     def configuration(self) -> dict[str, Any]:
         """All that the run depends on."""
         front = asdict(self.front)
-        names = ("path", "format", "inject", "merging")
+        names = ("path", "format", "inject", "outstanding", "merging")
         return {
             "ppim_version": __version__,
             **{name: front[name] for name in names},
@@ -138,14 +139,18 @@ def what_binds(figures: replay.ReplayFigures, front: FrontEnd) -> tuple[str, flo
     """What the front end spent most of its cycles on up to the last acceptance, and the share of them.
 
     A cycle is spent handing requests over (bound by injection), holding a due request that its channel
-    has no room for (by the memory), or waiting for the next arrival cycle (by the trace).
+    has no room for (by the memory), or waiting for the next arrival cycle (by the trace) or, where the requests under
+    way are limited, for one of them.
     """
     handing_over = ceil_div(figures.total("requests"), front.inject)
     all_cycles = front.last_accepted_cycle + 1
+    waiting = "the trace's arrival cycles"
+    if front.outstanding is not None:
+        waiting = f"the {front.outstanding:,} requests that may be under way, or {waiting}"
     shares = {
         "injection": handing_over,
         "memory": front.refused_cycles,
-        "the trace's arrival cycles": all_cycles - handing_over - front.refused_cycles,
+        waiting: all_cycles - handing_over - front.refused_cycles,
     }
     name = max(shares, key=lambda name: shares[name])
     return name, shares[name] / all_cycles

@@ -175,6 +175,8 @@ def _memory_lines(result: SimulationResult) -> Iterator[str]:
         f"  DRAM {total('bytes_dram'):,} bytes in {total('reads'):,} reads, {total('activates'):,} activates; "
         f"external bus {total('bytes_external'):,} bytes"
     )
+    if system.kind == "host" and result.cycles:
+        yield _host_line(result)
     if result.footprint is not None:
         yield (
             f"  mapping {system.placement.mapping}{_spread(system.placement)}, "
@@ -208,6 +210,17 @@ def _energy_lines(result: SimulationResult) -> Iterator[str]:
         yield f"  energy {whole / PICOJOULES_PER_MICROJOULE:,.4g} uJ: {shares}"
     for note in result.energy_notes:
         yield f"  note: {note}"
+
+
+def _host_line(result: SimulationResult) -> str:
+    """How far memory and cores of a host are from what they could do at most."""
+    host, device = result.system.host, result.device
+    reached = result.total("bytes_dram") / result.time_ns
+    text = f"  memory at {reached:.1f} of {device.peak_gb_per_s:.1f} GB/s"
+    if host.loop == "open":
+        return f"{text}; no core ever waits"
+    in_rows = result.total("accesses") * host.row_ns / (result.time_ns * host.cores)
+    return f"{text}; {host.cores} cores, {100 * in_rows:.0f} % of their time with rows and the rest waiting for lines"
 
 
 def _program_lines(result: SimulationResult) -> Iterator[str]:

@@ -44,7 +44,11 @@ _LRU: Condition = {"cache.policy": ("lru",)}
 _HOLDS: tuple[Condition, ...] = (_LRU, {"cache.policy": ("scratchpad",), **_PREFETCHES})
 _HAS_LLC: Condition = {"kind": ("host",)}
 _UNITS_ADD: Condition = {"pim.consumer": ("unit",)}
+_CLOSED: Condition = {"host.loop": ("closed",)}
 ONLY_WITH: dict[str, tuple[Condition, ...]] = {
+    **dict.fromkeys(
+        ("host.cores", "host.row_ns", "host.misses_per_core", "host.llc_ns", "host.memory_ns"), (_CLOSED,)
+    ),
     "pim.instruction_bits": ({"pim.frontend": ("per-channel",)},),
     "pim.command_bits_per_cycle": ({"pim.frontend": ("per-channel",)},),
     "pim.instruction_pins": ({"pim.frontend": ("per-channel",)},),

@@ -12,9 +12,11 @@ from ppim.parameters import (
     LEAST_GHZ,
     MOST_ACCUMULATORS,
     MOST_BYTES,
+    MOST_CORES,
     MOST_CYCLES,
     MOST_ENTRIES,
     MOST_GHZ,
+    MOST_NS,
     MOST_NUMBER,
     MOST_PICOJOULES,
     Section,
@@ -40,14 +42,35 @@ class MemorySpec(Section):
 class HostSpec(Section):
     """Host that reads every row itself, through a last-level cache; `[host]`."""
 
+    loop: Literal["open", "closed"] = parameter(
+        "open", "", "cores that never wait for a row, or cores each of which waits for its lines"
+    )
     llc_bytes: int = parameter(33_554_432, "bytes", "last-level cache; 0: none", least=0, most=2 * MOST_BYTES)
     llc_ways: int = parameter(4, "lines", "lines of a set of that cache", least=1, most=MOST_NUMBER)
     llc_line_bytes: int = parameter(64, "bytes", "line of that cache", least=1, most=MOST_NUMBER)
     llc_bytes_per_cycle: int = parameter(
         256, "bytes/cycle", "most that the host takes through its cache", least=1, most=MOST_NUMBER
     )
+    llc_scale: Literal["none", "model"] = parameter(
+        "none", "", "cache as large as it says, or smaller by as much as weight sharing made the model"
+    )
     requests_per_cycle: int = parameter(
         1, "requests/cycle", "accepted by the whole memory", least=1, most=MOST_CYCLES
+    )
+    cores: int = parameter(
+        8, "cores", "each takes the next bag when it is through with one", least=1, most=MOST_CORES
+    )
+    row_ns: float = parameter(
+        0.0, "ns", "of a core's time that a row takes, whatever its length", least=0, most=MOST_NS
+    )
+    misses_per_core: int = parameter(
+        10, "lines", "under way for a core; the next one waits for one of them", least=1, most=MOST_ENTRIES
+    )
+    llc_ns: float = parameter(
+        0.0, "ns", "from a core to the cache's data, or to the memory's controller", least=0, most=MOST_NS
+    )
+    memory_ns: float = parameter(
+        0.0, "ns", "from the memory's last data back to the core", least=0, most=MOST_NS
     )
 
     def __post_init__(self) -> None:

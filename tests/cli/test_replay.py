@@ -192,8 +192,13 @@ def test_without_merging_every_read_has_its_command(run: Any) -> None:
         ),
         ([f"{2**18 * i:#x} READ 0" for i in range(400)], [], "bound by: memory ("),
         ([f"{64 * i:#x} READ {50 * i}" for i in range(400)], [], "bound by: the trace's arrival cycles ("),
+        (
+            [f"{64 * i:#x} READ 0" for i in range(400)],
+            ["--outstanding", "2"],
+            "bound by: the 2 requests that may be under way, or the trace's arrival cycles (",
+        ),
     ],
-    ids=["spread over channels", "one slow channel", "one bank", "sparse"],
+    ids=["spread over channels", "one slow channel", "one bank", "sparse", "few under way"],
 )
 def test_the_summary_says_what_binds(run: Any, lines: list[str], arguments: list[str], binds: str) -> None:
     err = run(write("\n".join(lines)), *arguments)[2]
@@ -204,6 +209,17 @@ def test_more_injection_gives_more_bandwidth(run: Any) -> None:
     trace = write("".join(f"{64 * i:#x} READ 0\n" for i in range(8000)))
     one, eight = (rows_of(run(trace, "-o", "-", "--inject", str(n))[1])[0]["cycles"] for n in (1, 8))
     assert int(eight) < int(one) / 3
+
+
+def test_outstanding_requests_divide_latency(run: Any) -> None:
+    """One request under way: the latency of each in turn. Twice as many on as many channels: half the time."""
+    trace = write("".join(f"{64 * i:#x} READ 0\n" for i in range(4000)))
+    one, two, many = (rows_of(run(trace, "-o", "-", "--outstanding", str(n))[1]) for n in (1, 2, 4000))
+    channels = [(int(row["requests"]), float(row["average_read_latency_cycles"])) for row in one]
+    # A latency is counted from the cycle after the acceptance.
+    assert int(one[0]["cycles"]) == round(sum(n * (latency + 1) for n, latency in channels)) + 1
+    assert 1.7 < int(one[0]["cycles"]) / int(two[0]["cycles"]) <= 2
+    assert many == rows_of(run(trace, "-o", "-")[1])
 
 
 def test_addresses_beyond_the_device_alias_and_are_counted(run: Any) -> None:
@@ -309,7 +325,16 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--inject", "0"], ["--cycles", "0"], ["--cycles", "many"], ["--bogus"], []]
+    "arguments",
+    [
+        ["--inject", "0"],
+        ["--outstanding", "0"],
+        ["--outstanding", "65537"],
+        ["--cycles", "0"],
+        ["--cycles", "many"],
+        ["--bogus"],
+        [],
+    ],
 )
 def test_wrong_usage_exits_2(run: Any, arguments: list[str]) -> None:
     write("0x40 READ 0\n")

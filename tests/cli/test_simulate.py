@@ -62,7 +62,7 @@ def accesses() -> pd.DataFrame:
     return pd.read_parquet(SAMPLE)
 
 
-HOSTS = ("cpu", "cpu-hbm")
+HOSTS = ("cpu", "cpu-hbm", "cpu-ideal")
 # Systems in which rows of one lookup lie under different units. (TRiM's hot rows hold all rows of `r` here.)
 MOVERS = ("pim-base", "recnmp", "fafnir")
 # Systems that split rows over all units: bytes that a row takes, a burst in each of four units.

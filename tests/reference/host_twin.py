@@ -591,6 +591,7 @@ def run_twin(
     merging: bool = True,
     follow_defects: bool = True,
     newline_at_end: bool = False,
+    outstanding: int | None = None,
     give_up_after: int = 10_000_000,
 ) -> TwinRun:
     """Replay requests, cycle by cycle.
@@ -611,6 +612,8 @@ def run_twin(
         Whether a column command refused in the second slot is lost (§8) and the livelock of §13 stays.
     newline_at_end
         Offer the extra read of §3 after the last request.
+    outstanding
+        Requests that may be under way at the end of a cycle; by default any number.
     """
     requests = [(int(a), bool(w), int(c)) for a, w, c in zip(addresses, is_write, due_cycles, strict=True)]
     if newline_at_end and requests:
@@ -621,12 +624,15 @@ def run_twin(
     ]
     run = TwinRun(device, 0, channels, [None] * len(requests), [write for _, write, _ in requests])
     following = 0
+    under_way: list[int] = []
     while run.n_cycles < (give_up_after if n_cycles is None else n_cycles):
         t = run.n_cycles
         for channel in channels:
             channel.step(t)
+        complete = {r for channel in channels for r, cycle in channel.completions.items() if cycle <= t}
+        under_way = [request for request in under_way if request not in complete]
         for _ in range(inject):
-            if following == len(requests):
+            if following == len(requests) or len(under_way) == outstanding:
                 break
             address, write, due = requests[following]
             at = map_address(device, address)
@@ -634,6 +640,7 @@ def run_twin(
             if due <= t and channel.has_room(write):
                 channel.accept(Entry(address, write, t + 1, following, at))
                 run.accepted_at[following] = t
+                under_way.append(following)
             elif not (newline_at_end and following == len(requests) - 1):
                 break  # refused: blocks all later ones; only the extra read is forgotten instead
             following += 1

@@ -3,7 +3,7 @@
 from numba import int64
 
 from ppim.engine.host import columns as s
-from ppim.engine.host.slots import find_outstanding, first_in_bucket, is_write, take_slot
+from ppim.engine.host.slots import find_outstanding, first_in_bucket, is_write, note_done, take_slot
 from ppim.jit import helper
 
 
@@ -15,10 +15,11 @@ def arrival_waits(h, cycle):
 
 
 @helper(forceinline=True)
-def _complete_at_once(h, done_counter, stamp):
+def _complete_at_once(h, done_counter, address, stamp):
     """A write, or a read answered from a write, is done one cycle after its stamp."""
     cycle = stamp + 1
     h.counters[s.LAST_COMPLETION] = max(h.counters[s.LAST_COMPLETION], cycle)
+    note_done(h, cycle, address, 1)
     done = int64(cycle <= h.rules[s.LAST_CYCLE])
     h.counters[done_counter] += done
     return done
@@ -27,7 +28,7 @@ def _complete_at_once(h, done_counter, stamp):
 @helper(forceinline=True)
 def _register_write(h, address, stamp):
     h.counters[s.ACCEPTED_WRITES] += 1
-    _complete_at_once(h, s.WRITES_DONE, stamp)
+    _complete_at_once(h, s.WRITES_DONE, address, stamp)
     if h.rules[s.MERGE] != 0 and find_outstanding(h, address, True) != s.NO_SLOT:
         h.counters[s.MERGED_WRITES] += 1
         return int64(s.NO_SLOT)
@@ -39,7 +40,7 @@ def _join_outstanding(h, address, stamp):
     """Serve a read by an outstanding write or read of its address; False if there is none."""
     if find_outstanding(h, address, True) != s.NO_SLOT:
         h.counters[s.FORWARDED] += 1
-        h.counters[s.READ_LATENCY] += _complete_at_once(h, s.READS_DONE, stamp)
+        h.counters[s.READ_LATENCY] += _complete_at_once(h, s.READS_DONE, address, stamp)
         return True
     if h.rules[s.MERGE] == 0:
         return False

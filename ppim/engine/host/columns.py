@@ -54,6 +54,7 @@ N_FREE = 17
 ARRIVALS = 18  # buffered arrivals: next to register, end
 ARRIVALS_END = 19
 LOG_USED = 20
+DONE_USED = 21  # completions that the front end has not been told yet
 CHANNEL_FIELDS = 24  # whole cache lines
 
 # Counters of a channel; the first ten are the commands by code.
@@ -82,6 +83,12 @@ ARRIVAL_ADDRESS = 1
 ARRIVAL_IS_WRITE = 2
 ARRIVAL_FIELDS = 3
 
+# A completion that is kept for a front end that waits for it.
+DONE_CYCLE = 0
+DONE_ADDRESS = 1
+DONE_REQUESTS = 2  # that it completes: reads of one address can share a command
+DONE_FIELDS = 3
+
 # The front end.
 ACCEPTED_AT = 0  # cycle of the last acceptance
 ACCEPTED_THEN = 1  # requests accepted in that cycle
@@ -107,13 +114,14 @@ LAST_CYCLE = 10  # last cycle simulated
 DRAINED = 11  # 1: no last cycle, the run ends when all is served
 LOG_SIZE = 12  # commands that the log holds; 0: none are logged
 FOLLOW_DEFECTS = 13  # 1: lose reads and stand still where DRAMsim3 does
+DONE_SIZE = 14  # completions that are kept until the front end asks, as many as can be under way; 0: none is
 # ... in the general kernel only,
-N_QUEUES = 14  # command queues
-LANES_PER_QUEUE = 15
-CLOSE_PAGE = 16
-SELF_REFRESH = 17
-SREF_THRESHOLD = 18
-N_RULES = 19
+N_QUEUES = 15  # command queues
+LANES_PER_QUEUE = 16
+CLOSE_PAGE = 17
+SELF_REFRESH = 18
+SREF_THRESHOLD = 19
+N_RULES = 20
 
 # Shifts and masks of a byte address: `fields`.
 CHANNEL_AT = 0

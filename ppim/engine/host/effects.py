@@ -5,7 +5,7 @@ from numba import int64
 from ppim.engine import codes
 from ppim.engine.banks import close_bank, open_bank
 from ppim.engine.host import columns as s
-from ppim.engine.host.slots import release_slot, slot_field
+from ppim.engine.host.slots import note_done, release_slot, slot_field
 from ppim.jit import helper
 
 NOT_GIVEN = -1
@@ -57,6 +57,7 @@ def _finish_read(h, at, cycle):
     completion = cycle + h.rules[s.READ_DELAY]
     h.counters[s.LAST_READ_CYCLE] = cycle
     h.counters[s.LAST_COMPLETION] = max(h.counters[s.LAST_COMPLETION], completion)
+    note_done(h, completion, h.pool[at + s.SLOT_ADDRESS], readers)
     if completion <= h.rules[s.LAST_CYCLE]:
         h.counters[s.READS_DONE] += readers
         h.counters[s.READ_LATENCY] += completion * readers - h.pool[at + s.SLOT_STAMPS]

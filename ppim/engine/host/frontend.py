@@ -58,14 +58,14 @@ def _run(h, cycle, goal):  # noqa: ARG001
 
 
 @helper(forceinline=True)
-def _offer_cycle(front, due, inject):
+def offer_cycle(front, due, inject):
     """First cycle in which the next request can be accepted, room permitting."""
     free = front[s.ACCEPTED_AT] + int64(front[s.ACCEPTED_THEN] >= inject)
     return max(due, free)
 
 
 @helper(forceinline=True)
-def _accept(front, clocks, arrivals, bounds, cycle, address, is_write, kind):
+def accept(front, clocks, arrivals, bounds, cycle, address, is_write, kind):
     """Hand a request to its channel at the end of `cycle`."""
     same = cycle == front[s.ACCEPTED_AT]
     front[s.ACCEPTED_THEN] = front[s.ACCEPTED_THEN] + 1 if same else 1
@@ -102,7 +102,7 @@ def _run_channel(state, channel, goal, until, i, cycles, addresses, is_write):
             address, write = addresses[i], int64(is_write[i])
             if field(address, state.fields[s.CHANNEL_AT], state.fields[s.CHANNEL_MASK]) != channel:
                 return i, ALL_TAKEN
-            until = _offer_cycle(front, cycles[i], rules[s.INJECT])
+            until = offer_cycle(front, cycles[i], rules[s.INJECT])
             if until > rules[s.LAST_CYCLE]:
                 return i, END_OF_RUN
         if not offered or bounds[write * rules[s.SEPARATE]] >= rules[s.TRANS_SIZE]:
@@ -114,8 +114,8 @@ def _run_channel(state, channel, goal, until, i, cycles, addresses, is_write):
             bounds[0], bounds[1] = h.clocks[s.N_READS], h.clocks[s.N_WRITES]
         if not offered:
             return i, ALL_TAKEN
-        front[s.REFUSED_CYCLES] += until - _offer_cycle(front, cycles[i], rules[s.INJECT])
-        _accept(front, h.clocks, h.arrivals, bounds, until, address, write, write * rules[s.SEPARATE])
+        front[s.REFUSED_CYCLES] += until - offer_cycle(front, cycles[i], rules[s.INJECT])
+        accept(front, h.clocks, h.arrivals, bounds, until, address, write, write * rules[s.SEPARATE])
         i += 1
 
 
@@ -151,7 +151,7 @@ def feed(state, goal, channel, until, start, cycles, addresses, is_write):
     if goal != TO_ROOM:
         return _run_channel(state, channel, goal, until, i, cycles, addresses, is_write)
     while i < addresses.size:
-        cycle = _offer_cycle(front, cycles[i], rules[s.INJECT])
+        cycle = offer_cycle(front, cycles[i], rules[s.INJECT])
         if cycle > rules[s.LAST_CYCLE]:
             return i, END_OF_RUN
         address, write = addresses[i], int64(is_write[i])
@@ -159,7 +159,7 @@ def feed(state, goal, channel, until, start, cycles, addresses, is_write):
         bounds, kind = bare(state.bounds)[channel], write * rules[s.SEPARATE]
         if bounds[kind] < rules[s.TRANS_SIZE]:
             clocks, arrivals = bare(state.clocks)[channel], bare(state.arrivals)[channel]
-            _accept(front, clocks, arrivals, bounds, cycle, address, write, kind)
+            accept(front, clocks, arrivals, bounds, cycle, address, write, kind)
             i += 1
         else:
             i, why = _run_channel(state, channel, goal, until, i, cycles, addresses, is_write)

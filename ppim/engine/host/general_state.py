@@ -40,6 +40,7 @@ class GeneralState(NamedTuple):
     chain: NDArray[np.int32]
     arrivals: NDArray[np.int64]
     log: NDArray[np.int64]
+    done: NDArray[np.int64]
     bounds: NDArray[np.int64]
     front: NDArray[np.int64]
 
@@ -64,6 +65,7 @@ class GeneralChannel(NamedTuple):
     chain: NDArray[np.int32]
     arrivals: NDArray[np.int64]
     log: NDArray[np.int64]
+    done: NDArray[np.int64]
 
 
 @helper(forceinline=True)
@@ -87,6 +89,7 @@ def general_channel(state, channel):
         bare(state.chain)[channel],
         bare(state.arrivals)[channel],
         bare(state.log)[channel],
+        bare(state.done)[channel],
     )
 
 
@@ -131,5 +134,5 @@ def with_more_slots(state: GeneralState) -> GeneralState:
     state.clocks[:, s.N_FREE] += n_slots
     bigger["free"][:, :n_slots] = np.arange(n_slots, 2 * n_slots)
     bigger["free"][:, n_slots:] = state.free
-    kept = {name: getattr(state, name) for name in ("buckets", "arrivals", "log", "bounds", "front")}
+    kept = {name: getattr(state, name) for name in ("buckets", "arrivals", "log", "done", "bounds", "front")}
     return state._replace(**{**bigger, **kept})

@@ -13,13 +13,15 @@ docs/host-controller.md; what differs from DRAMsim3, and only where DRAMsim3 nev
 `follow_defects` copies these too, for comparisons.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ppim.dram.device import Device
 from ppim.engine.codes import LOG_FIELDS
 from ppim.engine.command_stream import CommandStream, command_stream
-from ppim.engine.host import columns as s, frontend
+from ppim.engine.host import closed, columns as s, frontend, sources as q
 from ppim.engine.host.events import TO_CYCLE, TO_EMPTY, TO_ROOM
 from ppim.engine.host.general_state import GeneralState, make_general_state, with_more_slots
 from ppim.engine.host.result import HostResult, collect
@@ -29,6 +31,7 @@ from ppim.errors import InputError, PpimError
 MASK_BITS = 64
 QUEUE_MASK_BITS = 62
 LOG_ENTRIES = 1 << 14
+MOST_OUTSTANDING = 1 << 16
 
 _NO_REQUESTS = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.bool_))
 
@@ -68,6 +71,10 @@ class HostReplay:
         Keep the issued commands.
     general_kernel : bool
         Use the general kernel even where the fast one would do (they agree; for comparisons).
+    outstanding : int, optional
+        Requests that may be under way; the next one waits until one is complete. By default as many as find room.
+    sources : Sources, optional
+        Who asks and waits, where it is not one trace of requests; `feed_lines` then takes the place of `feed`.
 
     Raises
     ------
@@ -85,7 +92,11 @@ class HostReplay:
         follow_defects: bool = False,
         command_trace: bool = False,
         general_kernel: bool = False,
+        outstanding: int | None = None,
+        sources: q.Sources | None = None,
     ) -> None:
+        if outstanding is not None and not 1 <= outstanding <= MOST_OUTSTANDING:
+            raise InputError(f"outstanding is {outstanding}: give 1 to {MOST_OUTSTANDING:,} requests")
         if inject < 1:
             raise InputError(f"inject is {inject}: at least one request per memory clock must be allowed")
         if n_cycles is not None and n_cycles < 0:
@@ -96,6 +107,9 @@ class HostReplay:
             )
         self.device = device
         self.n_cycles = n_cycles
+        if outstanding is not None:
+            sources = q.make_sources(device, 1, outstanding)
+        self._sources, self._lines = sources, q.no_lines()
         rules = make_rules(
             device,
             n_cycles=n_cycles,
@@ -103,6 +117,7 @@ class HostReplay:
             merge=merge,
             log=LOG_ENTRIES if command_trace else 0,
             follow_defects=follow_defects,
+            outstanding=0 if sources is None else sources.heaps.size,
         )
         self._state: HostState | GeneralState
         if has_fast_kernel(device, follow_defects=follow_defects) and not general_kernel:
@@ -141,8 +156,35 @@ class HostReplay:
         if cycles.size and not 0 <= int(cycles.min()) <= int(cycles.max()) < 1 << 61:
             raise InputError("a request's cycle must be from 0 to 2^61 - 1")
         self._n_fed += addresses.size
-        if not self._ended:
+        if self._ended:
+            return
+        if self._sources is None:
             self._call(TO_ROOM, 0, 0, (cycles, addresses, writes))
+            return
+        if cycles.size and int(cycles.max()) >= q.MOST_CYCLE:
+            raise InputError("a request's cycle must be below 2^50 where the requests under way are limited")
+        self._serve(q.requests_as_lines(addresses, writes, cycles), is_last=False)
+
+    def feed_lines(self, lines: q.Lines, *, is_last: bool) -> None:
+        """Offer more bags of lines to the sources.
+
+        Parameters
+        ----------
+        lines : Lines
+        is_last : bool
+            No more will follow.
+        """
+        self._n_fed += int(np.count_nonzero(lines.kind != q.IN_CACHE))
+        if not self._ended:
+            self._serve(lines, is_last=is_last)
+
+    @property
+    def last_cycle_of_sources(self) -> int:
+        """The cycle, of a run that has been finished, in which the last line is with its source and the last row over."""
+        assert self._sources is not None
+        last = int(self._state.counters[:, s.LAST_COMPLETION].max())
+        ticks = last * q.TICKS + int(self._sources.shared[q.FAR_TICKS]) if last >= 0 else 0
+        return -(-max(ticks, int(self._sources.shared[q.LAST_TICK])) // q.TICKS)
 
     def offer_last_line_again(self, address: int) -> None:
         """DRAMsim3's end of a file that ends in a newline: a read, offered once in the next cycle."""
@@ -187,6 +229,16 @@ class HostReplay:
             parts.clear()
         return streams
 
+    def _serve(self, lines: q.Lines, *, is_last: bool) -> None:
+        """Let the sources ask for what they have and for `lines`."""
+        assert self._sources is not None
+        self._lines = q.followed_by(self._sources, self._lines, lines)
+        while True:
+            why = closed.serve(self._state, self._sources, self._lines, is_last)
+            if not self._mended(why):
+                self._ended = why == frontend.END_OF_RUN
+                return
+
     def _call(
         self,
         goal: int,
@@ -198,21 +250,27 @@ class HostReplay:
         start = 0
         while True:
             start, why = frontend.feed(self._state, goal, channel, until, start, *requests)
-            if why == frontend.EMPTY_LOG:
-                for logging in range(len(self._logged)):
-                    self._empty_log(logging)
-            elif why == frontend.ADD_SLOTS:
-                assert isinstance(self._state, GeneralState)
-                self._state = with_more_slots(self._state)
-            elif why == frontend.STANDSTILL:
-                timing = self.device.timing
-                raise InputError(
-                    f"{self.device.name}: requests wait, but no column command can be issued any more: refreshes of "
-                    f"tRFC = {timing.tRFC} cycles every tREFI = {timing.tREFI} leave no time; lengthen tREFI"
-                )
-            else:
+            if not self._mended(why):
                 self._ended = self._ended or (goal == TO_ROOM and why == frontend.END_OF_RUN)
                 return
+
+    def _mended(self, why: int) -> bool:
+        """Whether what stopped a kernel is mended, so that it can be called again."""
+        if why == frontend.EMPTY_LOG:
+            for logging in range(len(self._logged)):
+                self._empty_log(logging)
+            return True
+        if why == frontend.ADD_SLOTS:
+            assert isinstance(self._state, GeneralState)
+            self._state = with_more_slots(self._state)
+            return True
+        if why == frontend.STANDSTILL:
+            timing = self.device.timing
+            raise InputError(
+                f"{self.device.name}: requests wait, but no column command can be issued any more: refreshes of "
+                f"tRFC = {timing.tRFC} cycles every tREFI = {timing.tREFI} leave no time; lengthen tREFI"
+            )
+        return False
 
     def _empty_log(self, channel: int) -> None:
         used = int(self._state.clocks[channel, s.LOG_USED]) * LOG_FIELDS
@@ -259,6 +317,7 @@ def replay(
     follow_defects: bool = False,
     command_trace: bool = False,
     general_kernel: bool = False,
+    outstanding: int | None = None,
 ) -> HostResult:
     """Run a trace of plain reads and writes; parameters as of `HostReplay` and its `feed`."""
     run = HostReplay(
@@ -269,6 +328,7 @@ def replay(
         follow_defects=follow_defects,
         command_trace=command_trace,
         general_kernel=general_kernel,
+        outstanding=outstanding,
     )
     run.feed(address, is_write, cycle)
     return run.finish()

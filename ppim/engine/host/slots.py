@@ -1,7 +1,7 @@
 """Slots of outstanding requests, found by byte address.
 
 A slot is taken when a request needs a column command of its own and given back when that command has
-been issued. In between it is on the chain of its address's bucket.
+been issued. In between it is on the chain of its address's bucket. When its data will have moved, the front end is told.
 """
 
 from numba import int32, int64
@@ -81,6 +81,17 @@ def release_slot(h, slot):
         h.chain[before] = h.chain[slot]
     h.free[h.clocks[s.N_FREE]] = int32(slot)
     h.clocks[s.N_FREE] += 1
+
+
+@helper(forceinline=True)
+def note_done(h, cycle, address, requests):
+    """Keep a completion for a front end that waits for it."""
+    if h.rules[s.DONE_SIZE] != 0:
+        at = h.clocks[s.DONE_USED] * s.DONE_FIELDS
+        h.done[at + s.DONE_CYCLE] = cycle
+        h.done[at + s.DONE_ADDRESS] = address
+        h.done[at + s.DONE_REQUESTS] = requests
+        h.clocks[s.DONE_USED] += 1
 
 
 @helper(forceinline=True)

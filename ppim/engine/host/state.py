@@ -42,6 +42,7 @@ class HostState(NamedTuple):
     chain: NDArray[np.int32]  # (channels, slots) next slot of the same bucket
     arrivals: NDArray[np.int64]  # (channels, capacity * ARRIVAL_FIELDS)
     log: NDArray[np.int64]  # (channels, capacity * LOG_FIELDS)
+    done: NDArray[np.int64]  # (channels, capacity * DONE_FIELDS)
     bounds: NDArray[np.int64]  # (channels, 2) upper bounds of waiting reads and writes
     front: NDArray[np.int64]  # (FRONT_FIELDS,)
 
@@ -64,6 +65,7 @@ class HostChannel(NamedTuple):
     chain: NDArray[np.int32]
     arrivals: NDArray[np.int64]
     log: NDArray[np.int64]
+    done: NDArray[np.int64]
 
 
 @helper(forceinline=True)
@@ -85,6 +87,7 @@ def host_channel(state, channel):
         bare(state.chain)[channel],
         bare(state.arrivals)[channel],
         bare(state.log)[channel],
+        bare(state.done)[channel],
     )
 
 
@@ -100,9 +103,20 @@ def address_fields(device: Device) -> NDArray[np.int64]:
 
 
 def make_rules(
-    device: Device, *, n_cycles: int | None, inject: int, merge: bool, log: int, follow_defects: bool
+    device: Device,
+    *,
+    n_cycles: int | None,
+    inject: int,
+    merge: bool,
+    log: int,
+    follow_defects: bool,
+    outstanding: int = 0,
 ) -> NDArray[np.int64]:
-    """Controller and run parameters; `log`: commands that the log holds between two visits, or 0."""
+    """Controller and run parameters.
+
+    `log`: commands that the log holds between two visits, or 0. `outstanding`: requests that can be under way,
+    whose completions the front end waits for, or 0.
+    """
     org, controller = device.organization, device.controller
     per_rank = controller.queue_structure == "PER_RANK"
     size = controller.cmd_queue_size
@@ -123,6 +137,7 @@ def make_rules(
     rules[s.DRAINED] = n_cycles is None
     rules[s.LOG_SIZE] = log
     rules[s.FOLLOW_DEFECTS] = follow_defects
+    rules[s.DONE_SIZE] = outstanding
     rules[s.N_QUEUES] = org.ranks if per_rank else org.banks
     rules[s.LANES_PER_QUEUE] = org.banks_per_rank if per_rank else 1
     rules[s.CLOSE_PAGE] = controller.row_buf_policy == "CLOSE_PAGE"
@@ -168,6 +183,7 @@ def make_buffers(n_channels: int, n_slots: int, rules: NDArray[np.int64]) -> dic
         "chain": np.full((n_channels, n_slots), s.NO_SLOT, np.int32),
         "arrivals": np.zeros((n_channels, n_arrivals * s.ARRIVAL_FIELDS), np.int64),
         "log": np.zeros((n_channels, rules[s.LOG_SIZE] * LOG_FIELDS), np.int64),
+        "done": np.zeros((n_channels, rules[s.DONE_SIZE] * s.DONE_FIELDS), np.int64),
         "bounds": np.zeros((n_channels, 2), np.int64),
         "front": front,
     }

@@ -37,17 +37,15 @@ def production(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 def hit_rate(path: Path, cache_bytes: int) -> float:
     """Share of a trace's rows that are whole in the host's cache, which is empty at first."""
     host = HostSpec(llc_bytes=cache_bytes, llc_ways=16, llc_line_bytes=64)
-    tags = llc.make_llc(host)
+    tags = llc.make_llc(host, cache_bytes)
     counts = np.zeros((8, llc.N_LLC_COUNTS), dtype=np.int64)
-    taken = np.zeros(1, dtype=np.int64)
     with TraceReader(path) as reader:
         layout = llc.lay_out(reader.meta, load_device("hbm2-4gb"))
         for chunk in reader.chunks():
-            room = len(chunk.row) * (int(layout.row_bytes.max()) // 64 + 2)
-            requests, cycles = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
-            llc.filter_accesses(
-                layout, tags, 64, 256, chunk, 0, len(chunk.row), counts, taken, requests, cycles
-            )
+            n = len(chunk.row)
+            room = n * (int(layout.row_bytes.max()) // 64 + 2)
+            addresses, sizes, rows = (np.empty(size, dtype=np.int64) for size in (room, room, n + 1))
+            llc.list_lines(layout, tags, 64, chunk, 0, n, counts, rows, addresses, sizes)
     accesses = int(counts[:, llc.ACCESSES].sum())
     assert accesses == SAMPLES * LOOKUPS
     return int(counts[:, llc.HITS].sum()) / accesses

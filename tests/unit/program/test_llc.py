@@ -48,13 +48,14 @@ def test_requests_are_the_missing_bursts(line: int, burst: int, ways: int) -> No
         batch=zeros, table=table.astype(np.uint16), sample=zeros, lookup=zeros, subtable=zeros.astype(np.uint8),
         row=row.astype(np.uint32),
     )  # fmt: skip
+    room = n * 200
+    addresses, bytes_of, rows = (np.empty(size, dtype=np.int64) for size in (room, room, n + 1))
+    counts = np.zeros((2, llc.N_LLC_COUNTS), dtype=np.int64)
+    tags = llc.make_llc(host, host.llc_bytes)
+    found = llc.list_lines(layout, tags, line, trace, 0, n, counts, rows, addresses, bytes_of)
     # As large as a run makes it.
-    room = n * ((int(row_bytes.max()) + 2 * line) // burst + 2)
-    requests, cycles = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
-    counts, taken = np.zeros((2, llc.N_LLC_COUNTS), dtype=np.int64), np.zeros(1, dtype=np.int64)
-    found = llc.filter_accesses(
-        layout, llc.make_llc(host), line, 64, trace, 0, n, counts, taken, requests, cycles
-    )
+    longest = int(row_bytes.max())
+    assert found <= n * (longest // line + (longest + 2 * line) // burst + 4)
     sizes = row_bytes[table, 0]
     expected = requests_of(
         [
@@ -66,14 +67,44 @@ def test_requests_are_the_missing_bursts(line: int, burst: int, ways: int) -> No
         sets,
         ways,
     )
-    assert found <= room
-    assert requests[:found].tolist() == expected
-    assert taken[0] == sizes.sum()
+    addresses = addresses[:found]
+    assert addresses[addresses != llc.FOUND].tolist() == expected
+    # Each row has its own lines, and they all its bytes.
+    assert rows[0] == 0
+    assert rows[-1] == found
+    assert (np.diff(rows) > 0).all()
+    assert np.add.reduceat(bytes_of[:found], rows[:-1]).tolist() == sizes.tolist()
+    in_cache = np.add.reduceat(addresses == llc.FOUND, rows[:-1], dtype=np.int64) == np.diff(rows)
+    assert counts[:, llc.HITS].sum() == in_cache.sum()
+    if line >= burst:  # else what an earlier line's burst brought counts to the line before it
+        assert counts[:, llc.BYTES_HIT].sum() == bytes_of[:found][addresses == llc.FOUND].sum()
+
+
+def test_bags_of_a_chunk() -> None:
+    trace = small_trace("qr", {}, rows=(50, 60), samples=5, pooling=(1, 4)).accesses
+    firsts = llc.first_accesses(trace)
+    keys = list(zip(*(column.tolist() for column in (trace.batch, trace.table, trace.sample)), strict=True))
+    assert firsts.tolist() == [i for i in range(len(keys)) if i == 0 or keys[i] != keys[i - 1]] + [len(keys)]
+    assert len(firsts) == 5 * 2 + 1
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "parameters", "share"), [("dense", {}, 1.0), ("qr", {"collisions": 4}, 0.25)]
+)
+def test_the_cache_shrinks_with_the_model(algorithm: str, parameters: dict[str, int], share: float) -> None:
+    meta = small_trace(algorithm, parameters, rows=(400_000,)).meta
+    host = HostSpec(llc_bytes=1 << 20, llc_ways=4, llc_line_bytes=64, llc_scale="model")
+    assert llc.scaled_bytes(host, meta) == pytest.approx(share * (1 << 20), rel=0.001)
+    assert llc.scaled_bytes(host, meta) % 256 == 0
+    assert llc.scaled_bytes(HostSpec(llc_bytes=1 << 20), meta) == 1 << 20
+    tiny = HostSpec(llc_bytes=256, llc_ways=4, llc_line_bytes=64, llc_scale="model")
+    assert llc.scaled_bytes(tiny, meta) == 256, "a set is the least"
+    assert llc.scaled_bytes(HostSpec(llc_bytes=0, llc_scale="model"), meta) == 0
 
 
 def test_a_burst_longer_than_a_line_is_read_once() -> None:
     """GDDR6 has bursts of 256 bytes, the cache lines of 64: a row of one burst is one read."""
     trace = small_trace("dense", {"vector_bytes": 128}, rows=(5000,), samples=30, pooling=(3, 3))
-    result = simulate(trace, load_system("cpu", {"memory.device": "gddr6-8gb-x16", "llc_bytes": 0}))
+    result = simulate(trace, load_system("cpu-ideal", {"memory.device": "gddr6-8gb-x16", "llc_bytes": 0}))
     assert result.device.organization.burst_bytes == 256
     assert result.total("reads") == result.total("accesses") == 90

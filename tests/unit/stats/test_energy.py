@@ -105,7 +105,7 @@ def test_a_hosts_energy_is_that_of_its_memory_cache_and_pins() -> None:
         name: np.array([n])
         for name, n in {"bytes_cache": 640, "bytes_dram": 1280, "bytes_external": 1280}.items()
     }
-    energy = host_energy(device, load_system("cpu"), [dram], counts, cycles=1100, simulated=1000)
+    energy = host_energy(device, load_system("cpu-ideal"), [dram], counts, cycles=1100, simulated=1000)
     whole = channel_energy_v_ma_cycles(device, dram)
     assert energy.parts["background"][0] == pytest.approx((whole.background + 100 * 2 * 355.2) * 0.63)
     commands = sum(energy.parts[name][0] for name in ("activate", "read", "write", "refresh"))

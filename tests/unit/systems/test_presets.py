@@ -291,10 +291,11 @@ CONDITIONAL = sorted(
 def test_conditions_are_of_parameters_and_their_values(name: str) -> None:
     """The other parameter can have the values; the default of some system that has them changes its results."""
     section, leaf = name.split(".")
-    record = getattr(load_system("proactivepim"), section)
+    preset = "cpu" if section == "host" else "proactivepim"
+    record = getattr(load_system(preset), section)
     assert leaf in {parameter.name for parameter in dataclasses.fields(record)}
     for condition in conditions(name):
-        system = load_system("proactivepim", {other: values[-1] for other, values in condition.items()})
+        system = load_system(preset, {other: values[-1] for other, values in condition.items()})
         assert settings_without_effect(system, [name]) == []
 
 
@@ -310,9 +311,11 @@ def test_what_is_warned_of_has_no_effect() -> None:
         "cache.cache_subtables": "shared",
     }
     tried = 0
-    for name in ("proactivepim", "proactivepim-paper", "trim-bg", "pim-base"):
+    for name in ("proactivepim", "proactivepim-paper", "trim-bg", "pim-base", "cpu-ideal"):
         plain = simulate(trace, load_system(name))
         for parameter in CONDITIONAL:
+            if parameter.startswith("host.") != (plain.system.kind == "host"):
+                continue
             if parameter in ("placement.placement", "prefetch.prefetch_subtables"):
                 continue
             value = others.get(parameter, 1)
