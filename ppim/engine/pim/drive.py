@@ -68,7 +68,7 @@ def build_and_run(engine, builder, position, job, final, until):
     scratch, n, total = bare(builder.scratch), builder.accesses.n, builder.accesses.row.size
     while True:
         run.look_again(rings)
-        status = run.run_all(parameters, rings, state, banks, by_unit, board, engine.together, final, until)
+        status = run.run_all(parameters, rings, state, banks, by_unit, board, engine.ahead, final, until)
         if status >= s.GROW:
             return status, position
         found = barrier.release_turns(parameters, rings, state, board)

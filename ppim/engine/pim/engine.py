@@ -10,6 +10,7 @@ from ppim.engine import codes
 from ppim.engine.banks import Banks, active_cycles, make_banks
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import memory, parameters, parts, state as s
+from ppim.engine.pim.by_cycle.lookahead import lookahead
 from ppim.engine.pim.by_cycle.run import settle_all
 from ppim.engine.pim.by_unit import setup
 from ppim.engine.pim.by_unit.state import ACTIVE_CYCLES, ByUnit
@@ -82,7 +83,7 @@ class PimEngine:
         else:
             self.banks = make_banks(device, p.channels, distances, activate_windows=windows)
         self.delivers_per_lookup = delivers_per_lookup
-        self.together = parts.channels_depend(system, delivers_per_lookup)
+        self.ahead = lookahead(p, depend=parts.channels_depend(system, delivers_per_lookup))
         self.board, self.channels = part.board, part.channels
         self.end = 0  # of the run, when it is finished
         runs = -(-(max_row_bursts - 1) // p.bursts_per_row) + 1  # DRAM rows that it may lie in
@@ -153,7 +154,7 @@ class PimEngine:
             self.banks,
             self.by_unit,
             self.board,
-            int(self.together),
+            self.ahead,
         )
 
     def call(self, final: bool, until: int) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from ppim.engine.banks import Banks
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
-from ppim.engine.pim.by_cycle.run import run_group
+from ppim.engine.pim.by_cycle.run import run_channels
 from ppim.engine.pim.by_unit.run import run_channel
 from ppim.engine.pim.by_unit.state import ByUnit, channel_of
 from ppim.engine.pim.rules import barrier
@@ -29,9 +29,8 @@ class Engine(NamedTuple):
         other needs is not compiled.
     board : ndarray of int64
         Where the parts tell each other of barriers (`board`).
-    together : int
-        1: channels depend on each other within a turn (read-outs, or one stream for all); 0: each runs
-        alone up to its barrier, round after round.
+    ahead : int
+        Cycles that a channel may be ahead of others (`by_cycle.lookahead`).
     """
 
     parameters: Parameters
@@ -40,7 +39,7 @@ class Engine(NamedTuple):
     banks: Banks | None
     by_unit: ByUnit | None
     board: np.ndarray
-    together: int
+    ahead: int
 
 
 @helper(forceinline=True)
@@ -54,34 +53,18 @@ def look_again(rings):
 
 
 @helper
-def run_all(parameters, rings, state, banks, by_unit, board, together, final, until):
+def run_all(parameters, rings, state, banks, by_unit, board, ahead, final, until):
     """Run every channel as far as it goes without the others; REFILL if one needs more program, or why it stopped."""
-    size = parameters.channels if together else 1
     status = s.DONE
-    for first in range(0, parameters.channels, size):
-        stopped = s.DONE
-        # Of these two one is compiled: for None the compiler leaves a branch out.
-        if banks is not None:
-            first_stream = 0 if together else first
-            stop_stream = rings.n_streams if together else first + 1
-            stopped = run_group(
-                parameters,
-                rings,
-                state,
-                banks,
-                board,
-                first,
-                first + size,
-                first_stream,
-                stop_stream,
-                final,
-                until,
-            )
-        if by_unit is not None:
-            stopped = run_channel(parameters, rings, state, channel_of(by_unit, first), final, until)
-        if stopped >= s.GROW:
-            return stopped
-        status = max(status, stopped)
+    # Of these two one is compiled: for None the compiler leaves a branch out.
+    if banks is not None:
+        status = run_channels(parameters, rings, state, banks, board, ahead, final, until)
+    if by_unit is not None:
+        for channel in range(parameters.channels):
+            stopped = run_channel(parameters, rings, state, channel_of(by_unit, channel), final, until)
+            if stopped >= s.GROW:
+                return stopped
+            status = max(status, stopped)
     return status
 
 
@@ -116,7 +99,7 @@ def run_rings(engine, final, until):
     barrier.release_turns(parameters, rings, state, board)
     while True:
         look_again(rings)
-        status = run_all(parameters, rings, state, banks, by_unit, board, engine.together, final, until)
+        status = run_all(parameters, rings, state, banks, by_unit, board, engine.ahead, final, until)
         if status >= s.GROW:
             return status
         if barrier.release_turns(parameters, rings, state, board) != barrier.RELEASED:

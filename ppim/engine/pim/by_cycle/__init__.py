@@ -1,1 +1,1 @@
-"""The engine of every system: cycle by cycle, in one order of time, from event to event."""
+"""The engine of every system: all units of a channel cycle by cycle, from event to event."""

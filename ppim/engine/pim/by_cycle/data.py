@@ -11,8 +11,8 @@ IN_TIME = 0  # nothing is known late: what happens is known in the cycle in whic
 @helper(forceinline=True)
 def lookup_operand(p, rings, state, lookup, arrival):
     """An operand of a lookup is in its unit at `arrival` (>= now)."""
-    account.note_arrival(state, compute.owner_channel(rings, lookup), arrival)
-    compute.operand_arrives(p, rings, state, lookup, IN_TIME, arrival)
+    channel = compute.operand_arrives(p, rings, state, lookup, IN_TIME, arrival)
+    account.note_arrival(state, channel, arrival)
 
 
 @helper(forceinline=True)

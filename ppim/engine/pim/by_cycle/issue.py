@@ -290,10 +290,11 @@ def issue_units(p, rings, state, b, channel, cycle):
         return
     ready = state.channel[channel, s.READY_LANES]
     last_activator = state.channel[channel, s.LAST_ACTIVATOR]
-    for turn in range(p.units):
-        unit = round_robin.unit_in_turn(p, turn, last_activator)
+    while ready:
+        unit = round_robin.first_unit_after(p, ready, last_activator)
         start = unit << p.bank_bits
         lanes = (ready >> start) & p.bank_mask
+        ready ^= lanes << start
         while lanes:
             bank = round_robin.first_bank_after(lanes, state.unit[channel, unit, s.LAST_BANK])
             if try_lane(p, rings, state, b, channel, start + bank, cycle):

@@ -1,18 +1,25 @@
-"""The event loop: from one cycle in which something can happen to the next, in one order of time."""
+"""The event loop: in each channel from one cycle in which something can happen to the next.
+
+Channels run ahead of each other as far as none can tell (`lookahead`): their events are in order in each of
+them, not over all.
+"""
 
 from ppim.engine.banks import channel_banks
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import heap, state as s
 from ppim.engine.pim.by_cycle import account, data, issue, queues
+from ppim.engine.pim.by_cycle.lookahead import FURTHEST_AHEAD, IN_STEP
 from ppim.engine.pim.by_cycle.streams import step_front
 from ppim.engine.pim.rules import barrier
 from ppim.engine.pim.state import bare_state
 from ppim.jit import helper, njit
 from ppim.program import instruction as ins, state as r
 
-# Events without a single READ or slot after which something is wrong, unless arithmetic goes on: refreshes
+# Rounds without a single READ or slot after which something is wrong, unless arithmetic goes on: refreshes
 # alone come one in tREFI, and no latency is longer.
-FRUITLESS_EVENTS = 1 << 18
+FRUITLESS_ROUNDS = 1 << 18
+
+GO_ON = -1
 
 
 @helper(forceinline=True)
@@ -72,12 +79,12 @@ def log_is_full(state, channel):
 
 
 @helper(forceinline=True)
-def earliest_event(rings, state, first, stop, first_stream, stop_stream):
+def earliest_event(rings, state, n_channels):
     """First cycle in which one of the channels or streams has something to do."""
     cycle = NEVER
-    for channel in range(first, stop):
+    for channel in range(n_channels):
         cycle = min(cycle, state.channel[channel, s.NEXT_EVENT])
-    for stream in range(first_stream, stop_stream):
+    for stream in range(rings.n_streams):
         cycle = min(cycle, rings.stream[stream, r.WAKE])
     return cycle
 
@@ -114,16 +121,16 @@ def lacks_other(rings):
 
 
 @helper(forceinline=True)
-def reason_to_stop(p, rings, state, first, stop, first_stream, stop_stream, cycle, final):
-    """Whether the channels must not or need not go on at `cycle`: REFILL, DONE, or -1 to go on.
+def reason_to_stop(p, rings, state, cycle, final):
+    """Whether channels in step must not or need not go on at `cycle`: REFILL, DONE, or GO_ON.
 
     When every stream waits at a barrier or for more program and all that was sent is complete, the
-    release lies with other channels. It cannot come before what has been simulated, so no event has been
-    taken too early. Where the release lies with another memory, those that wait hold up all.
+    release lies with another memory. It cannot come before what has been simulated, so no event has been
+    taken too early. Where the release lies there already, those that wait hold up all.
     """
     waiting = 0
     empty = 0
-    for stream in range(first_stream, stop_stream):
+    for stream in range(rings.n_streams):
         if rings.stream[stream, r.FRONT] == r.FRONT_EMPTY:
             if not final and needs_more(p, rings, stream, cycle):
                 return s.REFILL
@@ -132,65 +139,147 @@ def reason_to_stop(p, rings, state, first, stop, first_stream, stop_stream, cycl
             waiting += 1
     if p.tied and waiting > 0 and lacks_other(rings):
         return s.DONE if final else s.REFILL
-    if waiting + empty < stop_stream - first_stream:
-        return -1
+    if waiting + empty < rings.n_streams:
+        return GO_ON
     in_flight = 0
-    for channel in range(first, stop):
+    for channel in range(p.channels):
         in_flight += state.channel[channel, s.OPEN]
         if waiting == 0:
             in_flight += state.pool - state.channel[channel, s.FREE_COUNT]
     if in_flight > 0:
-        return -1
+        return GO_ON
     return s.DONE if final else s.REFILL
 
 
+@helper(forceinline=True)
+def stands_still(p, rings, state, channel, cycle, final):
+    """Whether a channel by itself must not or need not go on at `cycle`.
+
+    While something of it is in flight, its turns are incomplete, so that no barrier that it waits at opens
+    before what it simulates. With nothing in flight it stands still: others may open the barrier any time.
+    """
+    front = rings.stream[channel, r.FRONT]
+    if front == r.FRONT_EMPTY:
+        if not final and needs_more(p, rings, channel, cycle):
+            return True
+    elif front != r.FRONT_BARRIER:
+        return False
+    in_flight = state.channel[channel, s.OPEN]
+    if front == r.FRONT_EMPTY or p.phases == s.PHASES_NONE:
+        # Entries that wait are demand; or prefetches, which a barrier does not wait for.
+        in_flight += state.pool - state.channel[channel, s.FREE_COUNT]
+    return in_flight == 0
+
+
+@helper(forceinline=True)
+def least_notice(p):
+    """Least cycles from an event that completes a turn to the first cycle in which what waited for it is sent, 1 or more."""
+    return max(min(p.unit_read_latency, p.bus_burst_cycles, s.ACTS_AFTER) + p.host_latency, 1)
+
+
+@helper(forceinline=True)
+def next_in_channel(rings, state, channel):
+    """First cycle in which a channel or its own stream has something to do."""
+    return min(state.channel[channel, s.NEXT_EVENT], rings.stream[channel, r.WAKE])
+
+
+@helper(forceinline=True)
+def look_apart(p, rings, state, ahead, final):
+    """(Whether channels that run ahead of each other must not or need not go on, the first event of those that can)."""
+    earliest, lacks, going = NEVER, NEVER, 0
+    for channel in range(p.channels):
+        cycle = next_in_channel(rings, state, channel)
+        if not stands_still(p, rings, state, channel, cycle, final):
+            going += 1
+            earliest = min(earliest, cycle)
+        stream = rings.stream[channel]
+        if (
+            stream[r.FRONT] == r.FRONT_EMPTY
+            and not final
+            and needs_more(p, rings, channel, stream[r.NEXT_SLOT])
+        ):
+            lacks = min(lacks, stream[r.NEXT_SLOT])
+    # What a stream gets next could tie channels from its next slot on.
+    if lacks < NEVER and (going == 0 or (ahead < FURTHEST_AHEAD and lacks <= earliest)):
+        return s.REFILL, earliest
+    if going == 0:
+        return s.DONE if final else s.REFILL, earliest
+    return s.STUCK if earliest == NEVER else GO_ON, earliest
+
+
 @helper
-def arithmetic_end(p, state, first, stop):
+def arithmetic_end(p, state):
     """When the last unit is done with what it can add up now: a full buffer may wait as long."""
     end = 0
-    for channel in range(first, stop):
+    for channel in range(p.channels):
         for unit in range(p.units):
             end = max(end, state.unit[channel, unit, s.COMPUTE_FREE])
     return end
 
 
 @helper(forceinline=True)
-def run_group(p, rings, state, banks, board, first, stop, first_stream, stop_stream, final, until):
-    """Run channels first..stop-1 with their streams from event to event, in one order of time."""
+def run_channels(p, rings, state, banks, board, ahead, final, until):
+    """Run all channels with their streams, from event to event, as far as they go; DONE, REFILL, GROW, LOG_FULL or STUCK.
+
+    Round after round: in each, every channel up to the same cycle, which is `ahead` after the first event of
+    any. What a channel does to another in a round takes effect later than that (`lookahead`).
+    """
     fruitless, seen = 0, 0
+    apart = ahead > IN_STEP and until == NEVER
     while True:
-        cycle = earliest_event(rings, state, first, stop, first_stream, stop_stream)
-        if until == NEVER:
-            reason = reason_to_stop(p, rings, state, first, stop, first_stream, stop_stream, cycle, final)
-            if reason >= 0:
+        cycle, limit, waiting_limit = 0, until, NEVER
+        if apart:
+            reason, cycle = look_apart(p, rings, state, ahead, final)
+            limit = cycle + ahead
+            if p.turns_open:
+                # What is in flight may belong to turns that a stream does not wait for.
+                waiting_limit = cycle + least_notice(p)
+            if reason != GO_ON:
                 return reason
-        elif cycle >= until:
-            return s.DONE
+        elif until == NEVER:
+            cycle = earliest_event(rings, state, p.channels)
+            limit = cycle + 1
+            reason = reason_to_stop(p, rings, state, cycle, final)
+            if reason != GO_ON:
+                return reason
         progress = 0
-        for channel in range(first, stop):
-            limit = cycle
-            if stop - first == 1 and rings.stream[first_stream, r.FRONT] == r.FRONT_READY:
-                # Alone, and its stream sleeps: no one else can act before it wakes.
-                limit = max(cycle, rings.stream[first_stream, r.WAKE] - 1)
+        for channel in range(p.channels):
             b = channel_banks(banks, channel)
-            while state.channel[channel, s.NEXT_EVENT] <= limit:
-                if log_is_full(state, channel):
-                    return s.LOG_FULL
-                if account.ring_is_short(state, channel, state.channel[channel, s.NEXT_EVENT]):
+            # One stream for all acts behind all channels.
+            stream = 0 if p.global_stream else channel
+            acts = not p.global_stream or channel == p.channels - 1
+            while True:
+                now = state.channel[channel, s.NEXT_EVENT]
+                if acts:
+                    now = min(now, rings.stream[stream, r.WAKE])
+                if now >= limit:
+                    break
+                if apart and rings.stream[stream, r.FRONT] != r.FRONT_READY:
+                    if stands_still(p, rings, state, channel, now, final):
+                        break
+                    if now >= waiting_limit and rings.stream[stream, r.FRONT] == r.FRONT_BARRIER:
+                        break
+                if state.channel[channel, s.NEXT_EVENT] <= now:
+                    if log_is_full(state, channel):
+                        return s.LOG_FULL
+                    if account.ring_is_short(state, channel, now):
+                        return s.GROW
+                    channel_cycle(p, rings, state, b, channel, now)
+                if (
+                    acts
+                    and rings.stream[stream, r.WAKE] <= now
+                    and not step_front(p, rings, state, stream, now)
+                ):
                     return s.GROW
-                channel_cycle(p, rings, state, b, channel, state.channel[channel, s.NEXT_EVENT])
-            progress += state.channel[channel, s.READS]
-        for stream in range(first_stream, stop_stream):
-            while rings.stream[stream, r.WAKE] <= cycle:  # a cycle may have several slots
-                if not step_front(p, rings, state, stream, cycle):
-                    return s.GROW
-            progress += rings.stream[stream, r.SLOTS]
-        if stop_stream - first_stream > 1 or stop - first > 1 or p.turns_open:
+            progress += state.channel[channel, s.READS] + rings.stream[stream, r.SLOTS]
+        if until < NEVER:
+            return s.DONE
+        if ahead < FURTHEST_AHEAD:
             barrier.release_turns(p, rings, state, board)
         fruitless = fruitless + 1 if progress == seen else 0
         seen = progress
-        if fruitless > FRUITLESS_EVENTS and until == NEVER:
-            if arithmetic_end(p, state, first, stop) <= cycle:
+        if fruitless > FRUITLESS_ROUNDS:
+            if arithmetic_end(p, state) <= cycle:
                 return s.STUCK
             fruitless = 0
 

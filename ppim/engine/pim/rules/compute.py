@@ -22,7 +22,10 @@ def add_up(p, state, channel, unit, lookup, complete):
 
 @helper(forceinline=True)
 def operand_arrives(p, rings, state, lookup, cycle, arrival):
-    """An operand of a lookup, known in `cycle`, is in its unit at `arrival`; the last one starts its arithmetic."""
+    """An operand of a lookup, known in `cycle`, is in its unit at `arrival`; the last one starts its arithmetic.
+
+    Returns the unit's channel.
+    """
     row = rings.lookups[lookup & rings.lookup_mask]
     complete = max(row[ins.LOOKUP_READY], arrival)
     row[ins.LOOKUP_READY] = complete
@@ -37,6 +40,7 @@ def operand_arrives(p, rings, state, lookup, cycle, arrival):
         if sums[ins.SUM_LOOKUPS] == 0 and sums[ins.SUM_SENT] != ins.NONE:
             transfers.queue(rings, state, number, cycle)
     turns.complete_one(rings, state, channel, sums[ins.SUM_TURN], arrival)
+    return channel
 
 
 @helper(forceinline=True)

@@ -12,6 +12,12 @@ def first_bank_after(mask, last):
 
 
 @helper(forceinline=True)
+def first_unit_after(p, lanes, last_activator):
+    """The first unit with a lane in a mask (not 0) behind the one that activated last, cyclically."""
+    return first_bank_after(lanes, ((last_activator + 1) << p.bank_bits) - 1) >> p.bank_bits
+
+
+@helper(forceinline=True)
 def unit_in_turn(p, turn, last_activator):
     """The unit that acts in the turn-th place of a cycle; units are a power of two."""
     return (last_activator + 1 + turn) & (p.units - 1)
