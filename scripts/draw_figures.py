@@ -32,7 +32,7 @@ def main() -> None:
         runs = [work / f"{system}.csv" for system in SYSTEMS]
         base = Options(baseline="pim-base")
         plot(runs, folder / "speed-up.svg", "speed-up", options=base)
-        for kind in ("time", "traffic"):
+        for kind in ("time", "traffic", "energy"):
             plot(runs, folder / f"{kind}.svg", kind)
         plot([work / "pim-base-units.csv"], folder / "units.svg")
         plot([TRACE], folder / "skew.svg")

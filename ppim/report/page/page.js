@@ -413,7 +413,6 @@
   });
   byId("card-energy").hidden = !everEnergy;
   byId("card-sensitivity").hidden = !ways.length;
-  byId("card-sensitivity").classList.toggle("full", !everEnergy);
   if (ways.length) {
     const first = ways.findIndex((axis) => axis.values.length > 1 && axis.values.every(isNumber));
     state.x = Math.max(first, 0);
