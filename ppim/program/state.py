@@ -24,7 +24,9 @@ TURN_DONE = 5  # how much of TURN_LEFT is complete
 TURN_END = 6  # when, memory cycles
 TURN_TWIN_DONE = 7  # 1: the same turn of another memory is complete
 TURN_TWIN_END = 8  # when, in cycles of this memory
-TURN_COLUMNS = 9
+TURN_START = 9  # first slot of its demand, or NOT_STARTED
+TURN_COLUMNS = 10
+NOT_STARTED = 1 << 62
 
 # Positions in `marks`; OLDEST_TURN and the releases are the engine's.
 NEXT_LOOKUP = 0

@@ -1,5 +1,6 @@
 """A program built from the trace and run on the PIM units of one memory."""
 
+from dataclasses import replace
 from functools import partial
 from typing import BinaryIO
 
@@ -13,6 +14,7 @@ from ppim.program.builder.recipe import Accesses
 from ppim.program.prepare import prepare
 from ppim.runs import collect, crew, program_run
 from ppim.stats import result as results
+from ppim.stats.latency import Latencies
 from ppim.systems.spec import SystemSpec
 from ppim.trace import profile
 from ppim.trace.reader import TraceChunk, TraceReader, first_batches, no_accesses
@@ -47,6 +49,7 @@ class PimRun:
         self.parts = threads
         self.is_divided = threads == 1
         self.stretches = feed.Stretches(prepared.recipe)
+        self.latencies: Latencies | None = None
         self.owners = (
             None
             if threads == 1 or prepared.recipe.slices or prepared.recipe.parts
@@ -84,6 +87,12 @@ class PimRun:
         if self.owners is not None:
             accesses = self._find_owners(accesses)
         self.crew.do([partial(part.feed, accesses) for part in self.programs])
+        self._take_times()
+
+    def _take_times(self) -> None:
+        if self.latencies is None:
+            self.latencies = Latencies([self.device.timing.tCK] * len(self.programs))
+        self.latencies.take([part.engine for part in self.programs])
 
     def _find_owners(self, accesses: Accesses) -> Accesses:
         assert self.owners is not None
@@ -100,12 +109,15 @@ class PimRun:
             self.crew.do([part.finish for part in self.programs])
         else:
             self.programs[0].finish()  # of a trace without accesses
+        self._take_times()
         if self.writer is not None:
             self.writer.finish()
         cycles = max(part.engine.cycles for part in self.programs)
         for part in self.programs:
             part.engine.finish(cycles)
-        return collect.pim_result(self.reader, self.system, self.device, self.programs, batches, cycles)
+        assert self.latencies is not None
+        result = collect.pim_result(self.reader, self.system, self.device, self.programs, batches, cycles)
+        return replace(result, latency=self.latencies.distributions())
 
     def close(self) -> None:
         """End the threads."""

@@ -18,6 +18,7 @@ from ppim.runs.collect import engine_sources
 from ppim.stats import result as results
 from ppim.stats.counters import evaluate
 from ppim.stats.energy import pim_energy
+from ppim.stats.latency import Latencies
 from ppim.systems.spec import PrefetchSpec, SystemSpec
 
 ELEMENT_BYTES = 4  # the format's vectors are of 32-bit numbers
@@ -101,6 +102,7 @@ class ProgramReplay:
             max_row_bursts=self.survey.most_bursts,
         )
         self.rings = rings
+        self.latencies = Latencies([self.device.timing.tCK])
         elements = geometry.burst_bytes // ELEMENT_BYTES
         self.layout = a.Layout(
             channels=geometry.channels,
@@ -120,6 +122,7 @@ class ProgramReplay:
             self._feed(turns)
             advance(len(turns.items))
         self.engine.run(final=True)
+        self.latencies.take([self.engine])
         self.engine.finish()
         return replace(self._result(), seconds=time.perf_counter() - begin)
 
@@ -129,6 +132,7 @@ class ProgramReplay:
         while turn < n:
             after = self._append(turns, turn)
             self.engine.run(final=False)
+            self.latencies.take([self.engine])
             if after == turn:
                 after = self._append(turns, turn)
                 if after == turn:
@@ -163,6 +167,7 @@ class ProgramReplay:
             self.engine.active_cycles,
             self.engine.cycles,
         )
+        gnr = self.latencies.gnrs.distribution()  # the file does not say where batches end
         return results.SimulationResult(
             trace=self.path,
             algorithm=ALGORITHM,
@@ -177,6 +182,7 @@ class ProgramReplay:
             limits=self.engine.limits,
             warnings=tuple(self._warnings()),
             energy=energy,
+            latency={"gnr": gnr} if gnr is not None else {},
             program=dict(zip(form.COMMANDS, self.survey.lines.tolist(), strict=True)),
         )
 

@@ -15,6 +15,7 @@ from ppim.program.prepare import Prepared, prepare
 from ppim.program.split import SplitReader, split
 from ppim.runs import collect, program_run
 from ppim.stats import result as results
+from ppim.stats.latency import Latencies
 from ppim.systems.spec import SystemSpec
 from ppim.trace import profile
 from ppim.trace.reader import TraceChunk, TraceReader
@@ -53,6 +54,7 @@ class SplitRun:
         if len(systems) > 1:
             ratio = clock_ratio(devices[0].timing.tCK, devices[1].timing.tCK)
             self.pair = PimPair((self.engines[0], self.engines[1]), ratio)
+        self.latencies = Latencies([memory.timing.tCK for memory in devices])
         # Loads or compiles the kernel, so that the time taken is that of the simulation.
         (self.pair or self.engines[0]).run(final=False)
 
@@ -77,9 +79,11 @@ class SplitRun:
         parts = split(chunk, self.split)
         if self.pair is None:
             self.runs[0].feed(self.programs[0].stretches.take(parts[0]))
+            self.latencies.take(self.engines)
             return
         stretches = [program.stretches.take(part) for program, part in zip(self.programs, parts, strict=True)]
         feed.feed_together(self.programs, stretches, self.pair)
+        self.latencies.take(self.engines)
 
     def finish(self, batches: int) -> results.SimulationResult:
         """Send the last transfers, run to the end, collect."""
@@ -94,17 +98,20 @@ class SplitRun:
             feed.finish_together(self.programs, self.pair)
             self.pair.finish()
             cycles = self.pair.cycles
+        self.latencies.take(self.engines)
+        latency = self.latencies.distributions()
         keeps = self.systems[0].placement.partial_sum_fraction > 0
         first, *second = (
             collect.pim_result(self.reader, system, device, [run], batches, end, keeps=keeps)
             for system, device, run, end in zip(self.systems, self.devices, self.runs, cycles, strict=True)
         )
         if not second:
-            return replace(first, split=self.split)
+            return replace(first, split=self.split, latency=latency)
         return replace(
             first,
             memory=results.FIRST_MEMORY,
             split=self.split,
+            latency=latency,
             second=replace(second[0], memory=results.SECOND_MEMORY),
         )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ppim.mapping.placing.placement import Footprint
     from ppim.program.tiers import Split
     from ppim.stats.energy import RunEnergy
+    from ppim.stats.latency import Distribution
     from ppim.systems.spec import SystemSpec
 
 MEMORIES = FIRST_MEMORY, SECOND_MEMORY = "hbm", "dimm"  # of a system with two
@@ -75,6 +76,8 @@ class SimulationResult:
         Instructions of each kind, where `trace` is the file of a PIM program.
     energy : RunEnergy or None
         Of this memory.
+    latency : mapping of str to Distribution
+        How long a `gnr` and a `batch` took, of the whole run; empty for a host.
     """
 
     trace: Path
@@ -98,6 +101,7 @@ class SimulationResult:
     made_by: str = ""
     program: dict[str, int] = dataclasses.field(default_factory=dict)
     energy: RunEnergy | None = None
+    latency: Mapping[str, Distribution] = dataclasses.field(default_factory=dict)
 
     @property
     def run(self) -> str:

@@ -28,6 +28,7 @@ def summary(result: SimulationResult) -> dict[str, Any]:
         "device": result.device.name,
         "warnings": list(result.warnings),
         "energy_notes": list(result.energy_notes),
+        "latency": {name: asdict(one) for name, one in result.latency.items()},
     }
     if result.footprint is not None:
         figures["placement"] = _placement(result)
@@ -145,6 +146,7 @@ def summary_lines(result: SimulationResult) -> Iterator[str]:
             f"  {how.hot_rows:,} of {how.tiered_rows:,} rows are hot, with {percent:.3g} % of their accesses: in "
             f"{result.memory}; the others in {result.second.memory}"
         )
+    yield from _latency_lines(result)
     yield from _energy_lines(result)
     for warning in [warning for memory in result.memories for warning in memory.warnings]:
         yield f"  warning: {warning}"
@@ -190,6 +192,20 @@ def _memory_lines(result: SimulationResult) -> Iterator[str]:
         percent = 100 * result.limits[name] / result.cycles
         busy = 100 * total("busy_cycles") / (result.cycles * result.device.organization.channels)
         yield f"  {percent:.0f} % of the {name} limit; channels busy {busy:.0f} % of the time"
+
+
+def _latency_lines(result: SimulationResult) -> Iterator[str]:
+    """How long a GnR and a batch took."""
+    for name, one in result.latency.items():
+        figures = {
+            "mean": one.mean_ns,
+            "50 %": one.p50_ns,
+            "95 %": one.p95_ns,
+            "99 %": one.p99_ns,
+            "most": one.max_ns,
+        }
+        shown = ", ".join(f"{what} {ns / 1000:,.4g}" for what, ns in figures.items())
+        yield f"  {name if name == 'batch' else 'GnR'} of {one.count:,} in us: {shown}"
 
 
 def _energy_lines(result: SimulationResult) -> Iterator[str]:
@@ -238,6 +254,7 @@ def _program_lines(result: SimulationResult) -> Iterator[str]:
         f"  prefetch {result.system.prefetch.prefetch}; {pim.frontend} front end, barrier {pim.barrier}, "
         f"transfer {pim.transfer}"
     )
+    yield from _latency_lines(result)
     yield from _energy_lines(result)
     for warning in result.warnings:
         yield f"  warning: {warning}"

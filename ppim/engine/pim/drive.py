@@ -87,6 +87,8 @@ def build_and_run(engine, builder, position, job, final, until):
                     return s.REFILL, position
             position = after
             found = barrier.release_turns(parameters, rings, state, board)
+        if found == barrier.TIMES_FULL:
+            return s.GROW, position
         if found == barrier.RELEASED:
             continue
         if position == n:

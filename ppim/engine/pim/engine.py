@@ -14,11 +14,11 @@ from ppim.engine.pim.by_cycle.lookahead import lookahead
 from ppim.engine.pim.by_cycle.run import settle_all
 from ppim.engine.pim.by_unit import setup
 from ppim.engine.pim.by_unit.state import ACTIVE_CYCLES, ByUnit
-from ppim.engine.pim.rules import limits
+from ppim.engine.pim.rules import limits, times
 from ppim.engine.pim.rules.classes import N_CYCLE_CLASSES
 from ppim.engine.pim.run import Engine, run
 from ppim.errors import InputError, PpimError
-from ppim.program.state import Rings
+from ppim.program.state import OLDEST_TURN, Rings
 from ppim.systems.spec import SystemSpec
 
 
@@ -202,6 +202,18 @@ class PimEngine:
                 )
             )
         self.state.channel[:, s.LOG_COUNT] = 0
+        return taken
+
+    @property
+    def completed_turns(self) -> int:
+        """Turns that are complete, all before the first that is not."""
+        return int(self.rings.marks[OLDEST_TURN])
+
+    def take_times(self) -> NDArray[np.int64]:
+        """Times of the GnRs that have become complete since the last call, shape (n, times.TIMES_COLUMNS)."""
+        rows = self.state.times
+        taken = rows[1 : 1 + int(rows[times.HEAD, times.COUNT])].copy()
+        rows[times.HEAD, times.COUNT] = 0
         return taken
 
     def grow_pool(self) -> None:

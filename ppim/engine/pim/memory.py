@@ -9,12 +9,13 @@ from ppim.engine.codes import LOG_FIELDS, NEVER
 from ppim.engine.pim import state as s
 from ppim.engine.pim.by_cycle import account
 from ppim.engine.pim.heap import HEAP_COLUMNS
-from ppim.engine.pim.rules import limits
+from ppim.engine.pim.rules import limits, times
 from ppim.engine.pim.rules.classes import WORD_CYCLES, WORD_SHIFT
 from ppim.program.state import WAKE, Rings
 
 INITIAL_ENTRIES = 4096
 INITIAL_PHASES = 32  # with unfinished entries in one unit
+INITIAL_TIMES = 1 << 12  # of GnRs, between two times that they are taken
 
 
 def _power_of_two(least: int) -> int:
@@ -108,6 +109,7 @@ def allocate(
         peaks=integers(c, limits.N_LIMITS),
         bounds=integers(limits.BOUNDS_SIZE),
         released=integers(p.turns_open),
+        times=integers(INITIAL_TIMES, times.TIMES_COLUMNS),
         log=integers(c, keep_commands + s.LOG_MARGIN if keep_commands else 0, LOG_FIELDS),
     )
     _free_list(state.entries, 0)
@@ -135,7 +137,10 @@ def _with(state: s.PimState, **arrays: NDArray[np.int64]) -> s.PimState:
 
 
 def grown(state: s.PimState) -> s.PimState:
-    """The state with twice of what is too small: the ring of moving cycles, rings of phases, or pool of entries."""
+    """The state with more of what is too small: times, the ring of moving cycles, rings of phases, or entries."""
+    needed = int(state.times[times.HEAD, times.SHORT])
+    if needed:
+        return _with(state, times=_more_times(state.times, needed))
     ahead = int((state.channel[:, s.BUS_END] - state.account[:, account.SETTLED]).max())
     if ahead > state.moving.shape[1] * WORD_CYCLES // 2:
         return _with(state, moving=_twice_moving(state))
@@ -152,6 +157,15 @@ def grown(state: s.PimState) -> s.PimState:
     state.channel[:, s.FREE_FIRST] = old
     state.channel[:, s.FREE_COUNT] += old
     return _with(state, entries=entries)
+
+
+def _more_times(rows: NDArray[np.int64], needed: int) -> NDArray[np.int64]:
+    """Room for so many times more than there are, and as many again."""
+    count = int(rows[times.HEAD, times.COUNT])
+    more = integers(_power_of_two(2 * (1 + count + needed)), times.TIMES_COLUMNS)
+    more[: 1 + count] = rows[: 1 + count]
+    more[times.HEAD, times.SHORT] = 0
+    return more
 
 
 def _twice_moving(state: s.PimState) -> NDArray[np.int64]:

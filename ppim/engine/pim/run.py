@@ -102,7 +102,10 @@ def run_rings(engine, final, until):
         status = run_all(parameters, rings, state, banks, by_unit, board, engine.ahead, final, until)
         if status >= s.GROW:
             return status
-        if barrier.release_turns(parameters, rings, state, board) != barrier.RELEASED:
+        found = barrier.release_turns(parameters, rings, state, board)
+        if found == barrier.TIMES_FULL:
+            return s.GROW
+        if found != barrier.RELEASED:
             return end_status(rings, status, final, until)
 
 

@@ -254,10 +254,12 @@ class PimState(NamedTuple):
         Lower bounds so far (`limits`).
     released : ndarray, shape (turns_open,)
         At its number modulo their number, when the demand of a turn may be sent, once the turn that it waits for is complete.
+    times : ndarray, shape (capacity, TIMES_COLUMNS)
+        Times of GnRs that are complete (`times`).
     join_mask, phase_mask, buffer_mask, moving_mask : int
         Sizes of rings less one.
-    pool, log_capacity : int
-        Entries, and commands kept, of a channel.
+    pool, log_capacity, times_capacity : int
+        Entries, and commands kept, of a channel; rows of times.
     """
 
     channel: np.ndarray
@@ -278,12 +280,14 @@ class PimState(NamedTuple):
     peaks: np.ndarray
     bounds: np.ndarray
     released: np.ndarray
+    times: np.ndarray
     join_mask: int
     phase_mask: int
     buffer_mask: int
     moving_mask: int
     pool: int
     log_capacity: int
+    times_capacity: int
 
 
 def as_state(**arrays: np.ndarray) -> PimState:
@@ -296,6 +300,7 @@ def as_state(**arrays: np.ndarray) -> PimState:
         moving_mask=arrays["moving"].shape[1] - 1,
         pool=arrays["entries"].shape[1],
         log_capacity=arrays["log"].shape[1],
+        times_capacity=arrays["times"].shape[0],
     )
 
 
@@ -321,10 +326,12 @@ def bare_state(state):
         bare(state.peaks),
         bare(state.bounds),
         bare(state.released),
+        bare(state.times),
         state.join_mask,
         state.phase_mask,
         state.buffer_mask,
         state.moving_mask,
         state.pool,
         state.log_capacity,
+        state.times_capacity,
     )

@@ -75,6 +75,7 @@ def open_turn(rings, batch, left):
     row = rings.turns[turn & rings.turn_mask]
     for column in range(r.TURN_COLUMNS):
         row[column] = 0
+    row[r.TURN_START] = r.NOT_STARTED
     row[r.TURN_LEFT] = left
     row[r.TURN_BATCH] = batch
     row[r.TURN_FIRST_LOOKUP] = rings.marks[r.NEXT_LOOKUP]

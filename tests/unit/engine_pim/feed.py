@@ -43,11 +43,14 @@ from ppim.program.state import (
     NEXT_LOOKUP,
     NEXT_SUM,
     NEXT_TURN,
+    NOT_STARTED,
     SLOTS,
     TAIL,
     TURN_BATCH,
     TURN_CLOSED,
+    TURN_FIRST_SUM,
     TURN_LEFT,
+    TURN_START,
     make_rings,
 )
 from ppim.systems.spec import SystemSpec
@@ -67,6 +70,12 @@ class EngineResult:
     classes: np.ndarray
     limits: dict[str, int]
     active: np.ndarray  # cycles with an open bank, shape (channels, ranks)
+    times: np.ndarray  # of GnRs, rows of `rules.times`
+
+
+def first_sum_of(program: Program, turn: int) -> int:
+    """The first sum of a turn; where it has none, any."""
+    return next((n for n, row in enumerate(program.sums) if row[SUM_TURN] == turn), 0)
 
 
 class Feeder:
@@ -92,6 +101,9 @@ class Feeder:
         rings.sums[np.flatnonzero(is_collected), SUM_SENT] = 0
         np.add.at(rings.turns[:, TURN_LEFT], program.sums[is_collected, SUM_TURN], 1)
         rings.turns[: len(program.turn_batch), TURN_BATCH] = program.turn_batch
+        rings.turns[:, TURN_START] = NOT_STARTED
+        for turn in range(len(program.turn_batch)):
+            rings.turns[turn, TURN_FIRST_SUM] = first_sum_of(program, turn)
         rings.marks[NEXT_LOOKUP] = len(program.lookups)
         rings.marks[NEXT_SUM] = len(program.sums)
         self.turns = program.instructions[:, TURN]
@@ -201,6 +213,7 @@ class _Memory:
             classes=self.engine.classes,
             limits=self.engine.limits,
             active=self.engine.active_cycles,
+            times=self.engine.take_times(),
         )
 
 

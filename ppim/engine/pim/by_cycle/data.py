@@ -46,6 +46,7 @@ def start_ready_transfers(p, rings, state, channel, cycle):
             start, end = transfers.use_bus(p, state, channel, row, cycle)
             account.note_use(state, channel, start, end)
             state.account[channel, account.COMES_END] = end
+        row[ins.SUM_READY] = end
         if p.accumulators:
             accumulators.free(p, rings, state, row, end)
         turns.complete_one(rings, state, channel, row[ins.SUM_TURN], end)

@@ -14,6 +14,7 @@ from ppim.engine.pim.rules import (
     slots,
     streams,
     targets,
+    times,
     transfers,
 )
 from ppim.jit import helper
@@ -318,5 +319,7 @@ def step_front(p, rings, state, stream, cycle):
         wait(p, rings, state, stream, r.FRONT_QUEUE)
         return True
     count_instruction(p, state, instruction)
+    if instruction[ins.KIND] <= ins.LAST_DEMAND:
+        times.note_start(rings, instruction[ins.TURN], cycle)
     leave_slot(p, rings, state, stream, cycle, targets.waits_for_barrier(instruction))
     return True

@@ -13,6 +13,7 @@ from ppim.engine.pim.rules import (
     slots,
     streams,
     targets,
+    times,
     transfers,
 )
 from ppim.jit import helper
@@ -131,6 +132,8 @@ def send_hit(p, rings, state, a, instruction, cycle):
 @helper(forceinline=True)
 def leave_slot(p, rings, state, a, instruction, cycle):
     """The instruction is sent in `cycle`."""
+    if instruction[ins.KIND] <= ins.LAST_DEMAND:
+        times.note_start(rings, instruction[ins.TURN], cycle)
     state.channel[a.number, s.INSTRUCTIONS] += 1
     waits = targets.waits_for_barrier(instruction)
     cycles.note_slot(a, cycle, slots.use_slot(p, rings, state, a.number, cycle, waits))

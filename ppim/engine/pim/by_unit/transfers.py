@@ -15,4 +15,5 @@ def serve_transfers(p, rings, state, a, last):
         row = rings.sums[number & rings.sum_mask]
         start, end = transfers.use_bus(p, state, a.number, row, ready)
         cycles.note_bus(a, ready, start, end)
+        row[ins.SUM_READY] = end
         turns.complete_one(rings, state, a.number, row[ins.SUM_TURN], end)

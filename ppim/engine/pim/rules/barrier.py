@@ -3,7 +3,7 @@
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.engine.pim.board import END, PEAKS, REACHED, has_reached, line_of
-from ppim.engine.pim.rules import limits
+from ppim.engine.pim.rules import limits, times
 from ppim.jit import helper
 from ppim.jit.atomics import store_atomically
 from ppim.program import instruction as ins, state as r
@@ -12,6 +12,7 @@ from ppim.program import instruction as ins, state as r
 NOTHING = 0  # the oldest turn is incomplete
 RELEASED = 1
 OTHERS_LAG = 2  # other parts have not reached the next barrier
+TIMES_FULL = 3  # the times of GnRs have to be taken, or get more room
 
 
 @helper(forceinline=True)
@@ -80,13 +81,16 @@ def wake_streams(rings):
 
 @helper
 def release_turns(p, rings, state, board):
-    """Advance over complete turns, and wake the streams that waited for them; NOTHING, RELEASED or OTHERS_LAG."""
+    """Advance over complete turns, and wake the streams that waited for them; NOTHING, RELEASED, ..."""
     marks = rings.marks
-    found = NOTHING
+    found, full = NOTHING, False
     oldest = marks[r.OLDEST_TURN]
     while oldest < marks[r.NEXT_TURN]:
         turn = rings.turns[oldest & rings.turn_mask]
         if not is_complete(p, turn):
+            break
+        if times.needs_room(rings, state, oldest):
+            full = True
             break
         end = max(marks[r.RELEASE_NEXT], turn[r.TURN_END])
         if p.tied:
@@ -107,12 +111,13 @@ def release_turns(p, rings, state, board):
             if found != RELEASED:
                 # Streams that wait for turns behind this one look again when its demand may be sent, not before.
                 marks[r.RELEASE] = end + p.host_latency
+        times.keep(rings, state, oldest)
         found = RELEASED
         oldest += 1
     marks[r.OLDEST_TURN] = oldest
     if found == RELEASED:
         wake_streams(rings)
-    return found
+    return TIMES_FULL if full else found
 
 
 @helper(forceinline=True)
