@@ -24,6 +24,9 @@ from ppim.parameters import (
 )
 from ppim.prefetch.base import NO_PREFETCH, PREFETCHES, Phase, PrefetchPolicy, choosing
 
+MOST_SLOTS = 16
+"""Instructions that a command path may take in a cycle."""
+
 Level = Literal["channel", "rank", "bankgroup", "bank"]
 
 
@@ -158,6 +161,14 @@ class PimSpec(Section):
     dedup: Literal["none", "turn"] = parameter(
         "none", "", "equal lookups that one unit owns: sent one by one, or once for a table's part of a batch"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.command_bits_per_cycle > MOST_SLOTS * self.instruction_bits:
+            raise ValueError(
+                f"command_bits_per_cycle: {self.command_bits_per_cycle} are more than {MOST_SLOTS} instructions of "
+                f"{self.instruction_bits} bits in a cycle; give {MOST_SLOTS * self.instruction_bits} or less"
+            )
 
     @property
     def instruction_interval(self) -> Fraction:

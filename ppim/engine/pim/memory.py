@@ -36,6 +36,12 @@ def _moving_words(p: s.Parameters) -> int:
     return _power_of_two(max(account.LEAST_RING_CYCLES, 4 * ahead) // WORD_CYCLES + 1)
 
 
+def _most_slots(p: s.Parameters) -> int:
+    """Slots of a stream that can begin in one cycle."""
+    parts_of_slot = p.interval * p.interval_parts + p.interval_part
+    return -(-p.interval_parts // parts_of_slot)
+
+
 def _no_sums(*shape: int) -> NDArray[np.int64]:
     """Accumulators that no sum has left."""
     return aligned_full((*shape, s.ACCUMULATOR_COLUMNS), s.NO_SUM, np.int64)
@@ -96,7 +102,7 @@ def allocate(
         lane=integers(c, kinds * p.lanes, s.LANE_COLUMNS),
         window=integers(c, kinds * p.lanes, p.window, s.WINDOW_COLUMNS),
         entries=integers(c, pool, s.ENTRY_COLUMNS),
-        joins=integers(c, _power_of_two(4 * p.units * runs), s.JOIN_COLUMNS),
+        joins=integers(c, _power_of_two(4 * p.units * runs * _most_slots(p)), s.JOIN_COLUMNS),
         unit=integers(c, kinds * p.units, s.UNIT_COLUMNS),
         phases=integers(c, kinds * p.units, INITIAL_PHASES, s.PHASE_COLUMNS),
         buffer=integers(c, p.units, _buffer_ring(p, rings), s.BUFFER_COLUMNS),

@@ -70,6 +70,17 @@ def test_two_instructions_a_cycle(program):
     assert result.cycles == 33
 
 
+def test_many_instructions_a_cycle(program):
+    for n in range(40):
+        program.lone_read(0, n % 4, n // 4)
+    result = run(program, instruction_interval=Fraction(1, 16), unit_queue=0, cross_unit_timing="none")
+    # 16 slots begin in a cycle, so the last ones in cycle 2. Each of four units has ten bursts of one row: ACT 2, READ
+    # 16, 18, ... 34 (tCCD_L), data 50.
+    assert [slots[0] for slots in result.slots] == [n // 16 for n in range(40)]
+    assert cycles_of(result, "read") == [cycle for cycle in range(16, 36, 2) for _ in range(4)]
+    assert result.cycles == 50
+
+
 def test_slots_of_85_bits_over_28_bits_a_cycle(program):
     for column in range(30):
         program.lone_read(0, 0, column)

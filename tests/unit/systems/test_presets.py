@@ -221,6 +221,17 @@ def test_a_file_says_nothing_that_cannot_act(kind: str, text: str, word: str, tm
         load_system(str(file))
 
 
+def test_a_path_takes_no_more_instructions_than_it_has_pins_for() -> None:
+    assert (
+        load_system("pim-base", {"instruction_bits": 1, "command_bits_per_cycle": 16}).pim.instruction_bits
+        == 1
+    )
+    with pytest.raises(
+        InputError, match=r"17 are more than 16 instructions of 1 bits in a cycle; give 16 or less"
+    ):
+        load_system("pim-base", {"instruction_bits": 1, "command_bits_per_cycle": 17})
+
+
 @pytest.mark.parametrize("section", ["pim", "dimm.pim"])
 def test_the_older_name_of_a_slots_length_is_explained(section: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
@@ -304,6 +315,7 @@ def test_what_is_warned_of_has_no_effect() -> None:
     """Nothing that a warning names changes a count."""
     trace = a_trace("qr")
     others = {
+        "pim.instruction_bits": 4,
         "pim.instruction_pins": "command-and-data",
         "placement.stripe_order": "unit-channel",
         "placement.hot_by": "entries",
