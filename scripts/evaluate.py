@@ -249,7 +249,7 @@ MAKERS: dict[str, Callable[[Bench], str]] = {
     "prefetch": prefetches,
     "tt-rec": tt_rec,
     "mapping": mappings,
-    "instruction-bits": setting("instruction_bits", 28, 56, 85, 128, 224),
+    "instruction-bits": setting("instruction_bits", 28, 56, 85, 112, 224, 448),
     "barrier": setting("barrier", "table", "batch", "none"),
     "transfer": setting("transfer", "non-empty", "all"),
     "cross-unit-timing": setting("cross_unit_timing", "physical", "faw-only", "none"),
