@@ -27,7 +27,9 @@ SYSTEMS = [
     (("mapping=duplicate", "level=rank"), FURTHEST_AHEAD),
     (("frontend=global",), IN_STEP),
     (("collect=base-die",), IN_STEP),
-    (("unit_accumulators=4",), IN_STEP),
+    (("unit_accumulators=2",), 16),
+    (("unit_accumulators=2", "barrier=none", "turns_open=2"), 16),
+    (("unit_accumulators=1", "barrier=none", "mapping=hot", "collect=rank"), 16),
 ]
 
 
@@ -59,3 +61,14 @@ def test_channels_ahead_of_each_other_do_what_they_do_in_step(
     for name, counts in apart.counts.items():
         assert np.array_equal(counts, in_step.counts[name]), name
     assert apart.limits == in_step.limits
+
+
+@pytest.mark.parametrize("settings", [settings for settings, _ in SYSTEMS[:1] + SYSTEMS[-3:]])
+def test_room_for_times_changes_nothing(settings: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn that is complete while times of GnRs have no room is released when they have, for the cycle that it was."""
+    expected = run(settings)
+    monkeypatch.setattr("ppim.engine.pim.memory.INITIAL_TIMES", 2)
+    found = run(settings)
+    assert found.cycles == expected.cycles
+    for name, counts in expected.counts.items():
+        assert np.array_equal(found.counts[name], counts), name

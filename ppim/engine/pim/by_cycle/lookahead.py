@@ -9,9 +9,9 @@ FURTHEST_AHEAD = 1 << 16  # cycles; where channels meet only at barriers, which 
 def lookahead(p: s.Parameters, *, depend: bool) -> int:
     """Cycles between the first event of any channel and the end of what each may do before others are looked at.
 
-    Rows that travel tie channels from the arrival of a read-out at the host on. Accumulators, and collectors of
-    several channels, tie them at once; so does one stream for all. With prefetches, or several turns open beside
-    another memory, a channel goes on while its stream waits, and would pass the end of that.
+    Rows that travel tie channels from the arrival of a read-out at the host on. Collectors of several channels
+    tie them at once; so does one stream for all. With prefetches, or several turns open beside another memory,
+    a channel goes on while its stream waits, and would pass the end of that.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def lookahead(p: s.Parameters, *, depend: bool) -> int:
     """
     if not depend:
         return FURTHEST_AHEAD
-    ties_at_once = p.global_stream or p.accumulators or p.collect not in (s.COLLECT_HOST, s.COLLECT_BUFFER)
+    ties_at_once = p.global_stream or p.collect not in (s.COLLECT_HOST, s.COLLECT_BUFFER)
     may_pass = p.phases != s.PHASES_NONE or (p.turns_open and p.tied)
     if ties_at_once or may_pass or p.host_consumes:
         return IN_STEP

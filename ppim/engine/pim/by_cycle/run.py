@@ -172,9 +172,17 @@ def stands_still(p, rings, state, channel, cycle, final):
 
 
 @helper(forceinline=True)
+def waits_for_others(p, rings, channel):
+    """Whether a channel's stream waits for what other channels may complete, whatever is in flight in its own."""
+    front = rings.stream[channel, r.FRONT]
+    return front == r.FRONT_ACCUMULATOR or (front == r.FRONT_BARRIER and p.turns_open > 0)
+
+
+@helper(forceinline=True)
 def least_notice(p):
-    """Least cycles from an event that completes a turn to the first cycle in which what waited for it is sent, 1 or more."""
-    return max(min(p.unit_read_latency, p.bus_burst_cycles, s.ACTS_AFTER) + p.host_latency, 1)
+    """Least cycles from an event that completes a turn, or a transfer, to what it lets be sent, but 1 or more."""
+    completion = min(p.unit_read_latency + p.host_latency, s.ACTS_AFTER + p.host_latency)
+    return max(min(completion, p.bus_burst_cycles), 1)
 
 
 @helper(forceinline=True)
@@ -227,13 +235,14 @@ def run_channels(p, rings, state, banks, board, ahead, final, until):
     fruitless, seen = 0, 0
     apart = ahead > IN_STEP and until == NEVER
     while True:
+        # Before anything else goes on, or what waits for a turn would be woken late.
+        if ahead < FURTHEST_AHEAD and barrier.release_turns(p, rings, state, board) == barrier.TIMES_FULL:
+            return s.GROW
         cycle, limit, waiting_limit = 0, until, NEVER
         if apart:
             reason, cycle = look_apart(p, rings, state, ahead, final)
             limit = cycle + ahead
-            if p.turns_open:
-                # What is in flight may belong to turns that a stream does not wait for.
-                waiting_limit = cycle + least_notice(p)
+            waiting_limit = cycle + least_notice(p)
             if reason != GO_ON:
                 return reason
         elif until == NEVER:
@@ -257,7 +266,7 @@ def run_channels(p, rings, state, banks, board, ahead, final, until):
                 if apart and rings.stream[stream, r.FRONT] != r.FRONT_READY:
                     if stands_still(p, rings, state, channel, now, final):
                         break
-                    if now >= waiting_limit and rings.stream[stream, r.FRONT] == r.FRONT_BARRIER:
+                    if now >= waiting_limit and waits_for_others(p, rings, channel):
                         break
                 if state.channel[channel, s.NEXT_EVENT] <= now:
                     if log_is_full(state, channel):
@@ -274,8 +283,6 @@ def run_channels(p, rings, state, banks, board, ahead, final, until):
             progress += state.channel[channel, s.READS] + rings.stream[stream, r.SLOTS]
         if until < NEVER:
             return s.DONE
-        if ahead < FURTHEST_AHEAD:
-            barrier.release_turns(p, rings, state, board)
         fruitless = fruitless + 1 if progress == seen else 0
         seen = progress
         if fruitless > FRUITLESS_ROUNDS:
