@@ -39,7 +39,7 @@ _KNOWN_UNITS = {
     "macs": "units",
     "max_samples": "samples",
     "collect_cycles": "cycles",
-    "instruction_interval": "cycles",
+    "instruction_bits": "bits",
 }
 
 
