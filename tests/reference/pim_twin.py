@@ -1035,13 +1035,13 @@ class Simulation:
         for stream in self.streams:
             stream.act(t)
 
-    def finish(self) -> TwinResult:
-        """What is counted, once all work is done."""
+    def finish(self, end: int | None = None) -> TwinResult:
+        """What is counted, once all work is done; `end`: of a run that another memory ends."""
         if any(lookup.operands_missing for lookup in self.lookups):
             raise TwinStuckError("a lookup still waits for operands that no instruction brings")
         if any(sum_.lookups_missing for sum_ in self.sums):
             raise TwinStuckError("a sum still waits for lookups that are not there")
-        return self.collect()
+        return self.collect(self.last_completion if end is None else end)
 
     def has_work(self) -> bool:
         return any(stream.instructions or stream.delivers for stream in self.streams) or any(
@@ -1049,10 +1049,10 @@ class Simulation:
             for channel in self.channels
         )
 
-    def collect(self) -> TwinResult:
+    def collect(self, end: int) -> TwinResult:
         for channel in self.channels:
             channel.result.bus_uses = channel.bus.uses
-            channel.result.active = [one for one in channel.result.active if one[0] < self.last_completion]
+            channel.result.active = [one for one in channel.result.active if one[0] < end]
         for lookup in self.lookups:
             lookup.unit.channel.result.compute_cycles += lookup.compute_cycles
         return TwinResult(

@@ -105,10 +105,7 @@ class _Builder(PartedBags):
             self.program.turn_batch.append(batch)
             rows = self.held.get(turn + ahead, []) if policy.phase == Phase.EACH_TURN else []
             self.merge(turn - 1 if turn else None, turn + ahead, rows)
-            columns = self.trace.schemes[table].access_subtables
-            self.uses = Counter(
-                pair for bag in bags for rows in bag for pair in zip(columns, rows, strict=True)
-            )
+            self.uses = Counter(pair for bag in bags for rows in bag for pair in self.touched(table, rows))
             turn_lookups = [0] * self.geometry.units
             if self.system.pim.dedup == "turn":
                 self.emit_turn_once(turn, table, bags, turn_lookups)
@@ -129,6 +126,10 @@ class _Builder(PartedBags):
         for lookup in self.program.lookups:
             self.program.counts["macs"][lookup.sum[2]] += lookup.macs
         return self.program
+
+    def touched(self, table: int, rows: list[int]) -> list[tuple[int, int]]:
+        """(subtable, row) of each access of a lookup."""
+        return list(zip(self.trace.schemes[table].access_subtables, rows, strict=True))
 
     def wanted(self, table: int, bags: list[list[list[int]]]) -> list[tuple[int, int, int]]:
         """(table, subtable, row) of what a turn would like to find in the scratchpads, in order."""

@@ -161,9 +161,10 @@ def build_part_twin(
     clock_ns: float,
     *,
     is_second: bool,
+    ranks: int = 1,
 ) -> TwinProgram:
-    """The program of one memory's part."""
-    return _PartBuilder(part, geometry, placement, system, clock_ns, is_second).build()
+    """The program of one memory's part, with so many ranks a channel."""
+    return _PartBuilder(part, geometry, placement, system, clock_ns, ranks, is_second).build()
 
 
 class _PartBuilder(_Builder):
@@ -174,9 +175,10 @@ class _PartBuilder(_Builder):
         placement: Placement,
         system: SystemSpec,
         clock_ns: float,
+        ranks: int,
         is_second: bool,
     ) -> None:
-        super().__init__(part.trace, geometry, placement, system, clock_ns)
+        super().__init__(part.trace, geometry, placement, system, clock_ns, ranks)
         self.part = part
         self.host_holds_shared = is_second and self.is_for_host
         self.program.counts["partial_sum_hits"] = [0] * geometry.channels
@@ -191,6 +193,12 @@ class _PartBuilder(_Builder):
         return super().wanted(
             table, [[rows for rows in lookups if not isinstance(rows, Kept)] for lookups in bags]
         )
+
+    def touched(self, table: int, rows: Rows) -> list[tuple[int, int]]:
+        """A kept vector is one row of the subtable behind the table's own."""
+        if isinstance(rows, Kept):
+            return [(len(self.meta.tables[table].subtables) - 1, rows[0])]
+        return super().touched(table, rows)
 
     def owner(self, table: int, rows: Rows) -> int | None:
         if not isinstance(rows, Kept):

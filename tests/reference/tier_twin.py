@@ -39,7 +39,8 @@ def simulate_pair(
             raise TwinStuckError(f"not complete after {most_cycles} cycles")
         memories[earliest].step(cycles[earliest])
         cycles[earliest] += 1
-    return [memory.finish() for memory in memories], common_end(memories, clocks)
+    ends = common_end(memories, clocks)
+    return [memory.finish(end) for memory, end in zip(memories, ends, strict=True)], ends
 
 
 def complete_elsewhere(turn: Turn, clock: Fraction, asking: Fraction) -> Callable[[int], bool]:

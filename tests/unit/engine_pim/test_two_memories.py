@@ -35,13 +35,13 @@ def random_pair(seed: int) -> tuple[Case, Case]:
     rng = np.random.default_rng([seed, 0x71E5])
     n_turns = int(rng.integers(1, 7))
     batches = np.cumsum(rng.random(n_turns) < 0.4).astype(np.int64)
-    barrier = pick(rng, "table", "table", "batch", "none")
+    barrier, turns_open = pick(rng, "table", "table", "batch", "none"), pick(rng, 0, 1, 2, 3)
     cases = []
     for _ in range(2):
         device = random_device(rng)
         device = replace(device, timing=replace(device.timing, tCK=pick(rng, *CLOCKS)))
         system = random_system(rng, device)
-        system = replace(system, pim=replace(system.pim, barrier=barrier))
+        system = replace(system, pim=replace(system.pim, barrier=barrier, turns_open=turns_open))
         drawn = ProgramWithGaps(rng, device, system)
         drawn.turns = n_turns
         cases.append(Case(seed, device, system, drawn.build()._replace(turn_batch=batches)))
