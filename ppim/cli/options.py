@@ -19,7 +19,7 @@ def registered_names(folder: str, register: str) -> list[str]:
     register : str
         What they call with the name, at the start of a line: "MAPPINGS.register".
     """
-    call = re.compile(rf'^@?{re.escape(register)}\(\s*"([^"]+)"', re.MULTILINE)
+    call = re.compile(rf'^@?(?:\w+\.)?{re.escape(register)}\(\s*"([^"]+)"', re.MULTILINE)
     return sorted(
         name
         for file in (PACKAGE / folder).glob("*.py")

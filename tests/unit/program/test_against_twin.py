@@ -211,6 +211,7 @@ def case_of_parts(seed: int) -> tuple[SmallTrace, Device, SystemSpec]:
             tt_split=pick(rng, "bankgroups", "bankgroups", "all", "none"),
             tt_granularity=pick(rng, "slice", "matrix"),
             cache_subtables=pick(rng, "all", "shared"),
+            cache_bypass_below=0,  # refused where rows lie in parts
         ),
     )
 

@@ -114,6 +114,7 @@ def both_programs(seed: int) -> list[tuple[WholeProgram, TwinProgram]]:
             system,
             device.timing.tCK,
             is_second=memory > 0,
+            ranks=device.organization.ranks,
         )
         for memory, (part, program, system, device) in enumerate(
             zip(parts, programs, systems, found.devices, strict=True)

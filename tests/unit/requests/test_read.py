@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from ppim.errors import InputError, UnknownNameError
 from ppim.requests.base import FORMATS, LARGEST_CYCLE, Requests
-from ppim.requests.parse import parse_block
+from ppim.requests.kernels import parse_block
 from ppim.requests.read import open_requests
 from ppim.requests.text import BLOCK_BYTES, line_blocks
 from tests.golden.devices import DRAMSIM3

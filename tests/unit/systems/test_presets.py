@@ -315,7 +315,7 @@ def test_what_is_warned_of_has_no_effect() -> None:
     """Nothing that a warning names changes a count."""
     trace = a_trace("qr")
     others = {
-        "pim.instruction_bits": 4,
+        "pim.instruction_bits": 40,
         "pim.instruction_pins": "command-and-data",
         "placement.stripe_order": "unit-channel",
         "placement.hot_by": "entries",
