@@ -37,22 +37,26 @@ $(INSTALLED): pyproject.toml
 
 # --- the main job ------------------------------------------------------------------------------
 
-# Uniform bags, as in MLPerf's multi-hot data: the trace touches 35 MiB of rows, more than the 32 MiB last-level cache.
+# The paper's two comparisons (QR and TT-Rec, its own base and its full system), and kinds of systems on a workload in
+# which caches hit as in production.
 DEMO := traces/demo
-DEMO_TRACE := $(DEMO)/criteo-like.parquet
-DEMO_SYSTEMS := cpu cpu-hbm pim-base proactivepim-map proactivepim
-DEMO_RUNS := $(DEMO_SYSTEMS:%=$(DEMO)/%.csv)
+DEMO_RUNS := $(foreach trace,qr tt-rec,$(DEMO)/$(trace)/pim-base.csv $(DEMO)/$(trace)/proactivepim.csv) \
+  $(foreach system,cpu recnmp trim-bg pim-base proactivepim,$(DEMO)/production/$(system).csv)
+DEMO_qr := --max-samples 1000
+DEMO_tt-rec := --max-samples 400 --algorithm tt-rec --tt-rank 32 --algorithm-option factorisation=cube-root
+DEMO_production := --max-samples 500 --dataset-option profile=production
 
 .PHONY: demo
-demo: $(DEMO_RUNS) ## compare a CPU, bank-group PIM, and ProactivePIM on a generated Criteo-like trace
-	@$(BIN)/python scripts/gather.py $(DEMO).csv $(DEMO_RUNS)
+demo: $(DEMO_RUNS) ## the paper's two comparisons beside its figures, and five kinds of systems
+	@$(BIN)/python scripts/demo_table.py $(DEMO).csv $(DEMO_RUNS)
 
-$(DEMO_TRACE): $(TRACE_CODE) | $(INSTALLED)
+$(DEMO)/%.parquet: $(TRACE_CODE) | $(INSTALLED)
 	@mkdir -p $(@D)
-	$(PPIM) gen-trace synthetic -o $@ --max-samples 10000 --pooling-distribution uniform
+	$(PPIM) gen-trace synthetic -o $@ $(DEMO_$*)
 
-$(DEMO_RUNS): $(DEMO)/%.csv: $(DEMO_TRACE) $(RUN_CODE) | $(INSTALLED)
-	$(PPIM) simulate $< --system $* -o $@
+$(DEMO_RUNS): $(DEMO)/%.csv: $$(DEMO)/$$(subst /,,$$(dir $$*)).parquet $(RUN_CODE) | $(INSTALLED)
+	@mkdir -p $(@D)
+	$(PPIM) simulate $< --system $(notdir $*) -o $@
 
 # --- sweeps ------------------------------------------------------------------------------------
 # Each is a file of scripts/sweeps/; its folder has the tables, and is gone on with where it was stopped.
@@ -92,7 +96,10 @@ figures: $(INSTALLED) ## the figures of docs/figures.md
 
 # --- evaluation --------------------------------------------------------------------------------
 
-.PHONY: evaluate
+.PHONY: reproduce evaluate
+reproduce: $(INSTALLED) ## docs/reproduction.md: what papers report, and what comes out here (minutes); DATASET= adds Criteo
+	$(BIN)/python scripts/reproduce.py $(DATASET_FILES)
+
 evaluate: $(INSTALLED) ## the tables of docs/evaluation.md; DATASET=PATH of Criteo Kaggle's train.txt (minutes)
 	@test -n "$(DATASET_FILES)" || { echo "make: evaluate takes DATASET=PATH, the start of Criteo Kaggle's train.txt" >&2; exit 1; }
 	$(BIN)/python scripts/evaluate.py $(DATASET)

@@ -1,0 +1,183 @@
+"""What papers report of their systems beside what ours do, each figure computed anew.
+
+    python scripts/reproduce.py [DATASET] [--page docs/reproduction.md] [--only TEXT ...]
+
+The claims and their settings are in claims.toml. DATASET, the start of Criteo Kaggle's train.txt, adds the claims
+that are about it. It takes some minutes on one core, most of them the first time, when kernels are compiled.
+"""
+
+import argparse
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import ppim
+from ppim.errors import PpimError
+from ppim.files import atomic_path
+from ppim.stats.result import SimulationResult
+
+CLAIMS = Path(__file__).with_name("claims.toml")
+PAGE = Path(__file__).parent.parent / "docs" / "reproduction.md"
+SEEDS = range(3)
+"""Placements that a figure is the mean of."""
+
+PREFACE = """\
+# What papers report, and what comes out here
+
+Each table has a paper's figure beside ours: how many times as fast the first system is as the second, on the same
+trace. `make reproduce` makes this page; `scripts/claims.toml` has every setting. Settings are the papers', or the
+presets' own; none is chosen for its result. A ratio is a mean over three placements of the rows.
+
+*binds* is the limit that comes nearest to the run's time, with its share (docs/model.md): what the speed hangs on,
+computed. The sentence below a table says it in words. *as expected* is yes where ours lies in the range that other
+work on these papers finds, no where it does not, and - where there is no such range.
+"""
+
+
+class Bench:
+    """Traces and runs, each made once.
+
+    Parameters
+    ----------
+    traces : mapping
+        Trace name -> what claims.toml says of it.
+    folder : Path
+        For traces.
+    """
+
+    def __init__(self, traces: Mapping[str, Any], folder: Path) -> None:
+        self.traces, self.folder = traces, folder
+        self._made: dict[str, Path] = {}
+        self._runs: dict[str, list[SimulationResult]] = {}
+
+    def trace(self, name: str, dataset: str, changed: Mapping[str, Any]) -> Path:
+        """A trace of claims.toml, of generated data or of a data set."""
+        key = repr((name, dataset, sorted(changed.items())))
+        if key not in self._made:
+            path = self.folder / f"{len(self._made)}.parquet"
+            ppim.generate_trace(dataset, output=path, **{**self.traces[name]["options"], **changed})
+            self._made[key] = path
+        return self._made[key]
+
+    def runs(self, trace: Path, run: Mapping[str, Any]) -> list[SimulationResult]:
+        """A run of claims.toml, with each placement."""
+        key = repr((trace, run))
+        if key not in self._runs:
+            host = ppim.systems()[run["system"]].kind == "host"
+            placements: list[dict[str, Any]] = [{}] if host else [{"placement_seed": seed} for seed in SEEDS]
+            self._runs[key] = [
+                ppim.simulate(
+                    trace,
+                    run["system"],
+                    settings={**run.get("settings", {}), **placement},
+                    device=run.get("device"),
+                )
+                for placement in placements
+            ]
+        return self._runs[key]
+
+
+def time_of(runs: list[SimulationResult]) -> float:
+    """Mean length, ns."""
+    return fmean(run.time_ns for run in runs)
+
+
+def binds(runs: list[SimulationResult]) -> str:
+    """The limit nearest to the length of a run, and its share."""
+    limits = runs[0].limits
+    if not limits:
+        return "-"
+    name = max(limits, key=lambda limit: limits[limit])
+    return f"{name} {limits[name] / runs[0].cycles:.0%}"
+
+
+def variants(claim: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What changes in the trace, one line of the table after the other."""
+    for name, values in claim.get("vary", {}).items():
+        yield from ({name: value} for value in values)
+    if "vary" not in claim:
+        yield {}
+
+
+def said(run: Mapping[str, Any]) -> str:
+    """A run in the words of the command line."""
+    settings = [f"`{key}={str(value).lower()}`" for key, value in run.get("settings", {}).items()]
+    device = [f"`--device {run['device']}`"] if "device" in run else []
+    return " ".join([f"`{run['system']}`", *device, *settings])
+
+
+def section(claim: Mapping[str, Any], bench: Bench, dataset: str) -> str:
+    """A claim's lines: what is compared, its table, its sentence."""
+    says = bench.traces[claim["trace"]]["says"]
+    if dataset != "synthetic":
+        says += f", from {Path(dataset).name}"
+    text = f"### {claim['says'][0].upper()}{claim['says'][1:]}\n\n{says}.\n\n"
+    text += f"- first: {said(claim['ours'])}\n- second: {said(claim['base'])}\n\n"
+    text += "| trace | published | ours | as expected | first binds | second binds |\n|---|---:|---:|---|---|---|\n"
+    for changed in variants(claim):
+        trace = bench.trace(claim["trace"], dataset, changed)
+        ours, base = bench.runs(trace, claim["ours"]), bench.runs(trace, claim["base"])
+        ratio = time_of(base) / time_of(ours)
+        expected = "-"
+        if "low" in claim:
+            expected = "yes" if claim["low"] <= ratio <= claim["high"] else "no"
+        what = ", ".join(f"{name} {value}" for name, value in changed.items()).replace("_", " ") or "as above"
+        cells = (
+            what,
+            claim.get("published", "none known"),
+            f"{ratio:.2f}",
+            expected,
+            binds(ours),
+            binds(base),
+        )
+        text += f"| {' | '.join(cells)} |\n"
+        sys.stderr.write(f"{claim['paper']} | {claim['says']} | {' | '.join(cells)}\n")
+    hangs = claim.get("hangs_on")
+    return text + (f"\n{hangs}\n" if hangs else "") + "\n"
+
+
+def page(claims: list[Any], bench: Bench, dataset: str | None) -> str:
+    """The whole page."""
+    text = PREFACE
+    for paper, of_paper in groupby(claims, key=lambda claim: claim["paper"]):
+        text += f"\n## {paper}\n\n"
+        for claim in of_paper:
+            text += section(claim, bench, "synthetic")
+            if dataset is not None and "like" in bench.traces[claim["trace"]]:
+                text += section(claim, bench, dataset)
+    return text.rstrip() + "\n"
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("dataset", nargs="?", help="the start of Criteo Kaggle's train.txt")
+    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--only", nargs="*", default=[], help="claims whose paper has one of these words")
+    options = parser.parse_args()
+    document = tomllib.loads(CLAIMS.read_text(encoding="utf-8"))
+    claims = [
+        claim
+        for claim in document["claims"]
+        if not options.only or any(word.lower() in claim["paper"].lower() for word in options.only)
+    ]
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            text = page(claims, Bench(document["traces"], Path(folder)), options.dataset)
+        with atomic_path(options.page) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except PpimError as error:
+        sys.stderr.write(f"reproduce: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
