@@ -9,6 +9,7 @@ that are about it. It takes some minutes on one core, most of them the first tim
 import argparse
 import sys
 import tempfile
+import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -23,6 +24,7 @@ from ppim.stats.result import SimulationResult
 
 CLAIMS = Path(__file__).with_name("claims.toml")
 PAGE = Path(__file__).parent.parent / "docs" / "reproduction.md"
+WIDTH = 116
 SEEDS = range(3)
 """Placements that a figure is the mean of."""
 
@@ -138,7 +140,7 @@ def section(claim: Mapping[str, Any], bench: Bench, dataset: str) -> str:
         text += f"| {' | '.join(cells)} |\n"
         sys.stderr.write(f"{claim['paper']} | {claim['says']} | {' | '.join(cells)}\n")
     hangs = claim.get("hangs_on")
-    return text + (f"\n{hangs}\n" if hangs else "") + "\n"
+    return text + (f"\n{textwrap.fill(hangs, WIDTH, break_on_hyphens=False)}\n" if hangs else "") + "\n"
 
 
 def page(claims: list[Any], bench: Bench, dataset: str | None) -> str:

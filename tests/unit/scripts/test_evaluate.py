@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -10,19 +9,14 @@ import pytest
 
 from ppim.errors import InputError
 from tests.conftest import ROOT
+from tests.unit.scripts.load import script
 
 PAGE = ROOT / "docs" / "evaluation.md"
 
 
 @pytest.fixture(scope="module")
 def evaluate() -> ModuleType:
-    """The script as a module."""
-    sys.path.insert(0, str(ROOT / "scripts"))
-    try:
-        import evaluate
-    finally:
-        sys.path.remove(str(ROOT / "scripts"))
-    return evaluate
+    return script("evaluate")
 
 
 def tables_of(evaluate: ModuleType, page: str) -> dict[str, str]:
