@@ -223,6 +223,7 @@ def replay(
     merge: bool = True,
     output: PathOrText | None = None,
     command_trace: PathOrText | None = None,
+    latencies: PathOrText | None = None,
     progress: bool = False,
 ) -> ReplayResult | SimulationResult:
     """Replay plain requests exactly as DRAMsim3, or a PIM program of the paper's authors, as `ppim replay` does.
@@ -247,8 +248,8 @@ def replay(
         Requests under way at most, of which the next one waits for any; as many as find room without it.
     merge : bool
         Serve requests to one address together, as DRAMsim3 does.
-    output, command_trace : path, optional
-        Write the stats CSV, and the DRAM commands (a folder).
+    output, command_trace, latencies : path, optional
+        Write the stats CSV, the DRAM commands (a folder), and how long each plain request took (a .csv or .parquet file).
     progress : bool
         Show a progress bar, where stderr is a terminal.
 
@@ -280,6 +281,7 @@ def replay(
                 merge=merge,
                 output=output,
                 command_trace=command_trace,
+                latencies=latencies,
                 progress=progress,
             )
     variant = find_format(path, format)
@@ -294,6 +296,7 @@ def replay(
                 "--inject": inject,
                 "--outstanding": outstanding,
                 "--no-merge": None if merge else 1,
+                "--latencies": latencies,
             },
         )
         chosen = _choose(system or DEFAULT_PROGRAM_SYSTEM, settings, device, for_program=True)
@@ -315,6 +318,7 @@ def replay(
         merging=merge,
         inputs=() if described_by is None else (described_by,),
         show_progress=progress,
+        latencies=_path(latencies),
         **files,
     )
     return replay_files.replay_file(path, load.load_device(name, settings), options)
@@ -328,7 +332,7 @@ def _choose(
     return choose_system(os.fspath(system), settings, device=_text(device), **more)
 
 
-def _refuse_plain_options(path: Path, given: Mapping[str, int | None]) -> None:
+def _refuse_plain_options(path: Path, given: Mapping[str, object]) -> None:
     """A PIM program has no use for options of plain requests."""
     for option, value in given.items():
         if value is not None:

@@ -42,6 +42,12 @@ DEFAULT_SYSTEM = "proactivepim-paper"
     help="Write every command, one file channel-<k>.cmd a channel.",
 )
 @click.option(
+    "--latencies",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write how long each request took, to a .csv or .parquet file.",
+)
+@click.option(
     "--inject",
     type=click.IntRange(min=1),
     metavar="N",
@@ -69,6 +75,7 @@ def command(
     cycles: int | None,
     output: Path | None,
     command_trace: Path | None,
+    latencies: Path | None,
     inject: int | None,
     outstanding: int | None,
     no_merge: bool,
@@ -87,6 +94,7 @@ def command(
         ppim replay requests.trace -o stats.csv
         ppim replay requests.trace.gz --device ddr4-8gb-x8-3200 --inject 4
         ppim replay requests.trace --inject 8 --outstanding 80
+        ppim replay requests.trace --latencies latencies.parquet
         ppim replay requests.trace --device HBM2_4Gb_x128.ini --command-trace commands
         ppim replay program.txt --system proactivepim-paper -o stats.csv
     """
@@ -106,6 +114,7 @@ def command(
         merge=not no_merge,
         output=output,
         command_trace=command_trace,
+        latencies=latencies,
         progress=True,
     )
     if isinstance(result, replay_result.ReplayResult):

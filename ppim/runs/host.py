@@ -11,6 +11,7 @@ from ppim.engine import codes
 from ppim.engine.host import HostReplay, sources
 from ppim.program import llc
 from ppim.stats import counters, energy, result
+from ppim.stats.latency import Histogram
 from ppim.units import ceil_div
 
 if TYPE_CHECKING:
@@ -118,6 +119,10 @@ class HostRun:
         counts = counters.evaluate("host", told, org.channels, org.burst_bytes)
         cycles = max(host.cycles, last)
         as_run = replace(self.system, host=replace(self.system.host, llc_bytes=self.llc_bytes))
+        period = self.device.timing.tCK
+        reads = Histogram.of_requests(host.read_latencies, self.channels).distribution(
+            lambda cycles: cycles * period
+        )
         dram = [host.energy_counts(channel) for channel in self.channels]
         return result.SimulationResult(
             trace=self.reader.path,
@@ -129,6 +134,7 @@ class HostRun:
             batches=batches,
             counts=counts,
             made_by=self.reader.meta.command_line,
+            latency={} if reads is None else {"read": reads},
             energy=energy.host_energy(
                 self.device, as_run, dram, counts, cycles=cycles, simulated=host.cycles
             ),

@@ -18,6 +18,7 @@ from ppim.requests.read import RequestTrace, open_requests
 from ppim.runs.outputs import csv_file
 from ppim.stats import replay, replay_result
 from ppim.stats.command_trace import channel_names, command_files, write_all
+from ppim.stats.request_latencies import LatencyFile, latency_file
 
 NO_CYCLE = -1
 
@@ -30,6 +31,7 @@ class ReplayOptions:
     cycles: int | None = None  # until drained without it
     output: Path | None = None  # stats CSV; `-` is stdout
     command_trace: Path | None = None  # command trace
+    latencies: Path | None = None  # latency of every request
     inject: int = 1  # requests per memory cycle at most
     outstanding: int | None = None  # requests under way at most; as many as find room without it
     merging: bool = True
@@ -50,7 +52,7 @@ def replay_file(path: Path, device: Device, options: ReplayOptions) -> replay_re
     names = channel_names(device) if options.command_trace else []
     keep_inputs(
         [path, *options.inputs],
-        *(options.output, options.command_trace),
+        *(options.output, options.command_trace, options.latencies),
         *(options.command_trace / name for name in names if options.command_trace),
     )
     trace = open_requests(path, options.format)
@@ -61,7 +63,8 @@ def replay_file(path: Path, device: Device, options: ReplayOptions) -> replay_re
             if options.command_trace
             else []
         )
-        figures, front = _run(trace, device, options, command_streams)
+        latencies = outputs.enter_context(latency_file(options.latencies)) if options.latencies else None
+        figures, front = _run(trace, device, options, command_streams, latencies)
         replay_result.check_conservation(figures, front, complete=options.cycles is None)
         if csv_stream:
             replay.write_csv(figures, csv_stream)
@@ -69,7 +72,11 @@ def replay_file(path: Path, device: Device, options: ReplayOptions) -> replay_re
 
 
 def _run(
-    trace: RequestTrace, device: Device, options: ReplayOptions, command_streams: list[BinaryIO]
+    trace: RequestTrace,
+    device: Device,
+    options: ReplayOptions,
+    command_streams: list[BinaryIO],
+    latencies: LatencyFile | None,
 ) -> tuple[replay.ReplayFigures, replay_result.FrontEnd]:
     run = HostReplay(
         device,
@@ -78,6 +85,7 @@ def _run(
         merge=options.merging,
         outstanding=options.outstanding,
         command_trace=bool(command_streams),
+        keep_latencies=latencies is not None,
     )
     places = address.address_map(device)
     channels = range(device.organization.channels)
@@ -94,11 +102,17 @@ def _run(
             bits |= int(np.bitwise_or.reduce(chunk.address))
             if command_streams:
                 write_all(command_streams, channels, run.take_commands())
+            if latencies:
+                latencies.write(run.take_latencies())
             bar.update(chunk.address.size)
         result = run.finish()
     if command_streams:
         write_all(command_streams, channels, result.command_streams or [])
-    figures = replay.ReplayFigures(device, result.cycles, channel_counts(result))
+    if latencies:
+        latencies.write(run.take_latencies())
+    figures = replay.ReplayFigures(
+        device, result.cycles, channel_counts(result), result.read_latencies, result.write_latencies
+    )
     front = replay_result.FrontEnd(
         path=str(trace.path),
         format=trace.format,

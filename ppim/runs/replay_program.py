@@ -18,7 +18,7 @@ from ppim.runs.collect import engine_sources
 from ppim.stats import result as results
 from ppim.stats.counters import evaluate
 from ppim.stats.energy import pim_energy
-from ppim.stats.latency import Latencies
+from ppim.stats.latency import Latencies, picoseconds_in_ns
 from ppim.systems.spec import PrefetchSpec, SystemSpec
 
 ELEMENT_BYTES = 4  # the format's vectors are of 32-bit numbers
@@ -167,7 +167,7 @@ class ProgramReplay:
             self.engine.active_cycles,
             self.engine.cycles,
         )
-        gnr = self.latencies.gnrs.distribution()  # the file does not say where batches end
+        gnr = self.latencies.gnrs.distribution(picoseconds_in_ns)  # the file does not say where batches end
         return results.SimulationResult(
             trace=self.path,
             algorithm=ALGORITHM,

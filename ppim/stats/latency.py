@@ -1,21 +1,22 @@
-"""Distributions of how long GnRs and batches took (docs/model.md §14)."""
+"""Distributions of how long requests, GnRs and batches took (docs/model.md §14, docs/host-controller.md §15)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.engine.host.latencies import Latencies as RequestTimes, bucket_of
+from ppim.engine.host.latency import BUCKET_BITS, N_BUCKETS
 from ppim.engine.pim.rules import times
 
 if TYPE_CHECKING:
     from ppim.engine.pim.engine import PimEngine
 
 PERCENTILES = (50, 95, 99)
-BUCKET_BITS = 6  # 64 buckets to each power of two
 PICOSECONDS_PER_NANOSECOND = 1000
 
 
@@ -32,43 +33,54 @@ class Distribution:
 
 
 class Histogram:
-    """Numbers of times in buckets, of which each power of two has 64, in bounded memory."""
+    """Numbers of times in buckets, of which each power of two has 64, in bounded memory; times are whole numbers."""
 
     def __init__(self) -> None:
-        self.buckets = np.zeros(64 << BUCKET_BITS, dtype=np.int64)
-        self.count, self.sum_ps, self.most_ps = 0, 0, 0
+        self.buckets = np.zeros(N_BUCKETS, dtype=np.int64)
+        self.count, self.total, self.longest = 0, 0, 0
 
-    def add(self, picoseconds: NDArray[np.int64]) -> None:
+    @classmethod
+    def of_requests(cls, counted: RequestTimes, channels: Sequence[int]) -> Histogram:
+        """Latencies of requests of these channels, in cycles."""
+        found = cls()
+        places = list(channels)
+        found.buckets = counted.buckets[places].sum(axis=0)
+        found.count = int(found.buckets.sum())
+        found.total = int(counted.total[places].sum())
+        found.longest = int(counted.longest[places].max(initial=0))
+        return found
+
+    def add(self, times: NDArray[np.int64]) -> None:
         """Count times, all >= 0."""
-        if not picoseconds.size:
+        if not times.size:
             return
-        self.buckets += np.bincount(bucket_of(picoseconds), minlength=self.buckets.size)
-        self.count += picoseconds.size
-        self.sum_ps += int(picoseconds.sum())
-        self.most_ps = max(self.most_ps, int(picoseconds.max()))
+        self.buckets += np.bincount(bucket_of(times), minlength=self.buckets.size)
+        self.count += times.size
+        self.total += int(times.sum())
+        self.longest = max(self.longest, int(times.max()))
 
-    def percentile_ps(self, percent: int) -> int:
-        """Least time that so many percent of all do not exceed, rounded up to the end of its bucket."""
+    @property
+    def mean(self) -> float:
+        """Mean time; 0 without any."""
+        return self.total / self.count if self.count else 0.0
+
+    def percentile(self, percent: int) -> int:
+        """Least time that so many percent of all do not exceed, rounded up to the end of its bucket; 0 without any."""
         rank = -(-self.count * percent // 100)
         bucket = int(np.searchsorted(np.cumsum(self.buckets), rank))
-        return min(end_of_bucket(bucket), self.most_ps)
+        return min(end_of_bucket(bucket), self.longest)
 
-    def distribution(self) -> Distribution | None:
-        """What was counted; None if nothing was."""
+    def distribution(self, in_ns: Callable[[float], float]) -> Distribution | None:
+        """What was counted, in ns; None if nothing was."""
         if not self.count:
             return None
-        percentiles = [self.percentile_ps(percent) for percent in PERCENTILES]
-        mean = self.sum_ps / self.count
-        return Distribution(
-            self.count, *(value / PICOSECONDS_PER_NANOSECOND for value in (mean, *percentiles, self.most_ps))
-        )
+        percentiles = [self.percentile(percent) for percent in PERCENTILES]
+        return Distribution(self.count, *(in_ns(value) for value in (self.mean, *percentiles, self.longest)))
 
 
-def bucket_of(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Bucket of each value >= 0: the value itself up to 127, then 64 to each power of two."""
-    bits = np.frexp(values.astype(np.float64))[1].astype(np.int64)  # exact below 2^53
-    shift = np.maximum(bits - (BUCKET_BITS + 1), 0)
-    return (shift << BUCKET_BITS) + (values >> shift)
+def picoseconds_in_ns(value: float) -> float:
+    """A time in ps, in ns."""
+    return value / PICOSECONDS_PER_NANOSECOND
 
 
 def end_of_bucket(bucket: int) -> int:
@@ -136,7 +148,10 @@ class Latencies:
     def distributions(self) -> dict[str, Distribution]:
         """At the end of the run: of GnRs and of batches."""
         self._end_batch()
-        found = {"gnr": self.gnrs.distribution(), "batch": self.batches.distribution()}
+        found = {
+            name: times.distribution(picoseconds_in_ns)
+            for name, times in (("gnr", self.gnrs), ("batch", self.batches))
+        }
         return {name: one for name, one in found.items() if one is not None}
 
 

@@ -7,7 +7,9 @@ from typing import Any, TextIO
 
 from ppim.dram.device import Device
 from ppim.dram.energy import Energy, EnergyCounts, channel_energy_pj
+from ppim.engine.host.latencies import Latencies
 from ppim.stats.counters import ON_REPLAY_LINES, REPLAY_COLUMNS
+from ppim.stats.latency import PERCENTILES, Distribution, Histogram
 
 COLUMNS = (*ON_REPLAY_LINES, *REPLAY_COLUMNS)
 """Columns of the stats CSV, in order."""
@@ -50,6 +52,8 @@ class ReplayFigures:
     device: Device
     cycles: int
     channels: Sequence[ChannelCounts]
+    reads: Latencies  # of all channels
+    writes: Latencies
 
     def total(self, name: str) -> int:
         """Sum over channels of the count called `name`."""
@@ -69,6 +73,25 @@ class ReplayFigures:
     def energies_pj(self) -> list[Energy]:
         return [channel_energy_pj(self.device, channel.energy) for channel in self.channels]
 
+    def read_latency(self, channels: Sequence[int] | None = None) -> Histogram:
+        """Latencies of the reads of some channels, or of all, in cycles."""
+        return self._histogram(self.reads, channels)
+
+    def write_latency(self, channels: Sequence[int] | None = None) -> Histogram:
+        """The same of writes, up to their last data, those included that an older one took along."""
+        return self._histogram(self.writes, channels)
+
+    def _histogram(self, counted: Latencies, channels: Sequence[int] | None) -> Histogram:
+        return Histogram.of_requests(counted, range(len(self.channels)) if channels is None else channels)
+
+    @property
+    def latency(self) -> dict[str, Distribution]:
+        """Of all channels' reads and writes, in ns; without kinds of which there were none."""
+        period = self.device.timing.tCK
+        kinds = {"read": self.read_latency(), "write": self.write_latency()}
+        found = {name: each.distribution(lambda cycles: cycles * period) for name, each in kinds.items()}
+        return {name: one for name, one in found.items() if one is not None}
+
     def rows(self) -> Iterable[dict[str, Any]]:
         """One row a channel, by the names of `COLUMNS`."""
         for channel, energy in zip(self.channels, self.energies_pj(), strict=True):
@@ -77,6 +100,7 @@ class ReplayFigures:
     def _row(self, channel: ChannelCounts, energy: Energy) -> dict[str, Any]:
         counts = channel.energy
         last = channel.last_command_cycle
+        spread = self.read_latency([channel.channel])
         return {
             "device": self.device.name,
             "channel": channel.channel,
@@ -92,6 +116,8 @@ class ReplayFigures:
             "refreshes": counts.refreshes + counts.bank_refreshes,
             "row_hits": channel.row_hits,
             "average_read_latency_cycles": channel.average_read_latency_cycles,
+            **{f"read_latency_{percent}_cycles": spread.percentile(percent) for percent in PERCENTILES},
+            "read_latency_max_cycles": spread.longest,
             "bytes_dram": channel.column_commands * self.device.organization.burst_bytes,
             "energy_activate_pj": energy.activate,
             "energy_read_pj": energy.read,

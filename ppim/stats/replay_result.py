@@ -14,12 +14,14 @@ from ppim.dram.energy import negative_parts
 from ppim.errors import PpimError
 from ppim.files import atomic_path
 from ppim.stats import counters, replay
+from ppim.stats.latency import PERCENTILES
 from ppim.units import ceil_div
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ppim.dram.device import Device
+    from ppim.stats.latency import Distribution
 
 GIBIBYTE = 2**30
 PICOJOULES_PER_NANOJOULE = 1e3
@@ -93,6 +95,11 @@ class ReplayResult:
         }
 
     @property
+    def latency(self) -> dict[str, Distribution]:
+        """How long a `read` and a `write` took, from acceptance to their last data, in ns."""
+        return self.figures.latency
+
+    @property
     def configuration(self) -> dict[str, Any]:
         """All that the run depends on."""
         front = asdict(self.front)
@@ -124,6 +131,7 @@ class ReplayResult:
             "cycles": self.cycles,
             "time_ns": self.time_ns,
             "totals": self.totals,
+            "latency": {name: asdict(one) for name, one in self.latency.items()},
             **self.configuration,
         }
         with atomic_path(Path(path)) as temporary:
@@ -200,9 +208,7 @@ def summary_lines(result: ReplayResult) -> Iterator[str]:
     yield f"{device.name}: {figures.cycles:,} cycles, {figures.time_ns / 1e3:,.3f} us"
     yield _served(figures, front)
     yield _commands(figures)
-    latency_sum, reads = figures.total("read_latency_sum_cycles"), figures.total("completed_reads")
-    if reads:
-        yield f"  read latency: {latency_sum / reads:.1f} cycles on average"
+    yield from _latencies(figures)
     yield _bandwidth(figures, front)
     if figures.total("requests"):
         yield _binding(figures, front)
@@ -235,6 +241,13 @@ def _commands(figures: replay.ReplayFigures) -> str:
         f"  commands: {activates:,} activates, {figures.total('precharges'):,} precharges, "
         f"{refreshes:,} refreshes; {hits:,} row hits{share}"
     )
+
+
+def _latencies(figures: replay.ReplayFigures) -> Iterator[str]:
+    for kind, spread in (("read", figures.read_latency()), ("write", figures.write_latency())):
+        if spread.count:
+            shown = ", ".join(f"{percent} % {spread.percentile(percent):,}" for percent in PERCENTILES)
+            yield f"  {kind} latency in cycles: mean {spread.mean:,.1f}, {shown}, most {spread.longest:,}"
 
 
 def _bandwidth(figures: replay.ReplayFigures, front: FrontEnd) -> str:

@@ -77,7 +77,7 @@ class SimulationResult:
     energy : RunEnergy or None
         Of this memory.
     latency : mapping of str to Distribution
-        How long a `gnr` and a `batch` took, of the whole run; empty for a host.
+        How long a `gnr` and a `batch` took, of the whole run; of a host, a `read` of its memory.
     """
 
     trace: Path

@@ -12,6 +12,7 @@ from ppim.stats.result import SimulationResult, totals
 from ppim.systems import chosen, effect, spec
 
 PICOJOULES_PER_MICROJOULE = 1e6
+TIMED = {"gnr": "GnR", "batch": "batch", "read": "memory read"}
 
 
 def summary(result: SimulationResult) -> dict[str, Any]:
@@ -195,7 +196,7 @@ def _memory_lines(result: SimulationResult) -> Iterator[str]:
 
 
 def _latency_lines(result: SimulationResult) -> Iterator[str]:
-    """How long a GnR and a batch took."""
+    """How long what is timed took."""
     for name, one in result.latency.items():
         figures = {
             "mean": one.mean_ns,
@@ -205,7 +206,7 @@ def _latency_lines(result: SimulationResult) -> Iterator[str]:
             "most": one.max_ns,
         }
         shown = ", ".join(f"{what} {ns / 1000:,.4g}" for what, ns in figures.items())
-        yield f"  {name if name == 'batch' else 'GnR'} of {one.count:,} in us: {shown}"
+        yield f"  {TIMED[name]} of {one.count:,} in us: {shown}"
 
 
 def _energy_lines(result: SimulationResult) -> Iterator[str]:

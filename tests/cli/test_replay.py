@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from ppim.cli import main
@@ -285,6 +287,75 @@ def test_the_same_run_gives_the_same_bytes(run: Any) -> None:
     trace = write("".join(f"{97 * 64 * i:#x} READ {i // 3}\n" for i in range(3000)))
     assert run(trace, "-o", "a.csv")[0] == run(trace, "-o", "b.csv")[0] == 0
     assert Path("a.csv").read_bytes() == Path("b.csv").read_bytes()
+
+
+def test_every_latency_is_written(run: Any) -> None:
+    """Reads of one row, of a row that is open elsewhere, to one address, from a waiting write, and writes."""
+    trace = write(
+        "0x0 READ 0\n0x0 READ 0\n0x0 WRITE 100\n0x0 WRITE 100\n0x0 READ 100\n0x800 READ 0\n0x1000 READ 0\n"
+    )
+    status, out, err = run(trace, "-o", "-", "--latencies", "each.csv")
+    assert status == 0
+    rows = {int(row["request"]): row for row in rows_of(Path("each.csv").read_text())}
+    # HBM2: ACTIVATE 2 cycles after acceptance, READ 14 after it, data 16 after that; the stamp is a cycle after acceptance.
+    first = {"channel": "0", "accepted_cycle": "0", "done_cycle": "32", "latency_cycles": "31"}
+    assert rows[0] == {"request": "0", "kind": "read", "served": "command", **first}
+    assert (rows[1]["served"], rows[1]["done_cycle"], rows[1]["latency_cycles"]) == ("merged", "32", "30")
+    assert (rows[4]["served"], rows[4]["latency_cycles"]) == ("forwarded", "1")
+    assert [rows[n]["kind"] for n in (2, 3)] == ["write", "write"]
+    assert [rows[n]["served"] for n in (2, 3)] == ["command", "merged"]
+    assert rows[2]["done_cycle"] == rows[3]["done_cycle"]
+    assert (rows[5]["channel"], rows[6]["channel"]) == ("1", "2")
+    assert sorted(rows) == list(range(7))
+    status, _, _ = run(trace, "--latencies", "each.parquet")
+    assert status == 0
+    assert [str(one) for one in pd.read_parquet("each.parquet").sort_values("request")["latency_cycles"]] == [
+        rows[n]["latency_cycles"] for n in range(7)
+    ]
+    of_reads = [int(rows[n]["latency_cycles"]) for n in (0, 1, 4)]
+    assert rows_of(out)[0]["read_latency_max_cycles"] == str(max(of_reads))
+    assert float(rows_of(out)[0]["average_read_latency_cycles"]) == pytest.approx(sum(of_reads) / 3)
+    assert "read latency in cycles: mean" in err
+
+
+def test_latencies_stay_whole_over_many_requests(run: Any) -> None:
+    """More than a channel keeps at a time, of which many share commands."""
+    rng = np.random.default_rng(9)
+    address = rng.integers(0, 700, 70_000) * 64
+    text = "".join(
+        f"{a:#x} {'WRITE' if w else 'READ'} 0\n"
+        for a, w in zip(address, rng.random(70_000) < 0.2, strict=True)
+    )
+    status, out, _ = run(
+        write(text), "--device", "ddr4-8gb-x8-3200", "-o", "-", "--latencies", "each.parquet", "--inject", "4"
+    )
+    assert status == 0
+    frame = pd.read_parquet("each.parquet")
+    assert sorted(frame["request"]) == list(range(70_000))
+    assert frame.groupby("served", observed=True).size().to_dict().keys() == {
+        "command",
+        "merged",
+        "forwarded",
+    }
+    assert (frame["latency_cycles"] == frame["done_cycle"] - frame["accepted_cycle"] - 1).all()
+    for row in rows_of(out):
+        reads = frame[(frame["channel"] == int(row["channel"])) & (frame["kind"] == "read")]["latency_cycles"]
+        assert float(row["average_read_latency_cycles"]) == pytest.approx(reads.mean(), rel=1e-12)
+        assert int(row["read_latency_max_cycles"]) == reads.max()
+        for percent in (50, 95, 99):
+            exact = int(np.percentile(reads, percent, method="inverted_cdf"))
+            assert exact <= int(row[f"read_latency_{percent}_cycles"]) <= exact * (1 + 1 / 64)
+
+
+def test_latencies_appear_whole_or_not_at_all(run: Any) -> None:
+    status, _, err = run(write("0x0 READ 0\n0x40 REED 0\n"), "--latencies", "each.csv")
+    assert (status, Path("each.csv").exists()) == (2, False)
+    status, _, err = run(write("0x0 READ 0\n"), "--latencies", "each.txt")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "each.txt: latencies are written as .csv or .parquet" in err
+    status, _, err = run(write("HBM RD 0 2 \n"), "--latencies", "each.csv")
+    assert (status, Path("each.csv").exists()) == (2, False)
+    assert "--latencies: for plain requests, but r.trace is a PIM program" in err
 
 
 # ------------------------------------------------------------------------------------------ errors

@@ -6,13 +6,16 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ppim.dram.device import Device
-from ppim.dram.energy import channel_energy_v_ma_cycles
+from ppim.dram.energy import channel_energy_pj, channel_energy_v_ma_cycles
 from ppim.dram.timing import COMMANDS
 from ppim.engine.host import CommandStream, HostResult
+from ppim.engine.host.latencies import Latencies, bucket_of
 
+BIN_EDGES = range(0, 201, 20)  # cycles; DRAMsim3 counts what is below and above as well
 LATENCIES = ("read_latency", "write_latency", "interarrival_latency")
 ENERGIES = {
     "activate": "act_energy",
@@ -97,3 +100,23 @@ def check_channel(device: Device, result: HostResult, channel: int, expected: di
     # DRAMsim3 prints the background's parts only, and adds them up in another order.
     background = sum(sum(stats[name]) for name in BACKGROUND_ENERGIES)
     assert energy.background == pytest.approx(background, rel=1e-12)
+    in_pj = channel_energy_pj(device, result.energy_counts(channel))
+    parts = [getattr(in_pj, name) for name in ENERGIES if name != "total"]
+    assert sum(parts) + in_pj.background == pytest.approx(in_pj.total, rel=1e-9)
+    if energy.refresh_bank >= 0:  # what is negative is left out
+        assert in_pj.total == pytest.approx(stats["total_energy"] * device.timing.tCK, rel=1e-12)
+    check_latencies("read", result.read_latencies, channel, stats)
+    if not result.merged_writes[channel]:  # DRAMsim3 counts WRITEs; those that were absorbed are in ours
+        check_latencies("write", result.write_latencies, channel, stats)
+
+
+def check_latencies(kind: str, found: Latencies, channel: int, stats: dict[str, Any]) -> None:
+    """Assert that a channel's latencies of a kind have DRAMsim3's mean, greatest value and histogram."""
+    assert found.count[channel] == stats[f"{kind}_latency_count"]
+    assert found.total[channel] == stats[f"{kind}_latency_sum"]
+    if f"{kind}_latency_max" in stats:
+        assert found.longest[channel] == stats[f"{kind}_latency_max"]
+    if f"{kind}_latency_bins" in stats:
+        edges = bucket_of(np.array(BIN_EDGES))
+        inside = [int(part.sum()) for part in np.split(found.buckets[channel], edges)]
+        assert inside == stats[f"{kind}_latency_bins"]

@@ -128,6 +128,7 @@ class Channel:
         self.flush = False  # no request is to come: write back what would stay in the buffer
         self.waiting_reads: dict[int, list[tuple[int, int]]] = {}  # address: (request, stamp) of its reads
         self.waiting_writes: Counter[int] = Counter()
+        self.absorbed: dict[int, list[int]] = {}  # address: writes that its outstanding one takes along
         # §6, §7: command queues and the round-robin pointer.
         per_bank = control.queue_structure == "PER_BANK"
         self.queues: list[list[Entry]] = [[] for _ in range(len(self.banks) if per_bank else org.ranks)]
@@ -143,6 +144,7 @@ class Channel:
         # Results.
         self.commands: list[Issued] = []
         self.completions: dict[int, int] = {}  # request: cycle it is reported
+        self.written: dict[int, int] = {}  # write: cycle of its last data
         self.busy_until = -1  # last cycle of any request's acknowledgement or data
         self.counts: Counter[str] = Counter()
         self.read_latencies: list[tuple[int, int]] = []  # completion, latency
@@ -185,6 +187,7 @@ class Channel:
         self.busy_until = max(self.busy_until, entry.stamp + 1)
         if self.merging and self.waiting_writes[entry.address]:
             self.counts["merged_writes"] += 1
+            self.absorbed.setdefault(entry.address, []).append(entry.request)
             return
         self.waiting_writes[entry.address] += 1
         (self.read_queue if self.unified else self.write_buffer).append(entry)
@@ -393,6 +396,8 @@ class Channel:
             done = t + timing.AL + timing.CWL + timing.burst_cycles
             self.waiting_writes[entry.address] -= 1
             self.write_latencies.append(done - entry.stamp)
+            for request in (entry.request, *self.absorbed.pop(entry.address, [])):
+                self.written[request] = done
             self.busy_until = max(self.busy_until, done)
             return
         done = t + timing.AL + timing.CL + timing.burst_cycles
@@ -544,6 +549,16 @@ class TwinRun:
             if cycle is not None and cycle < self.n_cycles:
                 return cycle
         return None
+
+    def latencies(self, index: int) -> dict[int, int]:
+        """Cycles from each request's stamp to its last data: reads done, and writes whose WRITE was issued, in the run."""
+        channel = self.channels[index]
+        ends = {
+            request: cycle
+            for request, cycle in channel.completions.items()
+            if not self.is_write[request] and cycle < self.n_cycles
+        } | channel.written
+        return {request: end - (self.accepted_at[request] or 0) - 1 for request, end in ends.items()}
 
     def stats(self, index: int) -> dict[str, int | list[int]]:
         """Counters of one channel under DRAMsim3's names (host-controller.md §15)."""

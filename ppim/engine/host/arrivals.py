@@ -2,8 +2,15 @@
 
 from numba import int64
 
-from ppim.engine.host import columns as s
-from ppim.engine.host.slots import find_outstanding, first_in_bucket, is_write, note_done, take_slot
+from ppim.engine.host import columns as s, latency
+from ppim.engine.host.slots import (
+    find_outstanding,
+    first_in_bucket,
+    is_write,
+    note_done,
+    slot_field,
+    take_slot,
+)
 from ppim.jit import helper
 
 
@@ -26,21 +33,29 @@ def _complete_at_once(h, done_counter, address, stamp):
 
 
 @helper(forceinline=True)
-def _register_write(h, address, stamp):
+def _register_write(h, address, stamp, number):
     h.counters[s.ACCEPTED_WRITES] += 1
     _complete_at_once(h, s.WRITES_DONE, address, stamp)
-    if h.rules[s.MERGE] != 0 and find_outstanding(h, address, True) != s.NO_SLOT:
-        h.counters[s.MERGED_WRITES] += 1
-        return int64(s.NO_SLOT)
-    return take_slot(h, address, stamp, 0)
+    if h.rules[s.MERGE] != 0:
+        slot = find_outstanding(h, address, True)
+        if slot != s.NO_SLOT:
+            h.counters[s.MERGED_WRITES] += 1
+            h.pool[slot * s.SLOT_FIELDS + s.SLOT_READERS] -= 1
+            latency.keep(h, number, s.JOINED_WRITE, stamp, slot_field(h, slot, s.SLOT_NUMBER))
+            return int64(s.NO_SLOT)
+    return take_slot(h, address, stamp, 0, number)
 
 
 @helper
-def _join_outstanding(h, address, stamp):
+def _join_outstanding(h, address, stamp, number):
     """Serve a read by an outstanding write or read of its address; False if there is none."""
     if find_outstanding(h, address, True) != s.NO_SLOT:
         h.counters[s.FORWARDED] += 1
-        h.counters[s.READ_LATENCY] += _complete_at_once(h, s.READS_DONE, address, stamp)
+        if _complete_at_once(h, s.READS_DONE, address, stamp):
+            h.counters[s.READ_LATENCY] += 1
+            latency.count(h, latency.READS, int64(1))
+            if h.rules[s.KEEP_ALL] != 0:
+                latency.keep(h, number, s.FORWARDED_READ, stamp, stamp + 1)
         return True
     if h.rules[s.MERGE] == 0:
         return False
@@ -50,15 +65,16 @@ def _join_outstanding(h, address, stamp):
     h.pool[slot * s.SLOT_FIELDS + s.SLOT_STAMPS] += stamp
     h.pool[slot * s.SLOT_FIELDS + s.SLOT_READERS] += 1
     h.counters[s.MERGED_READS] += 1
+    latency.keep(h, number, s.JOINED_READ, stamp, slot_field(h, slot, s.SLOT_NUMBER))
     return True
 
 
 @helper(forceinline=True)
-def _register_read(h, address, stamp):
+def _register_read(h, address, stamp, number):
     h.counters[s.ACCEPTED_READS] += 1
-    if first_in_bucket(h, address) != s.NO_SLOT and _join_outstanding(h, address, stamp):
+    if first_in_bucket(h, address) != s.NO_SLOT and _join_outstanding(h, address, stamp, number):
         return int64(s.NO_SLOT)
-    return take_slot(h, address, stamp, 1)
+    return take_slot(h, address, stamp, 1, number)
 
 
 @helper(forceinline=True)
@@ -69,9 +85,10 @@ def _register_arrival(h):
     stamp = h.arrivals[at + s.ARRIVAL_CYCLE] + 1
     address = h.arrivals[at + s.ARRIVAL_ADDRESS]
     h.counters[s.LAST_STAMP] = stamp
-    if h.arrivals[at + s.ARRIVAL_IS_WRITE] != 0:
-        return _register_write(h, address, stamp)
-    return _register_read(h, address, stamp)
+    request = h.arrivals[at + s.ARRIVAL_REQUEST]
+    if request & 1:
+        return _register_write(h, address, stamp, request >> 1)
+    return _register_read(h, address, stamp, request >> 1)
 
 
 @helper(forceinline=True)

@@ -7,11 +7,11 @@ same in both kernels; what only one of them has is said.
 # Fields of a slot.
 SLOT_ADDRESS = 0
 SLOT_STAMPS = 1  # sum of the stamps of the reads it serves, or the stamp of the write
-SLOT_READERS = 2  # 0: a write
+SLOT_READERS = 2  # of a write 0, less the writes that it took along
 SLOT_ROW = 3
 SLOT_COLUMN = 4
 SLOT_LANE = 5
-SLOT_AGE = 6
+SLOT_NUMBER = 6  # of its request: lower ones are older
 SLOT_NEXT = 7
 SLOT_FIELDS = 8
 
@@ -49,8 +49,8 @@ N_WRITES = 12  # waiting writes
 READ_LANES = 13  # lanes with waiting reads
 WRITE_LANES = 14  # lanes with waiting writes
 ROOM_LANES = 15  # lanes whose command queue has room
-AGE = 16  # next age
-N_FREE = 17
+N_FREE = 16
+KEPT_USED = 17
 ARRIVALS = 18  # buffered arrivals: next to register, end
 ARRIVALS_END = 19
 LOG_USED = 20
@@ -75,12 +75,14 @@ LAST_STAMP = 23  # equals the sum of inter-arrival times
 LAST_READ_CYCLE = 24
 LAST_WRITE_CYCLE = 25
 LAST_COMPLETION = 26
-N_COUNTERS = 27
+LONGEST_READ = 27  # greatest latency of reads, and of writes, that share no command
+LONGEST_WRITE = 28
+N_COUNTERS = 29
 
 # A buffered arrival.
 ARRIVAL_CYCLE = 0
 ARRIVAL_ADDRESS = 1
-ARRIVAL_IS_WRITE = 2
+ARRIVAL_REQUEST = 2  # twice its number, 1 more if it is a write
 ARRIVAL_FIELDS = 3
 
 # A completion that is kept for a front end that waits for it.
@@ -89,11 +91,26 @@ DONE_ADDRESS = 1
 DONE_REQUESTS = 2  # that it completes: reads of one address can share a command
 DONE_FIELDS = 3
 
+# A request whose latency is kept, not only counted.
+KEPT_REQUEST = 0
+KEPT_HOW = 1
+KEPT_STAMP = 2  # of a read that others joined: the sum of all their stamps
+KEPT_END = 3  # when it is done; of one that joined another: that one's number
+KEPT_FIELDS = 4
+
+# How it was served: by a command of its own, by another request's, or from a waiting write.
+OWN_READ = 0
+OWN_WRITE = 1
+JOINED_READ = 2
+JOINED_WRITE = 3
+FORWARDED_READ = 4
+
 # The front end.
 ACCEPTED_AT = 0  # cycle of the last acceptance
 ACCEPTED_THEN = 1  # requests accepted in that cycle
 REFUSED_CYCLES = 2  # cycles in which a due request found no room, holding up all later ones
-FRONT_FIELDS = 3
+NEXT_REQUEST = 3  # number of the next one that is accepted
+FRONT_FIELDS = 4
 
 BUCKET_BITS = 9
 NO_SLOT = -1
@@ -115,13 +132,15 @@ DRAINED = 11  # 1: no last cycle, the run ends when all is served
 LOG_SIZE = 12  # commands that the log holds; 0: none are logged
 FOLLOW_DEFECTS = 13  # 1: lose reads and stand still where DRAMsim3 does
 DONE_SIZE = 14  # completions that are kept until the front end asks, as many as can be under way; 0: none is
+KEPT_LIMIT = 15  # requests that may be kept, and a few more, until they are taken; NEVER: none is
+KEEP_ALL = 16  # 1: every request is kept; 0: only those that share a command
 # ... in the general kernel only,
-N_QUEUES = 15  # command queues
-LANES_PER_QUEUE = 16
-CLOSE_PAGE = 17
-SELF_REFRESH = 18
-SREF_THRESHOLD = 19
-N_RULES = 20
+N_QUEUES = 17  # command queues
+LANES_PER_QUEUE = 18
+CLOSE_PAGE = 19
+SELF_REFRESH = 20
+SREF_THRESHOLD = 21
+N_RULES = 22
 
 # Shifts and masks of a byte address: `fields`.
 CHANNEL_AT = 0

@@ -4,7 +4,7 @@ from numba import int64
 
 from ppim.engine import codes
 from ppim.engine.banks import close_bank, open_bank
-from ppim.engine.host import columns as s
+from ppim.engine.host import columns as s, latency
 from ppim.engine.host.slots import note_done, release_slot, slot_field
 from ppim.jit import helper
 
@@ -61,6 +61,7 @@ def _finish_read(h, at, cycle):
     if completion <= h.rules[s.LAST_CYCLE]:
         h.counters[s.READS_DONE] += readers
         h.counters[s.READ_LATENCY] += completion * readers - h.pool[at + s.SLOT_STAMPS]
+        latency.note(h, latency.READS, at, readers == 1, completion)
 
 
 @helper(forceinline=True)
@@ -69,3 +70,4 @@ def _finish_write(h, at, cycle):
     h.counters[s.LAST_WRITE_CYCLE] = cycle
     h.counters[s.LAST_COMPLETION] = max(h.counters[s.LAST_COMPLETION], completion)
     h.counters[s.WRITE_LATENCY] += completion - h.pool[at + s.SLOT_STAMPS]
+    latency.note(h, latency.WRITES, at, h.pool[at + s.SLOT_READERS] == 0, completion)

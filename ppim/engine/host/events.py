@@ -44,7 +44,9 @@ def _is_reached(h, goal):
 
 @helper(forceinline=True)
 def _log_is_full(h):
-    """Whether the next event might not find room in the command log."""
+    """Whether the next event might not find room for commands, or for requests that are kept."""
+    if h.clocks[s.KEPT_USED] > h.rules[s.KEPT_LIMIT]:
+        return True
     return h.rules[s.LOG_SIZE] != 0 and h.clocks[s.LOG_USED] > h.rules[s.LOG_SIZE] - LOG_ENTRIES_PER_EVENT
 
 
@@ -87,6 +89,8 @@ def advance(h, cycle, goal, skip, next_event, register, is_short, run_event):
         at = next_event(h)
         if at > cycle:
             if h.clocks[s.ARRIVALS_END] > 0:
+                if _log_is_full(h):
+                    return int64(FULL_LOG)
                 register(h, cycle)
                 h.clocks[s.ARRIVALS] = h.clocks[s.ARRIVALS_END] = 0
             if _is_reached(h, goal):

@@ -74,7 +74,8 @@ def accept(front, clocks, arrivals, bounds, cycle, address, is_write, kind):
     clocks[s.ARRIVALS_END] += 1
     arrivals[at + s.ARRIVAL_CYCLE] = cycle
     arrivals[at + s.ARRIVAL_ADDRESS] = address
-    arrivals[at + s.ARRIVAL_IS_WRITE] = is_write
+    arrivals[at + s.ARRIVAL_REQUEST] = 2 * front[s.NEXT_REQUEST] + is_write
+    front[s.NEXT_REQUEST] += 1
     bounds[kind] += 1
 
 

@@ -41,6 +41,8 @@ class GeneralState(NamedTuple):
     arrivals: NDArray[np.int64]
     log: NDArray[np.int64]
     done: NDArray[np.int64]
+    spread: NDArray[np.int64]
+    kept: NDArray[np.int64]
     bounds: NDArray[np.int64]
     front: NDArray[np.int64]
 
@@ -66,6 +68,8 @@ class GeneralChannel(NamedTuple):
     arrivals: NDArray[np.int64]
     log: NDArray[np.int64]
     done: NDArray[np.int64]
+    spread: NDArray[np.int64]
+    kept: NDArray[np.int64]
 
 
 @helper(forceinline=True)
@@ -90,6 +94,8 @@ def general_channel(state, channel):
         bare(state.arrivals)[channel],
         bare(state.log)[channel],
         bare(state.done)[channel],
+        bare(state.spread)[channel],
+        bare(state.kept)[channel],
     )
 
 
@@ -134,5 +140,8 @@ def with_more_slots(state: GeneralState) -> GeneralState:
     state.clocks[:, s.N_FREE] += n_slots
     bigger["free"][:, :n_slots] = np.arange(n_slots, 2 * n_slots)
     bigger["free"][:, n_slots:] = state.free
-    kept = {name: getattr(state, name) for name in ("buckets", "arrivals", "log", "done", "bounds", "front")}
+    kept = {
+        name: getattr(state, name)
+        for name in ("buckets", "arrivals", "log", "done", "spread", "kept", "bounds", "front")
+    }
     return state._replace(**{**bigger, **kept})

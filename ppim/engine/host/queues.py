@@ -67,10 +67,10 @@ def oldest_with_room(h, writes):
     lanes &= ~(int64(1) << best)
     if lanes == 0:
         return best
-    best_age = slot_field(h, h.lanes[best * s.LANE_FIELDS + first], s.SLOT_AGE)
+    best_age = slot_field(h, h.lanes[best * s.LANE_FIELDS + first], s.SLOT_NUMBER)
     while lanes != 0:
         lane = bits.count_trailing_zeros(lanes)
-        age = slot_field(h, h.lanes[lane * s.LANE_FIELDS + first], s.SLOT_AGE)
+        age = slot_field(h, h.lanes[lane * s.LANE_FIELDS + first], s.SLOT_NUMBER)
         if age < best_age:
             best, best_age = lane, age
         lanes &= ~(int64(1) << lane)

@@ -24,6 +24,7 @@ from ppim.engine.command_stream import CommandStream, command_stream
 from ppim.engine.host import closed, columns as s, frontend, sources as q
 from ppim.engine.host.events import TO_CYCLE, TO_EMPTY, TO_ROOM
 from ppim.engine.host.general_state import GeneralState, make_general_state, with_more_slots
+from ppim.engine.host.latencies import RequestLatencies, SharedCommands
 from ppim.engine.host.result import HostResult, collect
 from ppim.engine.host.state import HostState, make_rules, make_state
 from ppim.errors import InputError, PpimError
@@ -69,6 +70,8 @@ class HostReplay:
         Lose reads and stand still where DRAMsim3 does; needs `n_cycles`.
     command_trace : bool
         Keep the issued commands.
+    keep_latencies : bool
+        Keep the latency of every request, for `take_latencies`.
     general_kernel : bool
         Use the general kernel even where the fast one would do (they agree; for comparisons).
     outstanding : int, optional
@@ -91,6 +94,7 @@ class HostReplay:
         merge: bool = True,
         follow_defects: bool = False,
         command_trace: bool = False,
+        keep_latencies: bool = False,
         general_kernel: bool = False,
         outstanding: int | None = None,
         sources: q.Sources | None = None,
@@ -118,6 +122,7 @@ class HostReplay:
             log=LOG_ENTRIES if command_trace else 0,
             follow_defects=follow_defects,
             outstanding=0 if sources is None else sources.heaps.size,
+            keep_latencies=keep_latencies,
         )
         self._state: HostState | GeneralState
         if has_fast_kernel(device, follow_defects=follow_defects) and not general_kernel:
@@ -129,6 +134,9 @@ class HostReplay:
         self._ended = n_cycles == 0
         self._finished = False
         self._logged: list[list[NDArray[np.int64]]] = [[] for _ in range(device.organization.channels)]
+        self._keep_latencies = keep_latencies
+        self._shared = [SharedCommands() for _ in range(device.organization.channels)]
+        self._done: list[list[RequestLatencies]] = [[] for _ in range(device.organization.channels)]
 
     def feed(self, address: ArrayLike, is_write: ArrayLike, cycle: ArrayLike) -> None:
         """Offer more requests, in order.
@@ -215,7 +223,9 @@ class HostReplay:
                 self._call(TO_CYCLE, channel, cycles - 1)
         self._finished = True
         streams = self.take_commands() if self._state.rules[s.LOG_SIZE] else None
-        result = collect(self._state, cycles, streams)
+        for channel in range(len(self._shared)):
+            self._empty_kept(channel)
+        result = collect(self._state, cycles, streams, self._shared)
         self._check_conservation(result)
         return result
 
@@ -228,6 +238,13 @@ class HostReplay:
             streams.append(command_stream(self.device, logged))
             parts.clear()
         return streams
+
+    def take_latencies(self) -> list[list[RequestLatencies]]:
+        """The requests that are done since the last call, by channel, in pieces; those of a run that keeps them."""
+        for channel in range(len(self._shared)):
+            self._empty_kept(channel)
+        taken, self._done = self._done, [[] for _ in self._done]
+        return taken
 
     def _serve(self, lines: q.Lines, *, is_last: bool) -> None:
         """Let the sources ask for what they have and for `lines`."""
@@ -259,6 +276,7 @@ class HostReplay:
         if why == frontend.EMPTY_LOG:
             for logging in range(len(self._logged)):
                 self._empty_log(logging)
+                self._empty_kept(logging)
             return True
         if why == frontend.ADD_SLOTS:
             assert isinstance(self._state, GeneralState)
@@ -277,6 +295,15 @@ class HostReplay:
         if used:
             self._logged[channel].append(self._state.log[channel, :used].copy())
             self._state.clocks[channel, s.LOG_USED] = 0
+
+    def _empty_kept(self, channel: int) -> None:
+        used = int(self._state.clocks[channel, s.KEPT_USED])
+        if used:
+            rows = self._state.kept[channel, : used * s.KEPT_FIELDS].reshape(used, s.KEPT_FIELDS)
+            done = self._shared[channel].take(rows)
+            if self._keep_latencies:
+                self._done[channel].append(done)
+            self._state.clocks[channel, s.KEPT_USED] = 0
 
     def _drain(self) -> int:
         """Serve everything; returns the cycles up to the last completion."""

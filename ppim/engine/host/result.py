@@ -11,6 +11,8 @@ from ppim.engine.banks import active_cycles
 from ppim.engine.command_stream import CommandStream
 from ppim.engine.host import columns as s
 from ppim.engine.host.general_state import GeneralState
+from ppim.engine.host.latencies import Latencies, SharedCommands, latencies_of
+from ppim.engine.host.latency import READS, WRITES
 from ppim.engine.host.state import HostState
 
 Counts = NDArray[np.int64]
@@ -41,6 +43,8 @@ class HostResult:
     writes_done: Counts
     read_latency_sum: Counts  # cycles, over reads_done
     write_latency_sum: Counts  # cycles, over WRITE commands
+    read_latencies: Latencies  # of reads_done
+    write_latencies: Latencies  # of writes whose WRITE was issued, up to their data, absorbed ones included
     interarrival_sum: Counts  # cycles, over accepted requests
     last_read_cycle: Counts  # of a column command; -1: none
     last_write_cycle: Counts
@@ -93,7 +97,12 @@ def _self_refresh_cycles(state: HostState | GeneralState, cycles: int) -> Counts
     return np.where(entered == codes.NEVER, 0, np.minimum(left, cycles) - entered - 1)
 
 
-def collect(state: HostState | GeneralState, cycles: int, streams: list[CommandStream] | None) -> HostResult:
+def collect(
+    state: HostState | GeneralState,
+    cycles: int,
+    streams: list[CommandStream] | None,
+    shared: list[SharedCommands],
+) -> HostResult:
     """The result of a state that has been advanced to the end of cycle `cycles` - 1."""
     of = state.counters.copy()
     active = active_cycles(state.banks, cycles)
@@ -117,6 +126,8 @@ def collect(state: HostState | GeneralState, cycles: int, streams: list[CommandS
         writes_done=of[:, s.WRITES_DONE],
         read_latency_sum=of[:, s.READ_LATENCY],
         write_latency_sum=of[:, s.WRITE_LATENCY],
+        read_latencies=latencies_of(READS, of, state.spread, shared),
+        write_latencies=latencies_of(WRITES, of, state.spread, shared),
         interarrival_sum=of[:, s.LAST_STAMP],
         last_read_cycle=of[:, s.LAST_READ_CYCLE],
         last_write_cycle=of[:, s.LAST_WRITE_CYCLE],

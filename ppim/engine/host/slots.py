@@ -35,7 +35,7 @@ def slot_field(h, slot, what):
 @helper(forceinline=True)
 def is_write(h, slot):
     """Whether a slot holds a write."""
-    return slot_field(h, slot, s.SLOT_READERS) == 0
+    return slot_field(h, slot, s.SLOT_READERS) <= 0
 
 
 @helper(forceinline=True)
@@ -48,7 +48,7 @@ def _lane_of(fields, address):
 
 
 @helper(forceinline=True)
-def take_slot(h, address, stamp, readers):
+def take_slot(h, address, stamp, readers, number):
     """Fill a free slot and put it on its chain (`readers`: 0 for a write)."""
     h.clocks[s.N_FREE] -= 1
     slot = int64(h.free[h.clocks[s.N_FREE]])
@@ -59,9 +59,8 @@ def take_slot(h, address, stamp, readers):
     h.pool[at + s.SLOT_ROW] = field(address, h.fields[s.ROW_AT], h.fields[s.ROW_MASK])
     h.pool[at + s.SLOT_COLUMN] = field(address, h.fields[s.COLUMN_AT], h.fields[s.COLUMN_MASK])
     h.pool[at + s.SLOT_LANE] = _lane_of(h.fields, address)
-    h.pool[at + s.SLOT_AGE] = h.clocks[s.AGE]
+    h.pool[at + s.SLOT_NUMBER] = number
     h.pool[at + s.SLOT_NEXT] = s.NO_SLOT
-    h.clocks[s.AGE] += 1
     bucket = _bucket(address)
     h.chain[slot] = h.buckets[bucket]
     h.buckets[bucket] = int32(slot)

@@ -18,10 +18,13 @@ from ppim.dram.device import Device
 from ppim.engine.banks import Banks, ChannelBanks, channel_banks, make_banks
 from ppim.engine.codes import LOG_FIELDS, NEVER
 from ppim.engine.host import columns as s
+from ppim.engine.host.latency import N_BUCKETS
 from ppim.engine.refresh import INTERVAL, refresh_plan
 from ppim.jit import helper
 from ppim.jit.lanes import LANES
 from ppim.jit.tables import bare
+
+KEPT_REQUESTS = 1 << 14  # of a channel, whose latencies are kept between two visits
 
 
 class HostState(NamedTuple):
@@ -43,6 +46,8 @@ class HostState(NamedTuple):
     arrivals: NDArray[np.int64]  # (channels, capacity * ARRIVAL_FIELDS)
     log: NDArray[np.int64]  # (channels, capacity * LOG_FIELDS)
     done: NDArray[np.int64]  # (channels, capacity * DONE_FIELDS)
+    spread: NDArray[np.int64]  # (channels, 2 * N_BUCKETS) reads, then writes, by latency (`latency`)
+    kept: NDArray[np.int64]  # (channels, capacity * KEPT_FIELDS)
     bounds: NDArray[np.int64]  # (channels, 2) upper bounds of waiting reads and writes
     front: NDArray[np.int64]  # (FRONT_FIELDS,)
 
@@ -66,6 +71,8 @@ class HostChannel(NamedTuple):
     arrivals: NDArray[np.int64]
     log: NDArray[np.int64]
     done: NDArray[np.int64]
+    spread: NDArray[np.int64]
+    kept: NDArray[np.int64]
 
 
 @helper(forceinline=True)
@@ -88,6 +95,8 @@ def host_channel(state, channel):
         bare(state.arrivals)[channel],
         bare(state.log)[channel],
         bare(state.done)[channel],
+        bare(state.spread)[channel],
+        bare(state.kept)[channel],
     )
 
 
@@ -111,11 +120,12 @@ def make_rules(
     log: int,
     follow_defects: bool,
     outstanding: int = 0,
+    keep_latencies: bool = False,
 ) -> NDArray[np.int64]:
     """Controller and run parameters.
 
     `log`: commands that the log holds between two visits, or 0. `outstanding`: requests that can be under way,
-    whose completions the front end waits for, or 0.
+    whose completions the front end waits for, or 0. `keep_latencies`: of every request.
     """
     org, controller = device.organization, device.controller
     per_rank = controller.queue_structure == "PER_RANK"
@@ -138,6 +148,8 @@ def make_rules(
     rules[s.LOG_SIZE] = log
     rules[s.FOLLOW_DEFECTS] = follow_defects
     rules[s.DONE_SIZE] = outstanding
+    rules[s.KEEP_ALL] = keep_latencies
+    rules[s.KEPT_LIMIT] = KEPT_REQUESTS if merge or keep_latencies else NEVER
     rules[s.N_QUEUES] = org.ranks if per_rank else org.banks
     rules[s.LANES_PER_QUEUE] = org.banks_per_rank if per_rank else 1
     rules[s.CLOSE_PAGE] = controller.row_buf_policy == "CLOSE_PAGE"
@@ -176,6 +188,9 @@ def make_buffers(n_channels: int, n_slots: int, rules: NDArray[np.int64]) -> dic
     front[s.ACCEPTED_AT] = -1
     front[s.ACCEPTED_THEN] = rules[s.INJECT]
     n_arrivals = 2 * rules[s.TRANS_SIZE] + 1
+    limit = rules[s.KEPT_LIMIT]
+    # Before it is looked at the limit again, all arrivals and two commands may add to what is kept.
+    n_kept = 0 if limit == NEVER else limit + n_arrivals + 3
     return {
         "pool": aligned_full((n_channels, n_slots * s.SLOT_FIELDS), 0, np.int64),
         "free": np.tile(np.arange(n_slots, dtype=np.int32)[::-1], (n_channels, 1)),
@@ -183,6 +198,8 @@ def make_buffers(n_channels: int, n_slots: int, rules: NDArray[np.int64]) -> dic
         "chain": np.full((n_channels, n_slots), s.NO_SLOT, np.int32),
         "arrivals": np.zeros((n_channels, n_arrivals * s.ARRIVAL_FIELDS), np.int64),
         "log": np.zeros((n_channels, rules[s.LOG_SIZE] * LOG_FIELDS), np.int64),
+        "spread": np.zeros((n_channels, 2 * N_BUCKETS), np.int64),
+        "kept": np.zeros((n_channels, n_kept * s.KEPT_FIELDS), np.int64),
         "done": np.zeros((n_channels, rules[s.DONE_SIZE] * s.DONE_FIELDS), np.int64),
         "bounds": np.zeros((n_channels, 2), np.int64),
         "front": front,

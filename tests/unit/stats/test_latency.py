@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ppim.runs.simulate import simulate
-from ppim.stats.latency import Histogram, Latencies, bucket_of, end_of_bucket
+from ppim.stats.latency import Histogram, Latencies, bucket_of, end_of_bucket, picoseconds_in_ns
 from ppim.stats.summary import summary, summary_lines
 from ppim.systems.load import load_system
 from tests.reference.small_traces import small_trace
@@ -29,7 +29,7 @@ def test_percentiles(scale: int, count: int) -> None:
     histogram = Histogram()
     for part in np.array_split(values, 3):
         histogram.add(part)
-    found = histogram.distribution()
+    found = histogram.distribution(picoseconds_in_ns)
     assert found is not None
     assert (found.count, found.max_ns) == (count, values.max() / 1000)
     assert found.mean_ns == pytest.approx(values.mean() / 1000)
@@ -39,7 +39,7 @@ def test_percentiles(scale: int, count: int) -> None:
 
 
 def test_nothing_has_no_distribution() -> None:
-    assert Histogram().distribution() is None
+    assert Histogram().distribution(picoseconds_in_ns) is None
 
 
 class Engine:
@@ -65,7 +65,7 @@ def test_parts_with_clocks_of_their_own_are_put_together() -> None:
     latencies.take(engines)
     # In ns, from the turn's start at 5: bag 0 is in one part and ends at 30, bag 1 in both at 70, bag 2 at 22.
     assert latencies.gnrs.count == 3
-    assert (latencies.gnrs.sum_ps, latencies.gnrs.most_ps) == ((25 + 65 + 17) * 1000, 65_000)
+    assert (latencies.gnrs.total, latencies.gnrs.longest) == ((25 + 65 + 17) * 1000, 65_000)
     assert latencies.batches.count == 0
     second.completed_turns, second.rows = 3, [[1, 0, 0, 100, 240], [2, 1, 0, 300, 310]]
     first.completed_turns = 3
