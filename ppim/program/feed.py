@@ -29,10 +29,12 @@ class Consumer(Runner, Protocol):
 
 
 def grow_streams(rings: r.Rings) -> np.ndarray:
-    """Streams' instructions in rings of twice the capacity."""
+    """Streams' instructions in rings of twice the capacity; the last one too if it is sent, which tells its turn."""
     return np.stack(
         [
-            r.grow_ring(instructions, int(stream[r.HEAD]), int(stream[r.TAIL]))
+            r.grow_ring(
+                instructions, min(int(stream[r.HEAD]), max(int(stream[r.TAIL]) - 1, 0)), int(stream[r.TAIL])
+            )
             for instructions, stream in zip(rings.instructions, rings.stream, strict=True)
         ]
     )

@@ -44,6 +44,8 @@ CHOICES = [
 ]
 
 
+NOT_FOR_SLICES = {"collect": "host", "dedup": "none", "unit_accumulators": 0, "cache_bypass_below": 0}
+
 Choice = tuple[str, str, dict[str, Any]]
 
 
@@ -95,8 +97,8 @@ def a_trace(algorithm: str, **options: Any) -> SmallTrace:
 def test_the_matrix(name: str, algorithm: str, choice: Choice, device: str) -> None:
     mapping, prefetch, settings = choice
     if mapping == "vertical":
-        # Slices are neither collected nor looked for.
-        settings = {"collect": "host", "dedup": "none", **settings}
+        # Every unit adds up the same bags, each from slices of its own.
+        settings = {**NOT_FOR_SLICES, **settings}
     trace, system = a_trace(algorithm), a_system(name, mapping, prefetch, device, **settings)
     if refusal := refused(system, algorithm):
         with pytest.raises(InputError, match=refusal):

@@ -158,6 +158,24 @@ def test_everything_hot_is_one_memory_for_which_the_other_costs_nothing(algorith
     assert totals(both) == totals(alone)
 
 
+# RecNMP's units in the memory that `proactivepim-tiers` has for cold rows.
+AS_SECOND_MEMORY = {
+    "memory.device": "ddr4-8gb-x8-3200",
+    "organization.channels": 2,
+    "organization.ranks": 2,
+    "instruction_bits": 24,
+    "command_bits_per_cycle": 24,
+    "instruction_pins": "command",
+    "turns_open": 0,
+    "collect": "host",
+    "mapping": "duplicate",
+    "policy": "none",
+    "cache_bypass_below": 0,
+    "unit_accumulators": 0,
+    "macs": 64,
+}
+
+
 @pytest.mark.parametrize("barrier", ["table", "batch", "none"])
 def test_everything_cold_is_the_second_memory_alone(barrier: str) -> None:
     """No row is hot: a system whose only memory is the second one, with the same units."""
@@ -165,10 +183,7 @@ def test_everything_cold_is_the_second_memory_alone(barrier: str) -> None:
     changes = {"barrier": barrier, "tiers.hot_fraction": 0.0}
     rank = {"dimm.consumer": "unit", "dimm.level": "rank", "dimm.mapping": "duplicate"}
     both = simulate(trace, load_system("proactivepim-tiers", {**changes, **rank}))
-    alone = simulate(
-        trace,
-        load_system("recnmp", {"barrier": barrier, "mapping": "duplicate", "policy": "none", "macs": 64}),
-    )
+    alone = simulate(trace, load_system("recnmp", {"barrier": barrier, **AS_SECOND_MEMORY}))
     assert both.second is not None
     assert both.total("accesses") == 0
     assert both.second.cycles == alone.cycles

@@ -12,7 +12,7 @@ from ppim.datasets.base import MISSING, SampleChunk, Source, TableSpec
 from ppim.datasets.pooling import Distribution, expand
 from ppim.datasets.rows import FoldedRows
 from ppim.errors import InputError
-from ppim.trace import generate as module
+from ppim.trace import writer
 from ppim.trace.generate import Recipe, generate, table_numbers
 from ppim.trace.reader import TraceChunk, TraceReader
 from ppim.trace.schema import PoolingMeta
@@ -90,7 +90,7 @@ def flat(chunks: list[TraceChunk]) -> list[tuple[int, ...]]:
 def test_trace_equals_its_definition(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, algorithm: str, distribution: str
 ) -> None:
-    monkeypatch.setattr(module, "ROW_GROUP_ACCESSES", 100)
+    monkeypatch.setattr(writer, "ROW_GROUP_ACCESSES", 100)
     one_hot = distribution != "bags"
     bags = random_bags(50, one_hot, seed=3)
     pooling = (
@@ -109,7 +109,7 @@ def test_trace_equals_its_definition(
 def test_chunk_size_does_not_change_a_byte(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_hot: bool
 ) -> None:
-    monkeypatch.setattr(module, "ROW_GROUP_ACCESSES", 300)
+    monkeypatch.setattr(writer, "ROW_GROUP_ACCESSES", 300)
     bags = random_bags(211, one_hot, seed=4)
     pooling = PoolingMeta("pareto", (2, 3, 1)) if one_hot else PoolingMeta("dataset")
     recipe = Recipe((0, 1, 2), FoldedRows(ROWS), pooling, batch_size=4, seed=0)
@@ -150,7 +150,7 @@ def test_empty_dataset(tmp_path: Path) -> None:
 
 def test_groups_of_empty_bags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches without any lookup have their numbers, and nothing in the file."""
-    monkeypatch.setattr(module, "ROW_GROUP_ACCESSES", 2)
+    monkeypatch.setattr(writer, "ROW_GROUP_ACCESSES", 2)
     nothing: list[list[int]] = [[], [], []]
     bags = [nothing, [[1], [2], []], nothing, nothing, nothing, nothing, [[], [5], []], nothing]
     recipe = Recipe((0, 1, 2), FoldedRows(ROWS), PoolingMeta("dataset"), batch_size=2, seed=0)
