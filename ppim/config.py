@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ppim.errors import InputError, UnknownNameError
+from ppim.errors import InputError, UnknownNameError, unreadable
 
 T = TypeVar("T")
 # tomllib's own error is a ValueError, as are numbers of too many digits and bytes that are no UTF-8.
@@ -22,13 +22,19 @@ _SIZE = re.compile(r"(\d{1,12}) ?(KiB|MiB|GiB)", re.ASCII)
 _SHOWN_CHARACTERS = 80
 
 
+class Words(str):
+    """Text of the command line that is no TOML value: where a list is needed, commas part its items."""
+
+    __slots__ = ()
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Parse a TOML file; a missing or malformed one is an InputError that names it."""
     try:
         with Path(path).open("rb") as stream:
             return tomllib.load(stream)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        raise unreadable(path, error) from error
     except _NOT_TOML as error:
         raise InputError(f"{path}: not valid TOML: {_reason(error)}") from error
 
@@ -121,9 +127,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             raise InputError(f"{where}: {_shown(value)} is not one of {choices}")
         return value
     if origin is tuple:
-        if not isinstance(value, list):
-            raise InputError(f"{where}: a list is needed, not {_shown(value)}")
-        return tuple(_convert(typing.get_args(hint)[0], item, where) for item in value)
+        return _convert_list(typing.get_args(hint)[0], value, where)
     if origin is dict:
         if not isinstance(value, dict):
             raise InputError(f"{where}: a table is needed, not {_shown(value)}")
@@ -139,7 +143,19 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         raise InputError(f"{where}: {_shown(value)} is not {_name(hint)}{unit}")
     if isinstance(value, str) and not value.isprintable():
         check_characters(value, where)
-    return value
+    return str(value) if isinstance(value, Words) else value
+
+
+def _convert_list(item: Any, value: Any, where: str) -> tuple[Any, ...]:
+    """A list, or what stands for one on the command line: `user,item`, or one number."""
+    if isinstance(value, Words):
+        words = [word.strip() for word in value.split(",")]
+        value = words if item is str else [_toml_value(word, where) for word in words]
+    elif isinstance(value, int | float) and item is not str:
+        value = [value]
+    if not isinstance(value, list):
+        raise InputError(f"{where}: a list is needed, not {_shown(value)}")
+    return tuple(_convert(item, each, where) for each in value)
 
 
 def _check_numbers(value: Any, where: str) -> None:
@@ -211,6 +227,6 @@ def _toml_value(text: str, where: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return text
+        return Words(text)
     except _NOT_TOML as error:
         raise InputError(f"{where}: {_reason(error)}") from error

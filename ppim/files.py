@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from ppim import interrupt
-from ppim.errors import InputError, OutputError
+from ppim.errors import InputError, OutputError, unreadable
 
 try:
     import fcntl
@@ -248,7 +248,7 @@ def _copy_of(path: Path) -> Iterator[Path]:
             with path.open("rb") as stream, naming_failure(Path(folder)), copy.open("wb") as target:
                 shutil.copyfileobj(stream, target)
         except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+            raise unreadable(path, error) from error
         yield copy
 
 

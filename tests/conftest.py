@@ -16,6 +16,12 @@ ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("PPIM_SHARED", ROOT.parent / "shared"))
 
 
+@pytest.fixture(autouse=True)
+def _long_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are as long as they are, so that tests find what they look for; test_tables.py is about terminals."""
+    monkeypatch.setenv("COLUMNS", "1000")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder with golden outputs and data samples; tests that need it are skipped without it."""

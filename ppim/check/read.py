@@ -1,5 +1,7 @@
 """Command traces from files: which form they have, whose channel they are of, and blocks of checked commands."""
 
+import errno
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from ppim.check import commands, layout, parse
 from ppim.check.form import FORMS, WORDS, Grammar
 from ppim.dram.device import Device
-from ppim.errors import InputError
+from ppim.errors import InputError, unreadable
 from ppim.requests.text import BLOCK_BYTES, line_blocks, open_text
 
 Ints = NDArray[np.int64]
@@ -46,7 +48,7 @@ def trace_files(path: Path) -> list[TraceFile]:
         No such file, or no file in the folder has the name of a command trace.
     """
     if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
+        raise unreadable(path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
     if not path.is_dir():
         return [_named(path)]
     files = [_named(found) for found in path.iterdir() if _match(found)]

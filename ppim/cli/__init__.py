@@ -10,18 +10,31 @@ from typing import Any
 import click
 
 from ppim import __version__, interrupt
-from ppim.errors import InputError, PpimError
+from ppim.cli.words import complain
+from ppim.errors import InputError, PpimError, near_names
+
+NO_COMMANDS = {"options", "words"}
+"""Modules of this folder that are none."""
 
 
 class LazyGroup(click.Group):
     """Commands are the modules of this folder; each holds a `command` (file `gen_trace` = `gen-trace`).
 
-    Names and one-line helps come from the module list and `HELP` below, so that `ppim --help` imports no numba, numpy or pandas.
+    What they need they import when they are called, so that `ppim --help` imports no numba, numpy or pandas.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
         names = {module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__)}
-        return sorted(names - {"options"})
+        return sorted(names - NO_COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called; a mistyped one with near names."""
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            near = near_names(args[0], self.list_commands(ctx)) or "`ppim --help` lists the commands"
+            raise click.UsageError(f"No such command {args[0]!r}; {near}", ctx)
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(ctx):
@@ -70,24 +83,24 @@ def main(arguments: list[str] | None = None) -> Any:
         error.show()
         sys.exit(error.exit_code)
     except PpimError as error:
-        click.echo(f"ppim: {error}", err=True)
+        complain(str(error))
         sys.exit(error.exit_code)
     except MemoryError as error:
-        click.echo(f"ppim: {error or 'out of memory'}; give smaller caches, queues or batches", err=True)
+        complain(f"{error or 'out of memory'}; give smaller caches, queues or batches")
         sys.exit(InputError.exit_code)
     except (click.Abort, KeyboardInterrupt):  # an Abort is a RuntimeError, too
-        click.echo("ppim: interrupted", err=True)
+        complain("interrupted")
         sys.exit(interrupt.INTERRUPTED)
     except BrokenPipeError:
         _end_of_pipe()
     except RuntimeError as error:
         if "thread" not in str(error):
             raise
-        click.echo(f"ppim: no more threads can be started ({error}); give fewer --threads", err=True)
+        complain(f"no more threads can be started ({error}); give fewer --threads")
         sys.exit(PpimError.exit_code)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"ppim: {where}{error.strerror or error}; nothing was written", err=True)
+        complain(f"{where}{error.strerror or error}; nothing was written")
         sys.exit(PpimError.exit_code)
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from ppim.cli.options import complete_devices, complete_systems
+
 ILLEGAL = 1
 LISTED = 20
 
@@ -13,12 +15,14 @@ LISTED = 20
 @click.option(
     "--device",
     metavar="NAME|FILE",
+    shell_complete=complete_devices,
     help="A name of `ppim devices`, a device .toml, or a DRAMsim3 .ini.  [default: hbm2-4gb, or the system's]",
 )
 @click.option(
     "--system",
     "system_name",
     metavar="NAME|FILE",
+    shell_complete=complete_systems,
     help="System whose PIM units issued the commands: a name of `ppim systems`, or a system .toml.",
 )
 @click.option(

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ppim.cli.options import table_options, width
 from ppim.errors import InputError
 
 if TYPE_CHECKING:
     from ppim.stats.result import SimulationResult
-
-FORMATS = ("table", "csv", "json", "md")
 
 
 @click.command(short_help="Compare runs: time, traffic, load, limits, and what makes the difference.")
@@ -26,14 +25,7 @@ FORMATS = ("table", "csv", "json", "md")
     metavar="A,B,...",
     help="Simulate these systems first; RUN... are then traces. NAME+KEY=VALUE;... changes a parameter.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    default="table",
-    show_default=True,
-    help="How to write the comparison.",
-)
+@table_options
 @click.option(
     "-o",
     "--output",
@@ -43,7 +35,12 @@ FORMATS = ("table", "csv", "json", "md")
     help="Where to; stdout without it.",
 )
 def command(
-    runs: tuple[Path, ...], baseline: str | None, systems: str | None, form: str, output: Path
+    runs: tuple[Path, ...],
+    baseline: str | None,
+    systems: str | None,
+    form: str,
+    wide: bool,
+    output: Path,
 ) -> None:
     """Put runs beside each other: stats CSVs or summaries (.json) of `ppim simulate`.
 
@@ -60,12 +57,13 @@ def command(
 
     from ppim.files import STDOUT, atomic_path, keep_inputs
     from ppim.report.compare import compare
-    from ppim.report.formats import FORMATS as WRITERS
+    from ppim.report.formats import FORMATS, as_table
     from ppim.report.read import read_runs, runs_of_results
 
     keep_inputs(runs, output)
     found = read_runs(runs) if systems is None else runs_of_results(_simulated(runs, systems))
-    text = WRITERS[form](compare(found, baseline))
+    comparison = compare(found, baseline)
+    text = as_table(comparison, width(wide)) if form == "table" else FORMATS[form](comparison)
     if output == STDOUT:
         sys.stdout.write(text)
         return

@@ -1,34 +1,37 @@
-"""`ppim devices`: the built-in memory devices."""
+"""`ppim devices`: the built-in memory devices, and every parameter of one."""
 
 import click
 
-COLUMNS = "{:<22}{:<8}{:>13}{:>6}{:>11}{:>10}{:>10}{:>9}  {}"
+from ppim.cli.options import complete_devices, show as show_description, table_options
 
 
-@click.command(short_help="List the built-in memory devices.")
-def command() -> None:
+@click.group(invoke_without_command=True, short_help="List the built-in memory devices, or show one.")
+@table_options
+@click.pass_context
+def command(context: click.Context, form: str, wide: bool) -> None:
     """List the built-in memory devices.
 
     `channels` is their number and the bits of one's data bus, `banks` are bank groups x banks of a rank.
     The last column says whether the commands were compared with DRAMsim3's, cycle by cycle.
-    """
-    from ppim.dram.load import device_names, load_device
 
-    header = ("device", "family", "channels", "ranks", "banks", "GiB", "GB/s", "tCK ns", "against DRAMsim3")
-    click.echo(COLUMNS.format(*header))
-    for name in device_names():
-        device = load_device(name)
-        org = device.organization
-        click.echo(
-            COLUMNS.format(
-                name,
-                device.protocol,
-                f"{org.channels} x {org.bus_width}",
-                org.ranks,
-                f"{org.bankgroups} x {org.banks_per_group}",
-                f"{org.capacity_bytes / 2**30:g}",
-                f"{device.peak_gb_per_s:.1f}",
-                f"{device.timing.tCK:g}",
-                "validated" if device.validated else "not validated",
-            )
-        )
+    \b
+    Examples:
+        ppim devices
+        ppim devices --format csv
+        ppim devices show hbm2-4gb
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from ppim.stats.info.device import list_devices
+
+    show_description(list_devices(), form, wide)
+
+
+@command.command()
+@click.argument("device", metavar="NAME|FILE", shell_complete=complete_devices)
+@table_options
+def show(device: str, form: str, wide: bool) -> None:
+    """Show every parameter of a device, and what follows from them: a name, a .toml, or a DRAMsim3 .ini."""
+    from ppim.stats.info.device import describe_device
+
+    show_description(describe_device(device), form, wide)

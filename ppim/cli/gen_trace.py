@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ppim.cli.options import NamesOption
+from ppim.cli.options import NamesOption, Size, print_lines
 
 if TYPE_CHECKING:
     from ppim.api import GeneratedTrace
@@ -49,7 +49,12 @@ STDOUT = Path("-")
     "--algorithm-option", multiple=True, metavar="KEY=VALUE", help="Another option of the algorithm."
 )
 @click.option(
-    "--vector-bytes", type=click.IntRange(4), default=128, show_default=True, help="Embedding vector."
+    "--vector-bytes",
+    type=Size(4),
+    default=128,
+    show_default=True,
+    metavar="SIZE",
+    help="Embedding vector; 256, or 1KiB.",
 )
 @click.option(
     "--dense-below",
@@ -112,8 +117,8 @@ def command(dataset: tuple[str, ...], output: Path, **options: Any) -> None:
         made = _to_stdout(generate)
     else:
         made = generate(output)
-    for line in made.summary():
-        click.echo(line, err=True)
+    print_lines(made.notes(), to_stderr=True)
+    print_lines(made.summary(), to_stderr=output == STDOUT)
 
 
 def _to_stdout(generate: Callable[[Path], GeneratedTrace]) -> GeneratedTrace:

@@ -1,11 +1,21 @@
 """Options that several commands have, or that need more than click gives."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from ppim.cli.words import coloured
+
+if TYPE_CHECKING:
+    from ppim.tables import Description
+
+SIZES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 PACKAGE = Path(__file__).parent.parent
 
 
@@ -42,3 +52,88 @@ class NamesOption(click.Option):
         record = super().get_help_record(ctx)
         *first, last = registered_names(self.folder, self.register)
         return record and (record[0], record[1].replace("{names}", f"{', '.join(first)} or {last}"))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's
+        """Registered names that begin so."""
+        return _names_and_files(registered_names(self.folder, self.register), incomplete, with_files=False)
+
+
+def complete_systems(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
+    """Built-in systems that begin so, or files."""
+    return _names_and_files(_stems("systems/presets"), incomplete)
+
+
+def complete_devices(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
+    """Built-in devices that begin so, or files."""
+    return _names_and_files(_stems("dram/devices"), incomplete)
+
+
+def complete_targets(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
+    """Built-in systems and devices that begin so, or files."""
+    return _names_and_files([*_stems("systems/presets"), *_stems("dram/devices")], incomplete)
+
+
+def _stems(folder: str) -> list[str]:
+    return sorted(file.stem for file in (PACKAGE / folder).glob("*.toml"))
+
+
+def _names_and_files(names: list[str], incomplete: str, *, with_files: bool = True) -> list[CompletionItem]:
+    found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return [*found, CompletionItem(incomplete, type="file")] if with_files else found
+
+
+class Size(click.IntRange):
+    """A number of bytes, written with a unit if you like: 128, 64KiB, 1MiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Bytes."""
+        number: Any = value.strip() if isinstance(value, str) else value
+        for unit, size in SIZES.items():
+            if isinstance(number, str) and number.endswith(unit):
+                digits = number.removesuffix(unit).strip()
+                if not digits.isdecimal():
+                    self.fail(f"{value!r} is no number of bytes; write it as 64KiB", param, ctx)
+                number = int(digits) * size
+                break
+        return super().convert(number, param, ctx)
+
+
+FORMATS = ("table", "csv", "json", "md")
+
+
+def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--format` and `--wide` of commands that print a table (`form`, `wide`)."""
+    wide = click.option("--wide", is_flag=True, help="A line a row, however wide the terminal is.")
+    form = click.option(
+        "--format",
+        "form",
+        type=click.Choice(FORMATS),
+        default=FORMATS[0],
+        show_default=True,
+        help="How to write it; table fits the terminal.",
+    )
+    return form(wide(command))
+
+
+def show(description: Description, form: str, wide: bool) -> None:
+    """Print a description: in lines that fit the terminal, or for programs."""
+    from ppim.tables import WRITERS, as_text
+
+    click.echo(WRITERS[form](description) if form in WRITERS else as_text(description, width(wide)), nl=False)
+
+
+def width(wide: bool) -> int | None:
+    """Characters of a line; None where lines may be as long as they are."""
+    from ppim.tables import terminal_width
+
+    return None if wide else terminal_width()
+
+
+def print_lines(lines: Iterable[str], *, to_stderr: bool = False, wide: bool = False) -> None:
+    """Print lines, those too long for the terminal wrapped."""
+    from ppim.tables import as_lines
+
+    for line in as_lines(lines, width(wide)):
+        click.echo(coloured(line) if to_stderr else line, err=to_stderr)

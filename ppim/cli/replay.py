@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from ppim.cli.options import complete_devices, complete_systems, print_lines
+
 DEFAULT_DEVICE = "hbm2-4gb"
 DEFAULT_SYSTEM = "proactivepim-paper"
 
@@ -14,12 +16,14 @@ DEFAULT_SYSTEM = "proactivepim-paper"
 @click.option(
     "--device",
     metavar="NAME|FILE",
+    shell_complete=complete_devices,
     help=f"A name of `ppim devices`, a device .toml, or a DRAMsim3 .ini.  [default: {DEFAULT_DEVICE}]",
 )
 @click.option(
     "--system",
     "system_name",
     metavar="NAME|FILE",
+    shell_complete=complete_systems,
     help=f"For a PIM program: a name of `ppim systems`, or a system .toml.  [default: {DEFAULT_SYSTEM}]",
 )
 @click.option(
@@ -83,8 +87,8 @@ def command(
 ) -> None:
     """Replay REQUESTS, a text trace of reads and writes (plain or gzip), on a memory device.
 
-    Every command is issued in the cycle in which DRAMsim3 issues it. The summary on stderr says how many
-    requests were merged, which bandwidth was reached and what bound it.
+    Every command is issued in the cycle in which DRAMsim3 issues it. The summary says how many requests were
+    merged, which bandwidth was reached and what bound it; with -o - it goes to stderr.
 
     REQUESTS may be a PIM program too, in the text format of ProactivePIM's authors (`ppim simulate --program`
     writes it); it runs on the PIM units of --system, and STATS.csv is that of `ppim simulate`.
@@ -100,6 +104,7 @@ def command(
     """
     from ppim import api
     from ppim.config import parse_settings
+    from ppim.files import STDOUT
     from ppim.stats import replay_result, summary
 
     result = api.replay(
@@ -118,8 +123,8 @@ def command(
         progress=True,
     )
     if isinstance(result, replay_result.ReplayResult):
-        lines = replay_result.summary_lines(result)
+        lines, notes = replay_result.summary_lines(result), replay_result.note_lines(result)
     else:
-        lines = summary.summary_lines(result)
-    for line in lines:
-        click.echo(line, err=True)
+        lines, notes = summary.summary_lines(result), summary.note_lines(result)
+    print_lines(lines, to_stderr=output == STDOUT)
+    print_lines(notes, to_stderr=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ppim.cli.options import NamesOption
+from ppim.cli.options import NamesOption, complete_devices, complete_systems, print_lines
 
 
 @click.command(short_help="Simulate a trace on a processing-in-memory or host system.")
@@ -14,6 +14,7 @@ from ppim.cli.options import NamesOption
     "system_name",
     default="proactivepim",
     show_default=True,
+    shell_complete=complete_systems,
     metavar="NAME|FILE",
     help="A name of `ppim systems`, or a system .toml.",
 )
@@ -33,7 +34,12 @@ from ppim.cli.options import NamesOption
     metavar="NAME",
     help="Rows fetched ahead: {names}.",
 )
-@click.option("--device", metavar="NAME|FILE", help="Memory device: a name of `ppim devices`, .toml or .ini.")
+@click.option(
+    "--device",
+    metavar="NAME|FILE",
+    shell_complete=complete_devices,
+    help="Memory device: a name of `ppim devices`, .toml or .ini.",
+)
 @click.option(
     "--set",
     "settings",
@@ -96,6 +102,8 @@ def command(
 ) -> None:
     """Run TRACE, a file made by `ppim gen-trace`, through a memory system and count what happens.
 
+    A summary goes to stdout, or to stderr where -o - sends the CSV to stdout; warnings and progress go to stderr.
+
     \b
     Examples:
         ppim simulate trace.parquet -o stats.csv
@@ -105,7 +113,8 @@ def command(
     """
     from ppim import api
     from ppim.config import parse_settings
-    from ppim.stats.summary import summary_lines
+    from ppim.files import STDOUT
+    from ppim.stats.summary import note_lines, summary_lines
 
     result = api.simulate(
         trace,
@@ -122,5 +131,5 @@ def command(
         command_trace=command_trace,
         progress=True,
     )
-    for line in summary_lines(result):
-        click.echo(line, err=True)
+    print_lines(summary_lines(result), to_stderr=output == STDOUT)
+    print_lines(note_lines(result), to_stderr=True)

@@ -2,43 +2,34 @@
 
 import click
 
-HEADER = ("system", "kind", "PIM level", "device", "mapping", "prefetch", "source")
-NOTHING = "-"
+from ppim.cli.options import complete_systems, show as show_description, table_options
 
 
 @click.group(invoke_without_command=True, short_help="List the built-in systems, or explain one.")
+@table_options
 @click.pass_context
-def command(context: click.Context) -> None:
+def command(context: click.Context, form: str, wide: bool) -> None:
     """List the built-in systems: memories, PIM units, mapping and prefetch in a few words.
 
     \b
     Examples:
         ppim systems
+        ppim systems --format md
         ppim systems show proactivepim
         ppim systems show mine.toml
     """
     if context.invoked_subcommand is not None:
         return
-    from ppim.systems.explain import list_systems
+    from ppim.stats.info.system import list_systems
 
-    rows = [HEADER]
-    for system in list_systems():
-        is_pim = system.kind == "pim"
-        of_pim = (system.pim.level, system.placement.mapping, system.prefetch.prefetch)
-        level, mapping, prefetch = of_pim if is_pim else (NOTHING,) * 3
-        device = system.memory.device + (f"+{system.dimm.memory.device}" if system.dimm is not None else "")
-        rows.append((system.name, system.kind, level, device, mapping, prefetch, system.source))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-    for row in rows:
-        words = (word.ljust(width) for word, width in zip(row, widths, strict=True))
-        click.echo("  ".join(words).rstrip())
+    show_description(list_systems(), form, wide)
 
 
 @command.command()
-@click.argument("system", metavar="NAME|FILE")
-def show(system: str) -> None:
+@click.argument("system", metavar="NAME|FILE", shell_complete=complete_systems)
+@table_options
+def show(system: str, form: str, wide: bool) -> None:
     """Explain every parameter of a system: its value, unit and meaning, and where the value is from."""
     from ppim.stats.info.system import describe_system
 
-    for line in describe_system(system):
-        click.echo(line)
+    show_description(describe_system(system), form, wide)

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from ppim.errors import InputError
+from ppim.errors import InputError, unreadable
 from ppim.text_files import check_text
 
 _GZIP = b"\x1f\x8b"
@@ -38,9 +38,7 @@ class ByteStream:
         try:
             self._raw: IO[bytes] = path.open("rb")
         except OSError as error:
-            raise InputError(
-                f"{path}: cannot be read ({error.strerror}); give an existing dataset file"
-            ) from error
+            raise _no_dataset(path, error) from error
         begins = self._raw.read(len(_ZSTD))
         self._raw.seek(0)
         self._data: Any = self._raw
@@ -151,9 +149,7 @@ def fingerprint(paths: Sequence[Path]) -> str:
             with path.open("rb") as stream:
                 digest.update(stream.read(_HASHED_BYTES))
         except OSError as error:
-            raise InputError(
-                f"{path}: cannot be read ({error.strerror}); give an existing dataset file"
-            ) from error
+            raise _no_dataset(path, error) from error
     return digest.hexdigest()
 
 
@@ -162,6 +158,8 @@ def total_size(paths: Sequence[Path]) -> int:
     try:
         return sum(path.stat().st_size for path in paths)
     except OSError as error:
-        raise InputError(
-            f"{error.filename}: cannot be read ({error.strerror}); give an existing dataset file"
-        ) from error
+        raise _no_dataset(error.filename, error) from error
+
+
+def _no_dataset(path: str | Path, error: OSError) -> InputError:
+    return unreadable(path, error, "give an existing dataset file", also=["synthetic"])

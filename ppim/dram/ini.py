@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ppim.dram.device import beats_per_cycle
-from ppim.errors import InputError
+from ppim.errors import InputError, unreadable
 from ppim.text_files import check_text
 
 DEFAULTS: dict[str, dict[str, float | bool | str]] = {
@@ -161,7 +161,7 @@ def _parse(path: Path, warn: Warn) -> _IniFile:
             raise InputError(f"{path}: more than {_MAX_BYTES >> 20} MiB; is this a device's .ini?")
         text = content.decode("utf-8-sig")
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        raise unreadable(path, error) from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not a text file ({error.reason} at byte {error.start})") from error
     file = _IniFile(path)

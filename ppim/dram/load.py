@@ -33,6 +33,11 @@ def _preset_name(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
+def preset_file(name: str) -> Path:
+    """The file of a preset."""
+    return PRESET_FOLDER / f"{_preset_name(name)}.toml"
+
+
 def device_file(name_or_path: str) -> Path | None:
     """The file that `load_device` reads for this name; None for a preset."""
     return Path(name_or_path) if Path(name_or_path).suffix.lower() in (".ini", ".toml") else None
@@ -70,7 +75,7 @@ def load_device(
     name = _preset_name(name_or_path)
     if not is_preset(name):
         raise UnknownNameError("device", name_or_path, device_names())
-    table = config.read_toml(PRESET_FOLDER / f"{name}.toml")
+    table = config.read_toml(preset_file(name))
     return make_device(name, table, f"device {name}", overrides)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ppim.errors import InputError
+from ppim.errors import InputError, near_names
 from ppim.report.read import Run
 from ppim.report.why import sentence
 from ppim.systems.load import load_system, system_names
@@ -126,5 +126,6 @@ def compare(runs: Sequence[Run], baseline: str | None = None) -> Comparison:
     for run in runs:
         if run.identity["system"] == baseline:
             return Comparison(runs, run)
-    known = ", ".join(dict.fromkeys(run.label for run in runs))
-    raise InputError(f"--baseline: no run {baseline!r}; there are: {known}")
+    labels = list(dict.fromkeys(run.label for run in runs))
+    hint = near_names(baseline, labels)
+    raise InputError(f"--baseline: no run {baseline!r}; {hint or 'there are: ' + ', '.join(labels)}")

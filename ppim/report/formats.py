@@ -8,12 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ppim.report.compare import SHORT_CLASSES, Comparison
-
-LABEL_WIDTH, LEAST_LABEL_WIDTH = 34, 16
-"""Characters of a system's name in a table for people; longer ones go on in the next line."""
-
-TABLE_WIDTH = 100
-"""Characters of a line; names give way to figures."""
+from ppim.tables import Table, as_lines
 
 _ENERGIES = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"))
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -78,37 +73,38 @@ def _cells(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> list[li
     return [list(line) for line in zip(*(cells for cells in table if set(cells[1:]) != {"-"}), strict=True)]
 
 
-def _aligned(labels: Sequence[str], cells: list[list[str]]) -> str:
-    """Labels on the left, figures on the right of their columns; a long label has lines of its own."""
-    widths = [max(len(line[place]) for line in cells) for place in range(len(cells[0]))] if cells else []
-    room = max(TABLE_WIDTH - sum(widths) - 2 * len(widths), LEAST_LABEL_WIDTH)
-    width = min(max(map(len, labels)), LABEL_WIDTH, room)
-    lines = []
-    for label, line in zip(labels, cells, strict=True):
-        while len(label) > width:
-            lines.append(label[:width])
-            label = "  " + label[width:]
-        figures = "  ".join(f"{text:>{size}}" for text, size in zip(line, widths, strict=True))
-        lines.append(f"{label:<{width}}  {figures}".rstrip())
-    return "\n".join(lines)
+def as_table(comparison: Comparison, width: int | None = None) -> str:
+    """For people: figures, where the cycles went, and what makes the difference.
 
-
-def as_table(comparison: Comparison) -> str:
-    """For a terminal of 100 columns: figures, where the cycles went, and what makes the difference."""
+    Parameters
+    ----------
+    comparison : Comparison
+    width : int, optional
+        Characters of a line; a line a row without it.
+    """
     rows = comparison.rows()
-    parts = []
+    parts: list[str | Table] = []
     for trace in dict.fromkeys(row["trace"] for row in rows):
         own = [row for row in rows if row["trace"] == trace]
-        labels = [trace, *(row["system"] for row in own)]
-        parts.append(_aligned(labels, _cells(own, FIGURES)))
+        parts += [_beside_labels(trace, own, FIGURES), ""]
         with_classes = [row for row in own if row["busy_share"] is not None]
         if with_classes:
-            labels = ["where the cycles went", *(row["system"] for row in with_classes)]
-            parts.append(_aligned(labels, _cells(with_classes, CYCLES)))
-    sentences = comparison.sentences()
-    if sentences:
-        parts.append("\n".join(sentences))
-    return "\n\n".join(parts) + "\n"
+            parts += [_beside_labels("where the cycles went", with_classes, CYCLES), ""]
+    parts += comparison.sentences()
+    while parts and parts[-1] == "":
+        parts.pop()
+    return "".join(f"{line}\n" for line in as_lines(parts, width))
+
+
+def _beside_labels(heading: str, rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> Table:
+    """Systems on the left, their figures in columns."""
+    first, *cells = _cells(rows, columns)
+    labels = (row["system"] for row in rows)
+    return Table(
+        "runs",
+        (heading, *first),
+        tuple((label, *line) for label, line in zip(labels, cells, strict=True)),
+    )
 
 
 def as_markdown(comparison: Comparison) -> str:

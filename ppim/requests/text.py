@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ppim.errors import InputError
+from ppim.errors import InputError, unreadable
 
 GZIP_MAGIC = b"\x1f\x8b"
 BLOCK_BYTES = 1 << 18
@@ -35,7 +35,7 @@ def open_text(path: Path) -> Iterator[BinaryIO]:
             f"{path}: the gzip file is cut short or damaged ({error}); fetch it again"
         ) from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise unreadable(path, error) from error
 
 
 def line_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[NDArray[np.uint8], int, int]]:

@@ -15,6 +15,7 @@ from ppim.errors import InputError
 from ppim.files import atomic_path, keep_inputs, rereadable
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
+from ppim.stats import cautions
 from ppim.trace import generate as traces, schema
 from ppim.weight_sharing import base
 
@@ -96,10 +97,15 @@ class GeneratedTrace:
     skipped: int = 0
     first_skipped: str = ""
 
-    def summary(self) -> Iterator[str]:
-        """Lines for a person."""
+    def notes(self) -> Iterator[str]:
+        """What a person should know of it."""
         if self.skipped:
             yield f"gen-trace: skipped {self.skipped} rows, the first: {self.first_skipped}"
+        for sentence in cautions.made_up(self.meta):
+            yield f"note: {sentence}"
+
+    def summary(self) -> Iterator[str]:
+        """What it holds, for a person."""
         meta = self.meta
         yield (
             f"gen-trace: {meta.samples} samples, {meta.batches} batches, {meta.lookups} lookups, "

@@ -1,5 +1,6 @@
 """A trace file through a system, to files: what `ppim simulate` does."""
 
+import dataclasses
 import sys
 from contextlib import ExitStack
 from functools import partial
@@ -12,7 +13,7 @@ from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.runs import program_files
 from ppim.runs.simulate import simulate
-from ppim.stats import result as results, simulation
+from ppim.stats import cautions, result as results, simulation
 from ppim.stats.command_trace import channel_names, command_files, write_all
 from ppim.stats.summary import write_summary
 from ppim.systems import inputs, spec
@@ -90,6 +91,9 @@ def simulate_file(
             )
         bar.close()
         result = results.as_chosen(result, chosen)
+        result = dataclasses.replace(
+            result, warnings=(*result.warnings, *cautions.cautions(result, reader.meta))
+        )
         if output == STDOUT:
             simulation.write_csv(result, sys.stdout)
         elif output is not None:

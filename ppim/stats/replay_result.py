@@ -213,8 +213,12 @@ def summary_lines(result: ReplayResult) -> Iterator[str]:
     if figures.total("requests"):
         yield _binding(figures, front)
     yield _energy(figures)
-    for note in negative_parts(device):
-        yield f"  note: {note}"
+
+
+def note_lines(result: ReplayResult) -> Iterator[str]:
+    """What a person should know of the figures."""
+    for note in negative_parts(result.device):
+        yield f"note: {note}"
 
 
 def _served(figures: replay.ReplayFigures, front: FrontEnd) -> str:

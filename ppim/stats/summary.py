@@ -130,11 +130,10 @@ def write_summary(result: SimulationResult, path: Path) -> None:
 
 
 def summary_lines(result: SimulationResult) -> Iterator[str]:
-    """A few lines for a person."""
+    """What came out, in a few lines for a person; the same for the same run."""
     if result.program:
         yield from _program_lines(result)
         return
-    accesses = sum(memory.total("accesses") for memory in result.memories)
     yield f"{result.run}: {result.cycles:,} cycles = {result.time_ns / 1000:,.1f} us on {result.device.name}"
     for memory in result.memories:
         if result.second is not None:
@@ -149,10 +148,21 @@ def summary_lines(result: SimulationResult) -> Iterator[str]:
         )
     yield from _latency_lines(result)
     yield from _energy_lines(result)
+
+
+def note_lines(result: SimulationResult) -> Iterator[str]:
+    """What a person should know of these figures, and how long it took."""
+    for note in result.energy_notes:
+        yield f"note: {note}"
     for warning in [warning for memory in result.memories for warning in memory.warnings]:
-        yield f"  warning: {warning}"
-    if result.seconds > 0:
-        yield f"  simulated in {result.seconds:.2f} s, {accesses / result.seconds / 1e6:.2f} million accesses/s"
+        yield f"warning: {warning}"
+    if result.seconds <= 0:
+        return
+    if result.program:
+        done, what, how = sum(result.program.values()), "instructions", "replayed"
+    else:
+        done, what, how = sum(memory.total("accesses") for memory in result.memories), "accesses", "simulated"
+    yield f"{how} in {result.seconds:.2f} s, {done / result.seconds / 1e6:.2f} million {what}/s"
 
 
 def _spread(placement: spec.PlacementSpec) -> str:
@@ -210,7 +220,7 @@ def _latency_lines(result: SimulationResult) -> Iterator[str]:
 
 
 def _energy_lines(result: SimulationResult) -> Iterator[str]:
-    """Energy of the run and its shares, or why there is no total."""
+    """Energy of the run and its shares, where it has a total."""
     total = result.totals
     known = "energy_total_pj" in total
     whole = total.get("energy_total_pj", 0)
@@ -225,8 +235,6 @@ def _energy_lines(result: SimulationResult) -> Iterator[str]:
             for name, value in parts.items()
         )
         yield f"  energy {whole / PICOJOULES_PER_MICROJOULE:,.4g} uJ: {shares}"
-    for note in result.energy_notes:
-        yield f"  note: {note}"
 
 
 def _host_line(result: SimulationResult) -> str:
@@ -257,8 +265,3 @@ def _program_lines(result: SimulationResult) -> Iterator[str]:
     )
     yield from _latency_lines(result)
     yield from _energy_lines(result)
-    for warning in result.warnings:
-        yield f"  warning: {warning}"
-    if result.seconds > 0:
-        rate = instructions / result.seconds / 1e6
-        yield f"  replayed in {result.seconds:.2f} s, {rate:.2f} million instructions/s"

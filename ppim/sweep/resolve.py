@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppim.errors import InputError
+from ppim.errors import InputError, unreadable
 from ppim.sweep import identity
 from ppim.sweep.plan import Plan, PlannedRun, Point
 
@@ -151,7 +151,7 @@ class _Checked:
             try:
                 self.digests[path] = identity.file_digest(path)
             except OSError as error:
-                raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+                raise unreadable(path, error) from error
         return self.digests[path]
 
     def _try_system(self, options: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

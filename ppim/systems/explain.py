@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -44,7 +44,8 @@ def is_system(target: str) -> bool:
     if Path(target).suffix.lower() != ".toml":
         return target in load.system_names()
     try:
-        return config.read_toml(Path(target)).get("kind") in effect.SECTIONS
+        table = config.read_toml(Path(target))
+        return load.BASE in table or table.get("kind") in effect.SECTIONS
     except InputError:
         return False
 
@@ -59,7 +60,7 @@ def explain_system(name_or_path: str) -> Iterator[Parameter]:
     """
     system = load.load_system(name_or_path)
     path = system_path(name_or_path)
-    given, comments = config.read_toml(path), read_comments(path.read_text(encoding="utf-8"))
+    given, comments = load.read_table(path), _comments(load.system_files(path))
     for section in effect.sections_of(system):
         record = attrgetter(section)(system)
         hints = typing.get_type_hints(type(record))
@@ -94,6 +95,14 @@ def _explained(field: dataclasses.Field[Any]) -> tuple[str, ...]:
     """What each variant means that a parameter can name."""
     registry = field.metadata.get("registry")
     return () if registry is None else tuple(registry.get(name).meaning for name in registry.names())
+
+
+def _comments(files: Iterable[Path]) -> dict[tuple[str, str], str]:
+    """Comments of files that stand on each other: what one says of a key, none below it says."""
+    comments: dict[tuple[str, str], str] = {}
+    for file in files:
+        comments |= read_comments(file.read_text(encoding="utf-8"))
+    return comments
 
 
 def read_comments(text: str) -> dict[tuple[str, str], str]:

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from ppim.dram.load import device_file
+from ppim.systems.load import system_files
 from ppim.systems.spec import SystemSpec
 
 
 def input_files(name_or_path: str, system: SystemSpec) -> list[Path]:
-    """Files that a system was made from: its own, where it is no preset, and those of its memories."""
-    own = Path(name_or_path) if Path(name_or_path).suffix.lower() == ".toml" else None
+    """Files that a system was made from: its own and those below it, where it is no preset, and those of its memories."""
+    own = system_files(Path(name_or_path)) if Path(name_or_path).suffix.lower() == ".toml" else []
     memories = [system.memory] if system.dimm is None else [system.memory, system.dimm.memory]
-    return [path for path in (own, *(device_file(memory.device) for memory in memories)) if path is not None]
+    return [*own, *(path for memory in memories if (path := device_file(memory.device)) is not None)]

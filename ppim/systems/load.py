@@ -56,9 +56,7 @@ def load_named(name_or_path: str, overrides: Mapping[str, Any]) -> tuple[SystemS
         if name_or_path not in system_names():
             raise UnknownNameError("system", name_or_path, system_names())
         path, where = PRESET_FOLDER / f"{name_or_path}.toml", f"system {name_or_path}"
-    table = {"name": path.stem, **config.read_toml(path)}
-    for memory in (table.get("memory"), _part(table.get(DIMM), "memory")):
-        _find_beside(path, memory)
+    table = {"name": path.stem, **read_table(path)}
     names = [_override(table, key, value) for key, value in overrides.items()]
     for pim in (table.get("pim"), _part(table.get(DIMM), "pim")):
         for name, instead in REPLACED.items():
@@ -67,6 +65,63 @@ def load_named(name_or_path: str, overrides: Mapping[str, Any]) -> tuple[SystemS
     system = config.build(SystemSpec, table, where)
     refuse_what_cannot_act(system, table, where)
     return system, names
+
+
+BASE = "base"
+"""Key of a system's file that names the system which it changes."""
+
+
+def system_files(path: Path) -> list[Path]:
+    """A system's file, behind those that it is based on.
+
+    Raises
+    ------
+    InputError
+        A file that cannot be read, an unknown base, or files that are based on each other.
+    """
+    files = [path]
+    while (base := config.read_toml(files[0]).get(BASE)) is not None:
+        where = f"{files[0]}: {BASE}"
+        if not isinstance(base, str):
+            raise InputError(
+                f"{where}: {base!r:.80} is not a string; give a name of `ppim systems`, or a .toml"
+            )
+        if Path(base).suffix.lower() == ".toml":
+            below = files[0].parent / base
+        elif base in system_names():
+            below = PRESET_FOLDER / f"{base}.toml"
+        else:
+            raise InputError(f"{where}: {UnknownNameError('system', base, system_names())}")
+        if below.resolve() in {file.resolve() for file in files}:
+            raise InputError(f"{where}: {base} is based on this file itself; name another system")
+        files.insert(0, below)
+    return files
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """What a system's file says, on top of what it is based on."""
+    files = system_files(path)
+    whole: dict[str, Any] = {}
+    for file in files:
+        table = config.read_toml(file)
+        for memory in (table.get("memory"), _part(table.get(DIMM), "memory")):
+            _find_beside(file, memory)
+        base = table.pop(BASE, None)
+        if base is not None:
+            table.setdefault("title", f"{base}, changed")
+            table.setdefault("source", f"{file.name}, on top of {base}: {whole.get('source', '')}")
+        whole.pop("name", None)
+        _put_on_top(whole, table)
+    return whole
+
+
+def _put_on_top(whole: dict[str, Any], table: dict[str, Any]) -> None:
+    """Replace values, and in tables theirs."""
+    for key, value in table.items():
+        if isinstance(value, dict) and isinstance(whole.get(key), dict):
+            _put_on_top(whole[key], value)
+        else:
+            whole[key] = value
 
 
 def _part(table: Any, key: str) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ppim.errors import InputError
+from ppim.errors import InputError, unreadable
 from ppim.trace import check, schema
 
 _MAGIC = b"PAR1"
@@ -216,7 +216,7 @@ def _open(path: Path) -> pq.ParquetFile:
         with path.open("rb") as stream:
             begins = stream.read(len(_MAGIC))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give a trace file") from error
+        raise unreadable(path, error, "give a trace file") from error
     if begins != _MAGIC:
         raise InputError(f"{path}: not a Parquet file, so not a trace; make one with `ppim gen-trace`")
     try:

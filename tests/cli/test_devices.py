@@ -29,13 +29,9 @@ def test_devices_lists_every_preset_and_its_validation(capsys: pytest.CaptureFix
     assert rows["hbm2-4gb"].split() == [
         "hbm2-4gb",
         "HBM",
-        "8",
-        "x",
-        "128",
+        "8x128",
         "1",
-        "4",
-        "x",
-        "4",
+        "4x4",
         "4",
         "256.0",
         "1",
@@ -56,7 +52,8 @@ def test_info_shows_every_device(capsys: pytest.CaptureFixture[str], name: str) 
 
 def test_info_shows_derived_values(capsys: pytest.CaptureFixture[str]) -> None:
     out = run(capsys, "info", "hbm2-4gb")[1]
-    values = {line.split("  ")[1]: line.split()[-2:] for line in out.splitlines() if line.startswith("  ")}
+    lines = [line.split("  ") for line in out.splitlines() if line.startswith("  ")]
+    values = {words[1].strip(): words[-1].split() for words in lines}
     assert values["capacity"] == ["4", "GiB"]
     assert values["energy per activate"] == ["828.0", "pJ"]
     assert "co 6..10, " not in out

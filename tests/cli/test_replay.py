@@ -142,7 +142,7 @@ def test_the_command_trace_is_dramsim3s(run: Any, name: str) -> None:
 def test_a_drained_run_conserves_and_says_so(run: Any) -> None:
     text = "".join(f"{64 * (i % 40):#x} {'WRITE' if i % 5 == 0 else 'READ'} 0\n" for i in range(200))
     status, out, err = run(write(text), "-o", "stats.csv")
-    assert (status, out) == (0, "")
+    assert (status, err) == (0, "")
     rows = rows_of(Path("stats.csv").read_text())
     assert len(rows) == 8
     for row in rows:
@@ -157,9 +157,9 @@ def test_a_drained_run_conserves_and_says_so(run: Any) -> None:
     merged = sum(int(row["merged"]) for row in rows)
     forwarded = sum(int(row["forwarded"]) for row in rows)
     assert merged > 0
-    assert "r.trace: 200 requests, format dramsim3" in err
-    assert f"+ {merged:,} merged + {forwarded:,} forwarded" in err
-    assert "served: 200 = " in err
+    assert "r.trace: 200 requests, format dramsim3" in out
+    assert f"+ {merged:,} merged + {forwarded:,} forwarded" in out
+    assert "served: 200 = " in out
 
 
 @pytest.mark.parametrize("name", device_names())
@@ -203,8 +203,8 @@ def test_without_merging_every_read_has_its_command(run: Any) -> None:
     ids=["spread over channels", "one slow channel", "one bank", "sparse", "few under way"],
 )
 def test_the_summary_says_what_binds(run: Any, lines: list[str], arguments: list[str], binds: str) -> None:
-    err = run(write("\n".join(lines)), *arguments)[2]
-    assert binds in err
+    out = run(write("\n".join(lines)), *arguments)[1]
+    assert binds in out
 
 
 def test_more_injection_gives_more_bandwidth(run: Any) -> None:
@@ -430,11 +430,11 @@ def test_a_command_folder_of_a_larger_run_is_refused(run: Any) -> None:
 
 
 def test_requests_smaller_than_a_burst_are_told(run: Any, shared: Path) -> None:
-    status, _, err = run(str(shared / "cases" / "25_unaligned.trace"))
+    status, out, _ = run(str(shared / "cases" / "25_unaligned.trace"))
     assert status == 0
-    assert "asked for: 16 bytes at most, since addresses are multiples of 8 bytes only" in err
-    assert "served in whole bursts of 64 bytes" in err
+    assert "asked for: 16 bytes at most, since addresses are multiples of 8 bytes only" in out
+    assert "served in whole bursts of 64 bytes" in out
 
 
 def test_whole_bursts_are_not_told(run: Any) -> None:
-    assert "asked for" not in run(write("0x40 READ 0\n0x80 READ 0\n"))[2]
+    assert "asked for" not in run(write("0x40 READ 0\n0x80 READ 0\n"))[1]

@@ -112,6 +112,30 @@ def test_settings_are_written_as_in_toml() -> None:
     }
 
 
+def test_lists_on_the_command_line_need_no_quotes() -> None:
+    def words(text: str) -> Any:
+        return build(Outer, {**GOOD, **parse_settings([f"words={text}"])}, "f.toml").words
+
+    assert words("p,q") == words("p, q") == words('["p", "q"]') == ("p", "q")
+    assert words("p") == ("p",)
+    assert words("p,1") == ("p", "1")
+    assert all(type(word) is str for word in words("p,q"))
+
+
+@dataclass(frozen=True)
+class Lists:
+    rows: tuple[int, ...] = ()
+    name: str = ""
+
+
+def test_lists_of_numbers_on_the_command_line() -> None:
+    for text, expected in (("20", (20,)), ("20,30", (20, 30)), ("[20, 30]", (20, 30))):
+        assert build(Lists, parse_settings([f"rows={text}"]), "x").rows == expected
+    with pytest.raises(InputError, match="'two' is not a whole number"):
+        build(Lists, parse_settings(["rows=1,two"]), "x")
+    assert build(Lists, parse_settings(["name=a,b"]), "x").name == "a,b"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

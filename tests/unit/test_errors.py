@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ppim.errors import InputError, PpimError, UnknownNameError
+from pathlib import Path
+
+from ppim.errors import InputError, PpimError, UnknownNameError, unreadable
 
 
 def test_near_matches_are_offered() -> None:
@@ -20,3 +22,14 @@ def test_input_errors_exit_with_2_and_others_with_1() -> None:
     assert PpimError.exit_code == 1
     assert InputError.exit_code == 2
     assert issubclass(UnknownNameError, InputError)
+
+
+def test_a_file_that_is_not_there_offers_those_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "trace.parquet").write_text("")
+    gone = FileNotFoundError(2, "No such file or directory")
+    near = unreadable(tmp_path / "trace.parqet", gone, "give a trace")
+    assert str(near).endswith(f"(No such file or directory); did you mean {tmp_path / 'trace.parquet'}?")
+    assert str(unreadable("far/away", gone, "give a trace")).endswith("directory); give a trace")
+    assert str(unreadable("synthetc", gone, also=["synthetic"])).endswith("; did you mean synthetic?")
+    refused = PermissionError(13, "Permission denied")
+    assert str(unreadable(tmp_path / "trace.parqet", refused, "mend")).endswith("(Permission denied); mend")

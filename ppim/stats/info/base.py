@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppim.errors import InputError
+from ppim.errors import InputError, near_names
 from ppim.registry import Registry
+from ppim.tables import Description
 
 
 @dataclass(frozen=True)
@@ -14,14 +15,15 @@ class InfoKind:
 
     examples: str  # for messages
     recognises: Callable[[str], bool]  # of the argument: a name or a path; must not raise for foreign files
-    describe: Callable[[str], Iterable[str]]  # lines of text
+    describe: Callable[[str], Description]
+    names: Callable[[], Iterable[str]] = tuple  # that it knows, to offer where one is mistyped
 
 
 KINDS: Registry[InfoKind] = Registry("kind", "ppim.stats.info")
 
 
-def describe(target: str) -> Iterable[str]:
-    """Lines that describe the name or file `target`.
+def describe(target: str) -> Description:
+    """What the name or file `target` is.
 
     Raises
     ------
@@ -34,5 +36,8 @@ def describe(target: str) -> Iterable[str]:
             return kind.describe(target)
     if Path(target).suffix and not Path(target).exists():
         raise InputError(f"{target}: no such file")
+    near = near_names(target, [name for kind in kinds for name in kind.names()])
+    if near:
+        raise InputError(f"{target}: neither a known name nor a file of a known kind; {near}")
     known = "; ".join(f"{name} ({kind.examples})" for name, kind in zip(KINDS.names(), kinds, strict=True))
     raise InputError(f"{target}: neither a known name nor a file of a known kind; known kinds: {known}")

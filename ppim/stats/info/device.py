@@ -1,6 +1,5 @@
 """`ppim info` of a device: preset, device TOML or DRAMsim3 .ini."""
 
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,22 @@ from ppim.dram import address, energy, load
 from ppim.dram.device import Device
 from ppim.errors import InputError
 from ppim.stats.info.base import KINDS, InfoKind
+from ppim.systems.explain import read_comments
+from ppim.tables import Description, Table
 
 SECTIONS = ("organization", "timing", "power", "interface", "controller")
-NAME_WIDTH = 30
+HEADINGS = ("section", "parameter", "value", "meaning")
+LIST_HEADINGS = (
+    "device",
+    "family",
+    "channels",
+    "ranks",
+    "banks",
+    "GiB",
+    "GB/s",
+    "tCK ns",
+    "against DRAMsim3",
+)
 
 
 def _recognises(target: str) -> bool:
@@ -27,24 +39,72 @@ def _recognises(target: str) -> bool:
         return False
 
 
-def _describe(target: str) -> Iterator[str]:
-    device = load.load_device(target)
-    yield f"{device.name}: {device.protocol} memory, {validation(device)}"
-    yield f"source: {device.source}"
-    for section in SECTIONS:
-        yield ""
-        yield f"[{section}]"
-        yield from _values(getattr(device, section))
-    yield ""
-    yield "derived"
-    for name, value in _derived(device).items():
-        yield f"  {name:{NAME_WIDTH}} {value}"
+def describe_device(name_or_path: str) -> Description:
+    """Every parameter of a device, and what follows from them.
+
+    Raises
+    ------
+    InputError
+        Unknown name, or a file that is no device.
+    """
+    device = load.load_device(name_or_path)
+    facts = {
+        "device": device.name,
+        "protocol": device.protocol,
+        "validated": device.validated,
+        "source": device.source,
+    }
+    said = _comments(name_or_path)
+    sections: dict[str, tuple[tuple[str, Any, str], ...]] = {
+        section: tuple(
+            (name, value, said.get((section, name), "")) for name, value in _values(getattr(device, section))
+        )
+        for section in SECTIONS
+    }
+    sections["derived"] = tuple((name, value, "") for name, value in _derived(device).items())
+    lines: list[str | Table] = [
+        f"{device.name}: {device.protocol} memory, {validation(device)}",
+        f"source: {device.source}",
+    ]
+    for name, values in sections.items():
+        lines += ["", name if name == "derived" else f"[{name}]", Table(name, (), values, indent=2)]
+    rows = tuple((name, *value) for name, values in sections.items() for value in values)
+    return Description(tuple(lines), (Table("parameters", HEADINGS, rows),), facts)
 
 
-def _values(section: Any) -> Iterator[str]:
-    for item in fields(section):
-        if value := str(getattr(section, item.name)):
-            yield f"  {item.name:{NAME_WIDTH}} {value}"
+def _comments(name_or_path: str) -> dict[tuple[str, str], str]:
+    """What a device's TOML file says of its parameters, by (section, key); nothing of a DRAMsim3 .ini."""
+    path = load.preset_file(name_or_path) if load.is_preset(name_or_path) else Path(name_or_path)
+    return read_comments(path.read_text(encoding="utf-8")) if path.suffix.lower() == ".toml" else {}
+
+
+def _values(section: Any) -> tuple[tuple[str, Any], ...]:
+    """Names and values of a section, as far as there are any."""
+    found = ((item.name, getattr(section, item.name)) for item in fields(section))
+    return tuple((name, value) for name, value in found if str(value))
+
+
+def list_devices() -> Description:
+    """The built-in devices, a row each."""
+    rows = []
+    for name in load.device_names():
+        device = load.load_device(name)
+        org = device.organization
+        rows.append(
+            (
+                name,
+                device.protocol,
+                f"{org.channels}x{org.bus_width}",
+                org.ranks,
+                f"{org.bankgroups}x{org.banks_per_group}",
+                f"{org.capacity_bytes / 2**30:g}",
+                f"{device.peak_gb_per_s:.1f}",
+                f"{device.timing.tCK:g}",
+                "validated" if device.validated else "not validated",
+            )
+        )
+    table = Table("devices", LIST_HEADINGS, tuple(rows))
+    return Description((table,), (table,))
 
 
 def validation(device: Device) -> str:
@@ -75,4 +135,6 @@ def _derived(device: Device) -> dict[str, str]:
     }
 
 
-KINDS.register("device")(InfoKind("hbm2-4gb, FILE.toml, FILE.ini", _recognises, _describe))
+KINDS.register("device")(
+    InfoKind("hbm2-4gb, FILE.toml, FILE.ini", _recognises, describe_device, load.device_names)
+)

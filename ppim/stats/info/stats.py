@@ -4,14 +4,14 @@ import csv
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ppim.errors import InputError
 from ppim.stats.counters import COLUMNS, IDENTITY, ON_REPLAY_LINES, REPLAY_COLUMNS
 from ppim.stats.info.base import KINDS, InfoKind
+from ppim.tables import Description, Table
 
-NAME_WIDTH = 24
-VALUE_WIDTH = 20
-UNIT_WIDTH = 12
+HEADINGS = ("run", "memory", "column", "total", "unit", "meaning")
 
 
 def _header(target: str) -> list[str]:
@@ -27,7 +27,7 @@ def _recognises(target: str) -> bool:
     return header[: len(IDENTITY)] == list(IDENTITY) or header[:3] == [*ON_REPLAY_LINES, *REPLAY_COLUMNS][:3]
 
 
-def _describe(target: str) -> Iterator[str]:
+def _describe(target: str) -> Description:
     lines = _read(target)
     identity = tuple(IDENTITY) if "run" in lines[0] else ("device",)
     runs: dict[tuple[str, ...], list[dict[str, str]]] = {}
@@ -36,14 +36,21 @@ def _describe(target: str) -> Iterator[str]:
         runs.setdefault(key, []).append(line)
     command = "simulate" if "run" in lines[0] else "replay"
     count = _count_runs([channels[0] for channels in runs.values()])
-    yield f"stats of ppim {command}: {count} run{'s' if count > 1 else ''}"
+    text: list[str | Table] = [f"stats of ppim {command}: {count} run{'s' if count > 1 else ''}"]
+    rows: list[tuple[Any, ...]] = []
     for channels in runs.values():
-        yield ""
-        for name in identity:
-            if name != "channel" and channels[0][name]:
-                yield f"{name}: {channels[0][name]}"
-        yield f"channels: {len(channels)}"
-        yield from _totals(target, channels)
+        first = channels[0]
+        text.append("")
+        text += (f"{name}: {first[name]}" for name in identity if name != "channel" and first[name])
+        text.append(f"channels: {len(channels)}")
+        totals = tuple(_totals(target, channels))
+        shown = tuple((name, _shown(value), unit, meaning) for name, value, unit, meaning in totals)
+        text.append(Table("totals", (), shown, indent=2))
+        run = first.get("run", first.get("device", ""))
+        rows += ((run, first.get("memory", ""), *total) for total in totals)
+    return Description(
+        tuple(text), (Table("totals", HEADINGS, tuple(rows)),), {"command": f"ppim {command}", "runs": count}
+    )
 
 
 def _count_runs(memories: list[dict[str, str]]) -> int:
@@ -68,7 +75,7 @@ def _read(target: str) -> list[dict[str, str]]:
     return lines
 
 
-def _totals(target: str, channels: list[dict[str, str]]) -> Iterator[str]:
+def _totals(target: str, channels: list[dict[str, str]]) -> Iterator[tuple[str, int | float, str, str]]:
     """What is the same for the run, then sums over its channels; columns that do not apply are left out."""
     known = COLUMNS if "run" in channels[0] else REPLAY_COLUMNS
     for name, counter in known.items():
@@ -81,8 +88,11 @@ def _totals(target: str, channels: list[dict[str, str]]) -> Iterator[str]:
             raise InputError(f"{target}: column {name}: {error}; write the file again") from error
         if not math.isfinite(value):
             raise InputError(f"{target}: column {name}: {value} is no finite number; write the file again")
-        text = f"{value:,.0f}" if value == int(value) else f"{value:,.12g}"
-        yield f"  {name:{NAME_WIDTH}}{text:>{VALUE_WIDTH}} {counter.unit:{UNIT_WIDTH}}  {counter.meaning}"
+        yield name, int(value) if value == int(value) else value, counter.unit, counter.meaning
+
+
+def _shown(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.12g}"
 
 
 KINDS.register("stats")(InfoKind("a stats .csv of ppim simulate or replay", _recognises, _describe))

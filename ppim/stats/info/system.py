@@ -2,18 +2,21 @@
 
 from collections.abc import Iterator
 from itertools import groupby
+from typing import Any
 
 from ppim.dram.device import Device
 from ppim.dram.load import load_device
 from ppim.stats.info.base import KINDS, InfoKind
 from ppim.systems import effect, explain, load
+from ppim.systems.spec import MemorySpec, SystemSpec
+from ppim.tables import Description, Table
 
-NAME_WIDTH = 24
-VALUE_WIDTH = 22
+HEADINGS = ("section", "parameter", "value", "unit", "meaning", "choices", "origin")
+LIST_HEADINGS = ("system", "kind", "PIM level", "device", "mapping", "prefetch", "source")
 
 
-def describe_system(name_or_path: str) -> Iterator[str]:
-    """Lines that explain every parameter that acts in a system.
+def describe_system(name_or_path: str) -> Description:
+    """Every parameter that acts in a system, explained.
 
     Raises
     ------
@@ -25,6 +28,42 @@ def describe_system(name_or_path: str) -> Iterator[str]:
     memories = {"memory": system.memory}
     if system.dimm is not None:
         memories["dimm.memory"] = system.dimm.memory
+    facts = {"system": system.name, "title": system.title, "kind": system.kind, "source": system.source}
+    rows = tuple(_row(parameter) for parameter in parameters)
+    return Description(
+        tuple(_lines(system, parameters, memories)), (Table("parameters", HEADINGS, rows),), facts
+    )
+
+
+def list_systems() -> Description:
+    """The built-in systems, a row each."""
+    rows = []
+    for system in explain.list_systems():
+        of_pim = (system.pim.level, system.placement.mapping, system.prefetch.prefetch)
+        level, mapping, prefetch = of_pim if system.kind == "pim" else (None,) * 3
+        device = system.memory.device + (f"+{system.dimm.memory.device}" if system.dimm is not None else "")
+        rows.append((system.name, system.kind, level, device, mapping, prefetch, system.source))
+    table = Table("systems", LIST_HEADINGS, tuple(rows))
+    return Description((table,), (table,))
+
+
+def _row(parameter: explain.Parameter) -> tuple[Any, ...]:
+    """For programs."""
+    return (
+        parameter.section,
+        parameter.name,
+        _text(parameter.value),
+        parameter.unit,
+        parameter.meaning,
+        "|".join(parameter.choices),
+        parameter.origin,
+    )
+
+
+def _lines(
+    system: SystemSpec, parameters: list[explain.Parameter], memories: dict[str, MemorySpec]
+) -> Iterator[str | Table]:
+    """For people."""
     yield f"{system.name}: {system.title}"
     yield f"kind: {system.kind}"
     yield f"source: {system.source}"
@@ -36,8 +75,7 @@ def describe_system(name_or_path: str) -> Iterator[str]:
     for section, members in groupby(parameters, key=lambda parameter: parameter.section):
         yield ""
         yield f"[{section}]"
-        for parameter in members:
-            yield from _lines(parameter)
+        yield Table(section, (), tuple(_explained(parameter) for parameter in members), indent=2)
         if section in memories:
             memory = memories[section]
             yield f"  {_organisation(load_device(memory.device, memory.overrides))}"
@@ -49,15 +87,18 @@ def describe_system(name_or_path: str) -> Iterator[str]:
         yield f"without effect in a {system.kind} system: {', '.join(f'[{name}]' for name in unused)}"
 
 
-def _lines(parameter: explain.Parameter) -> Iterator[str]:
+def _explained(parameter: explain.Parameter) -> tuple[str, str, str]:
+    """Name, value with unit, and what it means, which choices there are and where the value is from."""
     value = " ".join(filter(None, (_text(parameter.value), parameter.unit)))
     choices = f" [{' | '.join(parameter.choices)}]" if parameter.choices else ""
     origin = f" ({explain.DEFAULT})" if parameter.origin == explain.DEFAULT else ""
-    yield f"  {parameter.name:{NAME_WIDTH}}{value:{VALUE_WIDTH}}  {parameter.meaning}{choices}{origin}"
-    for name, meaning in zip(parameter.choices, parameter.explained, strict=False):
-        yield f"  {'':{NAME_WIDTH}}{'':{VALUE_WIDTH}}    {name}: {meaning}"
+    lines = [f"{parameter.meaning}{choices}{origin}"]
+    lines += (
+        f"  {name}: {meaning}" for name, meaning in zip(parameter.choices, parameter.explained, strict=False)
+    )
     if parameter.origin and parameter.origin != explain.DEFAULT:
-        yield f"  {'':{NAME_WIDTH}}{'':{VALUE_WIDTH}}  = {parameter.origin}"
+        lines.append(f"= {parameter.origin}")
+    return parameter.name, value, "\n".join(lines)
 
 
 def _text(value: object) -> str:
@@ -80,4 +121,6 @@ def _organisation(device: Device) -> str:
     )
 
 
-KINDS.register("system")(InfoKind("a name of ppim systems, or a .toml", explain.is_system, describe_system))
+KINDS.register("system")(
+    InfoKind("a name of ppim systems, or a .toml", explain.is_system, describe_system, load.system_names)
+)

@@ -1,13 +1,16 @@
 """`ppim info` of a trace: what it was made from, and table by table what sharing saves and what is reused."""
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ppim.progress import progress_bar
 from ppim.stats.info.base import KINDS, InfoKind
+from ppim.tables import Description, Table
 from ppim.trace import schema
 from ppim.trace.locality import Locality, measure_locality
 from ppim.trace.reader import TraceReader
@@ -24,6 +27,7 @@ _HEADINGS = (
     "accesses/lookup",
     "shared",
 )
+_KIND_HEADINGS = ("subtable", "shared", "rows", "bytes", "accesses")
 _SCOPES = ("reuse_gnr", "reuse_batch", "reuse_overall")
 
 
@@ -35,27 +39,58 @@ def _recognises(target: str) -> bool:
         return False
 
 
-def _describe(target: str) -> Iterator[str]:
+def _describe(target: str) -> Description:
     with TraceReader(target) as reader, progress_bar(reader.n_accesses, "access", "info") as bar:
         locality = measure_locality(reader, bar.update)
     meta = locality.meta
-    yield f"trace of {meta.dataset}, algorithm {meta.algorithm} {_parameters(meta)}"
-    yield f"made by: {meta.command_line} (ppim {meta.ppim_version})"
-    yield f"dataset SHA-256 of the first MiB: {meta.dataset_sha256 or 'no file'}"
-    yield (
-        f"{meta.samples} samples, {meta.batches} batches of {meta.batch_size}, {meta.lookups} lookups "
-        f"(pooling {_pooling(meta)}), {meta.accesses} accesses"
+    tables = Table("tables", (*_HEADINGS, *_SCOPES), tuple(_table_rows(locality)))
+    kinds = Table("subtables", (*_KIND_HEADINGS, *_SCOPES), tuple(_kind_rows(locality)))
+    lines = (
+        f"trace of {meta.dataset}, algorithm {meta.algorithm} {_parameters(meta)}",
+        f"made by: {meta.command_line} (ppim {meta.ppim_version})",
+        f"dataset SHA-256 of the first MiB: {meta.dataset_sha256 or 'no file'}",
+        (
+            f"{meta.samples} samples, {meta.batches} batches of {meta.batch_size}, {meta.lookups} lookups "
+            f"(pooling {_pooling(meta)}), {meta.accesses} accesses"
+        ),
+        "",
+        _for_people(tables),
+        "",
+        "by kind of subtable",
+        _for_people(kinds),
+        "",
+        (
+            "shared: share of accesses that go to shared subtables; reuse: share of accesses whose row was accessed "
+            "before in the same gather-and-reduce (one bag), in the same table's turn of the batch, anywhere in the trace"
+        ),
     )
-    yield ""
-    yield from _aligned([(*_HEADINGS, *_SCOPES), *_table_rows(locality)])
-    yield ""
-    yield "by kind of subtable"
-    yield from _aligned(
-        [("subtable", "shared", "rows", "bytes", "accesses", *_SCOPES), *_kind_rows(locality)]
+    facts = {
+        "dataset": meta.dataset,
+        "algorithm": meta.algorithm,
+        **meta.parameters,
+        "made_by": meta.command_line,
+        "ppim_version": meta.ppim_version,
+        "dataset_sha256": meta.dataset_sha256,
+        "samples": meta.samples,
+        "batches": meta.batches,
+        "batch_size": meta.batch_size,
+        "lookups": meta.lookups,
+        "accesses": meta.accesses,
+        "pooling": _pooling(meta),
+    }
+    return Description(lines, (tables, kinds), facts)
+
+
+def _for_people(table: Table) -> Table:
+    """Ratios with two digits behind the point, shares with four, words for what there is and is not."""
+    rows = (
+        tuple(
+            f"{cell:.2f}" if name == "ratio" else f"{cell:.4f}" if isinstance(cell, float) else cell
+            for name, cell in zip(table.headings, row, strict=True)
+        )
+        for row in table.rows
     )
-    yield ""
-    yield "shared: share of accesses that go to shared subtables; reuse: share of accesses whose row was accessed before"
-    yield "in the same gather-and-reduce (one bag), in the same table's turn of the batch, anywhere in the trace"
+    return dataclasses.replace(table, rows=tuple(rows))
 
 
 def _parameters(meta: schema.TraceMeta) -> str:
@@ -67,7 +102,7 @@ def _pooling(meta: schema.TraceMeta) -> str:
     return f"{meta.pooling.distribution}{', ' + ', '.join(map(str, factors)) if factors else ''}"
 
 
-def _table_rows(locality: Locality) -> Iterator[tuple[str, ...]]:
+def _table_rows(locality: Locality) -> Iterator[tuple[Any, ...]]:
     shared = locality.shared()
     for number, table in enumerate(locality.meta.tables):
         part = locality.subtables_of(number)
@@ -84,7 +119,7 @@ def _table_row(
     tables: tuple[schema.TableMeta, ...],
     parts: np.ndarray,
     shared: np.ndarray,
-) -> tuple[str, ...]:
+) -> tuple[Any, ...]:
     before = sum(table.rows for table in tables) * int(locality.meta.parameters["vector_bytes"])
     after = sum(part.size_bytes for table in tables for part in table.subtables)
     kinds = list(dict.fromkeys("+".join(part.name for part in table.subtables) for table in tables))
@@ -94,18 +129,18 @@ def _table_row(
     return (
         number,
         name,
-        str(sum(table.rows for table in tables)),
+        sum(table.rows for table in tables),
         ",".join(kinds),
-        str(before),
-        str(after),
-        f"{before / after:.2f}",
+        before,
+        after,
+        before / after,
         ",".join(per_lookup),
         _share(to_shared, accesses),
         *(_share(int(repeats[parts].sum()), accesses) for repeats in locality.repeats),
     )
 
 
-def _kind_rows(locality: Locality) -> Iterator[tuple[str, ...]]:
+def _kind_rows(locality: Locality) -> Iterator[tuple[Any, ...]]:
     members: dict[tuple[str, bool], list[int]] = defaultdict(list)
     parts = [part for table in locality.meta.tables for part in table.subtables]
     for flat, part in enumerate(parts):
@@ -114,22 +149,16 @@ def _kind_rows(locality: Locality) -> Iterator[tuple[str, ...]]:
         accesses = int(locality.accesses[places].sum())
         yield (
             name,
-            "yes" if shared else "no",
-            str(sum(parts[flat].rows for flat in places)),
-            str(sum(parts[flat].size_bytes for flat in places)),
-            str(accesses),
+            shared,
+            sum(parts[flat].rows for flat in places),
+            sum(parts[flat].size_bytes for flat in places),
+            accesses,
             *(_share(int(repeats[places].sum()), accesses) for repeats in locality.repeats),
         )
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.4f}" if whole else "-"
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        yield "  ".join(word.rjust(width) for word, width in zip(row, widths, strict=True))
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
 
 
 KINDS.register("trace")(InfoKind("a .parquet file of ppim gen-trace", _recognises, _describe))

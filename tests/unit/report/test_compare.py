@@ -11,7 +11,7 @@ import pytest
 
 from ppim.errors import InputError
 from ppim.report.compare import compare
-from ppim.report.formats import FORMATS
+from ppim.report.formats import FORMATS, as_table
 from ppim.report.read import read_runs
 from ppim.stats.counters import COLUMNS, CYCLE_CLASSES, IDENTITY
 
@@ -168,13 +168,16 @@ def test_baseline_by_run_system_or_settings(tmp_path: Path) -> None:
     assert compare(runs, "trace/base+barrier=none").baseline is runs[1]
     assert compare(runs, "base+barrier=none").baseline is runs[1]
     assert compare(runs, "base").baseline is runs[0]
-    with pytest.raises(InputError, match=r"no run 'bse'; there are: base, base\+barrier=none"):
+    with pytest.raises(InputError, match=r"no run 'bse'; did you mean base\?"):
         compare(runs, "bse")
+    with pytest.raises(InputError, match=r"no run 'xyz'; there are: base, base\+barrier=none"):
+        compare(runs, "xyz")
 
 
 @pytest.mark.parametrize("energy", [{}, {"energy_total_pj": 123.4e9}], ids=["no energy", "energy"])
-def test_a_table_fits_100_columns_and_drops_what_nobody_has(
-    two: list[Path], tmp_path: Path, energy: dict[str, float]
+@pytest.mark.parametrize("width", [80, 100])
+def test_a_table_fits_its_width_and_drops_what_nobody_has(
+    two: list[Path], tmp_path: Path, energy: dict[str, float], width: int
 ) -> None:
     long = write(
         tmp_path / "c.csv",
@@ -188,9 +191,11 @@ def test_a_table_fits_100_columns_and_drops_what_nobody_has(
             )
         ],
     )
-    text = FORMATS["table"](compare(read_runs([*two, long])))
+    comparison = compare(read_runs([*two, long]))
+    text = as_table(comparison, width)
     table = text.rsplit("\n\n", 1)[0]
-    assert max(map(len, table.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= width
+    assert as_table(comparison) == FORMATS["table"](comparison)
     assert ("energy" in text) == bool(energy)
     assert ("123 mJ" in text) == bool(energy)
     assert "61,728.4" in table  # us
