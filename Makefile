@@ -89,6 +89,18 @@ $(SWEEP_NAMES:%=sweep-%): sweep-%: scripts/sweeps/%.toml | $(INSTALLED)
 	$(PPIM) report $$folder -o $$folder/report.html --title "Sweep $*, $(DATASET_NAME)" && \
 	echo "tables, figure.svg and report.html: $$folder" && exit $$status
 
+# What is made of docs/ by the code: reference, drawings, and what commands print; then the site.
+.PHONY: docs docs-serve
+docs: $(INSTALLED) ## reference, drawings and outputs of docs/ anew, and the site in build/site
+	$(BIN)/python scripts/document_reference.py
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -W ignore::RuntimeWarning scripts/draw_model.py
+	$(BIN)/python scripts/run_docs.py
+	$(BIN)/python scripts/run_notebook.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+docs-serve: $(INSTALLED) ## the site while you write, at http://127.0.0.1:8000
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
 # The figures of docs/figures.md, from the committed trace and one sweep.
 .PHONY: figures
 figures: $(INSTALLED) ## the figures of docs/figures.md
@@ -107,11 +119,12 @@ evaluate: $(INSTALLED) ## the tables of docs/evaluation.md; DATASET=PATH of Crit
 # --- checks ------------------------------------------------------------------------------------
 
 .PHONY: lint format test golden check-all fuzz reliability test-nojit test-bounds bench
-lint: $(INSTALLED) ## style, types, and that imports flow one way
+lint: $(INSTALLED) ## style, types, that imports flow one way, and that the site builds without a warning
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 format: $(INSTALLED) ## mend what ruff can mend
 	$(BIN)/ruff check --fix .

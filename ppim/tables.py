@@ -18,6 +18,10 @@ LONGEST_WORD = 24
 """Characters of a word that a column is kept wide enough for; longer ones are broken."""
 
 _FIGURE = re.compile(r"[-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?%)?|-|", re.ASCII)
+_PIECES = re.compile(r"\s+|\+?[^\s;+]+;?|[;+]+")
+"""Of a cell's line, between which it may be broken: words, and parts of NAME+KEY=VALUE;KEY=VALUE."""
+
+_WITH_UNIT = re.compile(r"[-+]?[\d,.]+ \S{1,3}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def table_lines(table: Table, width: int | None) -> Iterator[str]:
     rows = [list(table.headings), *body] if table.headings else body
     if not rows:
         return
-    right = [all(_FIGURE.fullmatch(row[column]) for row in body) for column in range(len(rows[0]))]
+    right = [all(_is_figure(row[column]) for row in body) for column in range(len(rows[0]))]
     natural = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
     least = [max(_longest_word(row[column]) for row in rows) for column in range(len(rows[0]))]
     room = None if width is None else width - table.indent
@@ -123,12 +127,19 @@ def _text(cell: Any) -> str:
     return str(cell)
 
 
+def _is_figure(cell: str) -> bool:
+    return bool(_FIGURE.fullmatch(cell) or _WITH_UNIT.fullmatch(cell))
+
+
 def _width(cell: str) -> int:
     return max(map(len, cell.split("\n")))
 
 
 def _longest_word(cell: str) -> int:
-    return min(max(map(len, cell.split()), default=0), LONGEST_WORD)
+    """What must stay in one line: a word, or a figure with its unit."""
+    if _WITH_UNIT.fullmatch(cell):
+        return len(cell)
+    return min(max((len(piece.strip()) for piece in _PIECES.findall(cell)), default=0), LONGEST_WORD)
 
 
 def _blocks(least: Sequence[int], room: int | None) -> Iterator[list[int]]:
@@ -172,15 +183,23 @@ def _row_lines(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool
 def _cell_lines(cell: str, width: int) -> list[str]:
     """Lines of a cell; what goes on in the next line is indented, where there is room for that."""
     indent = "  " if width > LONGEST_WORD else ""
-    return [
-        part
-        for line in cell.split("\n")
-        for part in (
-            textwrap.wrap(line, max(width, 1), subsequent_indent=indent, break_on_hyphens=False)
-            if len(line) > width
-            else [line]
-        )
-    ]
+    return [part for line in cell.split("\n") for part in _broken(line, max(width, 1), indent)]
+
+
+def _broken(line: str, width: int, indent: str) -> Iterator[str]:
+    """A line of a cell in parts that fit."""
+    part = ""
+    for piece in _PIECES.findall(line):
+        if len(part) + len(piece.rstrip()) > width and part.strip():
+            yield part.rstrip()
+            part, piece = indent, piece.lstrip()
+        while len(part) + len(piece.rstrip()) > width:
+            room = width - len(part)
+            yield part + piece[:room]
+            part, piece = indent, piece[room:]
+        part += piece
+    if part.strip() or not line:
+        yield part.rstrip()
 
 
 def as_text(description: Description, width: int | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from typing import TextIO
 
 from ppim.check.judge import CheckResult, Issued, RuleCount, Violation
+from ppim.tables import Table, as_lines
 
 PLACE = tuple(field.name for field in fields(Issued))
 COLUMNS = (
@@ -14,20 +15,26 @@ COLUMNS = (
     *(f"later_{name}" for name in PLACE if name != "cycle"),
     *(f"earlier_{name}" for name in PLACE),
 )
-RULE = "{:<40}{:>12}{:>10}{:>8}{:>11}  {}"
+HEADINGS = ("constraint", "checked", "at limit", "least", "violations", "rule")
 
 
-def write_text(results: Sequence[CheckResult], most_listed: int, out: TextIO) -> None:
-    """Violations, then what was checked, for people."""
+def write_text(
+    results: Sequence[CheckResult], most_listed: int, out: TextIO, width: int | None = None
+) -> None:
+    """Violations, then what was checked, for people; lines of at most `width` characters."""
+    out.writelines(f"{line}\n" for line in as_lines(_text(results, most_listed), width))
+
+
+def _text(results: Sequence[CheckResult], most_listed: int) -> Iterator[str | Table]:
     for result in results:
         title = f"{result.memory}: " if len(results) > 1 else ""
-        out.writelines(f"{title}{_sentence(violation)}\n" for violation in result.violations[:most_listed])
+        yield from (f"{title}{_sentence(violation)}" for violation in result.violations[:most_listed])
         unsaid = result.n_violations - min(most_listed, len(result.violations))
         if unsaid:
-            out.write(f"{title}... and {unsaid:,} more\n")
+            yield f"{title}... and {unsaid:,} more"
         if result.n_violations:
-            out.write("\n")
-        out.write("\n".join(_summary(result, title)) + "\n")
+            yield ""
+        yield from _summary(result, title)
 
 
 def _sentence(violation: Violation) -> str:
@@ -53,23 +60,25 @@ def _command(command: Issued) -> str:
     return f"{command.command} ({', '.join(place)}; line {command.line})"
 
 
-def _summary(result: CheckResult, title: str) -> Iterator[str]:
+def _summary(result: CheckResult, title: str) -> Iterator[str | Table]:
     verdict = f"{result.n_violations:,} violations" if result.n_violations else "legal"
     yield (
         f"{title}{verdict}: {result.commands:,} commands of {result.channels} channels up to cycle "
         f"{result.last_cycle:,}, {result.device} ({', '.join(result.forms)})"
     )
-    yield RULE.format("constraint", "checked", "at limit", "least", "violations", "rule")
-    for rule in result.rules:
-        if rule.checked:
-            yield RULE.format(
-                rule.constraint,
-                f"{rule.checked:,}",
-                f"{rule.tight:,}" if rule.least_margin is not None else "-",
-                "-" if rule.least_margin is None else f"{rule.least_margin:,}",
-                f"{rule.violations:,}",
-                _formula(rule),
-            )
+    rows = (
+        (
+            rule.constraint,
+            f"{rule.checked:,}",
+            f"{rule.tight:,}" if rule.least_margin is not None else None,
+            None if rule.least_margin is None else f"{rule.least_margin:,}",
+            f"{rule.violations:,}",
+            _formula(rule),
+        )
+        for rule in result.rules
+        if rule.checked
+    )
+    yield Table("rules", HEADINGS, tuple(rows))
     untried = [rule.constraint for rule in result.rules if not rule.checked]
     if untried:
         yield f"never came up: {'; '.join(untried)}"

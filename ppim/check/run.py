@@ -36,6 +36,7 @@ def run_check(
     limit: int,
     output_format: str,
     output: Path | None,
+    width: int | None = None,
 ) -> bool:
     """Check, write the report, and say whether all is legal."""
     to_stdout = output is None or output == STDOUT
@@ -46,16 +47,22 @@ def run_check(
             trace, memories, judge.Options(form, strict, refresh_slack, most_kept=limit)
         )
     if output is None or to_stdout:
-        _write(results, output_format, limit, sys.stdout)
+        _write(results, output_format, limit, sys.stdout, width)
     else:
         with atomic_path(output) as temporary, temporary.open("w", encoding="utf-8") as out:
             _write(results, output_format, limit, out)
     return not any(result.n_violations for result in results)
 
 
-def _write(results: Sequence[judge.CheckResult], output_format: str, limit: int, out: TextIO) -> None:
+def _write(
+    results: Sequence[judge.CheckResult],
+    output_format: str,
+    limit: int,
+    out: TextIO,
+    width: int | None = None,
+) -> None:
     if output_format == "text":
-        report.write_text(results, limit, out)
+        report.write_text(results, limit, out, width)
     elif output_format == "csv":
         report.write_csv(results, out)
     else:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ppim.cli.options import complete_devices, complete_systems
+from ppim.cli.options import complete_devices, complete_systems, width
 
 ILLEGAL = 1
 LISTED = 20
@@ -58,6 +58,7 @@ LISTED = 20
     show_default=True,
     help="Of the output: csv has one row a violation, json everything.",
 )
+@click.option("--wide", is_flag=True, help="A line a row, however wide the terminal is.")
 @click.option(
     "-o",
     "--output",
@@ -75,6 +76,7 @@ def command(
     refresh_slack: int,
     limit: int,
     output_format: str,
+    wide: bool,
     output: Path | None,
 ) -> None:
     """Hold every command of TRACE against the rules of a device, and say which are broken.
@@ -105,6 +107,7 @@ def command(
         limit=limit,
         output_format=output_format,
         output=output,
+        width=width(wide),
     )
     if not is_legal:
         sys.exit(ILLEGAL)

@@ -61,7 +61,7 @@ FIGURES = (
     Column("from DRAM", lambda row: scaled(row["bytes_dram"], "B")),
     Column("outside", lambda row: scaled(row["bytes_external"], "B")),
     Column("energy", lambda row: _energy(row["energy_total_pj"])),
-    Column("max/mean", _number("unit_imbalance", "{:.2f}")),
+    Column("max / mean", _number("unit_imbalance", "{:.2f}")),
     Column("of limit", _limit),
 )
 CYCLES = tuple(Column(short, _percent(f"{short}_share")) for short in SHORT_CLASSES.values())

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 import pytest
@@ -15,8 +13,6 @@ from ppim.cli import cli, main
 from tests.conftest import ROOT
 
 COMMANDS = cli.list_commands(click.Context(cli))
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 HEAVY = ("distributed", "matplotlib", "numba", "numpy", "pandas", "plotly", "pyarrow", "tqdm")
 
 
@@ -43,17 +39,6 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
 def test_the_list_of_commands_cuts_no_line(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--help"])
     assert "..." not in capsys.readouterr().out.split("Commands:")[1]
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_is_in_the_readme(name: str) -> None:
-    assert f"| `ppim {name}` |" in README
-
-
-def test_readme_names_no_command_that_is_not_there() -> None:
-    assert set(re.findall(r"ppim ((?:[a-z]+)(?:-[a-z]+)*)(?= [A-Za-z./-]|`|$)", "\n".join(BLOCKS))) <= set(
-        COMMANDS
-    )
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
@@ -98,32 +83,15 @@ def test_every_name_on_the_command_line_is_offered_when_mistyped(capsys: pytest.
     assert "simulat" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if "ppim " in block])
-def test_commands_of_the_readme_work(block: str, tmp_path: Path) -> None:
-    """Pasted into a shell beside the committed sample trace, each block does what it says."""
-    (tmp_path / "traces").mkdir()
-    sample = "traces/sample-qr.parquet"
-    (tmp_path / sample).write_bytes((ROOT / sample).read_bytes())
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    for written in re.findall(r"(?:-o|--output|--units|--summary) (\S+\.\w+)", block):
-        assert (tmp_path / written).stat().st_size > 0
-
-
-def test_make_targets_of_the_readme_exist() -> None:
+def test_make_targets_of_the_pages_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"\bmake ([a-z-]+)", README))
-    assert {"demo", "test", "lint"} <= targets
-    for target in targets:
-        assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), f"make {target} has no rule with help"
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    targets = set(re.findall(r"^ *make ([a-z-]+)|`make ([a-z-]+)[^`]*`", text, re.MULTILINE))
+    names = {first or second for first, second in targets} - {"sweep-"}
+    assert {"demo", "test", "lint", "docs", "sweep-cache"} <= names
+    for name in names:
+        assert re.search(rf"^{name}:.*## ", makefile, re.MULTILINE), f"make {name} has no rule with help"
 
 
 def test_the_package_runs_as_a_module() -> None:
