@@ -38,6 +38,13 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert (tmp_path / "tutorial.html").exists()
 
 
+def test_every_page_stands_in_the_list_of_pages() -> None:
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:\n")[1]
+    listed = re.findall(r": (\S+\.md)$", text, re.MULTILINE)
+    there = [str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")]
+    assert sorted(listed) == sorted(there)
+
+
 def test_words_of_the_glossary_are_sorted_and_said_once() -> None:
     text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
     chapters = [re.findall(r"^(\S.*)\n:   ", chapter, re.MULTILINE) for chapter in text.split("\n## ")[1:]]
