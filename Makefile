@@ -32,8 +32,18 @@ install: $(INSTALLED) ## set up .venv with the package and its development tools
 $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed; give it with PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev]' $(if $(LOCKED),--constraint $(LOCK))
 	@touch $@
+
+# The versions that this state was tested with, on Python 3.11: `make install LOCKED=1` takes just these.
+LOCK := requirements-dev.lock
+.PHONY: lock hooks
+lock: $(INSTALLED) ## write the versions of .venv to requirements-dev.lock
+	@echo "# Versions of all development tools; 'make lock' writes them, 'make install LOCKED=1' takes them." > $(LOCK)
+	@$(BIN)/python -m pip freeze --all --exclude pip --exclude wheel --exclude-editable >> $(LOCK)
+
+hooks: $(INSTALLED) ## check style, types and layers before each commit
+	$(BIN)/pre-commit install
 
 # --- the main job ------------------------------------------------------------------------------
 

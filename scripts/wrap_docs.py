@@ -73,13 +73,30 @@ def _paragraph(block: list[str], entry: re.Match[str] | None) -> list[str]:
     ]
 
 
+def too_long(text: str) -> list[int]:
+    """Lines that are longer than they may be; rows of tables cannot be parted."""
+    return [
+        number
+        for number, line in enumerate(text.splitlines(), 1)
+        if len(line) > LONGEST and not line.lstrip().startswith("|")
+    ]
+
+
 def main() -> None:
-    """Wrap pages that are named, or all."""
-    for page in [Path(name).resolve() for name in sys.argv[1:]] or [*pages(), ROOT / "CHANGELOG.md"]:
+    """Wrap pages that are named, or all; with --check, say what is too long."""
+    words = [word for word in sys.argv[1:] if word != "--check"]
+    is_check = len(words) < len(sys.argv) - 1
+    failed = False
+    for page in [Path(name).resolve() for name in words] or [*pages(), ROOT / "CHANGELOG.md"]:
         text = page.read_text(encoding="utf-8")
-        if (new := wrapped(text)) != text:
+        if is_check:
+            for number in too_long(text):
+                failed = True
+                sys.stderr.write(f"{page.relative_to(ROOT)}:{number}: more than {LONGEST} characters\n")
+        elif (new := wrapped(text)) != text:
             page.write_text(new, encoding="utf-8")
             sys.stdout.write(f"{page.relative_to(ROOT)}: wrapped\n")
+    sys.exit(failed)
 
 
 if __name__ == "__main__":
