@@ -77,7 +77,7 @@ def command_line() -> Iterator[str]:
         "What `ppim COMMAND --help` says. `-h` is the same. Results go to stdout, progress, notes and warnings to stderr. "
         "Exit status: 0 done, 2 wrong usage or bad input, 1 a fault (or what a command says), 130 on Ctrl-C."
     )
-    root = click.Context(cli, info_name="ppim")
+    root = click.Context(cli, info_name="ppim", **cli.context_settings)
     for name in cli.list_commands(root):
         command = cli.get_command(root, name)
         assert command is not None
