@@ -14,6 +14,7 @@ from ppim.errors import InputError
 if TYPE_CHECKING:
     from ppim.dram.device import Device
     from ppim.runs.generate_files import GeneratedTrace
+    from ppim.runs.timeline import TimelineOptions
     from ppim.stats.replay_result import ReplayResult
     from ppim.stats.result import SimulationResult
     from ppim.systems.chosen import ChosenSystem
@@ -154,6 +155,10 @@ def simulate(
     summary: PathOrText | None = None,
     program: PathOrText | None = None,
     command_trace: PathOrText | None = None,
+    timeline: PathOrText | None = None,
+    from_cycle: int | None = None,
+    cycles: int | None = None,
+    turn: int | None = None,
     progress: bool = False,
 ) -> SimulationResult:
     """Run a trace through a memory system and count what happens, as `ppim simulate` does.
@@ -173,6 +178,10 @@ def simulate(
     output, units, summary, program, command_trace : path, optional
         Write the stats CSV, the units CSV, the summary, the program, and the DRAM commands (a folder). They appear
         when the run has ended well, or not at all.
+    timeline : path, optional
+        Write a window of the run in the trace-event format (docs/timeline.md), .json or .json.gz.
+    from_cycle, cycles, turn : int, optional
+        The window: so many cycles from a cycle on, or one turn; the first two turns without them.
     progress : bool
         Show a progress bar, where stderr is a terminal.
 
@@ -206,6 +215,7 @@ def simulate(
         threads=threads,
         program=_path(program),
         command_trace=_path(command_trace),
+        timeline=_timeline(timeline, from_cycle, cycles, turn),
         show_progress=progress,
     )
 
@@ -224,6 +234,9 @@ def replay(
     output: PathOrText | None = None,
     command_trace: PathOrText | None = None,
     latencies: PathOrText | None = None,
+    timeline: PathOrText | None = None,
+    from_cycle: int | None = None,
+    turn: int | None = None,
     progress: bool = False,
 ) -> ReplayResult | SimulationResult:
     """Replay plain requests exactly as DRAMsim3, or a PIM program of the paper's authors, as `ppim replay` does.
@@ -250,6 +263,10 @@ def replay(
         Serve requests to one address together, as DRAMsim3 does.
     output, command_trace, latencies : path, optional
         Write the stats CSV, the DRAM commands (a folder), and how long each plain request took (a .csv or .parquet file).
+    timeline : path, optional
+        Write a window of the run in the trace-event format (docs/timeline.md), .json or .json.gz.
+    from_cycle, turn : int, optional
+        The window, as of `simulate`; with `from_cycle`, `cycles` are its length and not the run's.
     progress : bool
         Show a progress bar, where stderr is a terminal.
 
@@ -282,6 +299,9 @@ def replay(
                 output=output,
                 command_trace=command_trace,
                 latencies=latencies,
+                timeline=timeline,
+                from_cycle=from_cycle,
+                turn=turn,
                 progress=progress,
             )
     variant = find_format(path, format)
@@ -292,7 +312,7 @@ def replay(
         _refuse_plain_options(
             path,
             {
-                "--cycles": cycles,
+                "--cycles": None if timeline else cycles,
                 "--inject": inject,
                 "--outstanding": outstanding,
                 "--no-merge": None if merge else 1,
@@ -300,7 +320,13 @@ def replay(
             },
         )
         chosen = _choose(system or DEFAULT_PROGRAM_SYSTEM, settings, device, for_program=True)
-        return program_files.replay_program_file(path, chosen, show_progress=progress, **files)
+        return program_files.replay_program_file(
+            path,
+            chosen,
+            timeline=_timeline(timeline, from_cycle, cycles, turn),
+            show_progress=progress,
+            **files,
+        )
     if system is not None:
         raise InputError(f"--system: for PIM programs, but {path} has plain requests; use --device")
     from ppim.runs import replay_files
@@ -310,18 +336,33 @@ def replay(
             _in_range(name, number)
     name = _text(device) or load.DEFAULT_DEVICE
     described_by = load.device_file(name)
+    window = _timeline(timeline, from_cycle, cycles if timeline else None, turn)
     options = replay_files.ReplayOptions(
         format=format,
-        cycles=cycles,
+        cycles=cycles if from_cycle is None else None,
         inject=inject or 1,
         outstanding=outstanding,
         merging=merge,
         inputs=() if described_by is None else (described_by,),
         show_progress=progress,
         latencies=_path(latencies),
+        timeline=window,
         **files,
     )
     return replay_files.replay_file(path, load.load_device(name, settings), options)
+
+
+def _timeline(
+    path: PathOrText | None, from_cycle: int | None, cycles: int | None, turn: int | None
+) -> TimelineOptions | None:
+    if path is None:
+        for name, number in (("from-cycle", from_cycle), ("cycles", cycles), ("turn", turn)):
+            if number is not None:
+                raise InputError(f"--{name}: is of a timeline; give --timeline FILE.json too")
+        return None
+    from ppim.runs.timeline import TimelineOptions
+
+    return TimelineOptions(Path(path), from_cycle, cycles, turn)
 
 
 def _choose(

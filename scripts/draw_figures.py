@@ -1,4 +1,4 @@
-"""The figures of docs/figures.md, from the committed trace and one sweep: they are made by the commands that the page shows."""
+"""The figures of docs/figures.md and docs/timeline.md, from the committed trace and one sweep: they are made by the commands that the page shows."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from ppim.sweep.runner import run_sweep
 ROOT = Path(__file__).parent.parent
 TRACE = ROOT / "traces" / "sample-qr.parquet"
 SYSTEMS = ("cpu", "pim-base", "proactivepim-map", "proactivepim")
+PAGE_INCHES = 7.2
+TURN, CHANNEL = 14, 2  # that docs/timeline.md describes
 SWEEP = ROOT / "scripts" / "sweeps" / "pooling.toml"
 
 
@@ -36,6 +38,13 @@ def main() -> None:
             plot(runs, folder / f"{kind}.svg", kind)
         plot([work / "pim-base-units.csv"], folder / "units.svg")
         plot([TRACE], folder / "skew.svg")
+        ppim.simulate(TRACE, timeline=work / "window.json", turn=TURN)
+        plot(
+            [work / "window.json"],
+            folder / "timeline.svg",
+            options=Options(width=PAGE_INCHES),
+            where={"channel": CHANNEL},
+        )
         plan = read_plan(SWEEP)
         run_sweep(plan, resolve(plan), work / "sweep")
         plot([work / "sweep"], folder / "sensitivity.svg", where={"system": ["pim-base", "proactivepim"]})

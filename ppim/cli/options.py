@@ -137,3 +137,31 @@ def print_lines(lines: Iterable[str], *, to_stderr: bool = False, wide: bool = F
 
     for line in as_lines(lines, width(wide)):
         click.echo(coloured(line) if to_stderr else line, err=to_stderr)
+
+
+def timeline_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--timeline` and where its window begins; how long it is, is each command's `--cycles`."""
+    options = [
+        click.option(
+            "--timeline",
+            type=click.Path(path_type=Path),
+            metavar="FILE.json",
+            help="Write a window of the run for Perfetto (ui.perfetto.dev) and `ppim plot`; .json or .json.gz. It is "
+            "the first two turns, if nothing else is said.",
+        ),
+        click.option(
+            "--from-cycle",
+            type=click.IntRange(min=0),
+            metavar="A",
+            help="First cycle of the timeline's window.",
+        ),
+        click.option(
+            "--turn",
+            type=click.IntRange(min=0),
+            metavar="K",
+            help="Turn that is the timeline's window, from 0: one table's part of one batch.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command

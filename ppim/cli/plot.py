@@ -38,7 +38,7 @@ from ppim.cli.options import NamesOption
     "--where",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Only runs with this value of an axis, e.g. algorithm=qr.",
+    help="Only runs with this value of an axis, e.g. algorithm=qr; of a timeline, channel=3.",
 )
 @click.option(
     "--width",
@@ -58,7 +58,7 @@ def command(
     where: tuple[str, ...],
     width: float,
 ) -> None:
-    """Draw RESULT...: stats CSVs or summaries of `ppim simulate`, the folder of a sweep, a units CSV, or a trace.
+    """Draw RESULT...: stats CSVs or summaries of `ppim simulate`, the folder of a sweep, a units CSV, a trace, or a timeline.
 
     \b
     Examples:
@@ -67,6 +67,7 @@ def command(
         ppim plot sweeps/cache -o cache.pdf --y hits
         ppim plot units.csv -o load.svg
         ppim plot trace.parquet -o skew.svg
+        ppim plot window.json --where channel=3 --width 7.2 -o window.pdf
     """
     from ppim.config import parse_pairs
     from ppim.figures.base import Options

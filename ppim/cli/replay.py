@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ppim.cli.options import complete_devices, complete_systems, print_lines
+from ppim.cli.options import complete_devices, complete_systems, print_lines, timeline_options
 
 DEFAULT_DEVICE = "hbm2-4gb"
 DEFAULT_SYSTEM = "proactivepim-paper"
@@ -30,7 +30,8 @@ DEFAULT_SYSTEM = "proactivepim-paper"
     "--cycles",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Run exactly N memory cycles; otherwise until every request is served.",
+    help="Run exactly N memory cycles; otherwise until every request is served. With --from-cycle: cycles of the "
+    "timeline's window.",
 )
 @click.option(
     "-o",
@@ -51,6 +52,7 @@ DEFAULT_SYSTEM = "proactivepim-paper"
     metavar="FILE",
     help="Write how long each request took, to a .csv or .parquet file.",
 )
+@timeline_options
 @click.option(
     "--inject",
     type=click.IntRange(min=1),
@@ -80,6 +82,9 @@ def command(
     output: Path | None,
     command_trace: Path | None,
     latencies: Path | None,
+    timeline: Path | None,
+    from_cycle: int | None,
+    turn: int | None,
     inject: int | None,
     outstanding: int | None,
     no_merge: bool,
@@ -99,6 +104,7 @@ def command(
         ppim replay requests.trace.gz --device ddr4-8gb-x8-3200 --inject 4
         ppim replay requests.trace --inject 8 --outstanding 80
         ppim replay requests.trace --latencies latencies.parquet
+        ppim replay requests.trace --timeline window.json --from-cycle 5000 --cycles 500
         ppim replay requests.trace --device HBM2_4Gb_x128.ini --command-trace commands
         ppim replay program.txt --system proactivepim-paper -o stats.csv
     """
@@ -120,6 +126,9 @@ def command(
         output=output,
         command_trace=command_trace,
         latencies=latencies,
+        timeline=timeline,
+        from_cycle=from_cycle,
+        turn=turn,
         progress=True,
     )
     if isinstance(result, replay_result.ReplayResult):

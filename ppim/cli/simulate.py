@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ppim.cli.options import NamesOption, complete_devices, complete_systems, print_lines
+from ppim.cli.options import NamesOption, complete_devices, complete_systems, print_lines, timeline_options
 
 
 @click.command(short_help="Simulate a trace on a processing-in-memory or host system.")
@@ -78,6 +78,13 @@ from ppim.cli.options import NamesOption, complete_devices, complete_systems, pr
     metavar="DIR",
     help="Write every DRAM command, one file channel-<k>.cmd a channel.",
 )
+@timeline_options
+@click.option(
+    "--cycles",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Cycles of the timeline's window.  [default: 20,000]",
+)
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
@@ -98,6 +105,10 @@ def command(
     summary: Path | None,
     program: Path | None,
     command_trace: Path | None,
+    timeline: Path | None,
+    from_cycle: int | None,
+    turn: int | None,
+    cycles: int | None,
     threads: int,
 ) -> None:
     """Run TRACE, a file made by `ppim gen-trace`, through a memory system and count what happens.
@@ -109,6 +120,7 @@ def command(
         ppim simulate trace.parquet -o stats.csv
         ppim simulate trace.parquet --system cpu
         ppim simulate trace.parquet --system proactivepim-paper --program program.txt
+        ppim simulate trace.parquet --timeline window.json --turn 12
         ppim simulate trace.parquet --mapping interleave --prefetch none --set barrier=none
     """
     from ppim import api
@@ -129,6 +141,10 @@ def command(
         summary=summary,
         program=program,
         command_trace=command_trace,
+        timeline=timeline,
+        from_cycle=from_cycle,
+        cycles=cycles,
+        turn=turn,
         progress=True,
     )
     print_lines(summary_lines(result), to_stderr=output == STDOUT)

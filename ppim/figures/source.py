@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.errors import InputError
+from ppim.figures import timeline
 from ppim.stats.result import UNIT_COLUMNS
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Curve:
 
 
 def kind_of(path: Path) -> str:
-    """Which source a file is: "study", "loads" or "skew"; "study" for all that is neither, whose reader says what it is."""
+    """Which source a file is: "study", "loads", "skew" or "timeline"; "study" for all that is neither, whose reader says what it is."""
     if path.is_dir():
         return "study"
     try:
@@ -77,6 +78,8 @@ def kind_of(path: Path) -> str:
             start = stream.read(1 << 12)
     except OSError:
         return "study"
+    if timeline.looks_like(path):
+        return "timeline"
     if start.startswith(PARQUET):
         return "skew"
     header = start.splitlines()[0].decode(errors="replace").split(",") if start else []

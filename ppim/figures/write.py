@@ -11,13 +11,15 @@ from ppim.figures.base import FIGURES, Options
 from ppim.figures.sensitivity import axes_for_curves
 from ppim.figures.source import kind_of, read_loads, read_skew
 from ppim.figures.style import check_format, drawing, save
+from ppim.figures.timeline import Timeline, read_timeline
 from ppim.files import keep_inputs
 from ppim.report.results import Study, read_study
 
-_READERS = {"study": read_study, "loads": read_loads, "skew": read_skew}
+_READERS = {"study": read_study, "loads": read_loads, "skew": read_skew, "timeline": read_timeline}
 _MADE_BY = {
     "study": "stats CSVs, summaries or the folder of a sweep",
     "loads": "the CSVs of ppim simulate --units",
+    "timeline": "the file of ppim simulate --timeline",
     "skew": "a trace or the CSV of ppim profile",
 }
 
@@ -69,7 +71,7 @@ def plot(
     with drawing():
         found: Any = _READERS[source](paths)
         if where:
-            if not isinstance(found, Study):
+            if not isinstance(found, Study | Timeline):
                 raise InputError(
                     "--where: chooses runs; a figure of units or of a trace has none to choose from"
                 )
@@ -82,7 +84,7 @@ def plot(
 def _best(source: str, found: Any) -> str:
     """The kind that says most of what there is."""
     if source != "study":
-        return {"loads": "units", "skew": "skew"}[source]
+        return {"loads": "units", "skew": "skew", "timeline": "timeline"}[source]
     if (
         isinstance(found, Study)
         and any(each.is_of_sweep for each in found.results)

@@ -57,6 +57,11 @@ class HostRun:
         self.lines_of_row = longest // line + (longest + 2 * line) // self.layout.burst_bytes + 4  # at most
         self.taken = 0  # bytes through the cache so far
 
+    @property
+    def placements(self) -> tuple[None]:
+        """No unit reads rows."""
+        return (None,)
+
     def feed(self, chunk: TraceChunk) -> None:
         """Filter a chunk and offer its misses, whole bags at a time."""
         bags = llc.first_accesses(chunk)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ppim.mapping.placing.placement import Placement
     from ppim.stats.result import SimulationResult
     from ppim.trace.reader import TraceChunk
 
@@ -16,9 +19,14 @@ class Run(Protocol):
     ----------
     parts : int
         Threads that `feed` keeps busy.
+    placements : sequence of Placement or None
+        Of each memory; None where rows of the trace cannot be told by their addresses.
     """
 
     parts: int
+
+    @property
+    def placements(self) -> Sequence[Placement | None]: ...
 
     def feed(self, chunk: TraceChunk) -> None:
         """Take the next batches of the trace."""

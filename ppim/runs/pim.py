@@ -8,6 +8,7 @@ from ppim.dram.device import Device
 from ppim.engine.commands import CommandSink
 from ppim.engine.pim import board
 from ppim.engine.pim.parts import channels_depend, divide
+from ppim.mapping.placing.placement import Placement
 from ppim.program import feed, owners
 from ppim.program.authors.write import ProgramWriter
 from ppim.program.builder.recipe import Accesses
@@ -60,6 +61,11 @@ class PimRun:
         self.programs[0].engine.run(final=False)
         if self.owners is not None:
             self._find_owners(feed.as_accesses(no_accesses(prepared.has_wide_rows), 0))
+
+    @property
+    def placements(self) -> tuple[Placement, ...]:
+        """Where rows lie."""
+        return (self.prepared.placement,)
 
     def _divide(self, chunk: TraceChunk) -> None:
         """Have as many parts as threads, that are busy for about the same time in turns like the first ones."""

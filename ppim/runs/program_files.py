@@ -11,6 +11,7 @@ from ppim.files import atomic_path, keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.runs import outputs, replay_program
+from ppim.runs.timeline import TimelineOptions, program_timeline
 from ppim.stats import simulation
 from ppim.stats.command_trace import channel_names, command_files, write_all
 from ppim.stats.result import SimulationResult, as_chosen
@@ -38,6 +39,7 @@ def replay_program_file(
     *,
     output: Path | None = None,
     command_trace: Path | None = None,
+    timeline: TimelineOptions | None = None,
     show_progress: bool = False,
 ) -> SimulationResult:
     """Replay a program file; write the stats CSV and commands that `ppim simulate` writes.
@@ -48,7 +50,7 @@ def replay_program_file(
         A broken file, a system that cannot replay it, an output that cannot be written; nothing is left behind.
     """
     inputs = [path, *input_files(chosen.base, chosen.spec)]
-    keep_inputs(inputs, output, command_trace)
+    keep_inputs(inputs, output, command_trace, timeline.path if timeline else None)
     with ExitStack() as stack:
         csv_stream = stack.enter_context(outputs.csv_file(output)) if output is not None else None
         with compile_notice("ppim replay"):
@@ -63,6 +65,8 @@ def replay_program_file(
                 progress_bar(replay.survey.instructions, "instruction", path.name, show=show_progress)
             )
             result = replay.run(bar.update, commands)
+            if timeline is not None:
+                program_timeline(path, chosen.spec, timeline, stack.enter_context(atomic_path(timeline.path)))
         bar.close()
         result = as_chosen(result, chosen)
         if csv_stream is not None:

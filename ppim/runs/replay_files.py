@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -11,11 +11,12 @@ from ppim.dram import address
 from ppim.dram.device import Device
 from ppim.engine.codes import PRECHARGE
 from ppim.engine.host import HostReplay, HostResult
-from ppim.files import keep_inputs
+from ppim.files import atomic_path, keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.requests.read import RequestTrace, open_requests
 from ppim.runs.outputs import csv_file
+from ppim.runs.timeline import TimelineOptions, replay_timeline
 from ppim.stats import replay, replay_result
 from ppim.stats.command_trace import channel_names, command_files, write_all
 from ppim.stats.request_latencies import LatencyFile, latency_file
@@ -32,6 +33,7 @@ class ReplayOptions:
     output: Path | None = None  # stats CSV; `-` is stdout
     command_trace: Path | None = None  # command trace
     latencies: Path | None = None  # latency of every request
+    timeline: TimelineOptions | None = None  # a window of the run
     inject: int = 1  # requests per memory cycle at most
     outstanding: int | None = None  # requests under way at most; as many as find room without it
     merging: bool = True
@@ -53,6 +55,7 @@ def replay_file(path: Path, device: Device, options: ReplayOptions) -> replay_re
     keep_inputs(
         [path, *options.inputs],
         *(options.output, options.command_trace, options.latencies),
+        options.timeline.path if options.timeline else None,
         *(options.command_trace / name for name in names if options.command_trace),
     )
     trace = open_requests(path, options.format)
@@ -66,6 +69,9 @@ def replay_file(path: Path, device: Device, options: ReplayOptions) -> replay_re
         latencies = outputs.enter_context(latency_file(options.latencies)) if options.latencies else None
         figures, front = _run(trace, device, options, command_streams, latencies)
         replay_result.check_conservation(figures, front, complete=options.cycles is None)
+        if options.timeline is not None:
+            temporary = outputs.enter_context(atomic_path(options.timeline.path))
+            replay_timeline(path, trace.format, device, _engine_options(options), options.timeline, temporary)
         if csv_stream:
             replay.write_csv(figures, csv_stream)
     return replay_result.ReplayResult(figures, front)
@@ -80,12 +86,9 @@ def _run(
 ) -> tuple[replay.ReplayFigures, replay_result.FrontEnd]:
     run = HostReplay(
         device,
-        n_cycles=options.cycles,
-        inject=options.inject,
-        merge=options.merging,
-        outstanding=options.outstanding,
         command_trace=bool(command_streams),
         keep_latencies=latencies is not None,
+        **_engine_options(options),
     )
     places = address.address_map(device)
     channels = range(device.organization.channels)
@@ -126,6 +129,16 @@ def _run(
         request_bytes=bits & -bits,  # the lowest bit of any address
     )
     return figures, front
+
+
+def _engine_options(options: ReplayOptions) -> dict[str, Any]:
+    """How the requests are served."""
+    return {
+        "n_cycles": options.cycles,
+        "inject": options.inject,
+        "merge": options.merging,
+        "outstanding": options.outstanding,
+    }
 
 
 def channel_counts(result: HostResult) -> list[replay.ChannelCounts]:

@@ -51,7 +51,7 @@ def simulate(
     InputError
         A trace, system and device that do not go together.
     """
-    with closing(_open(reader, system, threads, program, commands)) as run:
+    with closing(open_run(reader, system, threads, program, commands)) as run:
         start = time.perf_counter()
         batches = 0
         for chunk in _chunks(reader, threads, run.parts):
@@ -63,7 +63,7 @@ def simulate(
         return replace(result, seconds=time.perf_counter() - start)
 
 
-def _open(
+def open_run(
     reader: TraceReader,
     system: SystemSpec,
     threads: int,

@@ -13,6 +13,7 @@ from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.runs import program_files
 from ppim.runs.simulate import simulate
+from ppim.runs.timeline import TimelineOptions, simulate_timeline
 from ppim.stats import cautions, result as results, simulation
 from ppim.stats.command_trace import channel_names, command_files, write_all
 from ppim.stats.summary import write_summary
@@ -44,6 +45,7 @@ def simulate_file(
     threads: int = 1,
     program: Path | None = None,
     command_trace: Path | None = None,
+    timeline: TimelineOptions | None = None,
     show_progress: bool = False,
 ) -> results.SimulationResult:
     """Simulate, and write what was asked for; nothing is written when anything fails.
@@ -58,7 +60,7 @@ def simulate_file(
     names = command_names(chosen.spec) if command_trace is not None else []
     keep_inputs(
         [trace, *inputs.input_files(chosen.base, chosen.spec)],
-        *(output, units, summary, program, command_trace),
+        *(output, units, summary, program, command_trace, timeline.path if timeline else None),
         *(command_trace / name for part in names for name in part if command_trace is not None),
     )
     with ExitStack() as stack:
@@ -89,6 +91,10 @@ def simulate_file(
                 program=program_stream,
                 commands=commands,
             )
+            if timeline is not None:
+                simulate_timeline(
+                    trace, chosen.spec, timeline, stack.enter_context(atomic_path(timeline.path))
+                )
         bar.close()
         result = results.as_chosen(result, chosen)
         result = dataclasses.replace(

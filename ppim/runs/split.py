@@ -58,6 +58,11 @@ class SplitRun:
         # Loads or compiles the kernel, so that the time taken is that of the simulation.
         (self.pair or self.engines[0]).run(final=False)
 
+    @property
+    def placements(self) -> tuple[None, ...]:
+        """Rows of a part have numbers of their own."""
+        return (None,) * len(self.systems)
+
     def _prepare(self, memory: int, is_tied: bool) -> Prepared:
         system = self.systems[memory]
         try:

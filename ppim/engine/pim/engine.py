@@ -49,6 +49,8 @@ class PimEngine:
         Bursts of the longest subtable row.
     keep_commands : int
         Commands per channel to keep between two `take_commands`; 0 keeps none.
+    keep_events : bool
+        Keep other events as well (`rules.events`), for `take_log`; of a run that keeps commands.
     part : Part, optional
         Only these channels are run, of streams and counts that begin with the first of them; where channels
         meet only at barriers. Each part's `run` waits for others, so each needs a thread.
@@ -65,11 +67,14 @@ class PimEngine:
         delivers_per_lookup: int,
         max_row_bursts: int,
         keep_commands: int = 0,
+        keep_events: bool = False,
         part: parts.Part | None = None,
         tied: bool = False,
     ) -> None:
         part = part or parts.whole(device.organization.channels)
-        self.parameters = p = parameters.make_parameters(device, system, part, tied=tied)
+        self.parameters = p = parameters.make_parameters(
+            device, system, part, tied=tied, keep_events=keep_events
+        )
         self.rings = rings
         distances = parameters.pim_distances(device, system)
         rules = setup.bank_rules(p, distances)
@@ -187,8 +192,8 @@ class PimEngine:
     def take_commands(self) -> list[Commands]:
         """Commands kept since the last call, by channel."""
         taken = []
-        for channel, count in enumerate(self.state.channel[:, s.LOG_COUNT]):
-            part = self.state.log[channel, :count].copy()
+        for part in self.take_log():
+            part = part[part[:, codes.LOG_COMMAND] < codes.N_COMMANDS]
             if self.by_unit is not None:
                 # It issues unit by unit, all of them up to one cycle.
                 part = part[np.lexsort((part[:, codes.LOG_LANE], part[:, codes.LOG_CYCLE]))]
@@ -201,6 +206,12 @@ class PimEngine:
                     column=part[:, codes.LOG_COLUMN],
                 )
             )
+        return taken
+
+    def take_log(self) -> list[NDArray[np.int64]]:
+        """Lines kept since the last call, by channel, each of shape (n, LOG_FIELDS), in the order of being kept."""
+        counts = self.state.channel[:, s.LOG_COUNT].tolist()
+        taken = [self.state.log[channel, :count].copy() for channel, count in enumerate(counts)]
         self.state.channel[:, s.LOG_COUNT] = 0
         return taken
 

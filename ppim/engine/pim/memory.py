@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from ppim.arrays import aligned_full, integers
 from ppim.engine.banks import ALL_LANES
-from ppim.engine.codes import LOG_FIELDS, NEVER
+from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.engine.pim.by_cycle import account
 from ppim.engine.pim.heap import HEAP_COLUMNS
@@ -95,6 +95,7 @@ def allocate(
         As of `PimEngine`.
     """
     c = p.channels
+    margin = _log_margin(p, rings)
     kinds = 2 if p.phases == s.PHASES_BUFFERED else 1  # of queues in a bank
     pool = max(INITIAL_ENTRIES, kinds * p.lanes * p.queue_entries + 2 * p.units * runs)
     state = s.as_state(
@@ -116,7 +117,8 @@ def allocate(
         bounds=integers(limits.BOUNDS_SIZE),
         released=integers(p.turns_open),
         times=integers(INITIAL_TIMES, times.TIMES_COLUMNS),
-        log=integers(c, keep_commands + s.LOG_MARGIN if keep_commands else 0, LOG_FIELDS),
+        log=_log(c, keep_commands, margin),
+        log_margin=margin,
     )
     _free_list(state.entries, 0)
     state.lane[:, :, [s.TAIL_FIRST, s.TAIL_LAST]] = s.NO_ENTRY
@@ -136,10 +138,23 @@ def allocate(
     return state
 
 
-def _with(state: s.PimState, **arrays: NDArray[np.int64]) -> s.PimState:
+def _log_margin(p: s.Parameters, rings: Rings) -> int:
+    """Lines of the log that may be added at once: each lookup and sum is added up, and sent, once."""
+    rows = len(rings.lookups) + len(rings.sums) + len(rings.turns)
+    return s.LOG_MARGIN + rows * p.keeps_events
+
+
+def _log(channels: int, keep: int, margin: int) -> NDArray[np.int64]:
+    """Room for so many lines and a margin, of which memory is taken where it is used."""
+    return np.zeros((channels, keep + margin if keep else 0, s.LOG_FIELDS), np.int64)
+
+
+def _with(state: s.PimState, *, log_margin: int = 0, **arrays: NDArray[np.int64]) -> s.PimState:
     """The state with other arrays in place of some."""
     names = [name for name in s.PimState._fields if isinstance(getattr(state, name), np.ndarray)]
-    return s.as_state(**{name: getattr(state, name) for name in names} | arrays)
+    return s.as_state(
+        log_margin=log_margin or state.log_margin, **{name: getattr(state, name) for name in names} | arrays
+    )
 
 
 def grown(state: s.PimState) -> s.PimState:
@@ -186,8 +201,15 @@ def _twice_moving(state: s.PimState) -> NDArray[np.int64]:
 
 def resized(state: s.PimState, p: s.Parameters, rings: Rings, delivers_per_lookup: int) -> s.PimState:
     """The state for larger rings."""
+    margin = _log_margin(p, rings)
+    log = state.log
+    if margin > state.log_margin and state.log_capacity:
+        log = _log(p.channels, state.log_capacity - state.log_margin, margin)
+        log[:, : state.log_capacity] = state.log
     return _with(
         state,
+        log=log,
+        log_margin=margin,
         buffer=_longer(
             state.buffer,
             state.unit[:, : p.units, s.BUFFER_HEAD],

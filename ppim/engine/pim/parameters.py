@@ -30,7 +30,9 @@ _COLLECTORS = {
 }
 
 
-def make_parameters(device: Device, system: SystemSpec, part: Part, *, tied: bool = False) -> s.Parameters:
+def make_parameters(
+    device: Device, system: SystemSpec, part: Part, *, tied: bool = False, keep_events: bool = False
+) -> s.Parameters:
     """Resolve device and system to the integers that kernels use."""
     org, timing, pim, prefetch = device.organization, device.timing, system.pim, system.prefetch.policy
     if org.banks > MAX_LANES:
@@ -91,6 +93,7 @@ def make_parameters(device: Device, system: SystemSpec, part: Part, *, tied: boo
         host_consumes=int(pim.consumer == "host"),
         **_bound_parameters(device, system),
         tied=int(tied),
+        keeps_events=int(keep_events),
     )
 
 

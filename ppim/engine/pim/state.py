@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppim.engine.codes import LOG_FIELDS
+from ppim.engine.codes import LOG_COLUMN
 from ppim.jit import helper
 from ppim.jit.tables import bare, bare_rows
 
@@ -156,7 +156,10 @@ STUCK = 4  # nothing can happen any more, yet not all is complete: a fault of th
 GIVEN_UP = 5  # another part of the run has failed
 NO_ROOM = 6  # the rings are too small for the next turn
 
-# Of the log, whose columns are `codes.LOG_CYCLE` and so on.
+# Of the log. The first columns of a command are `codes.LOG_CYCLE` and so on; of a READ there are
+LOG_USER = LOG_COLUMN + 1  # the first lookup that it serves, NONE for a prefetch
+LOG_KIND = LOG_COLUMN + 2  # READ, READ_OUT or PREFETCH
+LOG_FIELDS = 12  # `rules.events` says what the lines of other events have
 LOG_MARGIN = 256  # commands that one cycle of a channel can add at most
 
 
@@ -212,6 +215,7 @@ class Parameters(NamedTuple):
     activate_spacing: int  # tRRD_S, 0 where it does not hold between units
     activate_window: int  # tFAW, 0: none
     tied: int  # 1: each turn waits for the same turn of another memory too
+    keeps_events: int  # 1: the log has more than commands (`rules.events`)
 
 
 class PimState(NamedTuple):
@@ -241,7 +245,7 @@ class PimState(NamedTuple):
         Heaps of delivers; item: lookup, size: bursts. With `in_order` by the place of their read-outs in the
         program, and READY and ORDER change places.
     log : ndarray, shape (channels, capacity, LOG_FIELDS)
-        Commands issued; capacity 0: not kept.
+        Commands issued, and other events if they are kept; capacity 0: nothing is.
     account : ndarray, shape (channels, ACCOUNT_COLUMNS)
         Classes of cycles (`account`).
     moving : ndarray, shape (channels, words, 1)
@@ -259,7 +263,9 @@ class PimState(NamedTuple):
     join_mask, phase_mask, buffer_mask, moving_mask : int
         Sizes of rings less one.
     pool, log_capacity, times_capacity : int
-        Entries, and commands kept, of a channel; rows of times.
+        Entries, and lines of the log, of a channel; rows of times.
+    log_margin : int
+        Lines that may be added before it is looked whether the log has room.
     """
 
     channel: np.ndarray
@@ -287,11 +293,12 @@ class PimState(NamedTuple):
     moving_mask: int
     pool: int
     log_capacity: int
+    log_margin: int
     times_capacity: int
 
 
-def as_state(**arrays: np.ndarray) -> PimState:
-    """A state of these arrays, with the numbers that follow from their sizes."""
+def as_state(*, log_margin: int = LOG_MARGIN, **arrays: np.ndarray) -> PimState:
+    """A state of these arrays, with the numbers that follow from their sizes; `log_margin` is of the log."""
     return PimState(
         **arrays,
         join_mask=arrays["joins"].shape[1] - 1,
@@ -300,6 +307,7 @@ def as_state(**arrays: np.ndarray) -> PimState:
         moving_mask=arrays["moving"].shape[1] - 1,
         pool=arrays["entries"].shape[1],
         log_capacity=arrays["log"].shape[1],
+        log_margin=log_margin,
         times_capacity=arrays["times"].shape[0],
     )
 
@@ -333,5 +341,6 @@ def bare_state(state):
         state.moving_mask,
         state.pool,
         state.log_capacity,
+        state.log_margin,
         state.times_capacity,
     )

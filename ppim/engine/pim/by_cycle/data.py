@@ -39,9 +39,7 @@ def start_ready_transfers(p, rings, state, channel, cycle):
         row = rings.sums[number & rings.sum_mask]
         parent = row[ins.SUM_PARENT]
         if parent != ins.NONE and p.link_units:
-            end = collect.use_link(
-                p, state, channel, row[ins.SUM_UNIT], cycle, transfers.bus_cycles(p, row[ins.SUM_BURSTS])
-            )
+            end = collect.use_link(p, state, channel, row, cycle)
         else:
             start, end = transfers.use_bus(p, state, channel, row, cycle)
             account.note_use(state, channel, start, end)

@@ -133,7 +133,17 @@ def read_burst(p, rings, state, b, channel, lane, place, cycle):
         state, channel, 1, state.lane[channel, lane, s.READS_SINCE_ACTIVATE], kind == ins.PREFETCH
     )
     state.lane[channel, lane, s.READS_SINCE_ACTIVATE] += 1
-    commands.keep_log(state, channel, cycle, codes.READ, lane, b.open_row[lane], item[s.ENTRY_COLUMN])
+    commands.keep_log(
+        state,
+        channel,
+        cycle,
+        codes.READ,
+        lane,
+        b.open_row[lane],
+        item[s.ENTRY_COLUMN],
+        item[s.ENTRY_LOOKUP] if kind != ins.PREFETCH else ins.NONE,
+        kind,
+    )
     item[s.ENTRY_COLUMN] += 1
     item[s.ENTRY_BURSTS] -= 1
     command = codes.READ

@@ -75,7 +75,16 @@ def channel_cycle(p, rings, state, b, channel, cycle):
 def log_is_full(state, channel):
     """Whether the commands kept have to be taken before another cycle."""
     capacity = state.log_capacity
-    return capacity > 0 and state.channel[channel, s.LOG_COUNT] > capacity - s.LOG_MARGIN
+    return capacity > 0 and state.channel[channel, s.LOG_COUNT] > capacity - state.log_margin
+
+
+@helper
+def any_log_is_full(p, state):
+    """The same of any channel: what is sent to one can be noted in another."""
+    full = 0
+    for channel in range(p.channels):
+        full += log_is_full(state, channel)
+    return full > 0
 
 
 @helper(forceinline=True)
@@ -268,6 +277,8 @@ def run_channels(p, rings, state, banks, board, ahead, final, until):
                         break
                     if now >= waiting_limit and waits_for_others(p, rings, channel):
                         break
+                if p.keeps_events and any_log_is_full(p, state):
+                    return s.LOG_FULL
                 if state.channel[channel, s.NEXT_EVENT] <= now:
                     if log_is_full(state, channel):
                         return s.LOG_FULL

@@ -8,6 +8,7 @@ from ppim.engine.pim.rules import (
     barrier,
     bus,
     compute,
+    events,
     phases,
     room,
     runs,
@@ -154,6 +155,10 @@ def send_deliver(p, rings, state, stream, cycle):
     state.account[channel, account.COMES_END] = end
     state.channel[channel, s.INSTRUCTIONS] += 1
     state.channel[channel, s.DELIVER_BURSTS] += bursts
+    if p.keeps_events:
+        number = rings.lookups[lookup & rings.lookup_mask, ins.LOOKUP_SUM]
+        row = rings.sums[number & rings.sum_mask]
+        events.keep_use(state, events.DELIVER, channel, cycle, start, end, row, bursts, lookup, 0)
     for user in range(lookup, lookup + sharers + 1):
         data.lookup_operand(p, rings, state, user, end)
     return True
@@ -276,8 +281,8 @@ def lacks_accumulator(p, rings, state, stream, instruction, cycle):
 @helper(forceinline=True)
 def leave_slot(p, rings, state, stream, cycle, is_demand):
     """The instruction at the head of the stream has used the slot of `cycle`."""
-    streams.go_on(rings, stream)
     take_slot(p, rings, state, stream, cycle, is_demand)
+    streams.go_on(p, rings, state, stream, cycle)
     if streams.is_at_end(rings, stream):
         wait(p, rings, state, stream, r.FRONT_EMPTY)
 

@@ -129,7 +129,7 @@ def read_fetches(p, state, a, number, last):
         bank[s.READS_SINCE_ACTIVATE] += bursts
         bank[u.MAY_PRECHARGE] = max(bank[u.MAY_PRECHARGE], end + a.read_to_precharge)
         if state.log_capacity > 0:
-            queues.log_reads(state, a, lane, item[u.FETCH_COLUMN], bursts, first)
+            queues.log_reads(state, a, lane, item[u.FETCH_COLUMN], bursts, first, ins.NONE)
         free = end + a.read_to_read
         reads += bursts
         place += 1

@@ -5,6 +5,7 @@ from ppim.engine.pim import state as s
 from ppim.engine.pim.by_unit import state as u
 from ppim.engine.pim.rules import commands
 from ppim.jit import helper
+from ppim.program import instruction as ins
 
 
 @helper(forceinline=True)
@@ -63,8 +64,10 @@ def leave(a, lane, bank, place):
 
 
 @helper
-def log_reads(state, a, lane, column, reads, first):
-    """Note READs of a bank's open row from a column and from cycle `first` on."""
+def log_reads(state, a, lane, column, reads, first, user):
+    """Note READs of a bank's open row from a column and from cycle `first` on, for a lookup or none."""
     row = a.bank[lane, u.ROW]
+    kind = ins.PREFETCH if user == ins.NONE else ins.READ
     for number in range(reads):
-        commands.keep_log(state, a.number, first + number * a.read_to_read, READ, lane, row, column + number)
+        cycle = first + number * a.read_to_read
+        commands.keep_log(state, a.number, cycle, READ, lane, row, column + number, user, kind)

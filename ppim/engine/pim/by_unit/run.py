@@ -3,15 +3,9 @@
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.engine.pim.by_unit import cycles, state as u, transfers
-from ppim.engine.pim.by_unit.stream import act_stream
+from ppim.engine.pim.by_unit.stream import act_stream, log_is_short
 from ppim.engine.pim.by_unit.units import advance
 from ppim.jit import helper
-
-
-@helper(forceinline=True)
-def log_is_short(state, a):
-    """Whether the commands kept have to be taken before another step."""
-    return state.log_capacity > 0 and state.channel[a.number, s.LOG_COUNT] > state.log_capacity - s.LOG_MARGIN
 
 
 @helper(forceinline=True)

@@ -22,6 +22,15 @@ from ppim.program import instruction as ins, state as r
 GOES_ON = -1  # the units have to come nearer first
 
 
+@helper(forceinline=True)
+def log_is_short(state, a):
+    """Whether the commands kept have to be taken before another step."""
+    return (
+        state.log_capacity > 0
+        and state.channel[a.number, s.LOG_COUNT] > state.log_capacity - state.log_margin
+    )
+
+
 @helper
 def count_room(p, a):
     """Places that every queue has, those taken that a unit has still to fetch."""
@@ -137,7 +146,7 @@ def leave_slot(p, rings, state, a, instruction, cycle):
     state.channel[a.number, s.INSTRUCTIONS] += 1
     waits = targets.waits_for_barrier(instruction)
     cycles.note_slot(a, cycle, slots.use_slot(p, rings, state, a.number, cycle, waits))
-    streams.go_on(rings, a.number)
+    streams.go_on(p, rings, state, a.number, cycle)
 
 
 @helper(forceinline=True)
@@ -192,6 +201,8 @@ def act_stream(p, rings, state, a, final):
     """Send what can be sent: (status, _), or (GOES_ON, cycle up to which the units have to come first)."""
     stream = rings.stream[a.number]
     while True:
+        if p.keeps_events and log_is_short(state, a):
+            return s.LOG_FULL, NEVER
         if streams.is_at_end(rings, a.number):
             return wait_for_program(p, rings, state, a, final)
         instruction = streams.next_instruction(rings, a.number)

@@ -127,7 +127,7 @@ def read_bursts(p, state, a, unit, lane, entry, first, last):
         at = first + (reads - 1) * step
     cycles.paint_reads(p, a, first, reads, at + p.unit_read_latency)
     if state.log_capacity > 0:
-        queues.log_reads(state, a, lane, entry[s.ENTRY_COLUMN], reads, first)
+        queues.log_reads(state, a, lane, entry[s.ENTRY_COLUMN], reads, first, entry[s.ENTRY_LOOKUP])
     commands.count_reads(
         state, a.number, reads, bank[s.READS_SINCE_ACTIVATE], entry[s.ENTRY_LOOKUP] == ins.NONE
     )

@@ -3,7 +3,7 @@
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.engine.pim.board import END, PEAKS, REACHED, has_reached, line_of
-from ppim.engine.pim.rules import limits, times
+from ppim.engine.pim.rules import events, limits, times
 from ppim.jit import helper
 from ppim.jit.atomics import store_atomically
 from ppim.program import instruction as ins, state as r
@@ -111,6 +111,9 @@ def release_turns(p, rings, state, board):
             if found != RELEASED:
                 # Streams that wait for turns behind this one look again when its demand may be sent, not before.
                 marks[r.RELEASE] = end + p.host_latency
+        if p.keeps_events:
+            is_barrier = ends_at_barrier(p, rings, oldest)
+            events.keep_turn(rings, state, oldest, turn[r.TURN_END], end + p.host_latency, is_barrier)
         times.keep(rings, state, oldest)
         found = RELEASED
         oldest += 1

@@ -1,7 +1,7 @@
 """Collectors: partial sums of a bag that are added up inside the memory (`collect`, docs/model.md §4)."""
 
 from ppim.engine.pim import state as s
-from ppim.engine.pim.rules import transfers
+from ppim.engine.pim.rules import events, transfers
 from ppim.jit import helper
 from ppim.program import instruction as ins
 
@@ -9,11 +9,15 @@ AFTER_COLLECTED = 1 << 60  # greater than any order of sending
 
 
 @helper
-def use_link(p, state, channel, unit, cycle, taken):
-    """A partial sum goes over the link to its collector behind those before it; when it has gone."""
-    link = unit & -p.link_units
+def use_link(p, state, channel, row, cycle):
+    """A partial sum (a row of `sums`) goes over the link to its collector behind those before it; when it has gone."""
+    link = row[ins.SUM_UNIT] & -p.link_units
+    taken = transfers.bus_cycles(p, row[ins.SUM_BURSTS])
     end = max(cycle, state.unit[channel, link, s.LINK_FREE]) + taken
     state.unit[channel, link, s.LINK_FREE] = end
+    if p.keeps_events:
+        bursts, parent = row[ins.SUM_BURSTS], row[ins.SUM_PARENT]
+        events.keep_use(state, events.TRANSFER, channel, cycle, end - taken, end, row, bursts, parent, 1)
     return end
 
 

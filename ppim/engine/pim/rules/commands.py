@@ -6,11 +6,12 @@ from ppim.engine.pim.rules import limits
 from ppim.jit import helper
 
 NOT_A_COLUMN = -1
+NOBODY = -1
 
 
 @helper(forceinline=True)
-def keep_log(state, channel, cycle, command, lane, row, column):
-    """Note a command, if commands are kept."""
+def keep_log(state, channel, cycle, command, lane, row, column, user, kind):
+    """Note a command, if commands are kept; of a READ, whom it serves and as what."""
     if state.log_capacity > 0:
         line = state.log[channel, state.channel[channel, s.LOG_COUNT]]
         line[codes.LOG_CYCLE] = cycle
@@ -18,6 +19,8 @@ def keep_log(state, channel, cycle, command, lane, row, column):
         line[codes.LOG_LANE] = lane
         line[codes.LOG_ROW] = row
         line[codes.LOG_COLUMN] = column
+        line[s.LOG_USER] = user
+        line[s.LOG_KIND] = kind
         state.channel[channel, s.LOG_COUNT] += 1
 
 
@@ -35,18 +38,18 @@ def count_activate(p, state, channel, lane, row, is_demand, cycle):
     """Count an ACTIVATE."""
     state.channel[channel, s.ACTIVATES] += 1
     limits.tally_activate(p, state, channel, lane, is_demand)
-    keep_log(state, channel, cycle, codes.ACTIVATE, lane, row, NOT_A_COLUMN)
+    keep_log(state, channel, cycle, codes.ACTIVATE, lane, row, NOT_A_COLUMN, NOBODY, NOBODY)
 
 
 @helper(forceinline=True)
 def count_precharge(state, channel, lane, cycle):
     """Count a PRECHARGE."""
     state.channel[channel, s.PRECHARGES] += 1
-    keep_log(state, channel, cycle, codes.PRECHARGE, lane, codes.NO_ROW, NOT_A_COLUMN)
+    keep_log(state, channel, cycle, codes.PRECHARGE, lane, codes.NO_ROW, NOT_A_COLUMN, NOBODY, NOBODY)
 
 
 @helper(forceinline=True)
 def count_refresh(state, channel, lane, cycle):
     """Count a REFRESH of the rank that begins with `lane`."""
     state.channel[channel, s.REFRESHES] += 1
-    keep_log(state, channel, cycle, codes.REFRESH, lane, codes.NO_ROW, NOT_A_COLUMN)
+    keep_log(state, channel, cycle, codes.REFRESH, lane, codes.NO_ROW, NOT_A_COLUMN, NOBODY, NOBODY)

@@ -1,7 +1,7 @@
 """What follows from data being there: operand -> lookup -> sum -> transfer (docs/model.md §6)."""
 
 from ppim.engine.pim import state as s
-from ppim.engine.pim.rules import buffer, limits, transfers, turns
+from ppim.engine.pim.rules import buffer, events, limits, transfers, turns
 from ppim.jit import helper
 from ppim.program import instruction as ins
 
@@ -35,6 +35,8 @@ def operand_arrives(p, rings, state, lookup, cycle, arrival):
     channel = sums[ins.SUM_CHANNEL]
     if row[ins.LOOKUP_OPERANDS] == 0:
         end = add_up(p, state, channel, sums[ins.SUM_UNIT], row, complete)
+        if p.keeps_events:
+            events.keep_compute(state, sums, lookup, end - row[ins.LOOKUP_COMPUTE], end)
         sums[ins.SUM_READY] = max(sums[ins.SUM_READY], end)
         sums[ins.SUM_LOOKUPS] -= 1
         if sums[ins.SUM_LOOKUPS] == 0 and sums[ins.SUM_SENT] != ins.NONE:

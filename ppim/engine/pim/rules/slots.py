@@ -1,7 +1,7 @@
 """Slots of a stream: one instruction or deliver each, at least an interval apart (docs/model.md §2)."""
 
 from ppim.engine.pim import state as s
-from ppim.engine.pim.rules import bus, limits
+from ppim.engine.pim.rules import bus, events, limits
 from ppim.jit import helper
 from ppim.program import state as r
 
@@ -31,12 +31,16 @@ def use_slot(p, rings, state, stream, cycle, waits_for_barrier):
     row = rings.stream[stream]
     row[r.SLOTS] += 1
     next_slot = cycle + p.interval
+    begins = 0
     if p.interval_part:
         # What is left of the slot before, if that ends in this cycle.
-        part = row[r.SLOT_PART] * (row[r.NEXT_SLOT] == cycle) + p.interval_part
+        begins = row[r.SLOT_PART] * (row[r.NEXT_SLOT] == cycle)
+        part = begins + p.interval_part
         next_slot += part >= p.interval_parts
         row[r.SLOT_PART] = part - p.interval_parts * (part >= p.interval_parts)
     row[r.NEXT_SLOT] = next_slot
+    if p.keeps_events:
+        events.keep_slot(state, stream, cycle, begins, next_slot, row[r.SLOT_PART])
     if p.data_pins:
         bus.take_pins(state, stream, cycle, next_slot)
     return next_slot

@@ -1,5 +1,6 @@
 """Streams: instructions in program order (docs/model.md §2)."""
 
+from ppim.engine.pim.rules import events
 from ppim.jit import helper
 from ppim.program import state as r
 
@@ -17,8 +18,10 @@ def next_instruction(rings, stream):
 
 
 @helper(forceinline=True)
-def go_on(rings, stream):
-    """The instruction at the head of a stream is sent."""
+def go_on(p, rings, state, stream, cycle):
+    """The instruction at the head of a stream has used the slot of `cycle`."""
+    if p.keeps_events:
+        events.keep_instruction(rings, state, stream, cycle)
     row = rings.stream[stream]
     row[r.FRONT] = r.FRONT_READY
     row[r.HEAD] += 1

@@ -1,7 +1,7 @@
 """Transfers of sums: sent, ready when the sum is complete, then over the bus (docs/model.md §4)."""
 
 from ppim.engine.pim import heap, state as s
-from ppim.engine.pim.rules import bus, slots, turns
+from ppim.engine.pim.rules import bus, events, slots, turns
 from ppim.jit import helper
 from ppim.program import instruction as ins
 
@@ -72,6 +72,9 @@ def use_bus(p, state, channel, row, cycle):
     taken = bus_cycles(p, bursts)
     start = max(cycle, bus.free_from(p, state, channel, s.TO_HOST, s.ANY_RANK))
     bus.reserve(state, channel, s.TO_HOST, s.ANY_RANK, start, start + taken)
+    if p.keeps_events:
+        parent = row[ins.SUM_PARENT]
+        events.keep_use(state, events.TRANSFER, channel, cycle, start, start + taken, row, bursts, parent, 0)
     counters = state.channel[channel]
     counters[s.TRANSFER_CYCLES] += taken
     # What the base die collects does not leave the memory.
