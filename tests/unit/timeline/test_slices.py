@@ -111,6 +111,10 @@ def assert_adds_up(memory: SimulationResult, tracks: Tracks) -> None:
 def test_every_preset_adds_up(name: str) -> None:
     trace = small_trace("qr", {"collisions": 6}, samples=8, seed=3)
     result, memories = record(trace, load_system(name))
+    for row in result.rows():
+        parts = [value for column, value in row.items() if column.startswith("energy_")]
+        total = row["energy_total_pj"]
+        assert total == pytest.approx(sum(parts) - total, rel=1e-9)
     for memory, (recorder, tracks) in zip(result.memories, memories, strict=True):
         assert_apart(tracks)
         assert_adds_up(memory, tracks)
