@@ -1,5 +1,6 @@
 """Compiling ahead: small runs through everything that later runs will call."""
 
+import itertools
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,9 @@ from ppim.weight_sharing.base import ALGORITHMS
 
 DEFAULT_ALGORITHMS = ("qr", "tt-rec")
 SAMPLES = 8
-ROWS = (200, 50)
+THREADS = (1, 2)
+"""Numbers of threads; for several, other kernels are needed than for one."""
+
 REQUESTS = "0x0 READ 0\n0x2000 READ 3\n0x40 WRITE 10\n"
 
 
@@ -43,8 +46,8 @@ def warm_up(systems: Iterable[str], algorithms: Iterable[str], *, plain_requests
         yield f"gen-trace: ready, {time.perf_counter() - started:.1f} s"
         for system in chosen:
             started = time.perf_counter()
-            for trace in traces:
-                simulate_files.simulate_file(trace, system)
+            for trace, threads in itertools.product(traces, THREADS):
+                simulate_files.simulate_file(trace, system, threads=threads)
             yield f"{system.base}: ready, {time.perf_counter() - started:.1f} s"
         if plain_requests:
             started = time.perf_counter()
@@ -57,12 +60,8 @@ def warm_up(systems: Iterable[str], algorithms: Iterable[str], *, plain_requests
 
 
 def _trace(folder: Path, algorithm: str) -> Path:
-    """A few samples of two small tables."""
+    """A few samples of generated data."""
     trace = folder / f"{algorithm}.parquet"
-    options = generate_files.TraceOptions(
-        algorithm=algorithm,
-        max_samples=SAMPLES,
-        dataset_options={"rows": list(ROWS), "popularity": "zipf"},
-    )
+    options = generate_files.TraceOptions(algorithm=algorithm, max_samples=SAMPLES)
     generate_files.generate_file((generate_files.SYNTHETIC,), trace, options)
     return trace

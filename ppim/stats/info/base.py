@@ -17,6 +17,7 @@ class InfoKind:
     recognises: Callable[[str], bool]  # of the argument: a name or a path; must not raise for foreign files
     describe: Callable[[str], Description]
     names: Callable[[], Iterable[str]] = tuple  # that it knows, to offer where one is mistyped
+    is_general: bool = False  # it recognises what others do, too, and comes behind them
 
 
 KINDS: Registry[InfoKind] = Registry("kind", "ppim.stats.info")
@@ -31,7 +32,7 @@ def describe(target: str) -> Description:
         Nothing recognises it, or the kind that does finds it broken.
     """
     kinds = [KINDS.get(name) for name in KINDS.names()]
-    for kind in kinds:
+    for kind in sorted(kinds, key=lambda kind: kind.is_general):
         if kind.recognises(target):
             return kind.describe(target)
     if Path(target).suffix and not Path(target).exists():
@@ -40,4 +41,6 @@ def describe(target: str) -> Description:
     if near:
         raise InputError(f"{target}: neither a known name nor a file of a known kind; {near}")
     known = "; ".join(f"{name} ({kind.examples})" for name, kind in zip(KINDS.names(), kinds, strict=True))
+    if Path(target).exists():
+        known += "; --dataset names the format of a dataset"
     raise InputError(f"{target}: neither a known name nor a file of a known kind; known kinds: {known}")
