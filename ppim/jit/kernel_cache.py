@@ -8,6 +8,7 @@ kept, kernels are compiled in every run and the user is told once.
 The files hold pickles of numba's own. They are read only if nobody else can have written them.
 """
 
+import fcntl
 import hashlib
 import os
 import pickle
@@ -28,6 +29,7 @@ from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
+from ppim import interrupt
 from ppim.jit.sources import PACKAGE
 
 FORMAT = b"ppim kernel 1\n"
@@ -35,6 +37,8 @@ SUFFIX = ".nbc"
 UNFINISHED = ".part"
 FORGOTTEN_AFTER = 60 * 24 * 3600  # seconds without use
 ABANDONED_AFTER = 3600  # seconds: no write takes so long
+LOCK = ".lock"
+PATIENCE = 300  # seconds to wait for another process that compiles the same: longer than any kernel takes
 
 # numba's settings that do not change the code; they differ between machines, shells and terminals.
 _NO_CODE = re.compile(r"CUDA_|.*NUM_THREADS|CACHE_|COLOR_SCHEME|SHOW_HELP|HIGHLIGHT_DUMPS|DEBUG_CACHE")
@@ -158,11 +162,36 @@ def write(path: Path, key: bytes, payload: bytes) -> None:
 def tidy(folder: Path) -> None:
     """Remove what killed runs have left, and kernels that nobody has used for long."""
     now = time.time()
-    for suffix, age in ((UNFINISHED, ABANDONED_AFTER), (SUFFIX, FORGOTTEN_AFTER)):
+    for suffix, age in ((UNFINISHED, ABANDONED_AFTER), (LOCK, ABANDONED_AFTER), (SUFFIX, FORGOTTEN_AFTER)):
         for file in folder.glob(f"*{suffix}"):
             with suppress(OSError):  # another run was faster, or it is not ours to remove
                 if now - file.lstat().st_mtime > age:
                     file.unlink()
+
+
+def lock(path: Path, patience: float = PATIENCE) -> int | None:
+    """Wait until no other process compiles the kernel of this file; a file descriptor to close, or None if that fails."""
+    try:
+        file = os.open(path.with_suffix(LOCK), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        return None
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except OSError:
+            if time.monotonic() > until:  # it stands still, or the file system has no locks: compile, too
+                os.close(file)
+                return None
+            interrupt.check()
+            time.sleep(0.05)
+
+
+def unlock(path: Path, file: int) -> None:
+    """The kernel of this file is kept, or it failed."""
+    path.with_suffix(LOCK).unlink(missing_ok=True)
+    os.close(file)
 
 
 def _environment(codegen: Any) -> list[object]:
@@ -201,6 +230,7 @@ class KernelCache(_Cache):
         code = function.__code__
         self._code = [sources, self._name, code.co_firstlineno, code.co_code, sorted(options.items())]
         self._cells = function.__closure__ or ()
+        self._locks: dict[Path, int] = {}
 
     @property
     def cache_path(self) -> str:
@@ -217,10 +247,27 @@ class KernelCache(_Cache):
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
         """The compiled function of a signature, or None."""
         target_context.refresh()
-        folder = _readable(cache_root())
+        root = cache_root()
+        folder = _readable(root)
+        if folder is None:
+            with suppress(OSError):  # `save_overload` says so
+                folder = None if _complaints else _writable(root)
         if folder is None:
             return None
         path, key = self._place(folder, sig, target_context.codegen())
+        compiled = self._read(path, key, target_context)
+        if compiled is None and not _complaints:
+            file = lock(path)
+            if file is not None:
+                # Whoever held it may have compiled what is wanted here.
+                compiled = self._read(path, key, target_context)
+                self._locks[path] = file
+                if compiled is not None:
+                    self._unlock(path)
+        return compiled
+
+    @staticmethod
+    def _read(path: Path, key: bytes, target_context: Any) -> CompileResult | None:
         payload = read(path, key)
         if payload is None:
             return None
@@ -232,13 +279,18 @@ class KernelCache(_Cache):
             os.utime(path)
         return compiled
 
+    def _unlock(self, path: Path) -> None:
+        file = self._locks.pop(path, None)
+        if file is not None:
+            with suppress(OSError):
+                unlock(path, file)
+
     def save_overload(self, sig: Any, data: CompileResult) -> None:
         """Keep the compiled function of a signature."""
-        if _complaints or data.library.has_dynamic_globals or any(not part.can_cache for part in data.lifted):
-            return
         root = cache_root()
         try:
-            folder = _writable(root)
+            can_keep = not data.library.has_dynamic_globals and all(part.can_cache for part in data.lifted)
+            folder = _writable(root) if can_keep and not _complaints else None
             if folder is not None:
                 path, key = self._place(folder, sig, data.codegen)
                 tidy(folder)
@@ -248,6 +300,9 @@ class KernelCache(_Cache):
                 f"{error.filename or root}: {error.strerror}; "
                 "mend it, or set NUMBA_CACHE_DIR to a folder that can be written"
             )
+        finally:
+            for path in list(self._locks):
+                self._unlock(path)
 
     def enable(self) -> None:
         """Nothing: numba asks for it."""

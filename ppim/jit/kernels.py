@@ -24,7 +24,7 @@ def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """
     if function is None:
         return lambda decorated: njit(decorated, **options)
-    settings = {"nogil": True, **options}
+    settings = {"nogil": True, "no_cfunc_wrapper": True, **options}
     keep = settings.pop("cache", True)
     kernel = numba.njit(pipeline_class=libraries.KernelCompiler, **settings)(function)
     sources = None if numba.config.DISABLE_JIT or not keep else sources_digest(function)
@@ -46,7 +46,14 @@ def helper(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """
     if function is None:
         return lambda decorated: helper(decorated, **options)
-    settings = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, **options}
+    # Said of each: numba's default is what the caller has.
+    settings = {
+        "nogil": True,
+        "no_cpython_wrapper": True,
+        "no_cfunc_wrapper": True,
+        "forceinline": False,
+        **options,
+    }
     compiled = numba.njit(pipeline_class=libraries.HelperCompiler, **settings)(function)
     if not numba.config.DISABLE_JIT:
         resolve = compiled.get_call_template

@@ -4,9 +4,14 @@ numba makes every function a library of its own, links into it all that it calls
 generates machine code for it; and so again in each caller. For kernels of 180 nested helpers that is most of
 the time to compile. Helpers are never called from Python, so they need none of it: a helper's library holds
 the helper alone, and a kernel links, once each, all helpers that it calls directly or not.
+
+Helpers are also plain: whole numbers, tables and calls. Passes for anything else are left out.
 """
 
 import ctypes
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from numba import _dynfunc
@@ -19,7 +24,14 @@ from numba.core.typed_passes import NativeLowering
 _NO_CODE = ctypes.cast(ctypes.pythonapi.PyErr_BadInternalCall, ctypes.c_void_p).value
 
 
-class _HelperLibrary(JITCodeLibrary):
+class _Library(JITCodeLibrary):
+    """Code that is optimised as a whole, when all of a kernel is there, and not before."""
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+
+class _HelperLibrary(_Library):
     """A helper's own code, as numba lowers it."""
 
     def finalize(self) -> None:
@@ -29,12 +41,18 @@ class _HelperLibrary(JITCodeLibrary):
         self._finalized = True
 
 
-class _KernelLibrary(JITCodeLibrary):
+class _KernelLibrary(_Library):
     """A kernel's code with that of all helpers that it calls, directly or not."""
 
     def finalize(self) -> None:
         self._linking_libraries: list[Any] = _with_callees(self._linking_libraries)
         super().finalize()
+
+    def _optimize_final_module(self) -> None:
+        """Once: what numba does before is for reference counts, and bare tables have none."""
+        manager, builder = self._codegen._module_pass_manager()
+        with self._recorded_timings.record("Module passes (full optimization)", builder):
+            manager.run(self._final_module, builder)
 
 
 def _with_callees(libraries: list[Any]) -> list[Any]:
@@ -91,19 +109,64 @@ class _HelperLowering(NativeLowering):
         return True
 
 
-def _compiler(lowering: type[NativeLowering]) -> type[Compiler]:
-    class WithLowering(Compiler):
-        def define_pipelines(self) -> Any:
-            pipelines = super().define_pipelines()
-            for pipeline in pipelines:
-                pipeline.passes = [
-                    (lowering if step is NativeLowering else step, text) for step, text in pipeline.passes
-                ]
-                pipeline.finalize()
-            return pipelines
+# Passes for what helpers do not have: closures, contexts, expressions of whole arrays, error messages that are
+# made at run time, literal_unroll, reports.
+_UNUSED = frozenset(
+    {
+        "AnnotateTypes",
+        "DumpParforDiagnostics",
+        "FindLiterallyCalls",
+        "InlineClosureLikes",
+        "InlineInlinables",
+        "LiteralPropagationSubPipelinePass",
+        "LiteralUnroll",
+        "MakeFunctionToJitFunction",
+        "NoPythonSupportedFeatureValidation",
+        "NopythonRewrites",
+        "RewriteDynamicRaises",
+        "WithLifting",
+    }
+)
 
-    return WithLowering
+
+def _with_lowering(pipeline: Any, lowering: type[NativeLowering]) -> Any:
+    """A pipeline with its own lowering, and for helpers without passes that find nothing to do in them."""
+    pipeline.passes = [
+        (lowering if step is NativeLowering else step, text)
+        for step, text in pipeline.passes
+        if lowering is _KernelLowering or step.__name__ not in _UNUSED
+    ]
+    # numba looks through the whole function after each pass, whether it was changed or not.
+    pipeline._ENFORCING = lowering is _KernelLowering
+    pipeline.finalize()
+    return pipeline
 
 
-KernelCompiler = _compiler(_KernelLowering)
-HelperCompiler = _compiler(_HelperLowering)
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Nothing of what a compiler makes is free before its end, and looking for it takes a tenth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+class KernelCompiler(Compiler):
+    """numba's compiler, for kernels."""
+
+    def define_pipelines(self) -> Any:
+        return [_with_lowering(pipeline, _KernelLowering) for pipeline in super().define_pipelines()]
+
+    def compile_extra(self, func: Any) -> Any:
+        with _no_collection():
+            return super().compile_extra(func)
+
+
+class HelperCompiler(Compiler):
+    """numba's compiler, for helpers."""
+
+    def define_pipelines(self) -> Any:
+        return [_with_lowering(pipeline, _HelperLowering) for pipeline in super().define_pipelines()]

@@ -17,6 +17,8 @@ from numba.core.datamodel import models
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, register_model
 
+from ppim.jit.by_address import fields_scope
+
 
 class Table(types.Type):
     """numba's type of a bare C-ordered table; `columns` is the size of its last dimension, or 0 if that is not known."""
@@ -105,7 +107,8 @@ def _get(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 def _set(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     _, address, _ = _address(context, builder, sig, args)
-    builder.store(args[2], address)
+    stored = builder.store(args[2], address)
+    stored.set_metadata("noalias", fields_scope(builder.module))
     return context.get_dummy_value()
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from ppim.jit import helper, njit
+from ppim.jit.by_address import by_address
 from ppim.jit.tables import bare
 from ppim.mapping.placing.placement import bare_placement
 from ppim.program import instruction as i
@@ -73,8 +74,8 @@ def begins_turn(chunk, position):
 @njit
 def find_all_owners(owned_recipe, owned_placement, accesses, owned_owners, owned_addresses, first, stop):
     """Write owners and addresses of the lookups of all turns that begin at accesses first..stop-1; none is empty."""
-    recipe, placement = bare_recipe(owned_recipe), bare_placement(owned_placement)
-    chunk, owners, addresses = bare_accesses(accesses), bare(owned_owners), bare(owned_addresses)
+    recipe, placement = by_address(bare_recipe(owned_recipe)), by_address(bare_placement(owned_placement))
+    chunk, owners, addresses = by_address(bare_accesses(accesses)), bare(owned_owners), bare(owned_addresses)
     position = first
     while position < stop and not begins_turn(chunk, position):
         position += 1

@@ -9,6 +9,7 @@ from ppim.engine.pim.board import ALL_GIVEN_UP, ONE_LEFT, leave_job, wait_for_ot
 from ppim.engine.pim.rules import barrier, limits
 from ppim.engine.pim.state import bare_state
 from ppim.jit import njit
+from ppim.jit.by_address import by_address
 from ppim.jit.tables import bare
 from ppim.mapping.placing.placement import Placement, bare_placement
 from ppim.program.builder import recipe as b
@@ -61,10 +62,15 @@ def build_and_run(engine, builder, position, job, final, until):
         A status of `run_rings`, NO_ROOM if the rings are too small, or GIVEN_UP; and the first access that
         is not built.
     """
-    parameters, banks, by_unit = engine.parameters, engine.banks, engine.by_unit
-    rings, state, board = bare_rings(engine.rings), bare_state(engine.state), bare(engine.board)
-    joint, recipe, placement = builder.joint, b.bare_recipe(builder.recipe), bare_placement(builder.placement)
-    made, chunk = b.bare_build_state(builder.state), b.bare_accesses(builder.accesses)
+    parameters = by_address(engine.parameters)
+    banks, by_unit = by_address(engine.banks), by_address(engine.by_unit)
+    rings, state = by_address(bare_rings(engine.rings)), by_address(bare_state(engine.state))
+    joint, board = builder.joint, bare(engine.board)
+    recipe, placement = (
+        by_address(b.bare_recipe(builder.recipe)),
+        by_address(bare_placement(builder.placement)),
+    )
+    made, chunk = by_address(b.bare_build_state(builder.state)), by_address(b.bare_accesses(builder.accesses))
     scratch, n, total = bare(builder.scratch), builder.accesses.n, builder.accesses.row.size
     while True:
         run.look_again(rings)

@@ -17,6 +17,7 @@ from ppim.engine.pim import state as s
 from ppim.engine.pim.run import run_rings
 from ppim.errors import InputError, PpimError
 from ppim.jit import helper, njit
+from ppim.jit.by_address import by_address
 from ppim.program import state as r
 from ppim.program.state import bare_rings
 
@@ -71,12 +72,13 @@ def run_pair(first, second, final, until, ratio, told):
     tuple of int
         What it ended with, and the memory that it is about (GROW, LOG_FULL).
     """
+    one_rings, two_rings = by_address(bare_rings(first.rings)), by_address(bare_rings(second.rings))
     while True:
         one = run_rings(first, final, until[0])
         two = run_rings(second, final, until[1])
         before = told[0] + told[1]
-        told[0] = tell(bare_rings(first.rings), bare_rings(second.rings), told[0], ratio[0], ratio[1])
-        told[1] = tell(bare_rings(second.rings), bare_rings(first.rings), told[1], ratio[1], ratio[0])
+        told[0] = tell(one_rings, two_rings, told[0], ratio[0], ratio[1])
+        told[1] = tell(two_rings, one_rings, told[1], ratio[1], ratio[0])
         if one == s.GROW or one == s.LOG_FULL:
             return one, 0
         if two == s.GROW or two == s.LOG_FULL:

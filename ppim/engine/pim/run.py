@@ -13,6 +13,7 @@ from ppim.engine.pim.by_unit.state import ByUnit, channel_of
 from ppim.engine.pim.rules import barrier
 from ppim.engine.pim.state import Parameters, PimState, bare_state
 from ppim.jit import helper, njit
+from ppim.jit.by_address import by_address
 from ppim.jit.tables import bare
 from ppim.program import state as r
 from ppim.program.state import Rings, bare_rings
@@ -61,7 +62,9 @@ def run_all(parameters, rings, state, banks, by_unit, board, ahead, final, until
         status = run_channels(parameters, rings, state, banks, board, ahead, final, until)
     if by_unit is not None:
         for channel in range(parameters.channels):
-            stopped = run_channel(parameters, rings, state, channel_of(by_unit, channel), final, until)
+            stopped = run_channel(
+                parameters, rings, state, by_address(channel_of(by_unit, channel)), final, until
+            )
             if stopped >= s.GROW:
                 return stopped
             status = max(status, stopped)
@@ -94,8 +97,10 @@ def run_rings(engine, final, until):
     int
         DONE, REFILL, GROW, LOG_FULL or STUCK.
     """
-    parameters, banks, by_unit = engine.parameters, engine.banks, engine.by_unit
-    rings, state, board = bare_rings(engine.rings), bare_state(engine.state), bare(engine.board)
+    parameters = by_address(engine.parameters)
+    banks, by_unit = by_address(engine.banks), by_address(engine.by_unit)
+    rings, state = by_address(bare_rings(engine.rings)), by_address(bare_state(engine.state))
+    board = bare(engine.board)
     barrier.release_turns(parameters, rings, state, board)
     while True:
         look_again(rings)

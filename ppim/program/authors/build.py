@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppim.jit import helper, njit
+from ppim.jit.by_address import by_address
 from ppim.jit.tables import bare
 from ppim.program import instruction as i, state as r
 from ppim.program.authors import form as f
@@ -330,7 +331,7 @@ def append_turns(owned_rings, owned_layout, owned_items, starts, owned_state, tu
     int
         Number of the first turn that was not taken.
     """
-    rings, items = bare_rings(owned_rings), bare(owned_items)
+    rings, items = by_address(bare_rings(owned_rings)), bare(owned_items)
     layout = Layout(
         owned_layout.channels,
         owned_layout.units_per_channel,

@@ -7,6 +7,7 @@ here: owners of lookups, cache contents, which instruction goes to which stream.
 import numpy as np
 
 from ppim.jit import helper, njit
+from ppim.jit.by_address import by_address
 from ppim.jit.tables import bare
 from ppim.mapping.placing.placement import Placement, bare_placement
 from ppim.program import instruction as i, state as r
@@ -30,11 +31,8 @@ from ppim.program.state import Rings, bare_rings
 @njit
 def flush_transfers(owned_rings, owned_recipe, owned_state):
     """End of the program: transfers of the last turn."""
-    rings, recipe, state = (
-        bare_rings(owned_rings),
-        b.bare_recipe(owned_recipe),
-        b.bare_build_state(owned_state),
-    )
+    rings, recipe = by_address(bare_rings(owned_rings)), by_address(b.bare_recipe(owned_recipe))
+    state = by_address(b.bare_build_state(owned_state))
     if state.pending[b.PENDING_TURN] != i.NONE:
         transfers.emit_transfers(rings, recipe, state, i.NONE, 0)
 
@@ -42,8 +40,11 @@ def flush_transfers(owned_rings, owned_recipe, owned_state):
 @njit
 def prefetch_all(owned_rings, owned_recipe, owned_placement, owned_state):
     """Start of the program where rows are prefetched there: every table's resident ones, once."""
-    rings, recipe = bare_rings(owned_rings), b.bare_recipe(owned_recipe)
-    placement, state = bare_placement(owned_placement), b.bare_build_state(owned_state)
+    rings, recipe = by_address(bare_rings(owned_rings)), by_address(b.bare_recipe(owned_recipe))
+    placement, state = (
+        by_address(bare_placement(owned_placement)),
+        by_address(b.bare_build_state(owned_state)),
+    )
     for table in range(recipe.tables):
         n_rows = prefetches.list_resident_rows(recipe, placement, state, table)
         prefetches.emit_rest_of_prefetches(rings, recipe, state, 0, n_rows)
@@ -140,9 +141,12 @@ def is_joint(recipe: b.Recipe) -> int | None:
 @njit
 def build(joint, owned_rings, owned_recipe, owned_placement, owned_state, accesses, position, scratch):
     """`append_turns` for Python, to the end of the accesses."""
-    rings, recipe = bare_rings(owned_rings), b.bare_recipe(owned_recipe)
-    placement, state = bare_placement(owned_placement), b.bare_build_state(owned_state)
-    chunk, n, total = b.bare_accesses(accesses), accesses.n, accesses.row.size
+    rings, recipe = by_address(bare_rings(owned_rings)), by_address(b.bare_recipe(owned_recipe))
+    placement, state = (
+        by_address(bare_placement(owned_placement)),
+        by_address(b.bare_build_state(owned_state)),
+    )
+    chunk, n, total = by_address(b.bare_accesses(accesses)), accesses.n, accesses.row.size
     return append_turns(joint, rings, recipe, placement, state, chunk, bare(scratch), position, n, total)
 
 

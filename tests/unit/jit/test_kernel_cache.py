@@ -530,7 +530,7 @@ def test_a_killed_run_leaves_the_next_one_right(what: str, tmp_path: Path) -> No
     process = copy.start(KILLED.format(what=what))
     process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL
-    assert {path.suffix for path in files(copy.cache)} <= {".part"}
+    assert {path.suffix for path in files(copy.cache)} <= {".part", ".lock"}
     assert copy.run() == ([111111, 0], "")
     assert copy.run() == ([111111, 1], "")
 
@@ -558,4 +558,38 @@ def test_ctypes_pointers_are_not_kept(root: Path) -> None:
         return ABSOLUTE(number)
 
     assert kernel(-3) == 3
-    assert not root.exists()
+    assert files(root) == []
+
+
+COMPILES = """
+import sys, time
+from pathlib import Path
+from numba.core.compiler import Compiler
+from ppim.jit import libraries
+from tests.unit.jit.test_kernel_cache import new_kernel
+inner = libraries.KernelCompiler.compile_extra
+def slowly(self, func):
+    time.sleep(1.0)
+    return inner(self, func)
+libraries.KernelCompiler.compile_extra = slowly
+kernel = new_kernel()
+assert kernel(1) == 2
+print(sum(kernel.stats.cache_misses.values()))
+"""
+
+
+def test_of_two_first_runs_one_compiles(root: Path) -> None:
+    command = [sys.executable, "-c", COMPILES]
+    runs = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    compiled = [int(run.communicate(timeout=120)[0]) for run in runs]
+    assert sorted(compiled) == [0, 0, 1]
+    assert [path.suffix for path in files(root)] == [".nbc"]
+
+
+def test_a_lock_that_stays_is_not_waited_for_long(root: Path) -> None:
+    root.mkdir()
+    held = kernel_cache.lock(root / "kernel.nbc")
+    assert held is not None
+    assert kernel_cache.lock(root / "kernel.nbc", patience=0.1) is None
+    kernel_cache.unlock(root / "kernel.nbc", held)
+    assert files(root) == []

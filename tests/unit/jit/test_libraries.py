@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numba
+import pytest
+
 from ppim.jit import helper, helper_by_type, njit
 
 
@@ -60,6 +63,31 @@ def _second(x):  # type: ignore[no-untyped-def]
 
 def test_a_helper_is_found_behind_one_that_does_not_need_it() -> None:
     assert _first(2) == 2 + 7
+
+
+@helper
+def _by_itself(x):  # type: ignore[no-untyped-def]
+    return x + 5
+
+
+@helper(forceinline=True)
+def _inlined(x):  # type: ignore[no-untyped-def]
+    return _by_itself(x)
+
+
+@njit(cache=False)
+def _third(x):  # type: ignore[no-untyped-def]
+    return _inlined(x)
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
+def test_a_helper_is_not_inlined_because_its_caller_is() -> None:
+    """numba hands a caller's flags on to what is compiled for it."""
+    assert _third(2) == 7
+    (compiled,) = _by_itself.overloads.values()
+    assert "alwaysinline" not in compiled.library.get_llvm_str()
+    (compiled,) = _inlined.overloads.values()
+    assert "alwaysinline" in compiled.library.get_llvm_str()
 
 
 def test_a_helper_is_chosen_by_type_and_a_kernel_calls_a_kernel() -> None:
