@@ -12,6 +12,9 @@ sources = $(shell find $(addprefix ppim/,$(1)) -name '*.py' -o -name '*.toml')
 TRACE_CODE := $(call sources,datasets weight_sharing trace cli/gen_trace.py)
 RUN_CODE := $(call sources,dram systems mapping program engine stats runs cli/simulate.py)
 
+# Runs at once.
+JOBS ?= 2
+
 .DEFAULT_GOAL := help
 MAKEFLAGS += --output-sync=target
 .DELETE_ON_ERROR:
@@ -57,7 +60,8 @@ DEMO_tt-rec := --max-samples 400 --algorithm tt-rec --tt-rank 32 --algorithm-opt
 DEMO_production := --max-samples 500 --dataset-option profile=production
 
 .PHONY: demo
-demo: $(DEMO_RUNS) ## the paper's two comparisons beside its figures, and five kinds of systems
+demo: $(INSTALLED) ## the paper's two comparisons beside its figures, and five kinds of systems
+	@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) $(DEMO_RUNS)
 	@$(BIN)/python scripts/demo_table.py $(DEMO).csv $(DEMO_RUNS)
 
 $(DEMO)/%.parquet: $(TRACE_CODE) | $(INSTALLED)
@@ -74,7 +78,6 @@ $(DEMO_RUNS): $(DEMO)/%.csv: $$(DEMO)/$$(subst /,,$$(dir $$*)).parquet $(RUN_COD
 SWEEPS := traces/sweeps
 DATASET ?= synthetic
 DATASET_OPTIONS ?=
-JOBS ?= 2
 DATASET_FILES := $(filter-out synthetic,$(DATASET))
 DATASET_NAME := $(basename $(notdir $(firstword $(DATASET))))
 comma := ,

@@ -132,7 +132,9 @@ if numba.config.DISABLE_JIT:
 else:
 
     def _as_table(array: Any, columns: int) -> Any:
-        """Signature's table type and code that makes it; None for what is no C-ordered array."""
+        """Signature's table type and code that makes it; None for what is no C-ordered array. A table stays as it is."""
+        if isinstance(array, Table):
+            return array, lambda _context, _builder, _sig, args: args[0]
         if not isinstance(array, types.Array) or array.layout != "C":
             return None
         table_type = Table(array.dtype, array.ndim, columns)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ppim.jit.pack import pack
 from ppim.program import prepare, state as r
 from ppim.program.builder import recipe as b
 from ppim.program.builder.kernels import build_turns, flush_transfers, prefetch_all
@@ -149,7 +150,9 @@ class ProgramFeed:
             while self.rings.instructions.shape[1] <= rows:
                 self.rings.marks[r.SHORT] = r.SHORT_INSTRUCTIONS
                 self.grow()
-            prefetch_all(self.rings, self.recipe, self.prepared.placement, self.state)
+            prefetch_all(
+                r.pack_rings(self.rings), pack(self.recipe), pack(self.prepared.placement), pack(self.state)
+            )
 
     def feed(self, chunk: TraceChunk) -> None:
         """Build the turns of a chunk and have them taken."""
@@ -169,7 +172,7 @@ class ProgramFeed:
                 break
             self.rings.marks[r.SHORT] = r.SHORT_INSTRUCTIONS
             self.grow()
-        flush_transfers(self.rings, recipe, self.state)
+        flush_transfers(r.pack_rings(self.rings), pack(recipe), pack(self.state))
 
     @property
     def turns(self) -> int:

@@ -10,13 +10,12 @@ from itertools import pairwise
 import numpy as np
 
 from ppim.jit import helper, njit
-from ppim.jit.by_address import by_address
+from ppim.jit.pack import pack
 from ppim.jit.tables import bare
-from ppim.mapping.placing.placement import bare_placement
 from ppim.program import instruction as i
 from ppim.program.builder.chunk import Turn, end_of_turn
 from ppim.program.builder.owners import find_owners
-from ppim.program.builder.recipe import Accesses, Recipe, bare_accesses, bare_recipe
+from ppim.program.builder.recipe import Accesses, Recipe
 from ppim.program.prepare import Prepared
 
 # What a turn brings to every channel, prefetches and transfers, in lookups. Measured; it decides about speed only.
@@ -48,7 +47,9 @@ class Owners:
 
     def _find(self, accesses: Accesses, first: int, stop: int) -> None:
         recipe, placement = self.prepared.recipe, self.prepared.placement
-        find_all_owners(recipe, placement, accesses, accesses.owner, accesses.address, first, stop)
+        find_all_owners(
+            pack(recipe), pack(placement), pack(accesses), accesses.owner, accesses.address, first, stop
+        )
 
 
 def loads_of_channels(recipe: Recipe, accesses: Accesses) -> list[int]:
@@ -72,15 +73,14 @@ def begins_turn(chunk, position):
 
 
 @njit
-def find_all_owners(owned_recipe, owned_placement, accesses, owned_owners, owned_addresses, first, stop):
+def find_all_owners(recipe, placement, chunk, owned_owners, owned_addresses, first, stop):
     """Write owners and addresses of the lookups of all turns that begin at accesses first..stop-1; none is empty."""
-    recipe, placement = by_address(bare_recipe(owned_recipe)), by_address(bare_placement(owned_placement))
-    chunk, owners, addresses = by_address(bare_accesses(accesses)), bare(owned_owners), bare(owned_addresses)
+    owners, addresses = bare(owned_owners), bare(owned_addresses)
     position = first
     while position < stop and not begins_turn(chunk, position):
         position += 1
     while position < stop:
-        end = end_of_turn(recipe, chunk, position, accesses.n)
+        end = end_of_turn(recipe, chunk, position, chunk.n)
         table = np.int64(chunk.table[position])
         width = recipe.accesses[table]
         turn = Turn(i.NONE, table, position, width, (end - position) // width)

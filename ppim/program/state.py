@@ -5,13 +5,12 @@ of two. The builder writes at the tails, the engine reads at the heads; what the
 overwritten. So a program of any length runs in bounded memory.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ppim.arrays import integers
-from ppim.jit import helper
-from ppim.jit.tables import bare, bare_rows
+from ppim.jit.pack import pack
 from ppim.program.instruction import INSTRUCTION_COLUMNS, LOOKUP_COLUMNS, SUM_COLUMNS
 
 # Columns of `turns`: one row per turn.
@@ -117,21 +116,15 @@ def as_rings(
     )
 
 
-@helper(forceinline=True)
-def bare_rings(rings):  # type: ignore[no-untyped-def]
-    """The same rings as bare tables, for use inside a kernel."""
-    return Rings(
-        bare_rows(rings.instructions, INSTRUCTION_COLUMNS),
-        bare_rows(rings.stream, STREAM_COLUMNS),
-        bare_rows(rings.lookups, LOOKUP_COLUMNS),
-        bare_rows(rings.sums, SUM_COLUMNS),
-        bare_rows(rings.turns, TURN_COLUMNS),
-        bare(rings.marks),
-        rings.n_streams,
-        rings.instruction_mask,
-        rings.lookup_mask,
-        rings.sum_mask,
-        rings.turn_mask,
+def pack_rings(rings: Rings) -> Any:
+    """The rings for kernels."""
+    return pack(
+        rings,
+        instructions=INSTRUCTION_COLUMNS,
+        stream=STREAM_COLUMNS,
+        lookups=LOOKUP_COLUMNS,
+        sums=SUM_COLUMNS,
+        turns=TURN_COLUMNS,
     )
 
 

@@ -4,7 +4,9 @@ from ppim.dram.device import Device
 from ppim.engine.commands import CommandSink, make_pim_engine
 from ppim.engine.pim.drive import Builder, build_and_run
 from ppim.engine.pim.parts import Part
+from ppim.engine.pim.run import pack_engine
 from ppim.engine.pim.state import NO_ROOM
+from ppim.jit.pack import pack
 from ppim.program import feed, prepare
 from ppim.program.builder.kernels import is_joint
 from ppim.program.builder.recipe import Accesses
@@ -72,14 +74,15 @@ class ProgramRun:
         while True:
             builder = Builder(
                 is_joint(program.recipe),
-                program.recipe,
-                program.prepared.placement,
-                program.state,
-                self._accesses,
+                pack(program.recipe),
+                pack(program.prepared.placement),
+                pack(program.state),
+                pack(self._accesses),
+                len(self._accesses.row),
                 program.scratch,
             )
             status, self._position = build_and_run(
-                self.engine.arguments, builder, self._position, self._job, int(final), until
+                pack_engine(self.engine.arguments), builder, self._position, self._job, int(final), until
             )
             if status != NO_ROOM:
                 return int(status)

@@ -10,6 +10,7 @@ import numpy as np
 from ppim.dram.load import load_device
 from ppim.engine.commands import CommandSink, make_pim_engine
 from ppim.errors import InputError
+from ppim.jit.pack import pack
 from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.prefetch import base
 from ppim.program import costs, feed, state
@@ -141,7 +142,8 @@ class ProgramReplay:
             turn = after
 
     def _append(self, turns: read.Turns, turn: int) -> int:
-        return int(a.append_turns(self.rings, self.layout, turns.items, turns.starts, self.state, turn))
+        rings, layout, own = state.pack_rings(self.rings), pack(self.layout), pack(self.state)
+        return int(a.append_turns(rings, layout, turns.items, turns.starts, own, turn))
 
     def _result(self) -> results.SimulationResult:
         org = self.device.organization

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ppim.jit import njit
+from ppim.jit.pack import pack
 from ppim.mapping.placing.locate import find_copy, locate_row, permute
-from ppim.mapping.placing.placement import DUPLICATED, NO_COPY, Placement, bare_placement
+from ppim.mapping.placing.placement import DUPLICATED, NO_COPY, Placement
 
 
 @njit
@@ -18,15 +19,13 @@ def _permute_all(slots, bits, key):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _locate(owned_placement, table, subtable, rows, units, addresses):  # type: ignore[no-untyped-def]
-    placement = bare_placement(owned_placement)
+def _locate(placement, table, subtable, rows, units, addresses):  # type: ignore[no-untyped-def]
     for i in range(rows.size):
         units[i], addresses[i] = locate_row(placement, table, subtable, rows[i])
 
 
 @njit
-def _find_copies(owned_placement, table, subtable, rows, addresses):  # type: ignore[no-untyped-def]
-    placement = bare_placement(owned_placement)
+def _find_copies(placement, table, subtable, rows, addresses):  # type: ignore[no-untyped-def]
     for i in range(rows.size):
         addresses[i] = find_copy(placement, table, subtable, rows[i])
 
@@ -42,7 +41,7 @@ def locate(
     """(unit over all channels, unit-local address in bursts) of rows that lie once."""
     assert placement.mode[table, subtable] != DUPLICATED
     units, addresses = (np.empty(len(rows), dtype=np.int64) for _ in range(2))
-    _locate(placement, table, subtable, np.ascontiguousarray(rows, dtype=np.int64), units, addresses)
+    _locate(pack(placement), table, subtable, np.ascontiguousarray(rows, dtype=np.int64), units, addresses)
     return units, addresses
 
 
@@ -60,7 +59,7 @@ def places(
 def copies(placement: Placement, table: int, subtable: int, rows: np.ndarray) -> np.ndarray:
     """Address that a row has in every unit, or NO_COPY; shape (rows,)."""
     addresses = np.empty(len(rows), dtype=np.int64)
-    _find_copies(placement, table, subtable, np.ascontiguousarray(rows, dtype=np.int64), addresses)
+    _find_copies(pack(placement), table, subtable, np.ascontiguousarray(rows, dtype=np.int64), addresses)
     return addresses
 
 

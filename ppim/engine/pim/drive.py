@@ -7,14 +7,11 @@ import numpy as np
 from ppim.engine.pim import run, state as s
 from ppim.engine.pim.board import ALL_GIVEN_UP, ONE_LEFT, leave_job, wait_for_others
 from ppim.engine.pim.rules import barrier, limits
-from ppim.engine.pim.state import bare_state
 from ppim.jit import njit
-from ppim.jit.by_address import by_address
 from ppim.jit.tables import bare
-from ppim.mapping.placing.placement import Placement, bare_placement
+from ppim.mapping.placing.placement import Placement
 from ppim.program.builder import recipe as b
 from ppim.program.builder.kernels import append_turns
-from ppim.program.state import bare_rings
 
 # Accesses that are built at once: enough to make it worth it, few enough to stay in a core's cache.
 BLOCK_ACCESSES = 1 << 11
@@ -29,6 +26,8 @@ class Builder(NamedTuple):
         Which builder is compiled (`append_turns`).
     accesses : Accesses
         What is to be built next.
+    total : int
+        Accesses that its columns have.
     scratch : ndarray of int64, of `make_scratch`
     """
 
@@ -37,6 +36,7 @@ class Builder(NamedTuple):
     placement: Placement
     state: b.BuildState
     accesses: b.Accesses
+    total: int
     scratch: np.ndarray
 
 
@@ -62,16 +62,10 @@ def build_and_run(engine, builder, position, job, final, until):
         A status of `run_rings`, NO_ROOM if the rings are too small, or GIVEN_UP; and the first access that
         is not built.
     """
-    parameters = by_address(engine.parameters)
-    banks, by_unit = by_address(engine.banks), by_address(engine.by_unit)
-    rings, state = by_address(bare_rings(engine.rings)), by_address(bare_state(engine.state))
-    joint, board = builder.joint, bare(engine.board)
-    recipe, placement = (
-        by_address(b.bare_recipe(builder.recipe)),
-        by_address(bare_placement(builder.placement)),
-    )
-    made, chunk = by_address(b.bare_build_state(builder.state)), by_address(b.bare_accesses(builder.accesses))
-    scratch, n, total = bare(builder.scratch), builder.accesses.n, builder.accesses.row.size
+    parameters, banks, by_unit = engine.parameters, engine.banks, engine.by_unit
+    rings, state, board = engine.rings, engine.state, bare(engine.board)
+    joint, recipe, placement, made = builder.joint, builder.recipe, builder.placement, builder.state
+    chunk, scratch, n, total = builder.accesses, bare(builder.scratch), builder.accesses.n, builder.total
     while True:
         run.look_again(rings)
         status = run.run_all(parameters, rings, state, banks, by_unit, board, engine.ahead, final, until)

@@ -16,8 +16,9 @@ from ppim.engine.pim.by_unit import setup
 from ppim.engine.pim.by_unit.state import ACTIVE_CYCLES, ByUnit
 from ppim.engine.pim.rules import limits, times
 from ppim.engine.pim.rules.classes import N_CYCLE_CLASSES
-from ppim.engine.pim.run import Engine, run
+from ppim.engine.pim.run import Engine, pack_engine, run
 from ppim.errors import InputError, PpimError
+from ppim.jit.pack import pack
 from ppim.program.state import OLDEST_TURN, Rings
 from ppim.systems.spec import SystemSpec
 
@@ -124,7 +125,7 @@ class PimEngine:
         """After DONE: count the cycles up to the end of the run in classes."""
         self.end = end
         if self.by_unit is None:
-            settle_all(self.parameters, self.state, end)
+            settle_all(pack(self.parameters), s.pack_state(self.state), end)
 
     @property
     def active_cycles(self) -> NDArray[np.int64]:
@@ -164,7 +165,7 @@ class PimEngine:
 
     def call(self, final: bool, until: int) -> int:
         """One call of the kernel; its status."""
-        return int(run(self.arguments, int(final), until))
+        return int(run(pack_engine(self.arguments), int(final), until))
 
     def _run(self, *, final: bool, until: int) -> int:
         while True:

@@ -14,12 +14,10 @@ import numpy as np
 
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
-from ppim.engine.pim.run import run_rings
+from ppim.engine.pim.run import pack_engine, run_rings
 from ppim.errors import InputError, PpimError
 from ppim.jit import helper, njit
-from ppim.jit.by_address import by_address
 from ppim.program import state as r
-from ppim.program.state import bare_rings
 
 if TYPE_CHECKING:
     from ppim.engine.pim.engine import PimEngine
@@ -72,13 +70,12 @@ def run_pair(first, second, final, until, ratio, told):
     tuple of int
         What it ended with, and the memory that it is about (GROW, LOG_FULL).
     """
-    one_rings, two_rings = by_address(bare_rings(first.rings)), by_address(bare_rings(second.rings))
     while True:
         one = run_rings(first, final, until[0])
         two = run_rings(second, final, until[1])
         before = told[0] + told[1]
-        told[0] = tell(one_rings, two_rings, told[0], ratio[0], ratio[1])
-        told[1] = tell(two_rings, one_rings, told[1], ratio[1], ratio[0])
+        told[0] = tell(first.rings, second.rings, told[0], ratio[0], ratio[1])
+        told[1] = tell(second.rings, first.rings, told[1], ratio[1], ratio[0])
         if one == s.GROW or one == s.LOG_FULL:
             return one, 0
         if two == s.GROW or two == s.LOG_FULL:
@@ -136,7 +133,7 @@ class PimPair:
 
     def _run(self, *, final: bool, until: tuple[int, int]) -> int:
         while True:
-            first, second = (engine.arguments for engine in self.engines)
+            first, second = (pack_engine(engine.arguments) for engine in self.engines)
             status, memory = run_pair(first, second, int(final), until, self.ratio, self._told)
             if status == s.GROW:
                 self.engines[memory].grow_pool()

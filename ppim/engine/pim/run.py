@@ -9,14 +9,15 @@ from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.engine.pim.by_cycle.run import run_channels
 from ppim.engine.pim.by_unit.run import run_channel
-from ppim.engine.pim.by_unit.state import ByUnit, channel_of
+from ppim.engine.pim.by_unit.state import ByUnit, channel_of, pack_by_unit
 from ppim.engine.pim.rules import barrier
-from ppim.engine.pim.state import Parameters, PimState, bare_state
+from ppim.engine.pim.state import Parameters, PimState
 from ppim.jit import helper, njit
 from ppim.jit.by_address import by_address
+from ppim.jit.pack import pack
 from ppim.jit.tables import bare
 from ppim.program import state as r
-from ppim.program.state import Rings, bare_rings
+from ppim.program.state import Rings, pack_rings
 
 
 class Engine(NamedTuple):
@@ -97,10 +98,8 @@ def run_rings(engine, final, until):
     int
         DONE, REFILL, GROW, LOG_FULL or STUCK.
     """
-    parameters = by_address(engine.parameters)
-    banks, by_unit = by_address(engine.banks), by_address(engine.by_unit)
-    rings, state = by_address(bare_rings(engine.rings)), by_address(bare_state(engine.state))
-    board = bare(engine.board)
+    parameters, banks, by_unit = engine.parameters, engine.banks, engine.by_unit
+    rings, state, board = engine.rings, engine.state, bare(engine.board)
     barrier.release_turns(parameters, rings, state, board)
     while True:
         look_again(rings)
@@ -112,6 +111,17 @@ def run_rings(engine, final, until):
             return s.GROW
         if found != barrier.RELEASED:
             return end_status(rings, status, final, until)
+
+
+def pack_engine(engine: Engine) -> Engine:
+    """The same for a kernel: its tuples packed."""
+    return engine._replace(
+        parameters=pack(engine.parameters),
+        rings=pack_rings(engine.rings),
+        state=s.pack_state(engine.state),
+        banks=pack(engine.banks),
+        by_unit=pack_by_unit(engine.by_unit),
+    )
 
 
 @njit

@@ -4,13 +4,12 @@ A *lane* is a bank of the channel. Entries of a bank's queue beyond the visible 
 list behind it, so that a queue may be unlimited.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ppim.engine.codes import LOG_COLUMN
-from ppim.jit import helper
-from ppim.jit.tables import bare, bare_rows
+from ppim.jit.pack import pack
 
 # Columns of a queue entry; the first five are those of both engines.
 ENTRY_ROW = 0
@@ -312,35 +311,19 @@ def as_state(*, log_margin: int = LOG_MARGIN, **arrays: np.ndarray) -> PimState:
     )
 
 
-@helper(forceinline=True)
-def bare_state(state):
-    """The same state as bare tables, for use inside a kernel."""
-    return PimState(
-        bare_rows(state.channel, CHANNEL_COLUMNS),
-        bare_rows(state.lane, LANE_COLUMNS),
-        bare_rows(state.window, WINDOW_COLUMNS),
-        bare_rows(state.entries, ENTRY_COLUMNS),
-        bare_rows(state.joins, JOIN_COLUMNS),
-        bare_rows(state.unit, UNIT_COLUMNS),
-        bare_rows(state.phases, PHASE_COLUMNS),
-        bare_rows(state.buffer, BUFFER_COLUMNS),
-        bare_rows(state.accumulators, ACCUMULATOR_COLUMNS),
-        bare(state.transfers),
-        bare(state.delivers),
-        bare_rows(state.log, LOG_FIELDS),
-        bare(state.account),
-        bare_rows(state.moving, 1),
-        bare(state.tally),
-        bare(state.peaks),
-        bare(state.bounds),
-        bare(state.released),
-        bare(state.times),
-        state.join_mask,
-        state.phase_mask,
-        state.buffer_mask,
-        state.moving_mask,
-        state.pool,
-        state.log_capacity,
-        state.log_margin,
-        state.times_capacity,
+def pack_state(state: PimState) -> Any:
+    """The state for kernels."""
+    return pack(
+        state,
+        channel=CHANNEL_COLUMNS,
+        lane=LANE_COLUMNS,
+        window=WINDOW_COLUMNS,
+        entries=ENTRY_COLUMNS,
+        joins=JOIN_COLUMNS,
+        unit=UNIT_COLUMNS,
+        phases=PHASE_COLUMNS,
+        buffer=BUFFER_COLUMNS,
+        accumulators=ACCUMULATOR_COLUMNS,
+        log=LOG_FIELDS,
+        moving=1,
     )

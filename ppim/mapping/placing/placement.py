@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ppim.errors import InputError
-from ppim.jit import helper
-from ppim.jit.tables import bare
 from ppim.mapping.placing.index import NOT_THERE, make_index
 from ppim.units import bytes_to_bursts
 
@@ -161,30 +159,3 @@ def check_capacity(geometry: UnitGeometry, spread_bursts: int, copied_bursts: in
             "use more channels, a larger device or shorter vectors"
         )
     return footprint
-
-
-@helper(forceinline=True)
-def bare_placement(placement):
-    """The same placement as bare tables, for use inside a kernel."""
-    return Placement(
-        bare(placement.mode),
-        bare(placement.base),
-        bare(placement.row_bursts),
-        bare(placement.page_rows),
-        bare(placement.first_page),
-        bare(placement.slots),
-        bare(placement.bits),
-        bare(placement.key),
-        bare(placement.stripe_rows),
-        bare(placement.first_row),
-        bare(placement.first_segment),
-        bare(placement.sets),
-        bare(placement.set_units),
-        bare(placement.pieces),
-        bare(placement.segments),
-        bare(placement.copies),
-        placement.copy_mask,
-        placement.channels,
-        placement.units,
-        placement.unit_first,
-    )

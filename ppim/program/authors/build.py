@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ppim.jit import helper, njit
-from ppim.jit.by_address import by_address
 from ppim.jit.tables import bare
 from ppim.program import instruction as i, state as r
 from ppim.program.authors import form as f
@@ -21,7 +20,6 @@ from ppim.program.builder.recipe import number_of_unit
 from ppim.program.builder.sums import new_sum
 from ppim.program.builder.transfers import append_merged
 from ppim.program.builder.turns import has_room, open_turn
-from ppim.program.state import bare_rings
 
 # Columns of `counts`, per channel of the unit that consumes.
 LOOKUPS = 0
@@ -323,7 +321,7 @@ def append_turn(rings, layout, items, state, start, stop):
 
 
 @njit
-def append_turns(owned_rings, owned_layout, owned_items, starts, owned_state, turn):
+def append_turns(rings, layout, owned_items, starts, state, turn):
     """Append turns from number `turn` of this stretch on while they fit.
 
     Returns
@@ -331,22 +329,7 @@ def append_turns(owned_rings, owned_layout, owned_items, starts, owned_state, tu
     int
         Number of the first turn that was not taken.
     """
-    rings, items = by_address(bare_rings(owned_rings)), bare(owned_items)
-    layout = Layout(
-        owned_layout.channels,
-        owned_layout.units_per_channel,
-        owned_layout.global_stream,
-        owned_layout.transfer_all,
-        bare(owned_layout.compute),
-    )
-    state = ReplayState(
-        bare(owned_state.slot_of_unit),
-        bare(owned_state.fetched),
-        bare(owned_state.prefetched),
-        bare(owned_state.most_bags),
-        bare(owned_state.counts),
-        bare(owned_state.unit_accesses),
-    )
+    items = bare(owned_items)
     while turn < len(starts) - 1:
         start, stop = starts[turn], starts[turn + 1]
         # A transfer may become one for each sum of a channel: as many as there are lookups.

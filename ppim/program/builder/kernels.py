@@ -7,9 +7,9 @@ here: owners of lookups, cache contents, which instruction goes to which stream.
 import numpy as np
 
 from ppim.jit import helper, njit
-from ppim.jit.by_address import by_address
+from ppim.jit.pack import pack
 from ppim.jit.tables import bare
-from ppim.mapping.placing.placement import Placement, bare_placement
+from ppim.mapping.placing.placement import Placement
 from ppim.program import instruction as i, state as r
 from ppim.program.builder import (
     bags,
@@ -25,26 +25,19 @@ from ppim.program.builder import (
     uses,
 )
 from ppim.program.builder.chunk import Turn, end_of_bag, end_of_turn, is_empty_turn
-from ppim.program.state import Rings, bare_rings
+from ppim.program.state import Rings, pack_rings
 
 
 @njit
-def flush_transfers(owned_rings, owned_recipe, owned_state):
+def flush_transfers(rings, recipe, state):
     """End of the program: transfers of the last turn."""
-    rings, recipe = by_address(bare_rings(owned_rings)), by_address(b.bare_recipe(owned_recipe))
-    state = by_address(b.bare_build_state(owned_state))
     if state.pending[b.PENDING_TURN] != i.NONE:
         transfers.emit_transfers(rings, recipe, state, i.NONE, 0)
 
 
 @njit
-def prefetch_all(owned_rings, owned_recipe, owned_placement, owned_state):
+def prefetch_all(rings, recipe, placement, state):
     """Start of the program where rows are prefetched there: every table's resident ones, once."""
-    rings, recipe = by_address(bare_rings(owned_rings)), by_address(b.bare_recipe(owned_recipe))
-    placement, state = (
-        by_address(bare_placement(owned_placement)),
-        by_address(b.bare_build_state(owned_state)),
-    )
     for table in range(recipe.tables):
         n_rows = prefetches.list_resident_rows(recipe, placement, state, table)
         prefetches.emit_rest_of_prefetches(rings, recipe, state, 0, n_rows)
@@ -139,15 +132,11 @@ def is_joint(recipe: b.Recipe) -> int | None:
 
 
 @njit
-def build(joint, owned_rings, owned_recipe, owned_placement, owned_state, accesses, position, scratch):
+def build(joint, rings, recipe, placement, state, chunk, scratch, position, total):
     """`append_turns` for Python, to the end of the accesses."""
-    rings, recipe = by_address(bare_rings(owned_rings)), by_address(b.bare_recipe(owned_recipe))
-    placement, state = (
-        by_address(bare_placement(owned_placement)),
-        by_address(b.bare_build_state(owned_state)),
+    return append_turns(
+        joint, rings, recipe, placement, state, chunk, bare(scratch), position, chunk.n, total
     )
-    chunk, n, total = by_address(b.bare_accesses(accesses)), accesses.n, accesses.row.size
-    return append_turns(joint, rings, recipe, placement, state, chunk, bare(scratch), position, n, total)
 
 
 def build_turns(
@@ -160,4 +149,16 @@ def build_turns(
     scratch: np.ndarray,
 ) -> int:
     """Append turns while they fit; position of the first access that was not taken."""
-    return int(build(is_joint(recipe), rings, recipe, placement, state, accesses, position, scratch))
+    return int(
+        build(
+            is_joint(recipe),
+            pack_rings(rings),
+            pack(recipe),
+            pack(placement),
+            pack(state),
+            pack(accesses),
+            scratch,
+            position,
+            len(accesses.row),
+        )
+    )

@@ -7,7 +7,6 @@ import numpy as np
 
 from ppim.arrays import aligned_full, integers
 from ppim.jit import helper
-from ppim.jit.tables import bare
 from ppim.program import cache, instruction as i
 from ppim.program.state import Rings
 from ppim.units import ceil_div
@@ -307,100 +306,3 @@ def number_of_collector(recipe, channel, unit):
 def most_collected(recipe):
     """Most sums that collectors make of one bag."""
     return recipe.collect * max(recipe.channels * recipe.collectors, 1)
-
-
-@helper(forceinline=True)
-def bare_recipe(recipe):
-    """The same recipe as bare tables, for use inside a kernel."""
-    return Recipe(
-        bare(recipe.shared),
-        bare(recipe.row_bytes),
-        bare(recipe.resident),
-        bare(recipe.compute),
-        bare(recipe.compute_reused),
-        bare(recipe.macs),
-        bare(recipe.macs_reused),
-        bare(recipe.accesses),
-        bare(recipe.reordered),
-        recipe.vector_bursts,
-        recipe.channels,
-        recipe.units_per_channel,
-        bare(recipe.own_unit),
-        recipe.global_stream,
-        recipe.fetch_at_start,
-        recipe.fetch_each_turn,
-        recipe.turns_ahead,
-        recipe.only_used,
-        bare(recipe.line_bytes),
-        recipe.turn_bytes,
-        recipe.transfer_all,
-        recipe.host_consumes,
-        recipe.slices,
-        recipe.in_order,
-        recipe.accumulators,
-        recipe.collect,
-        recipe.collectors,
-        recipe.dedup,
-        recipe.lru,
-        bare(recipe.cached),
-        recipe.cache_sets,
-        recipe.cache_ways,
-        recipe.bypass_below,
-        recipe.use_rows,
-        recipe.tables,
-        recipe.subtables,
-        recipe.batch_size,
-        recipe.samples,
-        recipe.tied,
-        recipe.has_kept,
-        bare(recipe.kept_subtable),
-        recipe.kept_compute,
-        recipe.kept_macs,
-        recipe.parts,
-        bare(recipe.parted),
-        bare(recipe.part_compute),
-        bare(recipe.part_reused),
-        bare(recipe.part_macs),
-        bare(recipe.part_macs_reused),
-        bare(recipe.reuses),
-        recipe.most_pieces,
-        recipe.most_units,
-    )
-
-
-@helper(forceinline=True)
-def bare_build_state(state):
-    """The same builder's state as bare tables, for use inside a kernel."""
-    return BuildState(
-        bare(state.pending),
-        bare(state.slot_of_unit),
-        bare(state.touched),
-        bare(state.turn_lookups),
-        bare(state.prefetched),
-        bare(state.counts),
-        bare(state.unit_accesses),
-        bare(state.opened),
-        bare(state.collected),
-        bare(state.recent),
-        bare(state.held),
-        bare(state.fetched),
-        bare(state.cache_tags),
-        bare(state.pieces),
-    )
-
-
-@helper(forceinline=True)
-def bare_accesses(accesses):
-    """The same accesses as bare tables, for use inside a kernel."""
-    return Accesses(
-        bare(accesses.batch),
-        bare(accesses.table),
-        bare(accesses.sample),
-        bare(accesses.lookup),
-        bare(accesses.subtable),
-        bare(accesses.row),
-        accesses.n,
-        bare(accesses.owner),
-        bare(accesses.address),
-        accesses.found,
-    )

@@ -11,9 +11,7 @@ from ppim.engine.pim.by_cycle import account, data, issue, queues
 from ppim.engine.pim.by_cycle.lookahead import FURTHEST_AHEAD, IN_STEP
 from ppim.engine.pim.by_cycle.streams import step_front
 from ppim.engine.pim.rules import barrier
-from ppim.engine.pim.state import bare_state
 from ppim.jit import helper, njit
-from ppim.jit.by_address import by_address
 from ppim.program import instruction as ins, state as r
 
 # Rounds without a single READ or slot after which something is wrong, unless arithmetic goes on: refreshes
@@ -304,8 +302,7 @@ def run_channels(p, rings, state, banks, board, ahead, final, until):
 
 
 @njit
-def settle_all(parameters, owned_state, cycle):
+def settle_all(parameters, state, cycle):
     """Count the cycles of all channels up to the end of the run."""
-    p, state = by_address(parameters), by_address(bare_state(owned_state))
     for channel in range(parameters.channels):
-        account.settle(p, state, channel, cycle)
+        account.settle(parameters, state, channel, cycle)

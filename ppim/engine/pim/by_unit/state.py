@@ -5,12 +5,12 @@ stream. So a unit is run on its own up to its next ACTIVATE, and a stream runs a
 no queue can be full. All arrays are int64 with named columns; times are memory cycles.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ppim.jit import helper
-from ppim.jit.tables import bare, bare_rows
+from ppim.jit.pack import pack
 
 # Columns of `channel`: commands of cycles up to this one are issued,
 HORIZON = 0
@@ -152,18 +152,18 @@ class ByUnit(NamedTuple):
 
 @helper(forceinline=True)
 def channel_of(every, channel):
-    """One channel's part as bare tables, for use inside a kernel: the same without the channel axis."""
+    """One channel's part: the same without the channel axis."""
     return ByUnit(
         channel,
-        bare_rows(every.channel, CHANNEL_SIZE)[channel],
-        bare_rows(every.unit, UNIT_SIZE)[channel],
-        bare_rows(every.bank, BANK_SIZE)[channel],
-        bare(every.may_refresh)[channel],
-        bare_rows(every.entries, ENTRY_SIZE)[channel],
-        bare_rows(every.joins, JOIN_SIZE)[channel],
-        bare_rows(every.fetches, FETCH_SIZE)[channel],
-        bare_rows(every.bits, BIT_KINDS)[channel],
-        bare(every.read_patterns),
+        every.channel[channel],
+        every.unit[channel],
+        every.bank[channel],
+        every.may_refresh[channel],
+        every.entries[channel],
+        every.joins[channel],
+        every.fetches[channel],
+        every.bits[channel],
+        every.read_patterns,
         every.entry_mask,
         every.join_mask,
         every.fetch_mask,
@@ -181,4 +181,18 @@ def channel_of(every, channel):
         every.precharge_to_refresh,
         every.refresh_to_activate,
         every.refresh_to_refresh,
+    )
+
+
+def pack_by_unit(every: ByUnit | None) -> Any:
+    """The engine's state for kernels."""
+    return pack(
+        every,
+        channel=CHANNEL_SIZE,
+        unit=UNIT_SIZE,
+        bank=BANK_SIZE,
+        entries=ENTRY_SIZE,
+        joins=JOIN_SIZE,
+        fetches=FETCH_SIZE,
+        bits=BIT_KINDS,
     )
