@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.jit import njit
+from ppim.jit.pack import pack
 from ppim.mapping.placing import locate, placement as p
 from ppim.trace.reader import TraceChunk
 from ppim.trace.schema import TraceMeta
@@ -19,13 +20,12 @@ ANY_UNIT = -1
 @njit
 def find_places(placement, table, subtable, rows, units, addresses, copies):  # type: ignore[no-untyped-def]
     """Own places of a subtable's rows that have one (unit over all channels, address), and the addresses of copies."""
-    placed = p.bare_placement(placement)
-    mode = placed.mode[table, subtable]
+    mode = placement.mode[table, subtable]
     if mode in (p.DUPLICATED, p.SLICED):
         return
     for i in range(rows.size):
-        units[i], addresses[i] = locate.locate_row(placed, table, subtable, rows[i])
-        copies[i] = locate.find_copy(placed, table, subtable, rows[i])
+        units[i], addresses[i] = locate.locate_row(placement, table, subtable, rows[i])
+        copies[i] = locate.find_copy(placement, table, subtable, rows[i])
 
 
 class Names:
@@ -77,7 +77,8 @@ class Names:
         assert self.placement is not None
         pieces = int(self.placement.pieces[table, subtable])
         units, addresses, copies = (np.full(len(rows), p.NO_COPY, np.int64) for _ in range(3))
-        find_places(self.placement, table, subtable, rows * pieces + piece, units, addresses, copies)
+        placement = pack(self.placement)
+        find_places(placement, table, subtable, rows * pieces + piece, units, addresses, copies)
         name = self.meta.tables[table].subtables[subtable].name
         bursts = int(self.placement.row_bursts[table, subtable])
         for row, *places in zip(
