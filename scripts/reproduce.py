@@ -25,6 +25,7 @@ from ppim.stats.result import SimulationResult
 CLAIMS = Path(__file__).with_name("claims.toml")
 PAGE = Path(__file__).parent.parent / "docs" / "reproduction.md"
 WIDTH = 116
+AS_ENTRY: Any = {"subsequent_indent": "  ", "break_long_words": False, "break_on_hyphens": False}
 SEEDS = range(3)
 """Placements that a figure is the mean of."""
 
@@ -119,7 +120,9 @@ def section(claim: Mapping[str, Any], bench: Bench, dataset: str) -> str:
     if dataset != "synthetic":
         says += f", from {Path(dataset).name}"
     text = f"### {claim['says'][0].upper()}{claim['says'][1:]}\n\n{says}.\n\n"
-    text += f"- first: {said(claim['ours'])}\n- second: {said(claim['base'])}\n\n"
+    for place, run in (("first", "ours"), ("second", "base")):
+        text += "\n".join(textwrap.wrap(f"- {place}: {said(claim[run])}", WIDTH, **AS_ENTRY)) + "\n"
+    text += "\n"
     text += "| trace | published | ours | as expected | first binds | second binds |\n|---|---:|---:|---|---|---|\n"
     for changed in variants(claim):
         trace = bench.trace(claim["trace"], dataset, changed)

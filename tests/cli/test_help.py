@@ -87,7 +87,7 @@ def test_make_targets_of_the_pages_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
-    targets = set(re.findall(r"^ *make ([a-z-]+)|`make ([a-z-]+)[^`]*`", text, re.MULTILINE))
+    targets = set(re.findall(r"^    make ([a-z-]+)|`make ([a-z-]+)[^`]*`", text, re.MULTILINE))
     names = {first or second for first, second in targets} - {"sweep-"}
     assert {"demo", "test", "lint", "docs", "sweep-cache"} <= names
     for name in names:

@@ -110,3 +110,11 @@ def test_hooks_before_a_commit_are_tools_that_are_installed() -> None:
         assert (Path(sys.executable).parent / Path(tool).name).exists(), tool
         for script in (word for word in arguments if word.endswith(".py")):
             assert (ROOT / script).exists()
+
+
+def test_the_changelog_has_this_version() -> None:
+    from ppim import __version__
+
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## {re.escape(__version__)} \(\d{{4}}-\d\d-\d\d\)$", text, re.MULTILINE)
+    assert f"version: {__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
