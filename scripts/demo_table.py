@@ -15,17 +15,18 @@ import pandas as pd
 from ppim.errors import PpimError
 from ppim.files import atomic_path
 from ppim.systems.load import load_system
+from ppim.tables import Table, as_lines, terminal_width
 
 CLAIMS = Path(__file__).with_name("claims.toml")
 PAPER = {"qr": "QR-trick", "tt-rec": "TT-Rec"}
 BASE, FULL = "pim-base", "proactivepim"
 HOST = "cpu"
 WHAT = {
-    "cpu": "8 cores read every row, 16 MB cache, DDR4",
-    "recnmp": "RecNMP: PIM beside ranks, cache, DDR4",
+    "cpu": "8 cores, 16 MB cache, DDR4",
+    "recnmp": "RecNMP: PIM at ranks, cache, DDR4",
     "trim-bg": "TRiM: PIM in bank groups of DDR5",
     "pim-base": "PIM in bank groups of HBM2",
-    "proactivepim": "the same with subtables copied, prefetched",
+    "proactivepim": "the same with copies and prefetches",
 }
 
 
@@ -58,13 +59,13 @@ def paper_table(runs: dict[str, dict[str, pd.DataFrame]]) -> str:
         lines.append(
             {
                 "algorithm": name,
-                f"{BASE}, us": f"{base:,.0f}",
-                f"{FULL}, us": f"{full:,.0f}",
+                f"{BASE}\nus": f"{base:,.0f}",
+                f"{FULL}\nus": f"{full:,.0f}",
                 "speed-up": f"{base / full:.2f}",
                 "the paper's": published(algorithm),
             }
         )
-    return pd.DataFrame(lines).to_string(index=False)
+    return as_table(lines)
 
 
 def kinds_table(runs: dict[str, pd.DataFrame]) -> str:
@@ -77,13 +78,19 @@ def kinds_table(runs: dict[str, pd.DataFrame]) -> str:
             {
                 "system": system + extension,
                 "what it is": WHAT[system],
-                "time, us": f"{time_us(run):,.0f}",
-                "over cpu": f"{time_us(runs[HOST]) / time_us(run):.2f}",
-                "cache hits": f"{hits / accesses:.0%}",
-                "MB outside": f"{total(run, 'bytes_external') / 1e6:,.0f}",
+                "time\nus": f"{time_us(run):,.0f}",
+                "over\ncpu": f"{time_us(runs[HOST]) / time_us(run):.2f}",
+                "cache\nhits": f"{100 * hits / accesses:.0f} %",
+                "MB\noutside": f"{total(run, 'bytes_external') / 1e6:,.0f}",
             }
         )
-    return pd.DataFrame(lines).to_string(index=False)
+    return as_table(lines)
+
+
+def as_table(rows: list[dict[str, str]]) -> str:
+    """Rows under headings, as wide as the terminal."""
+    table = Table("runs", tuple(rows[0]), tuple(tuple(row.values()) for row in rows))
+    return "\n".join(as_lines([table], terminal_width()))
 
 
 def can(system: str, algorithm: str) -> bool:
@@ -112,9 +119,9 @@ def main() -> None:
         parser.error(str(error))
     sys.stdout.write(
         f"\nThe paper's comparisons, on generated Criteo-like data (bags of 10 lookups):\n\n{paper_table(runs)}\n"
-        "\nKinds of systems, QR-trick on a production-like workload (8 tables, bags of 80 lookups):\n\n"
+        "\nKinds of systems, QR-trick, a production-like workload (8 tables, bags of 80):\n\n"
         f"{kinds_table(runs['production'])}\n"
-        "\n* its paper's units add rows only; that they multiply QR's two rows is our extension.\n"
+        "\n* units of its paper only add rows; that they multiply two is our extension.\n"
         f"{len(arguments.runs)} runs, a line for each channel: {arguments.output}\n"
     )
 

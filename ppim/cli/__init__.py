@@ -49,6 +49,11 @@ def cli() -> None:
 
     A dataset becomes a trace of subtable accesses (gen-trace); a trace is replayed on a memory system
     (simulate); plain memory requests are replayed exactly as DRAMsim3 would (replay).
+
+    \b
+    To begin:
+        ppim gen-trace synthetic -o trace.parquet --max-samples 200
+        ppim compare trace.parquet --systems pim-base,proactivepim
     """
 
 
