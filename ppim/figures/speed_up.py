@@ -83,6 +83,7 @@ def _write_values(
             va="center_baseline",
             ha="right" if is_left else "left",
             fontsize=6.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},  # the line at 1 does not cross it
         )
 
 

@@ -19,7 +19,7 @@ from ppim.program import instruction as ins
 
 Lines = NDArray[np.int64]
 
-MOST_LINES = 1 << 21  # that a window may have, of all channels
+MOST_LINES = 1 << 20  # that a window may have, of all channels
 
 
 class WindowIsOver(Exception):
