@@ -1,6 +1,7 @@
 """The commands of the documentation: found, run in a folder of their own, and what they print written beside them.
 
-A block of commands is fenced as `sh`, or indented with lines that begin with `ppim`. A `text` block right below it holds
+A block of commands is fenced as `sh`, or indented with lines that begin with `ppim`; one of Python begins with
+`import ppim`. A `text` block right below it holds
 what it prints on stdout; `python scripts/run_docs.py` writes these anew, and a test compares them. A comment
 `<!-- not run: why -->` above a block leaves it out.
 """
@@ -91,16 +92,20 @@ def script_of(lines: list[str], block: Block) -> str:
 
 
 def is_commands(lines: list[str], block: Block) -> bool:
-    """Whether a block is one of commands of ours that is run."""
-    return block.is_run and block.language in ("sh", "") and "ppim " in script_of(lines, block)
+    """Whether a block is one of commands of ours that is run, or of Python that uses the package."""
+    script = script_of(lines, block)
+    if block.language == "python":
+        return block.is_run and script.startswith("import ppim\n")
+    return block.is_run and block.language in ("sh", "") and "ppim " in script
 
 
-def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Paste a block into a shell that has the command."""
+def run(script: str, folder: Path, language: str = "sh") -> subprocess.CompletedProcess[str]:
+    """Paste a block into a shell that has the command, or into Python."""
+    shell = [sys.executable, "-c"] if language == "python" else ["bash", "-euo", "pipefail", "-c"]
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
+        [*shell, script],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -121,7 +126,7 @@ def with_outputs(path: Path, folder: Path) -> tuple[str, list[str]]:
         if not is_commands(lines, block):
             continue
         script = script_of(lines, block)
-        done = run(script, folder)
+        done = run(script, folder, block.language)
         if done.returncode != 0:
             problems.append(f"{path.relative_to(ROOT)}:{block.first}: {script}\n{done.stderr}")
         after = found[number + 1] if number + 1 < len(found) else None
