@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,32 @@ def find_places(placement, table, subtable, rows, units, addresses, copies):  # 
         copies[i] = locate.find_copy(placement, table, subtable, rows[i])
 
 
+class Copied(NamedTuple):
+    """A subtable of which every unit has all rows, or a slice of each, from an address on."""
+
+    base: int
+    row_bursts: int
+    rows: int
+    table: str
+    subtable: str
+
+
+def _copied_subtables(meta: TraceMeta, placement: p.Placement) -> list[Copied]:
+    """Those of a placement, by address."""
+    return sorted(
+        Copied(
+            int(placement.base[t, s]),
+            int(placement.row_bursts[t, s]),
+            subtable.rows,
+            table.name,
+            subtable.name,
+        )
+        for t, table in enumerate(meta.tables)
+        for s, subtable in enumerate(table.subtables)
+        if placement.mode[t, s] in (p.DUPLICATED, p.SLICED)
+    )
+
+
 class Names:
     """Tables and batches of turns, and the rows that their instructions read.
 
@@ -44,6 +71,7 @@ class Names:
         self._rows: dict[
             tuple[int, int], list[tuple[int, str, int]]
         ] = {}  # turn, address: unit, subtable, row
+        self._copies = [] if placement is None else _copied_subtables(meta, placement)
 
     def read(self, chunks: Iterable[TraceChunk], first: int, last: int) -> None:
         """Learn of the turns first..last from the trace's chunks, all from its first one on."""
@@ -93,7 +121,7 @@ class Names:
         """Subtable and row of a burst of a unit (or of several: -1) of a channel (or of all: -1), if they are known."""
         if self.placement is None or turn not in self.turns:
             return {}
-        found = self._copied([self.turns[turn][1]], address)
+        found = self.of_copy(address)
         if found:
             return found
         per_channel = self.placement.units // self.placement.channels
@@ -106,20 +134,14 @@ class Names:
 
     def of_copy(self, address: int) -> dict[str, Any]:
         """Table, subtable and row of a burst that every unit has at this address, if they are known."""
-        return self._copied(range(len(self.meta.tables)), address) if self.placement is not None else {}
-
-    def _copied(self, tables: Iterable[int], address: int) -> dict[str, Any]:
-        """A row of a subtable of which every unit has a copy, or a slice of every row."""
-        assert self.placement is not None
-        for table in tables:
-            for number, subtable in enumerate(self.meta.tables[table].subtables):
-                if self.placement.mode[table, number] not in (p.DUPLICATED, p.SLICED):
-                    continue
-                base, bursts = self.placement.base[table, number], self.placement.row_bursts[table, number]
-                row = (address - int(base)) // int(bursts)
-                if 0 <= row < subtable.rows:
-                    return {"table": self.meta.tables[table].name, "subtable": subtable.name, "row": row}
-        return {}
+        place = bisect_right(self._copies, address, key=lambda copied: copied.base) - 1
+        if place < 0:
+            return {}
+        copied = self._copies[place]
+        row = (address - copied.base) // copied.row_bursts
+        if row >= copied.rows:
+            return {}
+        return {"table": copied.table, "subtable": copied.subtable, "row": row}
 
     def of_turn(self, turn: int) -> dict[str, Any]:
         """Batch and table of a turn, as far as they are known."""

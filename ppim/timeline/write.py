@@ -79,9 +79,9 @@ def write_timeline(
     with path.open("wb") as raw:
         stream = gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) if final.suffix == ".gz" else raw
         stream.write((json.dumps(head)[:-1] + ', "traceEvents": [\n').encode())
-        first = True
+        first, encode = True, json.JSONEncoder(separators=(",", ":")).encode
         for event in trace_events(memories):
-            text = json.dumps(event, separators=(",", ":"))
+            text = encode(event)
             stream.write((text if first else ",\n" + text).encode())
             first = False
         stream.write(b"\n]}\n")
