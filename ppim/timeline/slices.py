@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -309,16 +310,14 @@ class _PimChannel(_Channel):
         delivers: dict[int, list[list[int]]] = {}
         for line in self.delivers(lines).tolist():
             delivers.setdefault(line[LOG_CYCLE], []).append(line)
-        waits: list[tuple[float, float]] = []
-        last_end = None
+        sent: list[tuple[float, float]] = []
+        delivered: list[tuple[float, float]] = []
         for place in np.flatnonzero(order == events.SLOT).tolist():
             slot = lines[place].tolist()
             start = slot[LOG_CYCLE] + slot[events.SLOT_PART] / parts
             end = slot[events.SLOT_END] + slot[events.SLOT_END_PART] / parts
-            if last_end is not None and start > last_end:
-                waits.append((last_end, start))
-            last_end = end
             is_sent = place + 1 < len(lines) and order[place + 1] == events.INSTRUCTION
+            (sent if is_sent else delivered).append((start, end))
             if is_sent:
                 columns = lines[place + 1, events.INSTRUCTION_FROM :].tolist()
                 args = self.instruction_args(columns)
@@ -330,7 +329,7 @@ class _PimChannel(_Channel):
                 deliver = due.pop(0) if due else None
                 args = {} if deliver is None else self.use_args(deliver) | {"lookup": deliver[events.LOOKUP]}
                 yield track, Slice("DELIVER", start, end, args)
-        yield from self.barriers(track, turns, waits)
+        yield from self.barriers(track, turns, sent, delivered)
 
     def delivers(self, lines: Lines) -> Lines:
         """Delivers that the stream of these lines sent: those of its own channel, or of all."""
@@ -340,21 +339,38 @@ class _PimChannel(_Channel):
         return lines[lines[:, LOG_COMMAND] == events.DELIVER]
 
     def barriers(
-        self, track: Track, turns: Lines, waits: list[tuple[float, float]]
+        self,
+        track: Track,
+        turns: Lines,
+        sent: list[tuple[float, float]],
+        delivered: list[tuple[float, float]],
     ) -> Iterator[tuple[Track, Slice]]:
-        """Stretches without a slot that a turn's release ends."""
+        """Where a stream waits for a turn: from its last instruction up to the turn's release, if the next one follows then.
+
+        Delivers go ahead meanwhile.
+        """
         if self.channel:  # turns are noted in the first channel
             lines = self.recorder.lines(0)
             turns = lines[lines[:, LOG_COMMAND] == events.TURN]
-        releases = {
-            line[events.TURN_RELEASE]: line[events.EVENT_TURN]
-            for line in turns.tolist()
-            if line[events.TURN_IS_BARRIER] or self.p.turns_open
-        }
-        for start, end in waits:
-            turn = releases.get(int(end))
-            if turn is not None:
-                yield track, Slice("barrier", start, end, {"waits_for": self.turn_args(turn)})
+        starts = [start for start, _ in sent]
+        releases: dict[int, list[int]] = {}  # by the instruction that follows, the last one
+        for line in sorted(turns.tolist(), key=lambda line: line[events.TURN_RELEASE]):
+            if line[events.TURN_IS_BARRIER] or self.p.turns_open:
+                releases[bisect_left(starts, line[events.TURN_RELEASE])] = line
+        for place, line in releases.items() if sent else ():
+            release = line[events.TURN_RELEASE]
+            begin: float = sent[place - 1][1] if place else self.window.first
+            follows = place == len(sent) or int(starts[place]) == release
+            if not follows or not begin < release < self.window.stop:
+                continue
+            args = {"waits_for": self.turn_args(line[events.EVENT_TURN])}
+            for start, end in [
+                *(each for each in delivered if begin <= each[0] < release),
+                (release, release),
+            ]:
+                if start > begin:
+                    yield track, Slice("barrier", begin, start, args)
+                begin = end
 
     def hits(self, columns: list[int], args: dict[str, Any], cycle: int) -> Iterator[tuple[Track, Slice]]:
         """Data of a cache, when they are there."""

@@ -260,6 +260,27 @@ def test_however_often_the_log_is_taken(monkeypatch: pytest.MonkeyPatch, name: s
     assert len(taken) > 3
 
 
+@pytest.mark.parametrize("name", ["proactivepim", "pim-base", "trim-bg"])
+def test_streams_wait_for_turns(name: str) -> None:
+    """A wait ends where a turn has ended that it names, and nothing but delivers is sent meanwhile."""
+    system = load_system(name)
+    _, ((_, tracks),) = record(small_trace("qr", {"collisions": 6}, samples=12), system)
+    ends = {one.args["turn"]: one.end for _, one in of_channel(tracks, FRONT_END, "turns")}
+    waited: dict[tuple[int, int], list[Slice]] = {}
+    for channel in range(devices_of(system)[0].organization.channels):
+        stream = [one for track, one in of_channel(tracks, channel, "stream") if track.name == "stream"]
+        for one, after in pairwise(stream):
+            if one.name == "barrier":
+                waited.setdefault((channel, one.args["waits_for"]["turn"]), []).append(one)
+                assert after.name in ("READ", "READ_OUT", "DELIVER")
+    assert not any("stream (" in track.name for track in tracks)
+    assert len({turn for _, turn in waited}) >= len(ends) - 3
+    for (_, turn), slices in waited.items():
+        assert slices[-1].end == max(end for other, end in ends.items() if other <= turn)
+    if name == "pim-base":
+        assert max(map(len, waited.values())) > 1  # around a deliver
+
+
 def test_union() -> None:
     assert union([(5, 7), (1, 2), (2, 3), (6, 9), (4, 4)]) == [(1, 3), (5, 9)]
     assert union([]) == []
