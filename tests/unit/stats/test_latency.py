@@ -98,3 +98,26 @@ def test_the_same_times_however_the_trace_is_cut(name: str) -> None:
     assert latency["batch"].mean_ns * 5 <= found[0].time_ns * 1.001 + 5000
     assert summary(found[0])["latency"]["gnr"]["p99_ns"] == latency["gnr"].p99_ns
     assert sum("us: mean" in line for line in summary_lines(found[0])) == 2
+
+
+@pytest.mark.parametrize("system", ["cpu", "cpu-ideal"])
+def test_a_host_has_the_latencies_of_its_memorys_reads(system: str) -> None:
+    result = simulate(small_trace("qr", samples=40), load_system(system))
+    assert set(result.latency) == {"read"}
+    reads, device = result.latency["read"], result.device
+    assert reads.count == result.total("reads") > 0
+    # A READ in the cycle after acceptance is the fastest; the run has no slower one than itself.
+    assert (device.timing.read_delay + 1) * device.timing.tCK <= reads.p50_ns <= reads.p95_ns <= reads.p99_ns
+    assert reads.mean_ns <= reads.p99_ns <= reads.max_ns <= result.time_ns
+    assert summary(result)["latency"]["read"]["count"] == reads.count
+    assert any(line.startswith(f"  memory read of {reads.count:,} in us") for line in summary_lines(result))
+
+
+def test_cores_that_wait_for_every_line_meet_an_idle_memory() -> None:
+    """One line under way at a time: its latency is that of a closed bank, a row conflict or a hit, and no more."""
+    one_line = {"cores": 1, "misses_per_core": 1, "tREFI": 10**6}
+    result = simulate(small_trace("dense", rows=(5000,), samples=20), load_system("cpu-hbm", one_line))
+    timing = result.device.timing
+    slowest = timing.tRP + timing.tRCDRD + timing.read_delay + 3
+    assert (timing.read_delay + 1) * timing.tCK <= result.latency["read"].p50_ns
+    assert result.latency["read"].max_ns <= (slowest + timing.tRAS) * timing.tCK
