@@ -27,6 +27,7 @@ import numba
 import numpy as np
 from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from ppim import interrupt
@@ -246,7 +247,9 @@ class KernelCache(_Cache):
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
         """The compiled function of a signature, or None."""
-        target_context.refresh()
+        # numba would first learn all that it can compile (`target_context.refresh`): a third of a short run's time.
+        # What is compiled needs its run time alone; what has to be compiled has the rest done by numba.
+        rtsys.initialize(target_context)
         root = cache_root()
         folder = _readable(root)
         if folder is None:
