@@ -21,8 +21,8 @@ def command(systems: tuple[str, ...], every: bool, algorithms: tuple[str, ...]) 
     """Run a small trace through SYSTEM... (proactivepim without it), so that later runs find their kernels compiled.
 
     Kernels are kept in `~/.cache/ppim`, or where NUMBA_CACHE_DIR says. Made for containers, and for the nodes of a
-    cluster: what is compiled once need not be compiled at the first run of each. The first system takes a minute or so,
-    further ones add less.
+    cluster: what is compiled once need not be compiled at the first run of each. The first system takes half
+    a minute or so, further ones add less.
 
     \b
     Examples:

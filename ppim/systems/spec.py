@@ -279,11 +279,21 @@ class EnergySpec(Section):
     """Energy of what is no DRAM command; 0 stands for the built-in figure (docs/energy.md); `[energy]`."""
 
     sram_read_pj: float = parameter(
-        0.0, "pJ", "to read 64 bytes from a unit's SRAM, or a host's cache", least=0, most=MOST_PICOJOULES
+        0.0,
+        "pJ",
+        "to read 64 bytes from a unit's SRAM, or a host's cache; 0: CACTI's, by its size",
+        least=0,
+        most=MOST_PICOJOULES,
     )
-    sram_write_pj: float = parameter(0.0, "pJ", "to write 64 bytes into it", least=0, most=MOST_PICOJOULES)
-    mac_pj: float = parameter(0.0, "pJ", "of a multiply-accumulate in a unit", least=0, most=MOST_PICOJOULES)
-    add_pj: float = parameter(0.0, "pJ", "of an addition in a collector", least=0, most=MOST_PICOJOULES)
+    sram_write_pj: float = parameter(
+        0.0, "pJ", "to write 64 bytes into it; 0: CACTI's, by its size", least=0, most=MOST_PICOJOULES
+    )
+    mac_pj: float = parameter(
+        0.0, "pJ", "of a multiply-accumulate in a unit; 0: energy.toml's", least=0, most=MOST_PICOJOULES
+    )
+    add_pj: float = parameter(
+        0.0, "pJ", "of an addition in a collector; 0: energy.toml's", least=0, most=MOST_PICOJOULES
+    )
 
 
 @dataclass(frozen=True)
