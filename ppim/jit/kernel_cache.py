@@ -170,29 +170,55 @@ def tidy(folder: Path) -> None:
                     file.unlink()
 
 
-def lock(path: Path, patience: float = PATIENCE) -> int | None:
-    """Wait until no other process compiles the kernel of this file; a file descriptor to close, or None if that fails."""
+# Locks that this process holds, by the kernel's file: descriptors.
+_held: dict[Path, int] = {}
+
+
+def lock(path: Path, patience: float = PATIENCE) -> bool:
+    """Wait until no other process compiles the kernel of this file; whether it is locked for this one now."""
+    if path in _held:
+        return True
     try:
         file = os.open(path.with_suffix(LOCK), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError:
-        return None
+        return False
+    try:
+        if _gets_lock(file, patience):
+            _held[path] = file
+    finally:
+        if path not in _held:
+            os.close(file)
+    return path in _held
+
+
+def _gets_lock(file: int, patience: float) -> bool:
     until = time.monotonic() + patience
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return file
-        except OSError:
-            if time.monotonic() > until:  # it stands still, or the file system has no locks: compile, too
-                os.close(file)
-                return None
-            interrupt.check()
-            time.sleep(0.05)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > until:  # whoever compiles stands still
+                return False
+        except OSError:  # the file system has no locks
+            return False
+        interrupt.check()
+        time.sleep(0.05)
 
 
-def unlock(path: Path, file: int) -> None:
-    """The kernel of this file is kept, or it failed."""
-    path.with_suffix(LOCK).unlink(missing_ok=True)
-    os.close(file)
+def unlock(path: Path) -> None:
+    """The kernel of this file is kept, or cannot be."""
+    file = _held.pop(path, None)
+    if file is not None:
+        with suppress(OSError):
+            path.with_suffix(LOCK).unlink(missing_ok=True)
+        os.close(file)
+
+
+def unlock_all() -> None:
+    """What was being compiled has failed, or was interrupted."""
+    for path in list(_held):
+        unlock(path)
 
 
 def _environment(codegen: Any) -> list[object]:
@@ -231,7 +257,7 @@ class KernelCache(_Cache):
         code = function.__code__
         self._code = [sources, self._name, code.co_firstlineno, code.co_code, sorted(options.items())]
         self._cells = function.__closure__ or ()
-        self._locks: dict[Path, int] = {}
+        self._locked: Path | None = None  # the file of what is being compiled
 
     @property
     def cache_path(self) -> str:
@@ -259,14 +285,12 @@ class KernelCache(_Cache):
             return None
         path, key = self._place(folder, sig, target_context.codegen())
         compiled = self._read(path, key, target_context)
-        if compiled is None and not _complaints:
-            file = lock(path)
-            if file is not None:
-                # Whoever held it may have compiled what is wanted here.
-                compiled = self._read(path, key, target_context)
-                self._locks[path] = file
-                if compiled is not None:
-                    self._unlock(path)
+        if compiled is None and not _complaints and lock(path):
+            self._locked = path
+            # Whoever held it may have compiled what is wanted here.
+            compiled = self._read(path, key, target_context)
+            if compiled is not None:
+                unlock(path)
         return compiled
 
     @staticmethod
@@ -281,12 +305,6 @@ class KernelCache(_Cache):
         with suppress(OSError):  # read only
             os.utime(path)
         return compiled
-
-    def _unlock(self, path: Path) -> None:
-        file = self._locks.pop(path, None)
-        if file is not None:
-            with suppress(OSError):
-                unlock(path, file)
 
     def save_overload(self, sig: Any, data: CompileResult) -> None:
         """Keep the compiled function of a signature."""
@@ -304,8 +322,8 @@ class KernelCache(_Cache):
                 "mend it, or set NUMBA_CACHE_DIR to a folder that can be written"
             )
         finally:
-            for path in list(self._locks):
-                self._unlock(path)
+            if self._locked is not None:
+                unlock(self._locked)
 
     def enable(self) -> None:
         """Nothing: numba asks for it."""

@@ -20,6 +20,8 @@ from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
 
+from ppim.jit.kernel_cache import unlock_all
+
 # Stands for the machine code that a helper does not have; numba wants an address, and nobody calls it.
 _NO_CODE = ctypes.cast(ctypes.pythonapi.PyErr_BadInternalCall, ctypes.c_void_p).value
 
@@ -162,7 +164,11 @@ class KernelCompiler(Compiler):
 
     def compile_extra(self, func: Any) -> Any:
         with _no_collection():
-            return super().compile_extra(func)
+            try:
+                return super().compile_extra(func)
+            except BaseException:
+                unlock_all()
+                raise
 
 
 class HelperCompiler(Compiler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import pickle
 import resource
@@ -21,7 +22,7 @@ import numba
 import numpy as np
 import pytest
 
-from ppim.jit import kernel_cache, njit
+from ppim.jit import kernel_cache, libraries, njit
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
@@ -588,8 +589,86 @@ def test_of_two_first_runs_one_compiles(root: Path) -> None:
 
 def test_a_lock_that_stays_is_not_waited_for_long(root: Path) -> None:
     root.mkdir()
-    held = kernel_cache.lock(root / "kernel.nbc")
-    assert held is not None
-    assert kernel_cache.lock(root / "kernel.nbc", patience=0.1) is None
-    kernel_cache.unlock(root / "kernel.nbc", held)
+    holds = "import fcntl, sys, time; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX); print(flush=True); time.sleep(60)"
+    other = subprocess.Popen(
+        [sys.executable, "-c", holds, str(root / "kernel.lock")], stdout=subprocess.PIPE, text=True
+    )
+    with other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert not kernel_cache.lock(root / "kernel.nbc", patience=0.1)
+        other.kill()
+    # A lock ends with its process.
+    assert kernel_cache.lock(root / "kernel.nbc", patience=0.1)
+    kernel_cache.unlock(root / "kernel.nbc")
     assert files(root) == []
+
+
+@pytest.mark.usefixtures("root")
+def test_a_file_system_without_locks_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_file: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    def wait(_seconds: float) -> None:
+        raise AssertionError("it waits")
+
+    monkeypatch.setattr(kernel_cache.fcntl, "flock", refuse)
+    monkeypatch.setattr(kernel_cache.time, "sleep", wait)
+    assert new_kernel()(1) == 2
+    again = new_kernel()
+    assert again(1) == 2
+    assert loaded(again)
+
+
+def test_what_fails_to_compile_is_not_waited_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupt in a notebook leaves its process there."""
+
+    def interrupted(_self: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(libraries.KernelCompiler, "define_pipelines", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            new_kernel()(1)
+    assert files(root) == []
+    assert kernel_cache._held == {}
+    assert new_kernel()(1) == 2
+
+
+ALLOCATES = """
+import numpy as np
+from tests.unit.jit.test_kernel_cache import allocating_kernel
+kernel = allocating_kernel()
+found = kernel(3)
+print(found[0].tolist(), found[1], sum(kernel.stats.cache_hits.values()))
+"""
+
+
+def allocating_kernel() -> Any:
+    """One that takes memory from numba's run time, calls C's mathematics, and can fail."""
+
+    @njit
+    def kernel(number):  # type: ignore[no-untyped-def]
+        if number < 0:
+            raise ValueError("negative")
+        made = np.empty(number, np.float64)
+        for place in range(number):
+            made[place] = np.exp(place * 0.0) + place
+        return made, number
+
+    return kernel
+
+
+@pytest.mark.usefixtures("root")
+def test_a_new_process_runs_what_it_has_not_compiled() -> None:
+    """Nothing of numba but its run time is there then."""
+    for hits in (0, 1):
+        done = subprocess.run(
+            [sys.executable, "-c", ALLOCATES],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (0, f"[1.0, 2.0, 3.0] 3 {hits}\n"), done.stderr
