@@ -67,9 +67,7 @@ else:
 
     @intrinsic
     def by_address(_context, value):  # type: ignore[no-untyped-def]
-        """A named tuple by its address, as long as the function runs that calls this; None as it is."""
-        if isinstance(value, types.NoneType):
-            return value(value), lambda context, _builder, _sig, _args: context.get_dummy_value()
+        """A named tuple by its address, as long as the function runs that calls this."""
         if not isinstance(value, types.BaseNamedTuple):
             return None
 

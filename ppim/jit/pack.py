@@ -6,7 +6,8 @@ as bare tables (`tables`), once; the kernel gets where that is.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -28,37 +29,70 @@ class Packed:
     """
 
     def __init__(self, value: Any, columns: Mapping[str, int]) -> None:
-        kind, words = _lay_out(value, columns)
-        self._numba_type_ = ByAddress(kind)
+        shape, words = _lay_out(value, columns)
+        self._numba_type_ = _by_address(shape)
         self._value = value
         self._words = np.array(words, np.int64)
         self.address: int = self._words.ctypes.data
 
 
-def _lay_out(value: Any, columns: Mapping[str, int]) -> tuple[types.Type, list[int]]:
-    """numba's type of a named tuple with bare tables, and its words in memory."""
-    kinds, words = [], []
+class _Shape(NamedTuple):
+    """What a tuple's type follows from: its class, and of each field a number's, a table's or a tuple's shape."""
+
+    of: type
+    fields: tuple[Any, ...]
+
+
+class _TableShape(NamedTuple):
+    dtype: np.dtype[Any]
+    ndim: int
+    columns: int
+
+
+_NUMBER = None
+
+
+def _lay_out(value: Any, columns: Mapping[str, int]) -> tuple[_Shape, list[int]]:
+    """Shape of a named tuple with bare tables, and its words in memory."""
+    fields: list[Any] = []
+    words: list[int] = []
     for name, field in zip(value._fields, value, strict=True):
-        kind, taken = _lay_out_field(field, columns.get(name, 0))
-        kinds.append(kind)
-        words += taken
+        if isinstance(field, np.ndarray):
+            known = columns.get(name, 0)
+            if not field.flags.c_contiguous or (known and field.shape[-1] != known):
+                raise ValueError(
+                    f"{name}, an array of {field.shape} with strides {field.strides}, is no table of {known} columns"
+                )
+            fields.append(_TableShape(field.dtype, field.ndim, known))
+            words += [
+                field.ctypes.data,
+                *(stride // field.itemsize for stride in field.strides[: -2 if known else -1]),
+            ]
+        elif isinstance(field, tuple):
+            shape, taken = _lay_out(field, {})
+            fields.append(shape)
+            words += taken
+        else:
+            fields.append(_NUMBER)
+            words.append(int(field))
+    return _Shape(type(value), tuple(fields)), words
+
+
+@cache
+def _by_address(shape: _Shape) -> ByAddress:
+    return ByAddress(_kind(shape))
+
+
+def _kind(shape: Any) -> types.Type:
+    """numba's type of a field, or of the whole."""
+    if shape is _NUMBER:
+        return types.int64
+    if isinstance(shape, _TableShape):
+        return Table(from_dtype(shape.dtype), shape.ndim, shape.columns)
+    kinds = [_kind(field) for field in shape.fields]
     if len(set(kinds)) == 1:  # as numba itself has it
-        return types.NamedUniTuple(kinds[0], len(kinds), type(value)), words
-    return types.NamedTuple(kinds, type(value)), words
-
-
-def _lay_out_field(field: Any, columns: int) -> tuple[types.Type, list[int]]:
-    if isinstance(field, np.ndarray):
-        if not field.flags.c_contiguous or (columns and field.shape[-1] != columns):
-            raise ValueError(
-                f"an array of {field.shape} with strides {field.strides} is no table of {columns} columns"
-            )
-        table = Table(from_dtype(field.dtype), field.ndim, columns)
-        strides = [stride // field.itemsize for stride in field.strides[: table.stored_strides]]
-        return table, [field.ctypes.data, *strides]
-    if isinstance(field, tuple):
-        return _lay_out(field, {})
-    return types.int64, [int(field)]
+        return types.NamedUniTuple(kinds[0], len(kinds), shape.of)
+    return types.NamedTuple(kinds, shape.of)
 
 
 @unbox(ByAddress)

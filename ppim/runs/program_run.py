@@ -49,6 +49,10 @@ class ProgramRun:
             tied=tied,
         )
         self.engine.call = self._build_and_run  # type: ignore[method-assign]
+        self._recipe, self._placement = (
+            pack(self.program.recipe),
+            pack(prepared.placement),
+        )  # they do not change
         self._job = 0
         self._nothing = feed.as_accesses(no_accesses(prepared.has_wide_rows), 0)
         self._take(self._nothing)
@@ -74,8 +78,8 @@ class ProgramRun:
         while True:
             builder = Builder(
                 is_joint(program.recipe),
-                pack(program.recipe),
-                pack(program.prepared.placement),
+                self._recipe,
+                self._placement,
                 pack(program.state),
                 pack(self._accesses),
                 len(self._accesses.row),

@@ -61,18 +61,3 @@ def test_fields_are_the_tuple_s() -> None:
     np.testing.assert_array_equal(rows[:, :, 1], table * 2)
     assert not rows[:, :, 0].any()
     assert found == 3 * 4 * 7 + (10 + 11 + 12)
-
-
-@helper
-def _count(numbers):  # type: ignore[no-untyped-def]
-    return 0 if numbers is None else numbers.first
-
-
-@njit(cache=False)
-def _perhaps(numbers):  # type: ignore[no-untyped-def]
-    return _count(by_address(numbers))
-
-
-def test_nothing_stays_nothing() -> None:
-    assert _perhaps(None) == 0
-    assert _perhaps(Numbers(4, 5, 6)) == 4

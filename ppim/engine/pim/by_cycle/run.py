@@ -10,7 +10,7 @@ from ppim.engine.pim import heap, state as s
 from ppim.engine.pim.by_cycle import account, data, issue, queues
 from ppim.engine.pim.by_cycle.lookahead import FURTHEST_AHEAD, IN_STEP
 from ppim.engine.pim.by_cycle.streams import step_front
-from ppim.engine.pim.rules import barrier
+from ppim.engine.pim.rules import barrier, commands
 from ppim.jit import helper, njit
 from ppim.program import instruction as ins, state as r
 
@@ -70,19 +70,12 @@ def channel_cycle(p, rings, state, b, channel, cycle):
     state.channel[channel, s.NEXT_EVENT] = next_event(state, channel, cycle, gate)
 
 
-@helper(forceinline=True)
-def log_is_full(state, channel):
-    """Whether the commands kept have to be taken before another cycle."""
-    capacity = state.log_capacity
-    return capacity > 0 and state.channel[channel, s.LOG_COUNT] > capacity - state.log_margin
-
-
 @helper
 def any_log_is_full(p, state):
     """The same of any channel: what is sent to one can be noted in another."""
     full = 0
     for channel in range(p.channels):
-        full += log_is_full(state, channel)
+        full += commands.log_is_full(state, channel)
     return full > 0
 
 
@@ -279,7 +272,7 @@ def run_channels(p, rings, state, banks, board, ahead, final, until):
                 if p.keeps_events and any_log_is_full(p, state):
                     return s.LOG_FULL
                 if state.channel[channel, s.NEXT_EVENT] <= now:
-                    if log_is_full(state, channel):
+                    if commands.log_is_full(state, channel):
                         return s.LOG_FULL
                     if account.ring_is_short(state, channel, now):
                         return s.GROW

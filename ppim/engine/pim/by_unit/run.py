@@ -3,8 +3,9 @@
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.engine.pim.by_unit import cycles, state as u, transfers
-from ppim.engine.pim.by_unit.stream import act_stream, log_is_short
+from ppim.engine.pim.by_unit.stream import act_stream
 from ppim.engine.pim.by_unit.units import advance
+from ppim.engine.pim.rules import commands
 from ppim.jit import helper
 
 
@@ -29,7 +30,7 @@ def run_channel(p, rings, state, a, final, until):
     goal = row[u.HORIZON] if until == NEVER else until - 1
     while True:
         while row[u.HORIZON] < goal:
-            if log_is_short(state, a):
+            if commands.log_is_full(state, a.number):
                 return s.LOG_FULL
             end = step_end(p, state, a, goal)
             advance(p, rings, state, a, end)

@@ -5,6 +5,7 @@ from ppim.engine.pim import heap, state as s
 from ppim.engine.pim.by_unit import cycles, fetches, queues, state as u
 from ppim.engine.pim.rules import (
     barrier,
+    commands,
     compute,
     phases,
     refresh,
@@ -20,15 +21,6 @@ from ppim.jit import helper
 from ppim.program import instruction as ins, state as r
 
 GOES_ON = -1  # the units have to come nearer first
-
-
-@helper(forceinline=True)
-def log_is_short(state, a):
-    """Whether the commands kept have to be taken before another step."""
-    return (
-        state.log_capacity > 0
-        and state.channel[a.number, s.LOG_COUNT] > state.log_capacity - state.log_margin
-    )
 
 
 @helper
@@ -201,7 +193,7 @@ def act_stream(p, rings, state, a, final):
     """Send what can be sent: (status, _), or (GOES_ON, cycle up to which the units have to come first)."""
     stream = rings.stream[a.number]
     while True:
-        if p.keeps_events and log_is_short(state, a):
+        if p.keeps_events and commands.log_is_full(state, a.number):
             return s.LOG_FULL, NEVER
         if streams.is_at_end(rings, a.number):
             return wait_for_program(p, rings, state, a, final)

@@ -2,7 +2,7 @@
 
 from ppim.engine import codes
 from ppim.engine.pim import state as s
-from ppim.engine.pim.rules import limits
+from ppim.engine.pim.rules import events, limits
 from ppim.jit import helper
 
 NOT_A_COLUMN = -1
@@ -10,18 +10,22 @@ NOBODY = -1
 
 
 @helper(forceinline=True)
+def log_is_full(state, channel):
+    """Whether what is kept has to be taken before anything else happens in a channel."""
+    capacity = state.log_capacity
+    return capacity > 0 and state.channel[channel, s.LOG_COUNT] > capacity - state.log_margin
+
+
+@helper(forceinline=True)
 def keep_log(state, channel, cycle, command, lane, row, column, user, kind):
     """Note a command, if commands are kept; of a READ, whom it serves and as what."""
     if state.log_capacity > 0:
-        line = state.log[channel, state.channel[channel, s.LOG_COUNT]]
-        line[codes.LOG_CYCLE] = cycle
-        line[codes.LOG_COMMAND] = command
+        line = events.add_line(state, channel, command, cycle)
         line[codes.LOG_LANE] = lane
         line[codes.LOG_ROW] = row
         line[codes.LOG_COLUMN] = column
         line[s.LOG_USER] = user
         line[s.LOG_KIND] = kind
-        state.channel[channel, s.LOG_COUNT] += 1
 
 
 @helper(forceinline=True)
