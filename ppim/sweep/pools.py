@@ -1,7 +1,9 @@
 """Who works: processes of this machine, or the workers of a Dask cluster. Both take jobs the same way."""
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -31,7 +33,7 @@ class LocalPool:
     def _start(self) -> Executor:
         # Not forked: this process may have threads, of pyarrow for one.
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self.workers, mp_context=context, initializer=_leave_interrupts)
+        return ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin)
 
     def submit(self, function: Callable[..., Any], job: Any) -> Future[Any]:
         """Have a job done."""
@@ -50,9 +52,18 @@ class LocalPool:
                 process.terminate()
 
 
-def _leave_interrupts() -> None:
-    """Ctrl-C is for the process that hands out jobs."""
+def _begin() -> None:
+    """What a worker does first: Ctrl-C is for the process that hands out jobs, and without that there is no work."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed could not end its workers."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 class DaskPool:

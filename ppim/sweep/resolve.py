@@ -155,13 +155,13 @@ class _Checked:
         return self.digests[path]
 
     def _try_system(self, options: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-        from ppim.systems.chosen import choose_system
+        from ppim.systems.chosen import check_names, choose_system
 
         key = identity.digest("system", options, settings)
         if key in self.tried:
             return
         chosen = {name: value for name, value in options.items() if name != "system"}
-        choose_system(str(options.get("system", "proactivepim")), settings, **chosen)
+        check_names(choose_system(str(options.get("system", "proactivepim")), settings, **chosen).spec)
         self.tried.add(key)
 
     def _try_trace(self, options: dict[str, Any]) -> int:

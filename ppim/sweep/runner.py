@@ -12,7 +12,7 @@ from typing import Any
 from ppim import interrupt
 from ppim.sweep import pools, resolve, tables, work
 from ppim.sweep.plan import Plan
-from ppim.sweep.store import Store, process_token
+from ppim.sweep.store import TOKEN, Store, process_token
 
 JOBS_PER_WORKER = 3
 """Jobs under way: enough that nobody waits for the next, few enough that an end with Ctrl-C loses little."""
@@ -149,7 +149,9 @@ def run_sweep(
 
 @contextmanager
 def _token(folder: Path) -> Iterator[str]:
-    """A file by which workers tell whether they share the folder."""
+    """A file by which workers tell whether they share the folder; those of killed sweeps go, since the folder is ours."""
+    for left_behind in folder.glob(f"{TOKEN}*"):
+        left_behind.unlink(missing_ok=True)
     token = process_token()
     (folder / token).touch()
     try:

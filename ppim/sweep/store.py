@@ -16,6 +16,8 @@ except ImportError:  # no file locks on this system: two sweeps of one folder ar
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
+TOKEN = ".seen-"
+"""Begins the names of files by which workers tell whether they share the folder."""
 
 
 class Store:
@@ -92,4 +94,4 @@ class Store:
 
 def process_token() -> str:
     """Name of a file that no other process makes."""
-    return f".seen-{os.getpid()}-{os.urandom(8).hex()}"
+    return f"{TOKEN}{os.getpid()}-{os.urandom(8).hex()}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from ppim.dram.load import load_device
 from ppim.errors import InputError
+from ppim.mapping.base import MAPPINGS
 from ppim.systems import effect
 from ppim.systems.load import DEVICE_SECTIONS, load_named, load_system, parameters_of, places_by_leaf
 from ppim.systems.spec import DimmSpec, MemorySpec, SystemSpec
@@ -77,6 +78,21 @@ def choose_system(
     warnings = (*decided, *effect.settings_without_effect(spec, names))
     differences = sorted(_differences(spec, load_system(name_or_path))) if chosen or settings else []
     return ChosenSystem(name_or_path, spec, dict(differences), warnings)
+
+
+def check_names(system: SystemSpec) -> None:
+    """Look up what a system names and a run would load: mappings and devices of its memories.
+
+    Raises
+    ------
+    InputError
+        An unknown one, or a device with a wrong parameter.
+    """
+    parts = [system] if system.dimm is None else [system, system.second]
+    for part in parts:
+        if system.kind == "pim":
+            MAPPINGS.get(part.placement.mapping)
+        load_device(part.memory.device, part.memory.overrides, warn=lambda _: None)
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:

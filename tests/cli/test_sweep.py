@@ -161,6 +161,9 @@ def test_a_run_that_fails_is_recorded_and_the_others_go_on(
         ("[grid]\nsystem = ['cpu', 'gpu']\n", "run with system = gpu: "),
         ("[grid]\nbarrier = ['none', 'nun']\n", "run with barrier = nun: "),
         ("[grid]\nbarier = ['none']\n", "run with barier = none: "),
+        ("[grid]\nmapping = ['duplicate', 'dupliacte']\n", "run with mapping = dupliacte: unknown mapping"),
+        ("[grid]\nprefetch = ['none', 'tabel']\n", "run with prefetch = tabel: "),
+        ("[grid]\ndevice = ['hbm2-4gb', 'hbm2-4bg']\n", "run with device = hbm2-4bg: "),
         ("[grid]\ncollisions = [4, 0]\n", "run with collisions = 0: "),
     ],
 )
@@ -185,6 +188,41 @@ def test_a_trace_that_cannot_be_read_is_found_before(
     assert ppim("sweep", path, "-o", tmp_path / "out") == 2
     assert "broken.parquet" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def children(pid: int) -> set[int]:
+    """Processes that a process of Linux has started, and theirs."""
+    own = {
+        int(each)
+        for file in Path(f"/proc/{pid}/task").glob("*/children")
+        for each in file.read_text().split()
+    }
+    return own.union(*map(children, own))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="the system has no /proc")
+def test_workers_of_a_killed_sweep_end(sweep_file: Path, tmp_path: Path) -> None:
+    process = started(sweep_file, tmp_path / "out")
+    deadline = time.monotonic() + 240
+    while not list((tmp_path / "out").glob("traces/*.parquet")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.01)
+    workers = children(process.pid)
+    assert len(workers) >= 2
+    process.kill()
+    process.communicate()
+    while any(Path(f"/proc/{each}").exists() for each in workers):
+        assert time.monotonic() < deadline, "workers of a killed sweep are still there"
+        time.sleep(0.1)
+
+
+def test_what_killed_sweeps_left_is_removed(sweep_file: Path, undisturbed: Path) -> None:
+    left = undisturbed / ".seen-1-0123456789abcdef"
+    left.touch()
+    next((undisturbed / "runs").iterdir()).unlink()
+    assert ppim("sweep", sweep_file, "-o", undisturbed, "--jobs", 1) == 0
+    assert not left.exists()
 
 
 def test_a_dry_run_does_nothing(sweep_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,6 +45,12 @@ PLACEMENTS: dict[str, dict[str, Any]] = {
     "interleave in random pages": {"mapping": "interleave", "placement": "page", "page_bytes": 512},
     "table": {"mapping": "table"},
     "hot": {"mapping": "hot", "hot_fraction": 0.4},
+    "hot rows beside shared subtables": {
+        "mapping": "duplicate-hot",
+        "hot_fraction": 0.4,
+        "prefetch": "table",
+        "cache_bytes": 600,
+    },
     "duplicate": {"mapping": "duplicate"},
     "prefetch a table": {"mapping": "duplicate", "prefetch": "table"},
     "prefetch a table as far as it fits": {

@@ -30,10 +30,13 @@ class PlacementSpec(Section):
         "address bits above a stripe, lowest first: the next stripe is in the next channel, or unit (page)",
     )
     hot_fraction: float = parameter(
-        0.05, "", "share that is copied into every unit (mapping hot)", least=0, most=1
+        0.05, "", "share that is copied into every unit (mappings hot, duplicate-hot)", least=0, most=1
     )
     hot_by: Literal["accesses", "entries"] = parameter(
-        "accesses", "", "of what hot_fraction is a share: of the trace's accesses, or of all rows"
+        "accesses",
+        "",
+        "of what hot_fraction is a share: of the trace's accesses, or of all rows; shared subtables "
+        "do not count where they are duplicated",
     )
     tt_split: Literal["none", "bankgroups", "all"] = parameter(
         "none",

@@ -508,6 +508,28 @@ def test_hot_rows_that_do_not_fit_are_refused() -> None:
         place("hot", meta, SMALL, lambda: profile, hot_by="entries", hot_fraction=0.01)
 
 
+def test_shared_subtables_and_hot_rows_of_the_others_lie_in_every_unit() -> None:
+    # Of 60 accesses that are not to r, 0.8 are 48: rows 9, 6, 1 of 30 + 9 + 9, and not the 8 of row 5.
+    placement, footprint = place(
+        "duplicate-hot", HOT_META, SMALL, lambda: HOT_PROFILE, hot_fraction=0.8, hot_by="accesses"
+    )
+    # 2 + 2 + 2 bursts of hot rows, then 2 of r: the last DRAM row of 8.
+    assert copies(placement, 1, 0, np.arange(4)).tolist() == [NO_COPY, 1016, 1020, NO_COPY]
+    assert copies(placement, 0, 0, np.arange(6)).tolist() == [NO_COPY, 1018, *[NO_COPY] * 4]
+    assert copies(placement, 0, 1, np.arange(2)).tolist() == [1022, 1023]
+    assert placement.mode[0, 1] == DUPLICATED
+    assert footprint.duplicated_bytes == 8 * 8 * 64
+    assert footprint.spread_bytes == place("duplicate", HOT_META)[1].spread_bytes
+
+
+def test_without_hot_rows_duplicate_hot_is_duplicate() -> None:
+    placement, footprint = place("duplicate-hot", HOT_META, SMALL, lambda: HOT_PROFILE, hot_fraction=0.0)
+    plain, plain_footprint = place("duplicate", HOT_META)
+    assert footprint == plain_footprint
+    for column, same in zip(placement, plain, strict=True):
+        assert np.array_equal(column, same)
+
+
 # Capacity.
 
 

@@ -73,10 +73,10 @@ def random_device(rng: np.random.Generator) -> Device:
 
 
 def random_system(rng: np.random.Generator) -> SystemSpec:
-    mapping = pick(rng, *["duplicate"] * 5, "interleave", "table", "hot")
+    mapping = pick(rng, *["duplicate"] * 5, "interleave", "table", "hot", "duplicate-hot")
     policy = pick(rng, "scratchpad", "scratchpad", "scratchpad", "lru", "none")
     prefetch = (
-        "none" if mapping != "duplicate" or policy == "lru" else pick(rng, *PREFETCHES.names(), "table")
+        "none" if "duplicate" not in mapping or policy == "lru" else pick(rng, *PREFETCHES.names(), "table")
     )
     system = make_system(
         level=pick(rng, "channel", "rank", "bankgroup", "bank"),
@@ -199,7 +199,7 @@ def case_of_parts(seed: int) -> tuple[SmallTrace, Device, SystemSpec]:
     )
     system = random_system(rng)
     if system.placement.mapping not in ("duplicate", "interleave"):
-        system = set_leaves(system, mapping="interleave")
+        system = set_leaves(system, mapping="interleave", prefetch="none", prefetch_used=False)
     if rng.random() < 0.3:
         system = set_leaves(system, collect=pick(rng, "base-die", "tree"))
     return (
@@ -380,5 +380,7 @@ def test_the_seeds_reach_everything() -> None:
         vertical,
         ("hot", "hash", True),
         ("hot", "page", True),
+        ("duplicate-hot", "hash", True),
+        ("duplicate-hot", "page", True),
         ("table", "hash", False),
     }

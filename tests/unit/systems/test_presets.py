@@ -279,8 +279,12 @@ def test_the_host_of_a_second_memory_has_a_cache() -> None:
     ("name", "setting", "needed"),
     [
         ("proactivepim-paper", "instruction_bits=4", "frontend=per-channel"),
-        ("proactivepim", "hot_fraction=0.5", "mapping=hot"),
-        ("proactivepim", "page_bytes=8192", "placement=page and mapping=duplicate|hot|interleave"),
+        ("proactivepim", "hot_fraction=0.5", "mapping=duplicate-hot|hot"),
+        (
+            "proactivepim",
+            "page_bytes=8192",
+            "placement=page and mapping=duplicate|duplicate-hot|hot|interleave",
+        ),
         ("trim-bg", "cache_bytes=4096", "policy=lru, or policy=scratchpad and prefetch=all|next|table|used"),
         ("proactivepim", "cache_ways=4", "policy=lru"),
         ("pim-base", 'prefetch_subtables=["r"]', "prefetch=all|next|table|used"),
