@@ -287,7 +287,7 @@ def _system(system: SystemSpec) -> Iterator[str]:
     yield from paragraph(f"{system.title}. Source: {system.source}.")
     if system.paper_algorithms:
         yield from paragraph(
-            f"The units of its paper add up rows ({', '.join(system.paper_algorithms)}); other algorithms in them are an "
+            f"The units of its paper can do {', '.join(system.paper_algorithms)}; other algorithms in them are an "
             "extension of ours."
         )
     for parameter in explain_system(system.name):

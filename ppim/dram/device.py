@@ -315,6 +315,11 @@ class Device:
         return self.timing.tREFI if policy == "RANK_LEVEL_SIMULTANEOUS" else self.timing.tREFIb
 
     @property
+    def is_refreshed(self) -> bool:
+        """Whether it is refreshed at all; the longest tREFI there is stands for a memory that needs none."""
+        return self.timing.tREFI < LARGEST_TIMING_CYCLES
+
+    @property
     def refresh_targets(self) -> int:
         """Refreshes of one channel until the same rank or bank has its turn again (host-controller.md §9)."""
         policy = self.controller.refresh_policy

@@ -73,7 +73,7 @@ def _leaves_units_idle(memory: SimulationResult, meta: TraceMeta) -> Iterator[st
 
 def _never_refreshed(memory: SimulationResult) -> Iterator[str]:
     interval = memory.device.refresh_interval_cycles
-    if memory.cycles < interval:
+    if memory.device.is_refreshed and memory.cycles < interval:
         yield (
             f"the run ends after {memory.cycles:,} cycles, before the first refresh of {memory.device.name} "
             f"(every {interval:,}): a longer one is slower for them"

@@ -45,6 +45,8 @@ PLACEMENTS: dict[str, dict[str, Any]] = {
     "interleave in random pages": {"mapping": "interleave", "placement": "page", "page_bytes": 512},
     "table": {"mapping": "table"},
     "hot": {"mapping": "hot", "hot_fraction": 0.4},
+    "updlrm": {"mapping": "updlrm"},
+    "updlrm in random pages": {"mapping": "updlrm", "placement": "page", "page_bytes": 512},
     "hot rows beside shared subtables": {
         "mapping": "duplicate-hot",
         "hot_fraction": 0.4,

@@ -45,9 +45,9 @@ def permute(value, slots, bits, key):
 
 @helper(forceinline=True)
 def is_permuted(placement, table, subtable):
-    """Whether a subtable's rows lie where the image of their page says."""
+    """Whether all rows of a subtable lie where the image of their page says."""
     mode = placement.mode[table, subtable]
-    return mode in (p.SPREAD, p.STRIPED)
+    return mode in (p.SPREAD, p.STRIPED) and placement.home_mask == 0
 
 
 @helper(forceinline=True)
@@ -76,6 +76,10 @@ def locate_row(placement, table, subtable, row):
     """(unit over all channels, unit-local address in bursts) of a row's own place; not DUPLICATED."""
     if placement.mode[table, subtable] == p.PACKED:
         return locate_packed(placement, table, subtable, row)
+    if placement.home_mask:
+        home = find(placement.homes, placement.home_mask, placement.first_row[table, subtable] + row)
+        if home != p.NO_HOME:
+            return home % placement.units, home // placement.units
     image = permute(
         page_of_row(placement, table, subtable, row),
         placement.slots[table, subtable],

@@ -25,6 +25,7 @@ SLICED = (
 )
 
 NO_COPY = NOT_THERE
+NO_HOME = NOT_THERE
 
 # Columns of `segments`: rows of a PACKED subtable that lie in one unit.
 SEGMENT_ROW = 0  # first of them; NO_MORE_ROWS behind a subtable's last segment
@@ -35,7 +36,7 @@ NO_MORE_ROWS = 1 << 62
 
 
 class Placement(NamedTuple):
-    """Where rows lie; int64 arrays of shape (tables, largest number of subtables) but for the last two.
+    """Where rows lie; int64 arrays of shape (tables, largest number of subtables) but for `segments` and below.
 
     A SPREAD or STRIPED row r is in page first_page + r // page_rows, whose image x is that of a bijection
     of 0..slots-1 (`key`). SPREAD: unit x % units, place x // units behind `base`; subtables with pages of
@@ -59,6 +60,11 @@ class Placement(NamedTuple):
         all subtables (`index`).
     copy_mask : int
         Capacity less one, a power of two less one; 0 where there are no copies of single rows.
+    homes : ndarray of int64, shape (capacity, INDEX_COLUMNS)
+        Where single SPREAD or STRIPED rows lie instead of where their page's image says, by their number among
+        all rows of all subtables (`index`): unit-local address times `units`, plus the unit over all channels.
+    home_mask : int
+        Capacity less one; 0 where no row has a home of its own.
     """
 
     mode: np.ndarray
@@ -78,6 +84,8 @@ class Placement(NamedTuple):
     segments: np.ndarray
     copies: np.ndarray
     copy_mask: int
+    homes: np.ndarray
+    home_mask: int
     channels: int
     units: int
     unit_first: int  # 1: the next stripe is in the next unit of its channel
@@ -115,6 +123,8 @@ def blank_placement(meta: TraceMeta, geometry: UnitGeometry) -> Placement:
         segments=np.full((1, SEGMENT_COLUMNS), NO_MORE_ROWS, dtype=np.int64),
         copies=make_index(nothing, nothing),
         copy_mask=0,
+        homes=make_index(nothing, nothing),
+        home_mask=0,
         channels=geometry.channels,
         units=geometry.units,
         unit_first=0,

@@ -31,12 +31,14 @@ def place_subtables(
     duplicate_shared: bool,
     mapping: str,
     copied_bursts: int = 0,
+    home_bursts: int = 0,
     parts: Parts | None = None,
 ) -> tuple[Placement, Footprint]:
     """Spread subtables over all units; put the shared ones into every unit if `duplicate_shared`.
 
-    `copied_bursts` are set aside in every unit, behind everything else, for copies of single rows. Rows of the
-    subtables named by `parts` lie in parts.
+    `copied_bursts` are set aside in every unit, behind everything else, for copies of single rows, or
+    `home_bursts` for single rows that lie once, in places of their own. Rows of the subtables named by `parts`
+    lie in parts.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def place_subtables(
     """
     placement = blank_placement(meta, geometry)
     placement = placement._replace(unit_first=int(spec.stripe_order == "unit-channel"))
-    duplicated = copied_bursts
+    duplicated = copied_bursts + home_bursts
     spread: Rows = {}
     for t, table in enumerate(meta.tables):
         for s, subtable in enumerate(table.subtables):
@@ -66,6 +68,8 @@ def place_subtables(
     # Copies fill the last DRAM rows of the unit's space (row by row, so that no small row straddles two).
     reserved = ceil_div(duplicated, geometry.bursts_per_row) * geometry.bursts_per_row
     placement.base[placement.mode == DUPLICATED] += geometry.unit_bursts - reserved
+    if home_bursts:
+        return placement, check_capacity(geometry, (unit_bursts + reserved) * geometry.units, 0, mapping)
     return placement, check_capacity(geometry, unit_bursts * geometry.units, reserved, mapping)
 
 

@@ -69,8 +69,8 @@ def _lines(
     yield f"source: {system.source}"
     if system.paper_algorithms:
         yield (
-            f"the units of its paper add up rows ({', '.join(system.paper_algorithms)}); products of rows "
-            "and of matrices, as other algorithms need, are an extension of ours"
+            f"the units of its paper can do {', '.join(system.paper_algorithms)}; what other algorithms need, products "
+            "of rows or of matrices, is an extension of ours"
         )
     for section, members in groupby(parameters, key=lambda parameter: parameter.section):
         yield ""

@@ -530,6 +530,92 @@ def test_without_hot_rows_duplicate_hot_is_duplicate() -> None:
         assert np.array_equal(column, same)
 
 
+# Rows dealt by how often they are accessed.
+
+DEALT_META = meta_of((("q", 6, 128, False), ("r", 2, 64, True)), (("dense", 4, 100, False),))
+DEALT_PROFILE = profile_of(DEALT_META, [0, 9, 1, 2, 0, 8], [20, 20], [0, 30, 9, 1])
+
+
+def test_each_row_goes_to_the_unit_of_its_table_that_has_the_least_to_read() -> None:
+    """By hand: 80 bursts of table 0 and 80 of table 1 are read, so each has four of the eight units."""
+    placement, _ = place("updlrm", DEALT_META, SMALL, lambda: DEALT_PROFILE)
+    # Unit k of the dealing is unit k // 2 of channel k % 2, as flat ids 0, 4, 1, 5 and 2, 6, 3, 7.
+    # Table 0, bursts read: r 0 and r 1 20 each, q 1 18, q 5 16, q 3 4 (on 16), q 2 2 (on 18).
+    assert locate(placement, 0, 1, np.arange(2))[0].tolist() == [0, 4]
+    assert locate(placement, 0, 0, np.array([1, 5, 3, 2]))[0].tolist() == [1, 5, 5, 1]
+    # Table 1: row 1 60, row 2 18, row 3 2.
+    assert locate(placement, 1, 0, np.array([1, 2, 3]))[0].tolist() == [2, 6, 3]
+
+
+def test_homes_are_at_the_end_of_units_and_the_other_rows_stay() -> None:
+    placement, footprint = place("updlrm", DEALT_META, SMALL, lambda: DEALT_PROFILE)
+    # Units 1 and 5 have two rows of 2 bursts, the most: one DRAM row of 8 is set aside in each unit of 1024.
+    assert locate(placement, 0, 1, np.arange(2))[1].tolist() == [1016, 1016]
+    assert locate(placement, 0, 0, np.array([1, 5, 3, 2]))[1].tolist() == [1016, 1016, 1018, 1018]
+    plain, plain_footprint = place("interleave", DEALT_META)
+    assert footprint.spread_bytes == plain_footprint.spread_bytes + 8 * 8 * 64
+    assert footprint.duplicated_bytes == 0
+    for t, s, rows in ((0, 0, [0, 4]), (1, 0, [0])):
+        found, same = (locate(one, t, s, np.array(rows)) for one in (placement, plain))
+        assert np.array_equal(found, same)
+
+
+def dealt_plainly(profile: AccessProfile, geometry: UnitGeometry) -> dict[tuple[int, int, int], int]:
+    """Unit of each row that is accessed, as the mapping's text says: the least loaded of the table's, row by row."""
+    read, loads = {}, [0] * len(profile.meta.tables)
+    for t, table in enumerate(profile.meta.tables):
+        for s, part in enumerate(table.subtables):
+            bursts = math.ceil(part.bytes_per_row / geometry.burst_bytes)
+            for row, count in enumerate(profile.of(t, s).tolist()):
+                if count:
+                    read[t, s, row] = count * bursts
+                    loads[t] += count * bursts
+    found, load = {}, [0] * geometry.units
+    for t in range(len(loads)):
+        # A unit is the table's if some of its share of all loads is.
+        begin, end = (sum(loads[:n]) * geometry.units for n in (t, t + 1))
+        own = [u for u in range(geometry.units) if u * sum(loads) < end and (u + 1) * sum(loads) > begin]
+        for key in sorted((key for key in read if key[0] == t), key=lambda key: (-read[key], key)):
+            best = min(own, key=lambda unit: (load[unit], unit))
+            load[best] += read[key]
+            found[key] = best % geometry.channels * geometry.units_per_channel + best // geometry.channels
+    return found
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(metas, st.sampled_from(["hash", "page"]), st.integers(0, 2**31))
+def test_dealt_rows_share_no_place_and_are_where_a_plain_deal_puts_them(
+    tables: list, how: Any, seed: int
+) -> None:
+    meta = meta_of(*(tuple(table) for table in tables))
+    geometry = replace(SMALL, rows=4096)
+    rng = np.random.default_rng(seed)
+    counts = [rng.integers(0, 9, part.rows) ** 2 // 8 for table in meta.tables for part in table.subtables]
+    profile = profile_of(meta, *(count.tolist() for count in counts))
+    placement, footprint = place("updlrm", meta, geometry, lambda: profile, placement=how)
+    owners = occupied(placement, meta, geometry)
+    assert owners.max() <= 1
+    assert owners.sum() * geometry.burst_bytes <= footprint.spread_bytes
+    for (t, s, row), unit in dealt_plainly(profile, geometry).items():
+        assert int(locate(placement, t, s, np.array([row]))[0][0]) == unit, (t, s, row)
+
+
+def test_rows_that_are_never_accessed_need_no_homes() -> None:
+    profile = profile_of(DEALT_META, [0] * 6, [0] * 2, [0] * 4)
+    placement, footprint = place("updlrm", DEALT_META, SMALL, lambda: profile)
+    assert placement.home_mask == 0
+    assert footprint == place("interleave", DEALT_META)[1]
+
+
+def test_homes_that_do_not_fit_are_refused_with_the_numbers() -> None:
+    meta = meta_of((("dense", 500 * 8, 128, False),))
+    profile = profile_of(meta, [1] * 4000)
+    with pytest.raises(
+        InputError, match=r"mapping updlrm: needs 1,024,000 bytes for rows that lie once and 0"
+    ):
+        place("updlrm", meta, SMALL, lambda: profile)
+
+
 # Capacity.
 
 

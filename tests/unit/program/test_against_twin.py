@@ -73,7 +73,7 @@ def random_device(rng: np.random.Generator) -> Device:
 
 
 def random_system(rng: np.random.Generator) -> SystemSpec:
-    mapping = pick(rng, *["duplicate"] * 5, "interleave", "table", "hot", "duplicate-hot")
+    mapping = pick(rng, *["duplicate"] * 5, "interleave", "table", "hot", "duplicate-hot", "updlrm")
     policy = pick(rng, "scratchpad", "scratchpad", "scratchpad", "lru", "none")
     prefetch = (
         "none" if "duplicate" not in mapping or policy == "lru" else pick(rng, *PREFETCHES.names(), "table")
@@ -383,4 +383,6 @@ def test_the_seeds_reach_everything() -> None:
         ("duplicate-hot", "hash", True),
         ("duplicate-hot", "page", True),
         ("table", "hash", False),
+        ("updlrm", "hash", False),
+        ("updlrm", "page", False),
     }

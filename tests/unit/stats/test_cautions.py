@@ -72,4 +72,5 @@ def test_units_without_work() -> None:
 def test_a_run_shorter_than_a_refresh_interval() -> None:
     short, long = a_trace(), a_trace(samples=600)
     assert "before the first refresh of hbm2-4gb (every 3,900)" in said(short, "proactivepim")
+    assert "refresh" not in said(short, "hybrid-mram")  # MRAM needs none
     assert "refresh" not in said(long, "proactivepim")

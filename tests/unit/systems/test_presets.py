@@ -249,7 +249,10 @@ def test_the_older_name_of_a_slots_length_is_explained(section: str, tmp_path: P
 
 @pytest.mark.parametrize("name", PIM_SYSTEMS)
 def test_one_rule_for_all_command_paths(name: str) -> None:
-    """HBM2 systems have one path, DIMMs another; both are the files' own numbers, with their sources."""
+    """HBM2 systems have one path, DIMMs another; both are the files' own numbers, with their sources.
+
+    HBM-PIM has no instructions of its own, but the READs of a host on a pseudo channel's share of the pins.
+    """
     system = load_system(name)
     if system.pim.frontend == "global":
         assert system.pim.instruction_interval == 1
@@ -257,14 +260,16 @@ def test_one_rule_for_all_command_paths(name: str) -> None:
     given = {x.name: x.origin for x in explain_system(name) if x.section == "pim"}
     assert all(given[x] not in ("", DEFAULT) for x in ("instruction_bits", "command_bits_per_cycle"))
     pim = system.pim
-    if system.memory.device == "hbm2-4gb":
+    if name == "hbm-pim":
+        assert (pim.instruction_bits, pim.command_bits_per_cycle, pim.instruction_pins) == (64, 8, "command")
+    elif system.memory.device == "hbm2-4gb":
         assert (pim.instruction_bits, pim.command_bits_per_cycle, pim.instruction_pins) == (85, 28, "command")
     else:
         assert pim.instruction_pins == "command-and-data"
 
 
 def test_what_is_beyond_a_systems_paper_is_shown() -> None:
-    rivals = {"recnmp", "trim-bg", "trim-bank", "fafnir", "space", "tensordimm"}
+    rivals = {"recnmp", "trim-bg", "trim-bank", "fafnir", "space", "tensordimm", "upmem", "hbm-pim"}
     assert {name for name in PIM_SYSTEMS if load_system(name).paper_algorithms} == rivals
     for name in PIM_SYSTEMS:
         assert set(load_system(name).paper_algorithms) <= set(WEIGHT_SHARING.names())
@@ -283,7 +288,7 @@ def test_the_host_of_a_second_memory_has_a_cache() -> None:
         (
             "proactivepim",
             "page_bytes=8192",
-            "placement=page and mapping=duplicate|duplicate-hot|hot|interleave",
+            "placement=page and mapping=duplicate|duplicate-hot|hot|interleave|updlrm",
         ),
         ("trim-bg", "cache_bytes=4096", "policy=lru, or policy=scratchpad and prefetch=all|next|table|used"),
         ("proactivepim", "cache_ways=4", "policy=lru"),

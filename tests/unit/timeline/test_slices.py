@@ -113,8 +113,8 @@ def test_every_preset_adds_up(name: str) -> None:
     result, memories = record(trace, load_system(name))
     for row in result.rows():
         parts = [value for column, value in row.items() if column.startswith("energy_")]
-        total = row["energy_total_pj"]
-        assert total == pytest.approx(sum(parts) - total, rel=1e-9)
+        total = row.get("energy_total_pj")  # none where the device's I/O is not known
+        assert total is None or total == pytest.approx(sum(parts) - total, rel=1e-9)
     for memory, (recorder, tracks) in zip(result.memories, memories, strict=True):
         assert_apart(tracks)
         assert_adds_up(memory, tracks)
