@@ -14,6 +14,8 @@ from typing import Any
 from ppim.timeline.slices import FRONT_END, Tracks
 
 PICOSECONDS = 1000  # in a nanosecond
+BIT_MORE = 2e-4  # ns, on the begin of a slice that has a fraction
+BIT_LESS = 1e-6  # ns, off a length that is added to a fraction
 CHANNELS = 1000  # more than a memory has: processes of the next memory begin behind
 
 
@@ -36,7 +38,7 @@ def trace_events(memories: Sequence[tuple[str, float, Tracks]]) -> Iterator[dict
                 start, end = (round(at * period_ns * PICOSECONDS) for at in (one.start, one.end))
                 event["ts"] = _time(start)
                 if one.end > one.start:
-                    event |= {"ph": "X", "dur": _length(end - start)}
+                    event |= {"ph": "X", "dur": _length(start, end)}
                 else:
                     event |= {"ph": "i", "s": "t"}
                 if one.args:
@@ -51,13 +53,15 @@ def _metadata(what: str, process: int, thread: int, args: dict[str, Any]) -> dic
 def _time(picoseconds: int) -> int | float:
     """In ns. Viewers cut off what is below a picosecond: a bit more than a fraction keeps it whole."""
     whole, rest = divmod(picoseconds, PICOSECONDS)
-    return whole if rest == 0 else round(picoseconds / PICOSECONDS + 2e-4, 4)
+    return whole if rest == 0 else round(picoseconds / PICOSECONDS + BIT_MORE, 4)
 
 
-def _length(picoseconds: int) -> int | float:
-    """In ns; a fraction a little short, so that no sum of numbers with fractions reaches into the next slice."""
-    whole, rest = divmod(picoseconds, PICOSECONDS)
-    return whole if rest == 0 else round(picoseconds / PICOSECONDS - 1e-6, 6)
+def _length(start: int, end: int) -> int | float:
+    """In ns; a little short where fractions are added, so that no slice reaches into the next one."""
+    if start % PICOSECONDS == 0 == end % PICOSECONDS:
+        return (end - start) // PICOSECONDS
+    begins_later = BIT_MORE if start % PICOSECONDS and end % PICOSECONDS == 0 else 0.0
+    return round((end - start) / PICOSECONDS - begins_later - BIT_LESS, 6)
 
 
 def write_timeline(

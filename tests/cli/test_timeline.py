@@ -46,6 +46,7 @@ class Opened:
         processes: dict[int, str] = {}
         threads: dict[tuple[int, int], str] = {}
         self.slices: dict[tuple[str, str], list[tuple[str, int, int, dict[str, Any]]]] = defaultdict(list)
+        self.as_written: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
         self.instants = 0
         for event in self.content["traceEvents"]:
             place = event["pid"], event["tid"]
@@ -56,6 +57,7 @@ class Opened:
             elif event["ph"] == "X":
                 start, length = (int(event[key] * PICOSECONDS) for key in ("ts", "dur"))
                 assert length > 0
+                self.as_written[place].append((event["ts"], event["ts"] + event["dur"]))
                 where = processes[event["pid"]], threads[place]
                 self.slices[where].append((event["name"], start, start + length, event.get("args", {})))
             elif event["ph"] == "i":
@@ -65,6 +67,10 @@ class Opened:
         for track, slices in self.slices.items():
             for one, other in pairwise(sorted(slices, key=lambda each: each[1])):
                 assert one[2] <= other[1], (track, one, other)
+        # Other viewers take the numbers as they stand.
+        for spans in self.as_written.values():
+            for before, after in pairwise(sorted(spans)):
+                assert before[1] <= after[0], (before, after)
 
     def length(self, process: str, track: str) -> int:
         """Picoseconds of all slices of a track."""
