@@ -19,7 +19,7 @@ import click
 
 from ppim.cli import cli
 from ppim.dram.load import device_names, load_device, preset_file
-from ppim.stats.counters import IDENTITY, ON_REPLAY_LINES, REPLAY, SIMULATION, Counter
+from ppim.stats.counters import IDENTITY, ON_REPLAY_LINES, REPLAY, SIMULATION, VERDICT, Counter
 from ppim.systems import effect
 from ppim.systems.explain import DEFAULT, explain_system, list_systems, read_comments
 from ppim.systems.spec import SystemSpec
@@ -235,13 +235,15 @@ def columns() -> Iterator[str]:
         + ", ".join(f"`{name}` ({what})" for name, what in SOURCES.items())
         + "."
     )
-    yield from _columns(IDENTITY, SIMULATION, sources=True)
+    yield from _columns(IDENTITY, SIMULATION, VERDICT, sources=True)
     yield "## `ppim replay`"
     yield ""
-    yield from _columns(ON_REPLAY_LINES, REPLAY, sources=False)
+    yield from _columns(ON_REPLAY_LINES, REPLAY, {}, sources=False)
 
 
-def _columns(identity: dict[str, str], counters: Iterable[Counter], *, sources: bool) -> Iterator[str]:
+def _columns(
+    identity: dict[str, str], counters: Iterable[Counter], verdict: dict[str, str], *, sources: bool
+) -> Iterator[str]:
     for name, meaning in identity.items():
         yield from item(f"**`{name}`**:", f"{meaning}.")
     for each in counters:
@@ -252,6 +254,8 @@ def _columns(identity: dict[str, str], counters: Iterable[Counter], *, sources: 
         if each.pim == each.host and each.pim:
             origins = [f"Both: `{each.pim}`."]
         yield from item(f"**`{each.name}`**{unit}:", f"{each.meaning}.", *(origins if sources else []))
+    for name, meaning in verdict.items():
+        yield from item(f"**`{name}`**:", f"{meaning}.")
     yield ""
 
 

@@ -6,7 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,10 +87,7 @@ def read_runs(paths: Iterable[Path]) -> list[Run]:
 
 def runs_of_results(results: Iterable[SimulationResult]) -> list[Run]:
     """Results of this process as runs."""
-    return [
-        replace(run_of_rows(list(result.rows()), result.run), binding_limit=result.binding_limit)
-        for result in results
-    ]
+    return [run_of_rows(list(result.rows()), result.run) for result in results]
 
 
 def _runs_of_file(path: Path) -> Iterator[Run]:
@@ -164,6 +161,7 @@ def run_of_rows(rows: list[Mapping[str, Any]] | list[dict[str, Any]], name: str)
         if counter.over == "sum" and any(column in row for row in rows)
     }
     loaded = [row for row in rows if "unit_accesses_max" in row]
+    share, limit = _limit(list(memories.values()))
     mean = sum(row["unit_accesses_mean"] for row in loaded) / len(loaded) if loaded else 0
     return Run(
         name=name,
@@ -172,7 +170,8 @@ def run_of_rows(rows: list[Mapping[str, Any]] | list[dict[str, Any]], name: str)
         totals=totals,
         class_ns=_class_ns(list(memories.values())),
         unit_imbalance=max(row["unit_accesses_max"] for row in loaded) / mean if mean else None,
-        limit_share=_limit_share(list(memories.values())),
+        limit_share=share,
+        binding_limit=limit,
     )
 
 
@@ -191,13 +190,14 @@ def _class_ns(memories: list[list[Mapping[str, Any]]]) -> dict[str, float]:
     return found
 
 
-def _limit_share(memories: list[list[Mapping[str, Any]]]) -> float | None:
-    shares = [
-        channels[0]["limit_cycles"] / channels[0]["cycles"]
-        for channels in memories
-        if "limit_cycles" in channels[0] and channels[0]["cycles"]
+def _limit(memories: list[list[Mapping[str, Any]]]) -> tuple[float | None, str]:
+    """The greatest share that a limit of a memory has of the time, and the limit's name."""
+    limits = [
+        (first["limit_cycles"] / first["cycles"], str(first.get("binding_limit", "")))
+        for first, *_ in memories
+        if "limit_cycles" in first and first["cycles"]
     ]
-    return max(shares, default=None)
+    return max(limits, key=lambda limit: limit[0], default=(None, ""))
 
 
 def _run_of_summary(path: Path, text: str) -> Run:
@@ -224,12 +224,14 @@ def _run_of_summary(path: Path, text: str) -> Run:
             f"{path}: no summary of ppim simulate ({type(error).__name__}: {error}); give one, or a stats CSV"
         ) from error
     share = {"limit_share": max(limits.values()) / cycles} if limits and cycles else {}
-    run = run_of_totals(identity["run"], identity, {**totals, "time_ns": time_ns, **share})
-    return replace(run, binding_limit=str(summary.get("binding_limit", "")))
+    limit = str(summary.get("binding_limit", ""))
+    return run_of_totals(identity["run"], identity, {**totals, "time_ns": time_ns, **share}, limit)
 
 
-def run_of_totals(name: str, identity: dict[str, str], figures: Mapping[str, float]) -> Run:
-    """A run of which only `time_ns`, sums over channels and perhaps `limit_share` are known."""
+def run_of_totals(
+    name: str, identity: dict[str, str], figures: Mapping[str, float], binding_limit: str = ""
+) -> Run:
+    """A run of which only `time_ns`, sums over channels and perhaps its limit are known."""
     classes = {name: figures[name] for name in CYCLE_CLASSES if name in figures}
     whole, time_ns = sum(classes.values()), figures["time_ns"]
     return Run(
@@ -239,4 +241,5 @@ def run_of_totals(name: str, identity: dict[str, str], figures: Mapping[str, flo
         totals={name: value for name, value in figures.items() if name not in ("time_ns", "limit_share")},
         class_ns={name: value / whole * time_ns for name, value in classes.items()} if whole else {},
         limit_share=figures.get("limit_share"),
+        binding_limit=binding_limit,
     )

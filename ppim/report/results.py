@@ -248,8 +248,8 @@ def _both(one: Result, other: Result, path: Path) -> Result:
     if bool(one.configuration) == bool(other.configuration):
         raise InputError(f"{path}: run {other.run.name} is there twice; leave one of the files out")
     rows, summary = (other, one) if one.configuration else (one, other)
-    run = replace(rows.run, binding_limit=summary.run.binding_limit)
-    return replace(summary, run=run)
+    limit = rows.run.binding_limit or summary.run.binding_limit
+    return replace(summary, run=replace(rows.run, binding_limit=limit))
 
 
 def _read_runs(path: Path) -> list[Result]:
@@ -361,9 +361,8 @@ def _sweep_result(
     summary = record.get("summary", {})
     if record:
         run = replace(run_of_rows(record["rows"], name), identity=identity)
-        run = replace(run, binding_limit=str(summary.get("binding_limit", "")))
     else:
-        run = run_of_totals(name, identity, figures)
+        run = run_of_totals(name, identity, figures, line.get("binding_limit", ""))
     # The table has the quotient only: the baseline's own time is found from it to the last digit that matters.
     baseline_ns = {base: speed_up * run.time_ns for base, speed_up in speed_ups.items()}
     baseline_ns = {base: run.time_ns if speed_ups[base] == 1 else ns for base, ns in baseline_ns.items()}

@@ -18,6 +18,9 @@ Counts = dict[str, NDArray[np.int64]]
 """Column -> its value in each channel."""
 
 
+Over = Literal["sum", "same", "most", "none"]
+
+
 @dataclass(frozen=True)
 class Counter:
     """One column of a stats CSV.
@@ -28,8 +31,10 @@ class Counter:
         "" for a name.
     pim, host : str
         Source in runs of PIM units and of hosts; "" where it applies to none of them.
-    over : {"sum", "same", "none"}
-        What the channels' values give together: a sum, the one value that all have, or nothing.
+    over : {"sum", "same", "most", "none"}
+        What the channels' values give together: a sum, the one value that all have, the greatest, or nothing.
+    of : str
+        What it is a part of, so that a share in percent tells something: columns, joined by +; "" for nothing.
     """
 
     name: str
@@ -37,7 +42,8 @@ class Counter:
     meaning: str
     pim: str = ""
     host: str = ""
-    over: Literal["sum", "same", "none"] = "sum"
+    over: Over = "sum"
+    of: str = ""
 
 
 def counter(
@@ -48,10 +54,11 @@ def counter(
     pim: str = "",
     host: str = "",
     both: str = "",
-    over: Literal["sum", "same", "none"] = "sum",
+    over: Over = "sum",
+    of: str = "",
 ) -> Counter:
     """A counter; `both` is the source in either kind of run."""
-    return Counter(name, unit, meaning, pim or both, host or both, over)
+    return Counter(name, unit, meaning, pim or both, host or both, over, of)
 
 
 IDENTITY = {
@@ -67,6 +74,9 @@ IDENTITY = {
     "channel": "number of the channel",
 }
 """Columns that say what a line is of."""
+
+VERDICT = {"binding_limit": "name of what sets `limit_cycles`; empty for a host"}
+"""Columns behind the figures of the stats CSV of `ppim simulate`, which judge them."""
 
 OF_RESULT = "result"
 """Namespace of a result's own figures, which are not kept among its counts."""
@@ -110,6 +120,7 @@ SIMULATION = (
         "column commands that were not the first after their ACTIVATE",
         pim="engine.ROW_HITS",
         host="requests.ROW_HITS",
+        of="reads + writes",
     ),
     counter(
         "row_misses",
@@ -117,6 +128,7 @@ SIMULATION = (
         "column commands that were",
         pim="engine.READS - engine.ROW_HITS",
         host="requests.COLUMN_COMMANDS - requests.ROW_HITS",
+        of="reads + writes",
     ),
     counter(
         "cache_hits",
@@ -124,6 +136,7 @@ SIMULATION = (
         "served by the unit's SRAM (host: whose bursts were all in the LLC)",
         pim="built.CACHE_HITS",
         host="llc.HITS",
+        of="accesses",
     ),
     counter(
         "cache_misses",
@@ -131,6 +144,7 @@ SIMULATION = (
         "that looked into a cache and were read from DRAM",
         pim="built.CACHE_MISSES",
         host="llc.ACCESSES - llc.HITS",
+        of="accesses",
     ),
     counter(
         "prefetch_reads",
@@ -138,6 +152,7 @@ SIMULATION = (
         "READ of prefetches; a host's cache fetches on demand",
         pim="engine.PREFETCH_READS",
         host="0",
+        of="reads",
     ),
     counter(
         "bytes_dram",
@@ -162,12 +177,14 @@ SIMULATION = (
         "bytes",
         "of these, what the host delivered to PIM units",
         pim="engine.DELIVER_BURSTS * burst_bytes",
+        of="bytes_external",
     ),
     counter(
         "transfer_cycles",
         "cycles",
         "of the external bus taken by result transfers",
         pim="engine.TRANSFER_CYCLES",
+        of="cycles",
     ),
     counter("compute_cycles", "cycles", "of arithmetic, summed over units", pim="engine.COMPUTE_CYCLES"),
     counter(
@@ -175,49 +192,57 @@ SIMULATION = (
         "cycles",
         "with a command, with data moving into a unit, or on the external bus",
         pim="classes.BUSY",
+        of="cycles",
     ),
     counter(
         "stall_refresh_cycles",
         "cycles",
         "other ones in which a refresh holds back what waits in a bank's queue",
         pim="classes.STALL_REFRESH",
+        of="cycles",
     ),
     counter(
         "stall_compute_cycles",
         "cycles",
         "other ones in which a transfer or a full buffer waits for arithmetic only",
         pim="classes.STALL_COMPUTE",
+        of="cycles",
     ),
     counter(
         "stall_bus_cycles",
         "cycles",
         "other ones in which a deliver or transfer has reserved the bus and does not move",
         pim="classes.STALL_BUS",
+        of="cycles",
     ),
     counter(
         "stall_bank_cycles",
         "cycles",
         "other ones in which a bank's queue waits, or data that were read are on their way",
         pim="classes.STALL_BANK",
+        of="cycles",
     ),
     counter(
         "stall_issue_cycles",
         "cycles",
         "other ones in which an instruction's slot lasts or it is on its way to a unit",
         pim="classes.STALL_ISSUE",
+        of="cycles",
     ),
     counter(
         "idle_cycles",
         "cycles",
         "all other ones: at a barrier, or waiting for other channels or the host",
         pim="classes.IDLE",
+        of="cycles",
     ),
     counter(
         "unit_accesses_max",
         "accesses",
         "of the channel's most loaded unit, counted where the row lies, not where it is used",
         pim="units.MOST",
-        over="none",
+        over="most",
+        of="unit_accesses_mean",
     ),
     counter(
         "unit_accesses_mean",
@@ -231,33 +256,53 @@ SIMULATION = (
         "cycles",
         "greatest of the lower bounds of `cycles`, the same in all channels",
         pim="run.LIMIT",
-        over="none",
+        over="same",
+        of="cycles",
     ),
-    counter("energy_activate_pj", "pJ", "of ACTIVATE, precharge contained", both="energy.ACTIVATE"),
-    counter("energy_read_pj", "pJ", "of READ, without I/O", both="energy.READ"),
-    counter("energy_write_pj", "pJ", "of WRITE, without I/O", host="energy.WRITE"),
-    counter("energy_refresh_pj", "pJ", "of REFRESH", both="energy.REFRESH"),
     counter(
-        "energy_background_pj", "pJ", "of standby, with and without open banks", both="energy.BACKGROUND"
+        "energy_activate_pj",
+        "pJ",
+        "of ACTIVATE, precharge contained",
+        both="energy.ACTIVATE",
+        of="energy_total_pj",
+    ),
+    counter("energy_read_pj", "pJ", "of READ, without I/O", both="energy.READ", of="energy_total_pj"),
+    counter("energy_write_pj", "pJ", "of WRITE, without I/O", host="energy.WRITE", of="energy_total_pj"),
+    counter("energy_refresh_pj", "pJ", "of REFRESH", both="energy.REFRESH", of="energy_total_pj"),
+    counter(
+        "energy_background_pj",
+        "pJ",
+        "of standby, with and without open banks",
+        both="energy.BACKGROUND",
+        of="energy_total_pj",
     ),
     counter(
         "energy_cache_pj",
         "pJ",
         "of units' SRAMs (host: of the LLC), where there are any: data read and written",
         both="energy.CACHE",
+        of="energy_total_pj",
     ),
-    counter("energy_compute_pj", "pJ", "of units' multiply-accumulates", pim="energy.COMPUTE"),
+    counter(
+        "energy_compute_pj",
+        "pJ",
+        "of units' multiply-accumulates",
+        pim="energy.COMPUTE",
+        of="energy_total_pj",
+    ),
     counter(
         "energy_collect_pj",
         "pJ",
         "of additions by collectors, in the channel that vectors come from",
         pim="energy.COLLECT",
+        of="energy_total_pj",
     ),
     counter(
         "energy_io_pj",
         "pJ",
         "of what crosses the channel's pins: data, and instructions of PIM units",
         both="energy.IO",
+        of="energy_total_pj",
     ),
     counter("energy_total_pj", "pJ", "of all these; empty where a figure is not known", both="energy.TOTAL"),
     counter(
@@ -265,6 +310,7 @@ SIMULATION = (
         "accesses",
         "saved by vectors of whole lookups that are kept",
         pim="kept.PARTIAL_SUM_HITS",
+        of="accesses",
     ),
 )
 """Columns of the stats CSV of `ppim simulate` behind those of the identity, in order."""
@@ -287,15 +333,25 @@ REPLAY = (
     ),
     counter("requests", "requests", "that the channel took in"),
     counter(
-        "merged", "requests", "of these, served by the command of another request to the same byte address"
+        "merged",
+        "requests",
+        "of these, served by the command of another request to the same byte address",
+        of="requests",
     ),
-    counter("forwarded", "requests", "of these, reads answered from a write that was still waiting"),
+    counter(
+        "forwarded", "requests", "of these, reads answered from a write that was still waiting", of="requests"
+    ),
     counter("reads", "commands", "READ issued, with or without auto-precharge"),
     counter("writes", "commands", "WRITE issued, with or without auto-precharge"),
     counter("activates", "commands", "ACTIVATE issued"),
     counter("precharges", "commands", "explicit PRECHARGE issued"),
     counter("refreshes", "commands", "REFRESH issued, of ranks and of banks"),
-    counter("row_hits", "commands", "column commands that were not the first after their ACTIVATE"),
+    counter(
+        "row_hits",
+        "commands",
+        "column commands that were not the first after their ACTIVATE",
+        of="reads + writes",
+    ),
     counter(
         "average_read_latency_cycles",
         "cycles",
@@ -307,11 +363,16 @@ REPLAY = (
     counter("read_latency_99_cycles", "cycles", "that 99 % do not exceed", over="none"),
     counter("read_latency_max_cycles", "cycles", "of the slowest read", over="none"),
     counter("bytes_dram", "bytes", "of all column commands"),
-    counter("energy_activate_pj", "pJ", "of ACTIVATE, precharge contained"),
-    counter("energy_read_pj", "pJ", "of READ; I/O and termination are not modelled"),
-    counter("energy_write_pj", "pJ", "of WRITE; I/O and termination are not modelled"),
-    counter("energy_refresh_pj", "pJ", "of REFRESH"),
-    counter("energy_background_pj", "pJ", "of standby, with and without open banks, and self-refresh"),
+    counter("energy_activate_pj", "pJ", "of ACTIVATE, precharge contained", of="energy_total_pj"),
+    counter("energy_read_pj", "pJ", "of READ; I/O and termination are not modelled", of="energy_total_pj"),
+    counter("energy_write_pj", "pJ", "of WRITE; I/O and termination are not modelled", of="energy_total_pj"),
+    counter("energy_refresh_pj", "pJ", "of REFRESH", of="energy_total_pj"),
+    counter(
+        "energy_background_pj",
+        "pJ",
+        "of standby, with and without open banks, and self-refresh",
+        of="energy_total_pj",
+    ),
     counter("energy_total_pj", "pJ", "of all these"),
 )
 """Columns of the stats CSV of `ppim replay` behind device and channel, in order."""

@@ -179,7 +179,12 @@ class SimulationResult:
                 figures = memory._figures(channel)
                 if not self._has_total_energy:
                     figures.pop("energy_total_pj", None)
-                yield {**memory._identity(run, settings), "channel": channel, **figures}
+                yield {
+                    **memory._identity(run, settings),
+                    "channel": channel,
+                    **figures,
+                    "binding_limit": memory.binding_limit,
+                }
 
     def _identity(self, run: str, settings: str) -> dict[str, Any]:
         is_pim = self.system.kind == "pim"
@@ -208,7 +213,7 @@ class SimulationResult:
         """A row a memory and channel, with the columns of the stats CSV; NaN where one does not apply."""
         import pandas as pd
 
-        return pd.DataFrame(self.rows(), columns=[*counters.IDENTITY, *counters.COLUMNS])
+        return pd.DataFrame(self.rows(), columns=[*counters.IDENTITY, *counters.COLUMNS, *counters.VERDICT])
 
     @cached_property
     def units(self) -> pd.DataFrame:

@@ -9,7 +9,9 @@ from ppim.stats.result import UNIT_COLUMNS, SimulationResult
 
 def write_csv(result: SimulationResult, stream: TextIO) -> None:
     """The stats CSV: a line for each memory and channel, and nothing else."""
-    writer = csv.DictWriter(stream, [*counters.IDENTITY, *counters.COLUMNS], restval="", lineterminator="\n")
+    writer = csv.DictWriter(
+        stream, [*counters.IDENTITY, *counters.COLUMNS, *counters.VERDICT], restval="", lineterminator="\n"
+    )
     writer.writeheader()
     for row in result.rows():
         writer.writerow(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ppim.files import atomic_path
-from ppim.stats.counters import COLUMNS, IDENTITY
+from ppim.stats.counters import COLUMNS, IDENTITY, VERDICT
 from ppim.sweep import resolve
 from ppim.sweep.plan import Plan
 from ppim.sweep.store import Store
@@ -38,8 +38,19 @@ def write_tables(plan: Plan, resolved: Sequence[resolve.Resolved], store: Store)
     speed_ups = [f"speed_up_{name}" for name in plan.baselines]
     sums = [name for name, counter in COLUMNS.items() if counter.over == "sum"]
     identity = [name for name in IDENTITY if name not in ("memory", "channel", *axes)]
-    run_columns = ["id", *axes, "status", "error", *identity, "time_ns", *speed_ups, "limit_share", *sums]
-    channel_columns = ["id", *axes, *(name for name in (*IDENTITY, *COLUMNS) if name not in axes)]
+    run_columns = [
+        "id",
+        *axes,
+        "status",
+        "error",
+        *identity,
+        "time_ns",
+        *speed_ups,
+        "limit_share",
+        *VERDICT,
+        *sums,
+    ]
+    channel_columns = ["id", *axes, *(name for name in (*IDENTITY, *COLUMNS, *VERDICT) if name not in axes)]
     _write(store.folder, RUNS, rows, run_columns)
     _write(store.folder, CHANNELS, channels, channel_columns)
     if plan.seeds:
@@ -71,6 +82,7 @@ def _run_row(
     limits = summary["limit_cycles"]
     if limits and summary["cycles"]:
         row["limit_share"] = max(limits.values()) / summary["cycles"]
+        row["binding_limit"] = summary["binding_limit"]
     for name in plan.baselines:
         base = plan.baseline_of(run.planned, name)
         base_ns = None if base is None else times.get(id(base))

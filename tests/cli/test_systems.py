@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import json
+import re
 from operator import attrgetter
 from pathlib import Path
 
@@ -133,7 +136,37 @@ class TestInfoOfResults:
         values = {line.split()[0]: line.split()[1] for line in lines if line.startswith("  ")}
         assert (values["accesses"], values["lookups"], values["batches"]) == ("13,312", "6,656", "16")
         assert values["cycles"] == values["time_ns"]
-        assert not {"unit_accesses_max", "unit_accesses_mean"} & values.keys()
+        assert "unit_accesses_mean" not in values
+
+    def test_shares_and_limits(self, capsys: pytest.CaptureFixture[str], stats: Path) -> None:
+        """What is a part of something says in percent of what; the limit is named."""
+        with stats.open() as stream:
+            rows = list(csv.DictReader(stream))
+        out = run(capsys, "info", str(stats))[1]
+        assert f"binding_limit: {rows[0]['binding_limit']}" in out.splitlines()
+        found = (re.match(r"  (\w+) .* (\d+) %( |$)", line) for line in out.splitlines())
+        shown = {match[1]: int(match[2]) for match in found if match}
+
+        def total(column: str) -> float:
+            return sum(float(row[column]) for row in rows)
+
+        by_hand = {
+            "cache_hits": total("cache_hits") / total("accesses"),
+            "row_hits": total("row_hits") / total("reads"),
+            "idle_cycles": total("idle_cycles") / (8 * float(rows[0]["cycles"])),
+            "limit_cycles": float(rows[0]["limit_cycles"]) / float(rows[0]["cycles"]),
+            "energy_read_pj": total("energy_read_pj") / total("energy_total_pj"),
+            "unit_accesses_max": 8
+            * max(float(row["unit_accesses_max"]) for row in rows)
+            / total("unit_accesses_mean"),
+        }
+        for column, share in by_hand.items():
+            assert abs(shown[column] - 100 * share) <= 0.5, column
+        classes = [shown[name] for name in shown if name.startswith(("busy_", "stall_", "idle_"))]
+        assert abs(sum(classes) - 100) <= len(classes) / 2
+        records = json.loads(run(capsys, "info", str(stats), "--format", "json")[1])
+        (hits,) = (each for each in records["totals"] if each["column"] == "cache_hits")
+        assert (hits["share"], hits["of"]) == (pytest.approx(by_hand["cache_hits"]), "accesses")
 
     def test_several_runs_in_one_file(
         self, capsys: pytest.CaptureFixture[str], stats: Path, tmp_path: Path
@@ -162,6 +195,9 @@ class TestInfoOfResults:
         assert out.startswith("stats of ppim replay: 1 run\n")
         values = {line.split()[0]: line.split()[1] for line in out.splitlines() if line.startswith("  ")}
         assert (values["requests"], values["reads"], values["writes"]) == ("3", "2", "1")
+        records = json.loads(run(capsys, "info", str(stats), "--format", "json")[1])
+        (hits,) = (each for each in records["totals"] if each["column"] == "row_hits")
+        assert (hits["share"], hits["of"]) == (pytest.approx(hits["total"] / 3), "reads + writes")
 
     @pytest.mark.parametrize(
         ("change", "words"),

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ppim.errors import InputError
-from ppim.stats.counters import COLUMNS, IDENTITY, ON_REPLAY_LINES, REPLAY_COLUMNS
+from ppim.stats.counters import COLUMNS, IDENTITY, ON_REPLAY_LINES, REPLAY_COLUMNS, VERDICT, Counter, Over
 from ppim.stats.info.base import KINDS, InfoKind
 from ppim.tables import Description, Table
 
-HEADINGS = ("run", "memory", "column", "total", "unit", "meaning")
+HEADINGS = ("run", "memory", "column", "total", "unit", "share", "of", "meaning")
 
 
 def _header(target: str) -> list[str]:
@@ -44,7 +44,17 @@ def _describe(target: str) -> Description:
         text += (f"{name}: {first[name]}" for name in identity if name != "channel" and first[name])
         text.append(f"channels: {len(channels)}")
         totals = tuple(_totals(target, channels))
-        shown = tuple((name, _shown(value), unit, meaning) for name, value, unit, meaning in totals)
+        text += (f"{name}: {first[name]}" for name in VERDICT if first.get(name))
+        shown = tuple(
+            (
+                name,
+                _shown(value),
+                unit,
+                "" if share is None else f"{100 * share:.0f} %",
+                f"{meaning} (share: of {of})" if share is not None else meaning,
+            )
+            for name, value, unit, share, of, meaning in totals
+        )
         text.append(Table("totals", (), shown, indent=2))
         run = first.get("run", first.get("device", ""))
         rows += ((run, first.get("memory", ""), *total) for total in totals)
@@ -75,20 +85,53 @@ def _read(target: str) -> list[dict[str, str]]:
     return lines
 
 
-def _totals(target: str, channels: list[dict[str, str]]) -> Iterator[tuple[str, int | float, str, str]]:
-    """What is the same for the run, then sums over its channels; columns that do not apply are left out."""
+def _totals(
+    target: str, channels: list[dict[str, str]]
+) -> Iterator[tuple[str, int | float, str, float | None, str, str]]:
+    """Column, total, unit, share and what it is of, meaning; columns that do not apply are left out."""
     known = COLUMNS if "run" in channels[0] else REPLAY_COLUMNS
+    figures = {name: _figures(target, name, channels) for name in known}
     for name, counter in known.items():
-        values = [line[name] for line in channels if line.get(name)]
+        values = figures[name]
         if not values or counter.over == "none":
             continue
-        try:
-            value = float(values[0]) if counter.over == "same" else sum(map(float, values))
-        except ValueError as error:
-            raise InputError(f"{target}: column {name}: {error}; write the file again") from error
+        value = _together(values, counter.over)
+        yield (
+            name,
+            int(value) if value == int(value) else value,
+            counter.unit,
+            _share(value, counter, figures),
+            counter.of,
+            counter.meaning,
+        )
+
+
+def _figures(target: str, name: str, channels: list[dict[str, str]]) -> list[float]:
+    """A column's values, of channels that have one."""
+    try:
+        values = [float(line[name]) for line in channels if line.get(name)]
+    except ValueError as error:
+        raise InputError(f"{target}: column {name}: {error}; write the file again") from error
+    for value in values:
         if not math.isfinite(value):
             raise InputError(f"{target}: column {name}: {value} is no finite number; write the file again")
-        yield name, int(value) if value == int(value) else value, counter.unit, counter.meaning
+    return values
+
+
+def _together(values: list[float], over: Over) -> float:
+    if over == "sum":
+        return sum(values)
+    return max(values) if over == "most" else values[0]
+
+
+def _share(value: float, counter: Counter, figures: dict[str, list[float]]) -> float | None:
+    """Of a sum: of the sum of its whole, so of the cycles of all channels; else of its whole in a channel."""
+    if not counter.of:
+        return None
+    whole = sum(sum(figures.get(part, ())) for part in counter.of.split(" + "))
+    if counter.over != "sum":
+        whole /= len(figures[counter.name])
+    return value / whole if whole else None
 
 
 def _shown(value: float) -> str:

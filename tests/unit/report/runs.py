@@ -44,6 +44,7 @@ def channel_line(system: str, channel: int, cycles: int, settings: str = "", **f
         "channel": channel,
         "cycles": cycles,
         "time_ns": cycles * 1.0,
+        "binding_limit": "bus",
     }
 
 
@@ -115,7 +116,6 @@ def write_sweep(folder: Path, points: list[dict], seeds: tuple[str, ...] = ()) -
             "trace_made_by": "ppim gen-trace synthetic",
             "system": {"name": point["system"], "pim": {"barrier": "table"}},
             "settings": {},
-            "binding_limit": "bus",
         }
         record = {"rows": lines, "summary": summary, "seconds": 1.0}
         (folder / "runs" / f"{row['id']}.json").write_text(json.dumps(record), encoding="utf-8")

@@ -108,14 +108,14 @@ def test_a_summary_adds_settings_to_the_stats_of_its_run(tmp_path: Path) -> None
         "time_ns": 100.0,
         "totals": {"accesses": 200},
         "limit_cycles": {"bus": 50},
-        "binding_limit": "bus",
+        "binding_limit": "of the summary",
         "ppim_version": "1",
     }
     (tmp_path / "a.json").write_text(json.dumps(summary))
     for order in ([stats, tmp_path / "a.json"], [tmp_path / "a.json", stats]):
         (only,) = read_study(order).results
         assert only.run.unit_imbalance == pytest.approx(60 / 50)  # from the channels
-        assert only.run.binding_limit == "bus"  # from the summary
+        assert only.run.binding_limit == "bus"  # from the channels too
         assert only.commands == ["ppim simulate x/trace.parquet --system a"]
     with pytest.raises(InputError, match="is there twice"):
         read_study([stats, stats])

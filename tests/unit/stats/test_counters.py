@@ -19,6 +19,7 @@ from ppim.stats.counters import (
     OF_ENERGY,
     OF_RESULT,
     SIMULATION,
+    VERDICT,
     Table,
     evaluate,
     names_of,
@@ -58,7 +59,7 @@ def test_every_source_names_something_that_is_counted(counter) -> None:  # type:
 
 
 def test_the_contracts_columns_in_order() -> None:
-    """As the README's scripts and others' read them; `partial_sum_hits` was added behind."""
+    """As the README's scripts and others' read them; `partial_sum_hits` and the limit's name were added behind."""
     contract = (
         "run trace algorithm system mapping prefetch device settings memory channel cycles time_ns batches lookups "
         "accesses instructions reads writes activates precharges refreshes row_hits row_misses cache_hits "
@@ -66,9 +67,9 @@ def test_the_contracts_columns_in_order() -> None:
         "compute_cycles busy_cycles stall_refresh_cycles stall_compute_cycles stall_bus_cycles stall_bank_cycles "
         "stall_issue_cycles idle_cycles unit_accesses_max unit_accesses_mean limit_cycles energy_activate_pj "
         "energy_read_pj energy_write_pj energy_refresh_pj energy_background_pj energy_cache_pj energy_compute_pj "
-        "energy_collect_pj energy_io_pj energy_total_pj partial_sum_hits"
+        "energy_collect_pj energy_io_pj energy_total_pj partial_sum_hits binding_limit"
     )
-    assert [*IDENTITY, *COLUMNS] == contract.split()
+    assert [*IDENTITY, *COLUMNS, *VERDICT] == contract.split()
 
 
 def test_each_class_of_cycles_comes_from_the_class_of_its_name() -> None:
