@@ -48,10 +48,13 @@ def _percent(name: str) -> Callable[[dict[str, Any]], str]:
     return lambda row: "-" if row[name] is None else f"{100 * row[name]:.0f} %"
 
 
-def _limit(row: dict[str, Any]) -> str:
-    if row["limit_share"] is None:
-        return "-"
-    return f"{100 * row['limit_share']:.0f} % {row['binding_limit'] or ''}".rstrip()
+def _limits(rows: Sequence[dict[str, Any]]) -> str:
+    """Which limit the shares in the table are of: runs by limit, in one line; the table stays narrow."""
+    systems: dict[str, list[str]] = {}
+    for row in rows:
+        if row["binding_limit"]:
+            systems.setdefault(row["binding_limit"], []).append(row["system"])
+    return "limits: " + ", ".join(f"{limit} ({', '.join(names)})" for limit, names in systems.items())
 
 
 FIGURES = (
@@ -62,7 +65,7 @@ FIGURES = (
     Column("outside", lambda row: scaled(row["bytes_external"], "B")),
     Column("energy", lambda row: _energy(row["energy_total_pj"])),
     Column("max / mean", _number("unit_imbalance", "{:.2f}")),
-    Column("of limit", _limit),
+    Column("of limit", _percent("limit_share")),
 )
 CYCLES = tuple(Column(short, _percent(f"{short}_share")) for short in SHORT_CLASSES.values())
 
@@ -87,6 +90,8 @@ def as_table(comparison: Comparison, width: int | None = None) -> str:
     for trace in dict.fromkeys(row["trace"] for row in rows):
         own = [row for row in rows if row["trace"] == trace]
         parts += [_beside_labels(trace, own, FIGURES), ""]
+        if any(row["binding_limit"] for row in own):
+            parts += [_limits(own), ""]
         with_classes = [row for row in own if row["busy_share"] is not None]
         if with_classes:
             parts += [_beside_labels("where the cycles went", with_classes, CYCLES), ""]
@@ -116,6 +121,7 @@ def as_markdown(comparison: Comparison) -> str:
             Column("trace", lambda row: row["trace"]),
             Column("system", lambda row: row["system"]),
             *FIGURES,
+            Column("limit", lambda row: row["binding_limit"] or "-"),
             *CYCLES,
         ),
     )

@@ -12,7 +12,7 @@ import pytest
 from ppim.errors import InputError
 from ppim.report.compare import compare
 from ppim.report.formats import FORMATS, as_table
-from ppim.report.read import read_runs
+from ppim.report.read import read_runs, run_of_rows
 from ppim.stats.counters import COLUMNS, CYCLE_CLASSES, IDENTITY
 
 CYCLES = 1000
@@ -82,6 +82,7 @@ def test_figures_are_those_of_the_lines(two: list[Path]) -> None:
     assert base["bytes_external"] == 400
     assert (base["unit_imbalance"], fast["unit_imbalance"]) == (20 / 5, 6 / 5)
     assert (base["limit_share"], fast["limit_share"]) == (0.5, 0.9)
+
     assert base["issue_share"] == pytest.approx((1500 + 1100) / 4000)
     assert fast["issue_share"] == pytest.approx((500 + 300) / 2000)
     assert sum(
@@ -245,3 +246,18 @@ def test_what_the_units_of_a_paper_cannot_do_is_said(algorithm: str, said: bool,
     sentences = compare(read_runs([write(tmp_path / "stats.csv", lines)])).sentences()
     expected = [f"recnmp: {algorithm} is an extension of ours: the units of its paper have no such product"]
     assert sentences[2:] == expected * said
+
+
+def test_the_limits_have_names() -> None:
+    """A run's limit is that of the memory whose limit is nearest; one line under the table says whose is which."""
+    runs = [
+        run_of_rows([line(0, system, 100, limit_cycles=50, binding_limit=limit)], f"t/{system}")
+        for system, limit in (("a", "bus"), ("b", "compute"), ("c", "bus"))
+    ]
+    assert "limits: bus (a, c), compute (b)\n" in as_table(compare(runs), 80)
+    assert "limits: bus (a, c)\n" in as_table(compare(runs[::2]), 80)
+    two = [
+        {**line(0, "d", 100, limit_cycles=50, binding_limit="bus"), "memory": "hbm"},
+        {**line(0, "d", 100, limit_cycles=80, binding_limit="compute"), "memory": "dimm"},
+    ]
+    assert run_of_rows(two, "t/d").binding_limit == "compute"
