@@ -88,7 +88,7 @@ def ablation_traces(bench: Bench) -> dict[str, Path]:
     return {
         "QR": bench.trace("qr", SAMPLES),
         "TT-Rec": bench.trace("tt-rec", SAMPLES),
-        "TT-Rec, cube-root": bench.trace("tt-rec", SAMPLES, factorisation="cube-root"),
+        "TT, cube-root": bench.trace("tt-rec", SAMPLES, factorisation="cube-root"),
     }
 
 
@@ -100,7 +100,8 @@ def ablation(bench: Bench) -> str:
             runs = [bench.runs(trace, step, **settings) for step in STEPS]
             if not settings:
                 runs.append(bench.runs(trace, TIERS))
-            speeds = [f"{run.cycles:,.0f} ({ratio(runs[0], run)})" for run in runs]
+            speeds = [f"{runs[0].cycles:,.0f}"]
+            speeds += [f"{run.cycles:,.0f} ({ratio(runs[0], run)})" for run in runs[1:]]
             speeds += [""] * (len(STEPS) + 1 - len(runs))
             rows.append([label, front_end, *speeds, f"{paper:.2f}"])
     return markdown(["", "front end", *STEPS, TIERS, "paper"], rows)
@@ -120,24 +121,21 @@ def time_split(bench: Bench) -> str:
 
 
 def systems(bench: Bench) -> str:
-    """The full system against all others, by time."""
+    """The full system against all others, by time: a table for each trace, so that each is narrow."""
     traces = {
         "QR": bench.trace("qr", LONG),
         "QR, uniform bags": bench.trace("qr", LONG, bags="uniform"),
         "TT-Rec": bench.trace("tt-rec", LONG // 4),
     }
     full = {label: bench.runs(trace, FULL) for label, trace in traces.items()}
-    rows: list[Sequence[object]] = []
+    rows: dict[str, list[Sequence[object]]] = {name: [] for name in traces}
 
     def add(label: str, system: str, **settings: Any) -> None:
-        cells = []
         for name, trace in traces.items():
-            if (system, name) in IMPOSSIBLE:
-                cells += ["", "", ""]
-                continue
-            run = bench.runs(trace, system, **settings)
-            cells += [f"{run.time_ns / 1000:,.1f}", ratio(run, full[name]), run.bound_by()]
-        rows.append([label, *cells])
+            if (system, name) not in IMPOSSIBLE:
+                run = bench.runs(trace, system, **settings)
+                cells = [f"{run.time_ns / 1000:,.1f}", ratio(run, full[name]), run.bound_by()]
+                rows[name].append([label, *cells])
 
     for system in system_names():
         add(system, system)
@@ -145,8 +143,10 @@ def systems(bench: Bench) -> str:
             add(f"{system} without its cache", system, llc_bytes=0)
     for changed in ({"instruction_bits": 28}, {"prefetch": "used"}):
         add(f"{FULL}, {', '.join(f'{key} = {value}' for key, value in changed.items())}", FULL, **changed)
-    header = [x for name in traces for x in (f"{name}: us", "full is faster by", "nearest limit")]
-    return markdown(["system", *header], rows)
+    return "\n".join(
+        markdown([f"{name}: system", "us", "full is faster by", "nearest limit"], lines)
+        for name, lines in rows.items()
+    )
 
 
 def prefetches(bench: Bench) -> str:
@@ -174,13 +174,14 @@ def tt_rec(bench: Bench) -> str:
         trace = bench.trace("tt-rec", BOTH["tt-rec"], pooling=pooling)
         for front_end, settings in choices.items():
             full = [bench.runs(trace, FULL, prefetch=schedule, **settings) for schedule in ("table", "used")]
-            row = [str(pooling), front_end]
             for reuse in (True, False):
                 base = bench.runs(trace, BASE, tt_reorder=reuse, tt_reuse=reuse, **settings)
-                row += [f"{base.cycles:,.0f}", *(ratio(base, run) for run in full)]
-            rows.append(row)
-    header = ["pooling", "front end", "pim-base", "full over it", "with prefetch used"]
-    return markdown([*header, "pim-base without reuse", "full over it", "with prefetch used"], rows)
+                row = ["yes" if reuse else "no", str(pooling), front_end]
+                rows.append([*row, f"{base.cycles:,.0f}", *(ratio(base, run) for run in full)])
+    rows.sort(key=lambda row: row[0] == "no")
+    return markdown(
+        ["base with reuse", "pooling", "front end", BASE, "full over it", "with prefetch used"], rows
+    )
 
 
 def mappings(bench: Bench) -> str:
@@ -207,21 +208,17 @@ def factor(
     settings: Callable[[object], dict[str, Any]] = lambda _: {},
     samples: dict[str, int],
 ) -> str:
-    """One thing changed at a time, everything else as usual, for the algorithms of `samples`."""
+    """One thing changed at a time, everything else as usual, for the algorithms of `samples` one after the other."""
     rows = []
-    for value in values:
-        row = [str(value)]
-        for algorithm, n in samples.items():
+    for algorithm, n in samples.items():
+        for value in values:
             file = bench.trace(algorithm, n, **trace(value))
             base, mapped, full = (
                 bench.runs(file, system, **settings(value)) for system in (BASE, MAPPED, FULL)
             )
-            row += [ratio(base, full), ratio(mapped, full), base.bound_by(), full.bound_by()]
-        rows.append(row)
-    header = ["value"]
-    for algorithm in samples:
-        header += [f"{NAMES[algorithm]}: over base", "over map", "limit of base", "limit of full"]
-    return markdown(header, rows)
+            row = [NAMES[algorithm], str(value), ratio(base, full), ratio(mapped, full)]
+            rows.append([*row, base.bound_by(), full.bound_by()])
+    return markdown(["", "value", "over base", "over map", "limit of base", "limit of full"], rows)
 
 
 BOTH = {"qr": SAMPLES, "tt-rec": 40}

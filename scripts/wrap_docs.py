@@ -74,12 +74,8 @@ def _paragraph(block: list[str], entry: re.Match[str] | None) -> list[str]:
 
 
 def too_long(text: str) -> list[int]:
-    """Lines that are longer than they may be; rows of tables cannot be parted."""
-    return [
-        number
-        for number, line in enumerate(text.splitlines(), 1)
-        if len(line) > LONGEST and not line.lstrip().startswith("|")
-    ]
+    """Lines that are longer than they may be."""
+    return [number for number, line in enumerate(text.splitlines(), 1) if len(line) > LONGEST]
 
 
 def main() -> None:
