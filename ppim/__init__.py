@@ -1,7 +1,7 @@
 """Trace-driven simulator of processing-in-memory for embedding layers with weight sharing.
 
-`ppim.generate_trace`, `ppim.simulate`, `ppim.replay`, `ppim.systems()` and `ppim.devices()` do what the commands of
-the same names do (docs/python.md). They are imported when they are first used, so that importing `ppim` is quick.
+`ppim.generate_trace`, `ppim.simulate`, `ppim.replay`, `ppim.explore`, `ppim.systems()` and `ppim.devices()` do what the
+commands of the same names do (docs/python.md). They are imported when they are first used, so that importing `ppim` is quick.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["devices", "generate_trace", "replay", "simulate", "systems"]
+__all__ = ["devices", "explore", "generate_trace", "replay", "simulate", "systems"]
 
 if TYPE_CHECKING:
     from ppim.api import devices, generate_trace, replay, simulate, systems
+    from ppim.search.door import explore
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
         from importlib import import_module
 
-        # `ppim.systems` is the package of that name, which can be called.
-        return (
-            import_module("ppim.systems") if name == "systems" else getattr(import_module("ppim.api"), name)
-        )
+        if name == "systems":  # the package of that name, which can be called
+            return import_module("ppim.systems")
+        return getattr(import_module("ppim.search.door" if name == "explore" else "ppim.api"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

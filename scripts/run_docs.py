@@ -148,7 +148,8 @@ def kitchen(folder: Path) -> None:
     """The files that pages speak of: a trace, results, requests, and datasets of a few lines."""
     (folder / "traces").mkdir()
     shutil.copy(ROOT / SAMPLE, folder / SAMPLE)
-    shutil.copytree(ROOT / "scripts" / "sweeps", folder / "scripts" / "sweeps")
+    for name in ("sweeps", "searches"):
+        shutil.copytree(ROOT / "scripts" / name, folder / "scripts" / name)
     (folder / "requests.trace").write_text("".join(f"{64 * n:#x} READ {n}\n" for n in range(200)))
     (folder / "train.txt").write_text("".join(_criteo_line(n) for n in range(CRITEO_ROWS)))
     users = [f"u{n % 40}" for n in range(400)]

@@ -58,13 +58,15 @@ def command(
     where: tuple[str, ...],
     width: float,
 ) -> None:
-    """Draw RESULT...: stats CSVs or summaries of `ppim simulate`, the folder of a sweep, a units CSV, a trace, or a timeline.
+    """Draw RESULT...: stats CSVs or summaries of `ppim simulate`, the folder of a sweep or search,
+    a units CSV, a trace, or a timeline.
 
     \b
     Examples:
         ppim plot cpu.csv base.csv full.csv --baseline pim-base -o speed-up.pdf
         ppim plot base.csv full.csv --kind time -o time.svg
         ppim plot sweeps/cache -o cache.pdf --y hits
+        ppim plot searches/hot-rows -o front.pdf
         ppim plot units.csv -o load.svg
         ppim plot trace.parquet -o skew.svg
         ppim plot window.json --where channel=3 --width 7.2 -o window.pdf

@@ -32,7 +32,7 @@ import click
 def command(
     results: tuple[Path, ...], output: Path, title: str | None, baseline: str | None, where: tuple[str, ...]
 ) -> None:
-    """Write RESULT... (stats CSVs and summaries of `ppim simulate`, folders of sweeps) as one page.
+    """Write RESULT... (stats CSVs and summaries of `ppim simulate`, folders of sweeps and searches) as one page.
 
     The page has a table of the runs that can be sorted and filtered, charts that follow the filter, and for each run
     its settings and the command that makes it again. A summary beside a stats CSV of the same run adds all settings.

@@ -41,13 +41,13 @@ class Kind:
 
     Attributes
     ----------
-    source : {"study", "loads", "skew", "timeline"}
+    source : {"study", "front", "loads", "skew", "timeline"}
         What `ppim.figures.source` reads for it.
     draw : callable
         (source, options) -> matplotlib figure; InputError where the source has not what it needs.
     """
 
-    source: Literal["study", "loads", "skew", "timeline"]
+    source: Literal["study", "front", "loads", "skew", "timeline"]
     draw: Callable[[Any, Options], Figure]
 
 

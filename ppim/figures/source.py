@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.errors import InputError
-from ppim.figures import timeline
+from ppim.figures import front, timeline
 from ppim.stats.result import UNIT_COLUMNS
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ class Curve:
 
 
 def kind_of(path: Path) -> str:
-    """Which source a file is: "study", "loads", "skew" or "timeline"; "study" for all that is neither, whose reader says what it is."""
+    """Which source a file is: "study", "front", "loads", "skew" or "timeline"; "study" for all else, whose reader says what it is."""
+    if front.looks_like(path):
+        return "front"
     if path.is_dir():
         return "study"
     try:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ppim.errors import InputError
 from ppim.figures.base import FIGURES, Options
+from ppim.figures.front import read_front
 from ppim.figures.sensitivity import axes_for_curves
 from ppim.figures.source import kind_of, read_loads, read_skew
 from ppim.figures.style import check_format, drawing, save
@@ -15,9 +16,16 @@ from ppim.figures.timeline import Timeline, read_timeline
 from ppim.files import keep_inputs
 from ppim.report.results import Study, read_study
 
-_READERS = {"study": read_study, "loads": read_loads, "skew": read_skew, "timeline": read_timeline}
+_READERS = {
+    "study": read_study,
+    "front": read_front,
+    "loads": read_loads,
+    "skew": read_skew,
+    "timeline": read_timeline,
+}
 _MADE_BY = {
     "study": "stats CSVs, summaries or the folder of a sweep",
+    "front": "the folder of ppim explore",
     "loads": "the CSVs of ppim simulate --units",
     "timeline": "the file of ppim simulate --timeline",
     "skew": "a trace or the CSV of ppim profile",
@@ -64,6 +72,8 @@ def plot(
             f"{paths[0]}, ...: files of {len(sources)} kinds do not go into one figure; give one kind"
         )
     source = sources[0]
+    if source == "front" and kind is not None and FIGURES.get(kind).source == "study":
+        source = "study"  # its runs on the whole trace are those of a sweep
     if kind is not None and FIGURES.get(kind).source != source:
         raise InputError(
             f"{paths[0]}: a figure of {kind} is drawn from {_MADE_BY[FIGURES.get(kind).source]}; give those"
@@ -73,7 +83,7 @@ def plot(
         if where:
             if not isinstance(found, Study | Timeline):
                 raise InputError(
-                    "--where: chooses runs; a figure of units or of a trace has none to choose from"
+                    "--where: chooses runs; a figure of units, a trace or a front has none to choose from"
                 )
             found = found.where(where)
         chosen = kind or _best(source, found)
@@ -84,7 +94,7 @@ def plot(
 def _best(source: str, found: Any) -> str:
     """The kind that says most of what there is."""
     if source != "study":
-        return {"loads": "units", "skew": "skew", "timeline": "timeline"}[source]
+        return {"front": "front", "loads": "units", "skew": "skew", "timeline": "timeline"}[source]
     if (
         isinstance(found, Study)
         and any(each.is_of_sweep for each in found.results)

@@ -11,7 +11,7 @@ PACKAGE_FOLDER = Path(__file__).parent.parent
 TRACE_CODE = ("arrays.py", "bits.py", "datasets", "trace", "weight_sharing", "units.py")
 """What a trace's content depends on; a change of anything else leaves traces as they are."""
 
-NOT_RESULTS = ("cli", "sweep", "report", "figures", "check")
+NOT_RESULTS = ("cli", "sweep", "search", "report", "figures", "check")
 """What no run's result depends on."""
 
 HASH_DIGITS = 16

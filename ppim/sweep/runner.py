@@ -138,13 +138,22 @@ def run_sweep(
         progress = Progress(traces=len(todo.traces), runs=len(names), skipped=len(names) - len(todo.runs))
         report(progress)
         if todo.runs:
-            with (
-                _token(folder) as token,
-                pools.pool(min(processes, len(todo.runs)), scheduler, folder, token) as workers,
-            ):
-                _Course(store, workers, todo, progress, report).run()
+            with working(store, min(processes, len(todo.runs)), scheduler) as workers:
+                work_off(store, workers, todo, progress, report)
         tables.write_tables(plan, resolved, store)
     return progress
+
+
+@contextmanager
+def working(store: Store, processes: int, scheduler: str | None) -> Iterator[pools.Pool]:
+    """Those who work for a folder that is locked, until the block ends; arguments as of `run_sweep`."""
+    with _token(store.folder) as token, pools.pool(processes, scheduler, store.folder, token) as workers:
+        yield workers
+
+
+def work_off(store: Store, workers: pools.Pool, todo: Todo, progress: Progress, report: Report) -> None:
+    """Make traces and do runs, and keep each as soon as it is done; `progress` goes on from where it is."""
+    _Course(store, workers, todo, progress, report).run()
 
 
 @contextmanager

@@ -51,11 +51,11 @@ def write_tables(plan: Plan, resolved: Sequence[resolve.Resolved], store: Store)
         *sums,
     ]
     channel_columns = ["id", *axes, *(name for name in (*IDENTITY, *COLUMNS, *VERDICT) if name not in axes)]
-    _write(store.folder, RUNS, rows, run_columns)
-    _write(store.folder, CHANNELS, channels, channel_columns)
+    write_table(store.folder, RUNS, rows, run_columns)
+    write_table(store.folder, CHANNELS, channels, channel_columns)
     if plan.seeds:
         others = [name for name in axes if name not in plan.seeds]
-        _write(store.folder, MEANS, *_means(rows, others, ["time_ns", *speed_ups]))
+        write_table(store.folder, MEANS, *_means(rows, others, ["time_ns", *speed_ups]))
 
 
 def _axes(plan: Plan, run: resolve.Resolved) -> dict[str, Any]:
@@ -113,7 +113,8 @@ def _means(
     return means, columns
 
 
-def _write(folder: Path, name: str, rows: Sequence[dict[str, Any]], columns: list[str]) -> None:
+def write_table(folder: Path, name: str, rows: Sequence[dict[str, Any]], columns: list[str]) -> None:
+    """Write rows as NAME.csv and NAME.parquet, each whole or not at all."""
     import pandas as pd
 
     frame = pd.DataFrame(list(rows), columns=columns).convert_dtypes()

@@ -16,6 +16,7 @@ from matplotlib.text import Text
 from ppim.cli import main
 from ppim.errors import InputError
 from ppim.figures.base import FIGURES, Options
+from ppim.figures.front import Front, Point, read_front
 from ppim.figures.source import Curve, Loads, read_loads, read_skew
 from ppim.figures.style import drawing
 from ppim.figures.write import plot
@@ -335,3 +336,72 @@ def test_a_trace_and_its_profile_give_one_curve(tmp_path: Path) -> None:
         assert (one.table, one.subtable) == (other.table, other.subtable)
         assert np.array_equal(one.rows, other.rows)
         assert np.allclose(one.share, other.share)
+
+
+# The front of a search.
+
+POINTS = [
+    Point(6.1, 1_310_720, 458_752, is_start=True, is_on_front=False),
+    Point(4.6, 32_768, 524_288, is_start=False, is_on_front=True),
+    Point(5.7, 8_192, 458_752, is_start=False, is_on_front=True),
+    Point(7.4, 8_192, 524_288, is_start=False, is_on_front=False),
+]
+NO_SRAM = Point(6.8, 0, 458_752, is_start=False, is_on_front=True)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("points", [POINTS, [*POINTS, NO_SRAM], [POINTS[1]], [NO_SRAM]], ids=len)
+def test_front_shows_each_design_at_its_costs(points: list[Point], width: float) -> None:
+    figure = drawn("front", Front("ns_per_lookup", points), width=width)
+    check_is_readable(figure)
+    axes, bar = figure.axes
+    shown = {tuple(place) for dots in axes.collections for place in dots.get_offsets().tolist()}
+    assert shown == {(point.sram_bytes, point.objective) for point in points}
+    assert axes.get_xlabel() == "SRAM of all units (B)"
+    assert axes.get_ylabel() == "time of a lookup (ns)"
+    assert bar.get_ylabel() == "copies (KiB)"
+    (front,) = [dots for dots in axes.collections if dots.get_array() is not None]
+    expected = sorted(point.copied_bytes / 1024 for point in points if point.is_on_front)
+    assert sorted(front.get_array().tolist()) == expected
+    left, right = axes.get_xlim()
+    assert all(left < point.sram_bytes < right for point in points)
+
+
+def test_front_of_energy_has_its_unit() -> None:
+    figure = drawn("front", Front("pj_per_lookup", [POINTS[1], Point(2e4, 0, 0, False, True)]))
+    assert figure.axes[0].get_ylabel() == "energy of a lookup (nJ)"
+    check_is_readable(figure)
+
+
+FRONT_HEADER = "id,macs,status,error,is_start,is_on_front,batches,ns_per_lookup,sram_bytes,copied_bytes,start_over_this\n"
+
+
+def test_front_is_read_from_the_table_of_designs(tmp_path: Path) -> None:
+    (tmp_path / "designs.csv").write_text(
+        f"{FRONT_HEADER}a,4,done,,True,False,16,6.5,100,200,1\nb,8,cut short,,False,False,5,3,10,20,2\n"
+        "c,16,failed,oh,False,False,16,,,,\nd,2,done,,False,True,16,5.5,50,0,1.2\n"
+    )
+    assert read_front([tmp_path]).points == [
+        Point(6.5, 100, 200, is_start=True, is_on_front=False),
+        Point(5.5, 50, 0, is_start=False, is_on_front=True),
+    ]
+    assert plot([tmp_path / "designs.csv"], tmp_path / "front.png") == "front"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("", "has no design"),
+        ("c,16,failed,oh,False,False,16,,,,\n", "no design ran on the whole trace"),
+        ("a,4,done,,True,False,16,six,100,200,1\n", ":2: could not convert"),
+        ("a,4,done,,True,False,16,nan,100,200,1\n", ":2: nan is no cost"),
+        ("a,4,done,,True,False,16,6,-1,200,1\n", ":2: -1.0 is no cost"),
+        ("a,4,done\n", ":2: "),
+    ],
+)
+def test_tables_of_designs_that_are_damaged(tmp_path: Path, lines: str, words: str) -> None:
+    (tmp_path / "designs.csv").write_text(FRONT_HEADER + lines)
+    with pytest.raises(InputError) as found:
+        plot([tmp_path], tmp_path / "front.png")
+    assert words in str(found.value)
+    assert not (tmp_path / "front.png").exists()
