@@ -92,6 +92,7 @@ sweep-cache: ## SRAM of a unit, from 1 to 128 KiB
 sweep-pooling: ## lookups in a bag from 1 to 80
 sweep-vector: ## vectors of 64 to 512 bytes
 sweep-systems: ## every kind of system
+sweep-placement: ## static mappings, rows that move, and an oracle
 
 $(SWEEP_NAMES:%=sweep-%): sweep-%: scripts/sweeps/%.toml | $(INSTALLED)
 	@folder=$(SWEEPS)/$*-$(DATASET_NAME); status=0; \

@@ -45,6 +45,8 @@ class Mapping:
         Those of `[placement]` that act with it and not with every mapping; with others the user is warned.
     counts_accesses : bool
         It calls the function that counts accesses, which reads the trace once more.
+    learns : bool
+        Rows move between units during the run, by what it has seen (`placing.learner`).
     splits_rows : bool
         Every unit has a slice of each row, so that all own every lookup.
     """
@@ -53,6 +55,7 @@ class Mapping:
     parameters: frozenset[str] = frozenset()
     counts_accesses: bool = False
     splits_rows: bool = False
+    learns: bool = False
 
     @property
     def spreads(self) -> bool:
@@ -63,13 +66,31 @@ class Mapping:
 MAPPINGS: Registry[Mapping] = Registry("mapping", "ppim.mapping")
 
 
+def moves_rows(name: str) -> bool:
+    """Whether rows move during a run with a mapping; no mapping, as of a program that is replayed, moves none."""
+    return name in MAPPINGS.names() and MAPPINGS.get(name).learns
+
+
 def mapping(
-    name: str, *, parameters: Iterable[str] = (), counts_accesses: bool = False, splits_rows: bool = False
+    name: str,
+    *,
+    parameters: Iterable[str] = (),
+    counts_accesses: bool = False,
+    splits_rows: bool = False,
+    learns: bool = False,
 ) -> Callable[[PlaceFunction], PlaceFunction]:
     """Decorator that makes a place function a mapping; see `Mapping`."""
 
     def keep(place: PlaceFunction) -> PlaceFunction:
-        MAPPINGS.register(name)(Mapping(place, frozenset(parameters), counts_accesses, splits_rows))
+        MAPPINGS.register(name)(
+            Mapping(
+                place,
+                frozenset(parameters),
+                counts_accesses=counts_accesses,
+                splits_rows=splits_rows,
+                learns=learns,
+            )
+        )
         return place
 
     return keep

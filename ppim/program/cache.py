@@ -27,3 +27,14 @@ def probe(recipe, tags, address, bursts):
     A line is one subtable row, named by its unit-local address.
     """
     return look_up(tags, (address // bursts) % recipe.cache_sets, recipe.cache_ways, address)
+
+
+@helper
+def forget(recipe, tags, address):
+    """Let a unit's cache have no row of an address, whatever the length of the one that was there."""
+    for index in range(recipe.cache_sets):
+        for way in range(recipe.cache_ways):
+            if tags[index, way] == address:
+                for later in range(way, recipe.cache_ways - 1):
+                    tags[index, later] = tags[index, later + 1]
+                tags[index, recipe.cache_ways - 1] = EMPTY

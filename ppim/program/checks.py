@@ -43,6 +43,32 @@ def check_combination(meta: TraceMeta, device: Device, system: SystemSpec) -> No
     _check_refresh(device)
 
 
+def check_learning(system: SystemSpec, *, is_split: bool) -> None:
+    """Rows move between two barriers, and a turn's rows are not fetched before the moves behind the turn before it.
+
+    Raises
+    ------
+    InputError
+        What does not go with that, and the mend.
+    """
+    mapping = system.placement.mapping
+    if system.pim.barrier == "none":
+        raise InputError(
+            f"barrier: with mapping {mapping} rows move between barriers, so that none is read while it moves; "
+            "give barrier=table or batch"
+        )
+    if system.prefetch.policy.buffers > 1:
+        raise InputError(
+            f"prefetch: with mapping {mapping} a turn's rows are not known two turns ahead; give prefetch=table, used "
+            f"or {NO_PREFETCH}"
+        )
+    if is_split:
+        raise InputError(
+            f"mapping {mapping}: rows move between the units of one memory that holds all rows and no vectors; "
+            "give another system, or partial_sum_fraction=0"
+        )
+
+
 def _check_buffer_chips(device: Device, system: SystemSpec) -> None:
     """A buffer chip adds up sums of several units, all of its own rank or DIMM."""
     pim, ranks = system.pim, device.organization.ranks

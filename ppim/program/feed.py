@@ -9,6 +9,7 @@ from ppim.jit.pack import pack
 from ppim.program import prepare, state as r
 from ppim.program.builder import recipe as b
 from ppim.program.builder.kernels import build_turns, flush_transfers, prefetch_all
+from ppim.program.builder.moves import TURNS, emit_moves
 from ppim.trace.reader import TraceChunk
 
 # Rings hold some thousand accesses at first, so that they stay in a core's cache; they grow when a turn needs it.
@@ -164,15 +165,37 @@ class ProgramFeed:
 
     def end(self) -> None:
         """Emit the last turn's transfers."""
-        recipe = self.recipe
+        self._make_room(0)
+        flush_transfers(r.pack_rings(self.rings), pack(self.recipe), pack(self.state))
+
+    def move(self, moves: np.ndarray, batch: int) -> None:
+        """Emit the turns in which rows move (`builder.moves`), behind the last turn's transfers.
+
+        Parameters
+        ----------
+        moves : ndarray of int64, shape (n, MOVE_COLUMNS)
+        batch : int
+            The last one that is built.
+        """
+        self._make_room(TURNS * len(moves))
+        while self.rings.marks[r.NEXT_TURN] + TURNS - self.rings.marks[r.OLDEST_TURN] > len(self.rings.turns):
+            self.rings.marks[r.SHORT] = r.SHORT_TURNS
+            self.grow()
+        # Each of these turns is a batch of its own, so that barriers stand before and behind it.
+        own_batch = -TURNS * (batch + 1)
+        emit_moves(
+            r.pack_rings(self.rings), pack(self.recipe), pack(self.state), moves, len(moves), own_batch
+        )
+
+    def _make_room(self, instructions: int) -> None:
+        """Have room in each stream for the last turn's transfers and so many instructions more."""
+        needed = self.state.pending[b.PENDING_BAGS] * self.recipe.units_per_channel + instructions
         while True:
-            needed = self.state.pending[b.PENDING_BAGS] * recipe.units_per_channel
             used = (self.rings.stream[:, r.TAIL] - self.rings.stream[:, r.HEAD]).max()
             if used + needed <= self.rings.instructions.shape[1]:
-                break
+                return
             self.rings.marks[r.SHORT] = r.SHORT_INSTRUCTIONS
             self.grow()
-        flush_transfers(r.pack_rings(self.rings), pack(recipe), pack(self.state))
 
     @property
     def turns(self) -> int:

@@ -12,11 +12,14 @@ import numpy as np
 READ = 0  # read a row into its own unit
 READ_OUT = 1  # read a row out to the host, which delivers it to the lookup's unit
 HIT = 2  # a demand access that the unit's cache serves
-LAST_DEMAND = HIT
-PREFETCH = 3  # every unit of every channel reads its copy of a row into its scratchpad
-TRANSFER = 4  # one vector of partial sums leaves its unit
-DELIVER = 5  # the host sends what a READ_OUT brought it; in the program only where delivers keep its order
-N_KINDS = 6
+LAST_ACCESS = HIT  # kinds up to here serve lookups
+MOVE_OUT = 3  # read a row that moves to another unit out to the host
+MOVE_IN = 4  # write it where it goes; a turn of its own, so that the host has it
+LAST_DEMAND = MOVE_IN
+PREFETCH = 5  # every unit of every channel reads its copy of a row into its scratchpad
+TRANSFER = 6  # one vector of partial sums leaves its unit
+DELIVER = 7  # the host sends what a READ_OUT brought it; in the program only where delivers keep its order
+N_KINDS = 8
 
 # Columns of an instruction.
 KIND = 0
@@ -25,9 +28,13 @@ UNIT = 2  # unit of the channel; ALL for a prefetch, and for a READ or HIT that 
 ADDRESS = 3  # unit-local, in bursts; unused by HIT, TRANSFER and DELIVER
 BURSTS = 4  # of the access, or of the vector a TRANSFER moves
 TURN = 5  # a prefetch carries the turn that will use it
-LOOKUP = 6  # row of the lookup served (demand, DELIVER), else NONE; UNIT = ALL: of the first unit's
+LOOKUP = (
+    6  # row of the lookup served (up to LAST_ACCESS, DELIVER), else NONE; UNIT = ALL: of the first unit's
+)
 SUM = 7  # TRANSFER: row of its first sum, else NONE
-ORDER = 7  # READ_OUT, DELIVER: place of the read-out among all of the program; same place as SUM
+# READ_OUT, DELIVER: place of the read-out among all of the program; MOVE_OUT, MOVE_IN: of the row among those that move
+# together. Same place as SUM.
+ORDER = 7
 N_SUMS = 8  # TRANSFER: consecutive sums moved (one per channel that has one); 0: empty
 SHARERS = 8  # demand, DELIVER: lookups behind LOOKUP, consecutive, that use the row too; same place as N_SUMS
 STEP = 9  # UNIT = ALL: from one unit's first lookup to the next unit's; READ_OUT: 0, or delivered to many (below)

@@ -83,6 +83,8 @@ def prepare(
     checks.check_combination(meta, device, system)
     geometry = UnitGeometry.of(device, system.pim.level)
     mapping = MAPPINGS.get(system.placement.mapping)
+    if mapping.learns:
+        checks.check_learning(system, is_split=tied or system.placement.partial_sum_fraction > 0)
     placement, footprint = mapping.place(
         meta,
         geometry,

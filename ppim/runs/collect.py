@@ -10,6 +10,7 @@ from ppim.dram.device import Device
 from ppim.engine.pim import state as s
 from ppim.engine.pim.engine import PimEngine
 from ppim.engine.pim.rules import classes, limits
+from ppim.mapping.base import moves_rows
 from ppim.program import prepare, state
 from ppim.program.builder import recipe as b
 from ppim.runs.program_run import ProgramRun
@@ -30,6 +31,7 @@ def pim_result(
 ) -> results.SimulationResult:
     """What the units of one memory did until `cycles`, in the parts of its run; `keeps`: of a system that keeps vectors."""
     prepared = parts[0].prepared
+    learns = moves_rows(system.placement.mapping)
     engines = [part.engine for part in parts]
     geometry, org = prepared.geometry, device.organization
     built = counters.Table(by_channel(engines, [part.program.state.counts for part in parts]), b)
@@ -41,6 +43,10 @@ def pim_result(
         **engine_sources(engines),
         "built": built,
         "kept": built if keeps else {},
+        "moved": built if learns else {},
+        "wrote": counters.Table(by_channel(engines, [engine.counters for engine in engines]), s)
+        if learns
+        else {},
         "units": {"MOST": unit_accesses.max(axis=1)},
     }
     sources["run"] |= {"BATCHES": np.full(org.channels, batches)}

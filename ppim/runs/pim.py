@@ -8,12 +8,14 @@ from ppim.dram.device import Device
 from ppim.engine.commands import CommandSink
 from ppim.engine.pim import board
 from ppim.engine.pim.parts import channels_depend, divide
+from ppim.errors import InputError
+from ppim.mapping.base import moves_rows
 from ppim.mapping.placing.placement import Placement
 from ppim.program import feed, owners
 from ppim.program.authors.write import ProgramWriter
 from ppim.program.builder.recipe import Accesses
 from ppim.program.prepare import prepare
-from ppim.runs import collect, crew, program_run
+from ppim.runs import collect, crew, program_run, rounds
 from ppim.stats import result as results
 from ppim.stats.latency import Latencies
 from ppim.systems.spec import SystemSpec
@@ -41,7 +43,9 @@ class PimRun:
             reader.meta, device, system, count_accesses=partial(profile.access_profile, reader)
         )
         depend = channels_depend(prepared.system, prepared.delivers_per_lookup)
-        threads = 1 if depend else min(threads, device.organization.channels)
+        learns = moves_rows(system.placement.mapping)
+        # Where rows move, where they are must be known before anything is built ahead.
+        threads = 1 if depend or learns else min(threads, device.organization.channels)
         self.prepared, self.commands = prepared, commands
         self.programs = [
             program_run.ProgramRun(prepared, device, commands=commands if threads == 1 else None)
@@ -51,11 +55,17 @@ class PimRun:
         self.is_divided = threads == 1
         self.stretches = feed.Stretches(prepared.recipe)
         self.latencies: Latencies | None = None
+        self.rounds = rounds.Rounds(reader.meta, prepared, device) if learns else None
         self.owners = (
             None
             if threads == 1 or prepared.recipe.slices or prepared.recipe.parts
             else owners.Owners(prepared, threads)
         )
+        if program is not None and learns:
+            raise InputError(
+                f"program: the format has no writes, which mapping {system.placement.mapping} needs; "
+                "write it with another mapping"
+            )
         self.writer = None if program is None else ProgramWriter(prepared, device, program)
         # Loads or compiles the kernels, so that the time taken is that of the simulation.
         self.programs[0].engine.run(final=False)
@@ -63,9 +73,9 @@ class PimRun:
             self._find_owners(feed.as_accesses(no_accesses(prepared.has_wide_rows), 0))
 
     @property
-    def placements(self) -> tuple[Placement, ...]:
-        """Where rows lie."""
-        return (self.prepared.placement,)
+    def placements(self) -> tuple[Placement | None, ...]:
+        """Where rows lie, if they stay there."""
+        return (None if self.rounds is not None else self.prepared.placement,)
 
     def _divide(self, chunk: TraceChunk) -> None:
         """Have as many parts as threads, that are busy for about the same time in turns like the first ones."""
@@ -84,9 +94,21 @@ class PimRun:
         """Build and run the turns of a chunk."""
         if not self.is_divided:
             self._divide(chunk)
-        self._run(self.stretches.take(chunk))
+        if self.rounds is None:
+            self._run(self.stretches.take(chunk))
+        else:
+            self._learn(self.rounds, chunk)
         if self.writer is not None:
             self.writer.feed(chunk)
+
+    def _learn(self, rounds: rounds.Rounds, chunk: TraceChunk) -> None:
+        """Build and run a chunk, and between its rounds the moves."""
+        for piece in rounds.pieces(chunk):
+            moves = rounds.moves_before(piece)
+            if len(moves):
+                self.programs[0].program.move(moves, int(piece.batch[0]) - 1)
+            self._run(self.stretches.take(piece))
+            rounds.see(piece)
 
     def _run(self, accesses: Accesses) -> None:
         """Build and run a stretch of the trace, of which each part needs to know who owns all lookups."""

@@ -234,6 +234,8 @@ def _devices(system: SystemSpec) -> list[Device]:
 def _names(trace: Path, recorder: Recorder, placement: Placement | None) -> Names:
     with TraceReader(trace) as reader:
         names = Names(reader.meta, placement)
+        if placement is None:
+            return names  # turns in which rows move are none of the trace's
         turns = recorder.turns_shown()
         if turns:
             names.read(reader.chunks(), turns[0], turns[-1])

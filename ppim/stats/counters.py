@@ -110,7 +110,13 @@ SIMULATION = (
         host="requests.READS + requests.WRITES",
     ),
     counter("reads", "commands", "READ, one a burst", pim="engine.READS", host="commands.READ"),
-    counter("writes", "commands", "WRITE; PIM units have none to do", pim="0", host="commands.WRITE"),
+    counter(
+        "writes",
+        "commands",
+        "WRITE; in PIM units of rows that move",
+        pim="engine.WRITES",
+        host="commands.WRITE",
+    ),
     counter("activates", "commands", "ACTIVATE", pim="engine.ACTIVATES", host="commands.ACTIVATE"),
     counter("precharges", "commands", "PRECHARGE", pim="engine.PRECHARGES", host="commands.PRECHARGE"),
     counter("refreshes", "commands", "REFRESH", pim="engine.REFRESHES", host="commands.REFRESH"),
@@ -126,7 +132,7 @@ SIMULATION = (
         "row_misses",
         "commands",
         "column commands that were",
-        pim="engine.READS - engine.ROW_HITS",
+        pim="engine.READS + engine.WRITES - engine.ROW_HITS",
         host="requests.COLUMN_COMMANDS - requests.ROW_HITS",
         of="reads + writes",
     ),
@@ -158,7 +164,7 @@ SIMULATION = (
         "bytes_dram",
         "bytes",
         "of all column commands",
-        pim="engine.READS * burst_bytes",
+        pim="engine.READS * burst_bytes + engine.WRITES * burst_bytes",
         host="requests.COLUMN_COMMANDS * burst_bytes",
     ),
     counter("bytes_cache", "bytes", "served by SRAM", pim="built.BYTES_CACHE", host="llc.BYTES_HIT"),
@@ -168,7 +174,7 @@ SIMULATION = (
         "over the channel's external data bus",
         pim=(
             "engine.READ_OUT_BURSTS * burst_bytes + engine.DELIVER_BURSTS * burst_bytes "
-            "+ engine.TRANSFER_BURSTS * burst_bytes"
+            "+ engine.TRANSFER_BURSTS * burst_bytes + engine.WRITES * burst_bytes"
         ),
         host="requests.COLUMN_COMMANDS * burst_bytes",
     ),
@@ -267,7 +273,7 @@ SIMULATION = (
         of="energy_total_pj",
     ),
     counter("energy_read_pj", "pJ", "of READ, without I/O", both="energy.READ", of="energy_total_pj"),
-    counter("energy_write_pj", "pJ", "of WRITE, without I/O", host="energy.WRITE", of="energy_total_pj"),
+    counter("energy_write_pj", "pJ", "of WRITE, without I/O", both="energy.WRITE", of="energy_total_pj"),
     counter("energy_refresh_pj", "pJ", "of REFRESH", both="energy.REFRESH", of="energy_total_pj"),
     counter(
         "energy_background_pj",
@@ -311,6 +317,14 @@ SIMULATION = (
         "saved by vectors of whole lookups that are kept",
         pim="kept.PARTIAL_SUM_HITS",
         of="accesses",
+    ),
+    counter("moves", "rows", "that moved into a unit of the channel", pim="moved.MOVES"),
+    counter(
+        "moved_bytes",
+        "bytes",
+        "of these rows: read out of a unit, over the bus, and over the bus of this channel into another",
+        pim="wrote.WRITES * burst_bytes",
+        of="bytes_external",
     ),
 )
 """Columns of the stats CSV of `ppim simulate` behind those of the identity, in order."""

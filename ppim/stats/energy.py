@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.dram.energy import EnergyCounts, channel_energy_pj, negative_parts
+from ppim.mapping.base import moves_rows
 from ppim.systems.energy import SramEnergy, add_pj, mac_pj, sram_energy
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def pim_energy(
         EnergyCounts(
             activates=int(engine["ACTIVATES"][channel]),
             reads=int(engine["READS"][channel]),
-            writes=0,
+            writes=int(engine["WRITES"][channel]),
             refreshes=int(engine["REFRESHES"][channel]),
             bank_refreshes=0,
             active_cycles=active[channel].tolist(),
@@ -97,7 +98,8 @@ def pim_energy(
         for channel in range(device.organization.channels)
     ]
     parts, missing = _dram(device, dram), list[str]()
-    del parts["write"]  # units have none to do
+    if not moves_rows(system.placement.mapping):
+        del parts["write"]  # nothing is written
     if system.cache.policy != "none":
         sram = sram_energy(system.energy, system.cache.cache_bytes)
         fills = engine["PREFETCH_READS"] + built["SRAM_FILLS"]

@@ -24,6 +24,8 @@ KINDS = {
     ins.READ: "READ",
     ins.READ_OUT: "READ_OUT",
     ins.HIT: "HIT",
+    ins.MOVE_OUT: "MOVE_OUT",
+    ins.MOVE_IN: "MOVE_IN",
     ins.PREFETCH: "PREFETCH",
     ins.TRANSFER: "TRANSFER",
     ins.DELIVER: "DELIVER",
@@ -252,7 +254,7 @@ class _PimChannel(_Channel):
         """Arguments of an instruction."""
         kind, turn = columns[ins.KIND], columns[ins.TURN]
         args = self.turn_args(turn)
-        if kind in (ins.READ, ins.READ_OUT, ins.PREFETCH):
+        if kind in (ins.READ, ins.READ_OUT, ins.MOVE_OUT, ins.MOVE_IN, ins.PREFETCH):
             args |= self.row_args(turn, columns[ins.ADDRESS], columns[ins.CHANNEL], columns[ins.UNIT])
             args |= {"address": columns[ins.ADDRESS], "bursts": columns[ins.BURSTS]}
         if kind != ins.PREFETCH and columns[ins.LOOKUP] != ins.NONE and kind != ins.TRANSFER:
@@ -425,10 +427,11 @@ class _PimChannel(_Channel):
             args = {"bank": self.bank_name(lane), "dram_row": line[LOG_ROW]}
             if command == codes.READ:
                 args |= {"column": line[LOG_COLUMN]} | self.read_args(unit, line)
-                if line[s.LOG_KIND] == ins.READ_OUT:
+                if line[s.LOG_KIND] in (ins.READ_OUT, ins.MOVE_OUT):
                     start = cycle + p.read_latency
                     end = start + p.bus_burst_cycles
-                    yield bus, Slice("read-out", start, end, args)
+                    name = "read-out" if line[s.LOG_KIND] == ins.READ_OUT else "row that moves"
+                    yield bus, Slice(name, start, end, args)
                 else:
                     end = cycle + p.unit_read_latency
                     start = max(cycle, end - timing.burst_cycles)
@@ -436,6 +439,12 @@ class _PimChannel(_Channel):
                     part, what = (CACHE, "cache") if fetched else (DATA, "data")
                     track = self.track(UNITS, f"unit {unit} {what}", unit, part)
                     yield track, Slice("prefetched" if fetched else "data", start, end, args)
+                self.moves.append((start, end))
+            elif command == codes.WRITE:
+                start = cycle + p.write_latency
+                end = start + p.bus_burst_cycles
+                args |= {"column": line[LOG_COLUMN]}
+                yield bus, Slice("row that moves", start, end, args)
                 self.moves.append((start, end))
             track = self.track(UNITS, f"unit {unit} commands", unit, COMMANDS_OF_UNIT)
             yield track, Slice(COMMANDS[command].upper(), cycle, cycle + 1, args)

@@ -14,6 +14,7 @@ from itertools import groupby
 
 import numpy as np
 
+from ppim.mapping.base import moves_rows
 from ppim.mapping.placing.placement import DUPLICATED, NO_COPY, SLICED, Placement
 from ppim.program import instruction as i
 from tests.reference.placements import copies, locate, places
@@ -42,10 +43,19 @@ class Burst:
 class Memory:
     """Every unit's bursts by unit-local address, filled as a placement says."""
 
-    def __init__(self, placement: Placement, weights: Weights, burst_bytes: int, rank: int = 0) -> None:
+    def __init__(
+        self,
+        placement: Placement,
+        weights: Weights,
+        burst_bytes: int,
+        rank: int = 0,
+        mapping: str = "duplicate",
+    ) -> None:
         elements = burst_bytes // 4
         self.rank = rank  # of tensor trains
         self.bursts: dict[tuple[int, int], Burst] = {}
+        if moves_rows(mapping):
+            placement = placement._replace(home_mask=0)  # as it is at the start
         if (placement.mode == SLICED).all():
             self._fill_slices(placement, weights, elements)
             return
@@ -153,6 +163,7 @@ class Units:
         self.scratchpads: dict[tuple[int, int], dict[int, Burst]] = defaultdict(dict)
         self.seen: dict[int, dict[int, Burst]] = defaultdict(dict)
         self.moved: list[int] = []
+        self.moving: dict[int, list[Burst]] = {}  # rows that the host holds between two units
         # Rows that the host holds for a deliver of program order, by the place of their read-out.
         self.host: dict[int, Burst] = {}
         self.delivers: list[np.ndarray] = []
@@ -230,9 +241,12 @@ class Units:
         return {int(units[0, 0])}
 
     def run(self) -> None:
-        """Execute the whole program, stream by stream; the host's own delivers last, as they follow no stream."""
-        for stream in self.program.streams:
-            for instruction in stream:
+        """Execute the whole program, stream by stream; the host's own delivers last, as they follow no stream.
+
+        Where rows move, no stream goes on before all have come to the moves, nor before all have made them.
+        """
+        for instructions in self._between_moves():
+            for instruction in instructions:
                 self.execute(instruction)
         for deliver in self.delivers:
             lookup = int(deliver[i.LOOKUP])
@@ -240,11 +254,36 @@ class Units:
             self._give(deliver, lookup, self.host[int(deliver[i.ORDER])])
         assert self.host.keys() == {int(deliver[i.ORDER]) for deliver in self.delivers}
 
+    def _between_moves(self) -> list[np.ndarray]:
+        """Stretches of streams, all streams' up to the first moves first."""
+        rows = np.concatenate(self.program.streams)
+        moving = np.unique(rows[np.isin(rows[:, i.KIND], (i.MOVE_OUT, i.MOVE_IN)), i.TURN])
+        parts = [np.searchsorted(moving, stream[:, i.TURN], side="right") for stream in self.program.streams]
+        assert all((np.diff(part) >= 0).all() for part in parts)
+        return [
+            stream[part == number]
+            for number in range(len(moving) + 1)
+            for stream, part in zip(self.program.streams, parts, strict=True)
+        ]
+
+    def _move(self, instruction: np.ndarray) -> None:
+        """A row that moves is with the host, or where it goes."""
+        number, (unit,) = int(instruction[i.ORDER]), self._receivers(instruction)
+        places = range(int(instruction[i.ADDRESS]), int(instruction[i.ADDRESS] + instruction[i.BURSTS]))
+        if instruction[i.KIND] == i.MOVE_OUT:
+            self.moving[number] = [self.memory.bursts[unit, place] for place in places]
+            return
+        self.seen[unit].pop(places[0], None)
+        for place, burst in zip(places, self.moving.pop(number), strict=True):
+            self.memory.bursts[unit, place] = burst
+
     def execute(self, instruction: np.ndarray) -> None:
         """What one instruction does to the units that receive it."""
         kind = instruction[i.KIND]
         address, bursts = int(instruction[i.ADDRESS]), int(instruction[i.BURSTS])
-        if kind == i.PREFETCH:
+        if kind in (i.MOVE_OUT, i.MOVE_IN):
+            self._move(instruction)
+        elif kind == i.PREFETCH:
             for unit in self._receivers(instruction):
                 row = self.memory.read(unit, address, bursts)
                 self.scratchpads[unit, int(instruction[i.TURN])][address] = row

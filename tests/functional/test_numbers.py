@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ ALGORITHMS: dict[str, tuple[str, dict[str, Any]]] = {
     "kqr": ("kqr", {}),
     "memcom": ("memcom", {}),
 }
+EAGER = {"adaptive_batches": 1, "adaptive_gain": 0.0, "barrier": "batch"}
+"""Rows move after every batch, whether it pays or not."""
 PLACEMENTS: dict[str, dict[str, Any]] = {
     "interleave": {"mapping": "interleave"},
     "interleave in pages": {"mapping": "interleave", "page": 3},
@@ -101,6 +103,31 @@ PLACEMENTS: dict[str, dict[str, Any]] = {
     "vertical": {"mapping": "vertical"},
     "vertical with a cache": {"mapping": "vertical", "policy": "lru", "cache_bytes": 4096},
     "lru without copies": {"mapping": "interleave", "policy": "lru", "cache_bytes": 4096},
+    "adaptive": {"mapping": "adaptive", **EAGER},
+    "adaptive, few guests, and a cache": {
+        "mapping": "adaptive",
+        **EAGER,
+        "guest_rows": 2,
+        "policy": "lru",
+        "cache_bytes": 4096,
+    },
+    "adaptive, prefetch a table": {"mapping": "adaptive", **EAGER, "prefetch": "table", "cache_bytes": 600},
+    "adaptive in random pages, equal lookups once": {
+        "mapping": "adaptive",
+        **EAGER,
+        "placement": "page",
+        "page_bytes": 512,
+        "dedup": "turn",
+        "tt_reorder": False,
+        "tt_reuse": False,
+    },
+    "adaptive, the host adds": {
+        "mapping": "adaptive",
+        **EAGER,
+        "policy": "none",
+        "consumer": "host",
+    },
+    "oracle": {"mapping": "oracle", "guest_rows": 3},
 }
 
 
@@ -120,7 +147,8 @@ def a_trace(algorithm: str) -> SmallTrace:
 def a_system(placement: str | dict[str, Any], frontend: str) -> SystemSpec:
     chosen = PLACEMENTS[placement] if isinstance(placement, str) else placement
     choice = {"prefetch": "none", **chosen}
-    where = {name: choice.pop(name) for name in ("placement", "page_bytes", "hot_fraction") if name in choice}
+    of_placement = {field.name for field in fields(PlacementSpec)} - {"mapping"}
+    where = {name: choice.pop(name) for name in of_placement & choice.keys()}
     spec = PlacementSpec(
         mapping=choice.pop("mapping"), placement_page=choice.pop("page", 1), placement_seed=3, **where
     )
@@ -196,14 +224,15 @@ def partial_sum(vectors: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def bursts_of(program: WholeProgram) -> list[Counter]:
-    """(bank group, bank, row, column) of every burst that the instructions name, by channel (model §3)."""
+    """(command, bank group, bank, row, column) of every burst that the instructions name, by channel (model §3)."""
     geometry = program.prepared.geometry
     org = DEVICE.organization
     found = [Counter() for _ in range(geometry.channels)]
     for stream in program.streams:
         for row in stream:
-            if row[i.KIND] not in (i.READ, i.READ_OUT, i.PREFETCH):
+            if row[i.KIND] not in (i.READ, i.READ_OUT, i.PREFETCH, i.MOVE_OUT, i.MOVE_IN):
                 continue
+            command = "write" if row[i.KIND] == i.MOVE_IN else "read"
             channels = range(geometry.channels) if row[i.CHANNEL] == i.ALL else [row[i.CHANNEL]]
             units = range(geometry.units_per_channel) if row[i.UNIT] == i.ALL else [row[i.UNIT]]
             for channel in channels:
@@ -212,7 +241,7 @@ def bursts_of(program: WholeProgram) -> list[Counter]:
                         line, column = divmod(int(address), geometry.bursts_per_row)
                         dram_row, bank = divmod(line, geometry.banks_per_unit)
                         group, bank = divmod(int(unit) * geometry.banks_per_unit + bank, org.banks_per_group)
-                        found[channel][group, bank, dram_row, column] += 1
+                        found[channel][command, group, bank, dram_row, column] += 1
     return found
 
 
@@ -339,7 +368,15 @@ def check_vectors(trace: SmallTrace, system: SystemSpec) -> WholeProgram:
     program = build_whole(trace, DEVICE, system)
     rank = trace.meta.parameters.get("tt_rank", 0)
     units = Units(
-        trace, program, Memory(program.prepared.placement, weights, DEVICE.organization.burst_bytes, rank)
+        trace,
+        program,
+        Memory(
+            program.prepared.placement,
+            weights,
+            DEVICE.organization.burst_bytes,
+            rank,
+            system.placement.mapping,
+        ),
     )
     units.run()
     got = computed_results(trace, program, units, prefetch_all=bool(program.prepared.recipe.fetch_at_start))
@@ -350,8 +387,8 @@ def check_vectors(trace: SmallTrace, system: SystemSpec) -> WholeProgram:
     # The engine reads exactly those bursts.
     run = run_whole(program, DEVICE)
     for channel, bursts in enumerate(bursts_of(program)):
-        reads = [x for x in run.commands[channel] if x.command == "read"]
-        assert Counter((x.bankgroup, x.bank, x.row, x.column) for x in reads) == bursts
+        reads = [x for x in run.commands[channel] if x.command in ("read", "write")]
+        assert Counter((x.command, x.bankgroup, x.bank, x.row, x.column) for x in reads) == bursts
     return program
 
 

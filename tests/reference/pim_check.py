@@ -35,11 +35,15 @@ NEVER: frozenset[str] = frozenset()
 
 
 def pair_rules(device: Device) -> list[Rule]:
-    """Every distance of host-controller.md §10 between activates, reads, precharges and rank refreshes."""
+    """Every distance of host-controller.md §10 between activates, reads, writes, precharges and rank refreshes."""
     x = device.timing
     group = "S" if device.organization.bankgroups == 1 else "L"
     ccd_same = max(x.burst_cycles, getattr(x, f"tCCD_{group}"))
     rrd_same = getattr(x, f"tRRD_{group}")
+    wtr_same = getattr(x, f"tWTR_{group}")
+    written = x.AL + x.CWL + x.burst_cycles
+    turned = x.CL + x.burst_cycles + x.tRTRS - x.CWL
+    to_write = x.tRCDWR if device.protocol[:3] in ("HBM", "GDD") else x.tRCD - x.AL
     to_read = x.tRCDRD if device.protocol[:3] in ("HBM", "GDD") else x.tRCD - x.AL
     rules = [
         Rule("tRC", "activate", "activate", SAME_BANK, x.tRAS + x.tRP, ALWAYS),
@@ -52,6 +56,25 @@ def pair_rules(device: Device) -> list[Rule]:
         Rule("tCCD_S", "read", "read", OTHER_GROUP, max(x.burst_cycles, x.tCCD_S), NEVER),
         Rule("rank switch", "read", "read", OTHER_RANK, x.burst_cycles + x.tRTRS, NEVER),
         Rule("tRTP", "read", "precharge", SAME_BANK, x.AL + x.tRTP, ALWAYS),
+        Rule("tRCD to write", "activate", "write", SAME_BANK, to_write, ALWAYS),
+        *(Rule("read to write", "read", "write", scope, turned, ALWAYS) for scope in (SAME_BANK, SAME_GROUP)),
+        *(
+            Rule("read to write", "read", "write", scope, turned, NEVER)
+            for scope in (OTHER_GROUP, OTHER_RANK)
+        ),
+        *(
+            Rule("tWTR", "write", "read", scope, written + wtr_same, ALWAYS)
+            for scope in (SAME_BANK, SAME_GROUP)
+        ),
+        Rule("tWTR_S", "write", "read", OTHER_GROUP, written + x.tWTR_S, NEVER),
+        Rule("write to other rank", "write", "read", OTHER_RANK, written + x.tRTRS - x.AL - x.CL, NEVER),
+        *(
+            Rule("tCCD, writes", "write", "write", scope, ccd_same, ALWAYS)
+            for scope in (SAME_BANK, SAME_GROUP)
+        ),
+        Rule("tCCD_S, writes", "write", "write", OTHER_GROUP, max(x.burst_cycles, x.tCCD_S), NEVER),
+        Rule("burst, writes", "write", "write", OTHER_RANK, x.burst_cycles, NEVER),
+        Rule("tWR", "write", "precharge", SAME_BANK, written + x.tWR, ALWAYS),
         Rule("tRP", "precharge", "activate", SAME_BANK, x.tRP, ALWAYS),
         Rule("tRP to refresh", "precharge", "refresh", SAME_BANK, x.tRP, ALWAYS),
         Rule("tRFC", "refresh", "activate", SAME_BANK, x.tRFC, ALWAYS),
@@ -151,7 +174,7 @@ def wrong_bank_states(commands: Sequence[Command]) -> Iterator[str]:
             if bank in open_rows:
                 yield f"{command}: row {open_rows[bank]} is open"
             open_rows[bank] = command.row
-        elif command.command == "read":
+        elif command.command in ("read", "write"):
             if open_rows.get(bank) != command.row:
                 yield f"{command}: row {open_rows.get(bank)} is open"
         elif command.command == "precharge":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from itertools import zip_longest
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ppim.dram.device import Controller, Device, Organization, Power, Timing
+from ppim.mapping.placing.spec import PlacementSpec
 from ppim.prefetch.base import PREFETCHES, Phase
 from ppim.program.instruction import (
     ALL,
@@ -17,6 +18,8 @@ from ppim.program.instruction import (
     HIT,
     INSTRUCTION_COLUMNS,
     LOOKUP_COLUMNS,
+    MOVE_IN,
+    MOVE_OUT,
     NONE,
     PREFETCH,
     READ,
@@ -101,14 +104,20 @@ def make_device(
 
 
 def make_system(**parameters: Any) -> SystemSpec:
-    """A system with these leaf parameters of `[pim]`, `[cache]`, `[prefetch]` and `[compute]`; no prefetch by default.
+    """A system with these leaf parameters of `[pim]`, `[placement]`, `[cache]`, `[prefetch]`, `[compute]`; no prefetch by default.
 
     `instruction_interval`, cycles from one slot to the next, stands for the bits of an instruction and of a cycle.
     """
     interval = Fraction(parameters.pop("instruction_interval", 8))
     path = {"instruction_bits": interval.numerator, "command_bits_per_cycle": interval.denominator}
     parameters = {"prefetch": "none", **path, **parameters}
-    sections = {"pim": PimSpec, "cache": CacheSpec, "prefetch": PrefetchSpec, "compute": ComputeSpec}
+    sections = {
+        "pim": PimSpec,
+        "placement": PlacementSpec,
+        "cache": CacheSpec,
+        "prefetch": PrefetchSpec,
+        "compute": ComputeSpec,
+    }
     built = {}
     for name, record in sections.items():
         leaves = {item.name for item in fields(record)} & parameters.keys()
@@ -238,6 +247,18 @@ class ProgramBuilder:
     ) -> None:
         n_sums = 0 if first_sum == NONE else n_sums
         self.instructions.append([TRANSFER, channel, unit, 0, bursts, turn, NONE, first_sum, n_sums])
+
+    def move_out(self, channel: int, unit: int, address: int, bursts: int = 1) -> None:
+        """Read a row out that moves, in the turn that was begun last."""
+        self.move(MOVE_OUT, channel, unit, address, bursts)
+
+    def move_in(self, channel: int, unit: int, address: int, bursts: int = 1) -> None:
+        """Write a row that moves, in the turn that was begun last."""
+        self.move(MOVE_IN, channel, unit, address, bursts)
+
+    def move(self, kind: int, channel: int, unit: int, address: int, bursts: int) -> None:
+        turn = len(self.turn_batch) - 1
+        self.instructions.append([kind, channel, unit, address, bursts, turn, NONE, NONE, 0])
 
     def build(self) -> Program:
         return Program(
@@ -568,3 +589,33 @@ class RandomProgram:
                 if place is not None:
                     assert turn is not None
                     self.builder.prefetch(place[0], turn, channel=channel, bursts=place[1])
+
+
+class RandomProgramThatMoves(RandomProgram):
+    """One in which rows are moved between its accesses, in turns of their own and, as no builder has it, in others."""
+
+    def emit_lookup(self, channel: int, unit: int, sum_: int) -> None:
+        while self.rng.random() < 0.4:
+            self.emit_move(pick(self.rng, MOVE_OUT, MOVE_IN))
+        super().emit_lookup(channel, unit, sum_)
+
+    def emit_demand(self) -> dict[tuple[int, int, int], int]:
+        if self.rng.random() < 0.4:
+            kind = pick(self.rng, MOVE_OUT, MOVE_IN)
+            for _ in range(int(self.rng.integers(1, 20))):
+                self.emit_move(kind)
+            return {}
+        return super().emit_demand()
+
+    def emit_move(self, kind: int) -> None:
+        address, bursts = self.place()
+        channel, unit = int(self.rng.integers(self.channels)), int(self.rng.integers(self.units))
+        self.builder.move(kind, channel, unit, address, bursts)
+
+
+def random_case_that_moves(seed: int) -> Case:
+    """As `random_case`, of a mapping that moves rows."""
+    rng = np.random.default_rng(seed)
+    device = random_device(rng)
+    system = replace(random_system(rng, device), placement=PlacementSpec(mapping="adaptive"))
+    return Case(seed, device, system, RandomProgramThatMoves(rng, device, system).build())

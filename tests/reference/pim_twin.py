@@ -29,6 +29,8 @@ from ppim.program.instruction import (
     LOOKUP_COMPUTE,
     LOOKUP_OPERANDS,
     LOOKUP_SUM,
+    MOVE_IN,
+    MOVE_OUT,
     N_SUMS,
     NONE,
     ORDER,
@@ -55,13 +57,16 @@ from ppim.systems.spec import SystemSpec
 ACTIVATE_COMMAND = "activate"
 PRECHARGE_COMMAND = "precharge"
 READ_COMMAND = "read"
+WRITE_COMMAND = "write"
 REFRESH_COMMAND = "refresh"
 
 READS_THAT_END_ROW_PROTECTION = 4
 ACTIVATES_IN_WINDOW = 4
 ACTIVATES_IN_LONG_WINDOW = 32
 COMMAND_DELAY = 2  # cycles from a slot to the first command (§2)
-DEMAND = (READ, READ_OUT, HIT)
+ACCESSES = (READ, READ_OUT, HIT)
+MOVES = (MOVE_OUT, MOVE_IN)
+DEMAND = (*ACCESSES, *MOVES)
 OUTWARDS, INWARDS = "outwards", "inwards"
 
 
@@ -88,12 +93,12 @@ class BusUse:
 
     start: int
     end: int
-    kind: str  # "read_out", "deliver" or "transfer"
+    kind: str  # "read_out" (of rows that move, too), "deliver", "write" or "transfer"
     rank: int  # of a read-out, else -1
 
     @property
     def direction(self) -> str:
-        return INWARDS if self.kind == "deliver" else OUTWARDS
+        return INWARDS if self.kind in ("deliver", "write") else OUTWARDS
 
 
 @dataclass
@@ -102,6 +107,7 @@ class ChannelResult:
 
     instructions: int = 0
     reads: int = 0
+    writes: int = 0
     activates: int = 0
     precharges: int = 0
     refreshes: int = 0
@@ -311,7 +317,7 @@ class Bus:
         if not self.uses:
             return self.end
         last = self.uses[-1]
-        direction = INWARDS if kind == "deliver" else OUTWARDS
+        direction = INWARDS if kind in ("deliver", "write") else OUTWARDS
         # Decided: ranks are changed between read-outs only; transfers and delivers have no rank.
         rank_changes = kind == last.kind == "read_out" and rank != last.rank
         if direction != last.direction or rank_changes:
@@ -345,6 +351,7 @@ class Bank:
             ACTIVATE_COMMAND: 0,
             PRECHARGE_COMMAND: 0,
             READ_COMMAND: 0,
+            WRITE_COMMAND: 0,
             REFRESH_COMMAND: 0,
         }
 
@@ -454,16 +461,26 @@ class Unit:
         )
         for entry in visible:
             if entry.row == bank.open_row:
-                if self.may_read(bank, entry, t):
+                if entry.kind == MOVE_IN:
+                    if self.may_write(bank, t):
+                        return WRITE_COMMAND, entry
+                elif self.may_read(bank, entry, t):
                     return READ_COMMAND, entry
             elif entry is oldest and not row_is_protected and bank.earliest[PRECHARGE_COMMAND] <= t:
                 return PRECHARGE_COMMAND, entry
         return None
 
+    def may_write(self, bank: Bank, t: int) -> bool:
+        """§15: its data come over the channel's bus, from t + WL on."""
+        if bank.earliest[WRITE_COMMAND] > t:
+            return False
+        write_latency = self.channel.simulation.device.timing.write_latency
+        return self.channel.bus.free_from("write") <= t + write_latency
+
     def may_read(self, bank: Bank, entry: Entry, t: int) -> bool:
         if bank.earliest[READ_COMMAND] > t:
             return False
-        if entry.kind == READ_OUT:
+        if entry.kind in (READ_OUT, MOVE_OUT):
             read_latency = self.channel.simulation.device.timing.read_latency
             return self.channel.bus.free_from("read_out", bank.rank) <= t + read_latency
         limit = self.channel.simulation.system.compute.unit_buffer_bursts
@@ -616,7 +633,7 @@ class Channel:
         else:
             assert entry is not None
             row, column = entry.row, entry.column
-            self.read(bank, entry, t)
+            (self.write if command == WRITE_COMMAND else self.read)(bank, entry, t)
         for other in self.banks:
             for later, distance in self.distances(command, bank, other).items():
                 other.earliest[later] = max(other.earliest[later], t + distance)
@@ -641,7 +658,13 @@ class Channel:
         column_same_group = max(timing.burst_cycles, timing.tCCD_S if one_group else timing.tCCD_L)
         column_other_group = max(timing.burst_cycles, timing.tCCD_S)
         activate_same_group = timing.tRRD_S if one_group else timing.tRRD_L
-        own_activate_to_read = timing.tRCDRD if device.is_gddr or device.is_hbm else timing.tRCD - timing.AL
+        two_delays = device.is_gddr or device.is_hbm
+        own_activate_to_read = timing.tRCDRD if two_delays else timing.tRCD - timing.AL
+        own_activate_to_write = timing.tRCDWR if two_delays else timing.tRCD - timing.AL
+        # A write's data follow a read's, with time to turn the bus; a read waits for a write's last data.
+        read_to_write = timing.read_latency + timing.burst_cycles + timing.tRTRS - timing.write_latency
+        written = timing.write_latency + timing.burst_cycles
+        write_to_read_same_group = written + (timing.tWTR_S if one_group else timing.tWTR_L)
         has_precharge_distance = device.protocol in ("GDDR5", "GDDR5X", "GDDR6", "LPDDR4")
 
         same_unit = bank.unit is other.unit
@@ -654,6 +677,7 @@ class Channel:
                 return {
                     ACTIVATE_COMMAND: timing.tRC,
                     READ_COMMAND: own_activate_to_read,
+                    WRITE_COMMAND: own_activate_to_write,
                     PRECHARGE_COMMAND: timing.tRAS,
                 }
             if same_group:
@@ -662,13 +686,33 @@ class Channel:
                 return {ACTIVATE_COMMAND: timing.tRRD_S}
         elif command == READ_COMMAND:
             if bank is other:
-                return {READ_COMMAND: column_same_group, PRECHARGE_COMMAND: timing.AL + timing.tRTP}
+                return {
+                    READ_COMMAND: column_same_group,
+                    WRITE_COMMAND: read_to_write,
+                    PRECHARGE_COMMAND: timing.AL + timing.tRTP,
+                }
             if same_group:
-                return {READ_COMMAND: column_same_group}
+                return {READ_COMMAND: column_same_group, WRITE_COMMAND: read_to_write}
             if same_rank and same_unit:
-                return {READ_COMMAND: column_other_group}
+                return {READ_COMMAND: column_other_group, WRITE_COMMAND: read_to_write}
             if same_unit:
-                return {READ_COMMAND: timing.burst_cycles + timing.tRTRS}
+                return {READ_COMMAND: timing.burst_cycles + timing.tRTRS, WRITE_COMMAND: read_to_write}
+        elif command == WRITE_COMMAND:
+            if bank is other:
+                return {
+                    READ_COMMAND: write_to_read_same_group,
+                    WRITE_COMMAND: column_same_group,
+                    PRECHARGE_COMMAND: written + timing.tWR,
+                }
+            if same_group:
+                return {READ_COMMAND: write_to_read_same_group, WRITE_COMMAND: column_same_group}
+            if same_rank and same_unit:
+                return {READ_COMMAND: written + timing.tWTR_S, WRITE_COMMAND: column_other_group}
+            if same_unit:
+                return {
+                    READ_COMMAND: written + timing.tRTRS - timing.read_latency,
+                    WRITE_COMMAND: timing.burst_cycles,
+                }
         elif command == PRECHARGE_COMMAND:
             if bank is other:
                 return {ACTIVATE_COMMAND: timing.tRP, REFRESH_COMMAND: timing.tRP}
@@ -676,20 +720,35 @@ class Channel:
                 return {PRECHARGE_COMMAND: timing.tPPD}
         return {}
 
-    def read(self, bank: Bank, entry: Entry, t: int) -> None:
-        """State, data and bus of a READ at t (§4)."""
-        simulation = self.simulation
-        self.result.reads += 1
+    def take_burst(self, bank: Bank, entry: Entry) -> Access:
+        """Count a column command of an entry, which leaves its queue with its last one."""
         self.result.row_hits += bank.reads_since_activate > 0
         bank.reads_since_activate += 1
         entry.column += 1
         entry.bursts_left -= 1
         if entry.bursts_left == 0:
             bank.unit.queue_of(bank, entry.kind).remove(entry)
-        access = entry.access
-        access.bursts_left -= 1
+        entry.access.bursts_left -= 1
+        return entry.access
+
+    def write(self, bank: Bank, entry: Entry, t: int) -> None:
+        """State, data and bus of a WRITE at t (§15)."""
+        simulation, timing = self.simulation, self.simulation.device.timing
+        self.result.writes += 1
+        access = self.take_burst(bank, entry)
+        start = t + timing.write_latency
+        simulation.completed(self.bus.reserve(start, simulation.bus_cycles_per_burst, "write"))
+        if access.bursts_left == 0:
+            access.instruction.turn.done(start + timing.burst_cycles)
+            simulation.completed(start + timing.burst_cycles)
+
+    def read(self, bank: Bank, entry: Entry, t: int) -> None:
+        """State, data and bus of a READ at t (§4)."""
+        simulation = self.simulation
+        self.result.reads += 1
+        access = self.take_burst(bank, entry)
         instruction = access.instruction
-        if instruction.kind == READ_OUT:
+        if instruction.kind in (READ_OUT, MOVE_OUT):
             timing = simulation.device.timing
             self.result.read_out_bursts += 1
             start = t + timing.read_latency
@@ -698,7 +757,9 @@ class Channel:
             )
             if access.bursts_left == 0:
                 in_host = t + timing.read_latency + timing.burst_cycles
-                if simulation.system.pim.consumer == "host":
+                if instruction.kind == MOVE_OUT:
+                    instruction.turn.done(in_host)
+                elif simulation.system.pim.consumer == "host":
                     self.serve(instruction.lookups, instruction, in_host)
                 else:
                     simulation.hand_to_host(instruction, in_host + simulation.system.pim.host_latency)
@@ -902,7 +963,7 @@ class Simulation:
 
     def lookups_of(self, kind: int, row: np.ndarray) -> list[Lookup]:
         """Those served: one and its sharers, in one unit or in each that is reached; or one of each unit."""
-        if kind not in DEMAND:
+        if kind not in ACCESSES:
             return []
         first, step, sharers = int(row[LOOKUP]), int(row[STEP]), int(row[SHARERS])
         if kind == READ_OUT and step:
@@ -937,11 +998,13 @@ class Simulation:
         ]
 
     def count_what_turns_wait_for(self) -> None:
-        """§7: demand reads, delivers (one for each unit that a read-out is for), hits, transfers (full and empty ones)."""
+        """§7: demand reads, delivers (one for each unit that a read-out is for), hits, moves, transfers (full and empty)."""
         for stream in self.streams:
             for instruction in stream.instructions:
-                if instruction.kind in DEMAND:
+                if instruction.kind in ACCESSES:
                     instruction.turn.left += len(instruction.lookups)
+                elif instruction.kind in MOVES:
+                    instruction.turn.left += 1
                 elif instruction.kind == TRANSFER:
                     for channel in stream.channels_of(instruction):
                         sums = sum(x.channel == channel.index for x in instruction.sums)

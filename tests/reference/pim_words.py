@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ppim.dram.device import Device
-from ppim.engine.codes import ACTIVATE, PRECHARGE, READ, REFRESH
+from ppim.engine.codes import ACTIVATE, PRECHARGE, READ, REFRESH, WRITE
 from ppim.engine.pim.engine import Commands
 from tests.reference.pim_twin import Command
 
-NAMES = {READ: "read", ACTIVATE: "activate", PRECHARGE: "precharge", REFRESH: "refresh"}
+NAMES = {READ: "read", WRITE: "write", ACTIVATE: "activate", PRECHARGE: "precharge", REFRESH: "refresh"}
 
 
 def in_words(device: Device, commands: Commands, cycles: int) -> list[Command]:

@@ -11,9 +11,12 @@ from ppim.dram.load import load_device
 from ppim.engine.pim.engine import PimEngine
 from ppim.engine.pim.pair import PimPair, clock_ratio
 from ppim.engine.pim.state import DONE, LOG_FULL
+from ppim.jit.pack import pack
+from ppim.mapping.base import moves_rows
 from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.program.builder import recipe as b
 from ppim.program.builder.kernels import build_turns, flush_transfers, prefetch_all
+from ppim.program.builder.moves import TURNS, emit_moves
 from ppim.program.feed import as_accesses
 from ppim.program.owners import Owners
 from ppim.program.prepare import Prepared, prepare
@@ -28,8 +31,10 @@ from ppim.program.state import (
     TURN_LEFT,
     Rings,
     make_rings,
+    pack_rings,
 )
 from ppim.program.tiers import is_split, split_trace
+from ppim.runs.rounds import Rounds
 from ppim.systems.spec import SystemSpec
 from ppim.trace.profile import access_profile
 from ppim.trace.reader import TraceChunk
@@ -70,7 +75,12 @@ def build_whole(trace: SmallTrace, device: Device, system: SystemSpec, *, shares
     """
     prepared = prepare(trace.meta, device, system, lambda: access_profile(trace))
     is_whole = prepared.recipe.turns_ahead > 0
-    return _build_chunks(trace, prepared, [trace.accesses] if is_whole else list(trace.chunks()), shares)
+    chunks = [trace.accesses] if is_whole else list(trace.chunks())
+    rounds = None
+    if moves_rows(system.placement.mapping):
+        rounds = Rounds(trace.meta, prepared, device)
+        chunks = [piece for chunk in chunks for piece in rounds.pieces(chunk)]
+    return _build_chunks(trace, prepared, chunks, shares, rounds)
 
 
 def devices_of(system: SystemSpec) -> list[Device]:
@@ -104,7 +114,11 @@ def build_parts(
 
 
 def _build_chunks(
-    trace: SmallTrace, prepared: Prepared, chunks: list[TraceChunk], shares: int = 0
+    trace: SmallTrace,
+    prepared: Prepared,
+    chunks: list[TraceChunk],
+    shares: int = 0,
+    rounds: Rounds | None = None,
 ) -> WholeProgram:
     recipe, placement = prepared.recipe, prepared.placement
     state = b.make_build_state(recipe)
@@ -112,7 +126,8 @@ def _build_chunks(
     transfers = (len(trace.bags) + trace.meta.batch_size) * len(trace.schemes) * prepared.geometry.units
     prefetches = (len(trace.bags) + 1) * int(recipe.resident.sum())
     n_streams = 1 if recipe.global_stream else recipe.channels
-    room = 2 * (accesses + transfers + prefetches) + 1
+    moved = 0 if rounds is None else len(chunks) * prepared.system.placement.adaptive_moves
+    room = 2 * (accesses + transfers + prefetches + moved) + 1
     slices = max(recipe.slices, 1)
     instructions = room
     if recipe.parts:
@@ -124,6 +139,12 @@ def _build_chunks(
     scratch = b.make_scratch(recipe, rings)
     for chunk in chunks:
         n = len(chunk.row)
+        if rounds is not None:
+            moves = rounds.moves_before(chunk)
+            if len(moves):
+                batch = -TURNS * int(chunk.batch[0])
+                emit_moves(pack_rings(rings), pack(recipe), pack(state), moves, len(moves), batch)
+            rounds.see(chunk)
         accesses = as_accesses(chunk, n)
         if shares and not recipe.slices and not recipe.parts:
             accesses, jobs = Owners(prepared, shares).jobs(accesses)

@@ -10,6 +10,7 @@ from ppim.engine.pim import state as s
 from ppim.engine.pim.parts import Part
 from ppim.engine.refresh import INTERVAL, refresh_plan
 from ppim.errors import InputError
+from ppim.mapping.base import moves_rows
 from ppim.mapping.placing.geometry import units_of_channel
 from ppim.prefetch.base import Phase
 from ppim.systems.spec import PimSpec, SystemSpec
@@ -93,6 +94,7 @@ def make_parameters(
         host_consumes=int(pim.consumer == "host"),
         **_bound_parameters(device, system),
         tied=int(tied),
+        writes=int(moves_rows(system.placement.mapping)),
         keeps_events=int(keep_events),
     )
 
@@ -130,16 +132,23 @@ def _bound_parameters(device: Device, system: SystemSpec) -> dict[str, int]:
     in_unit = org.banks // units_of_channel(device, pim.level)
     spans_groups = in_unit > org.banks_per_group
     column_set = min(in_unit, org.banks_per_rank) if spans_groups else org.banks_per_group
-    column = timing.tCCD_S if spans_groups or org.bankgroups == 1 else timing.tCCD_L
     spaced = in_unit >= org.banks_per_rank or pim.cross_unit_timing == "physical"
     return {
         "refresh_cycles": timing.tRFC,
         "row_cycles": timing.tRC,
-        "column_cycles": max(timing.burst_cycles, column),
+        "column_cycles": column_cycles(device, pim.level),
         "column_set_bits": column_set.bit_length() - 1,
         "activate_spacing": min(timing.tRRD_S, timing.tRRD_L) if spaced else 0,
         "activate_window": timing.tFAW if has_activate_windows(device, system) else 0,
     }
+
+
+def column_cycles(device: Device, level: str) -> int:
+    """Least distance of two column commands of one kind in one unit."""
+    org, timing = device.organization, device.timing
+    spans_groups = org.banks // units_of_channel(device, level) > org.banks_per_group
+    column = timing.tCCD_S if spans_groups or org.bankgroups == 1 else timing.tCCD_L
+    return max(timing.burst_cycles, column)
 
 
 def has_activate_windows(device: Device, system: SystemSpec) -> bool:
@@ -152,7 +161,7 @@ def has_activate_windows(device: Device, system: SystemSpec) -> bool:
 def pim_distances(device: Device, system: SystemSpec) -> NDArray[np.int64]:
     """Distances from bank to bank; across units they follow `cross_unit_timing`."""
     org, pim = device.organization, system.pim
-    lane = np.arange(org.banks)
+    lane, table = np.arange(org.banks), distance_table(device)
     units = units_of_channel(device, pim.level)
     unit_of_lane = lane // (org.banks // units)
     if pim.level == "bank":
@@ -160,7 +169,7 @@ def pim_distances(device: Device, system: SystemSpec) -> NDArray[np.int64]:
         unit_of_lane = lane // org.banks_per_group
     return lane_distances(
         org,
-        readout_timing(distance_table(device)),
+        table if moves_rows(system.placement.mapping) else readout_timing(table),
         unit_of_lane,
         keep_activates if pim.cross_unit_timing == "physical" else keep_nothing,
     )

@@ -18,14 +18,14 @@ ENTRY_BURSTS = 2  # bursts still to be read
 ENTRY_LOOKUP = 3  # NONE for a prefetch
 ENTRY_SHARERS = 4  # lookups behind that one which use the row too (of a leader)
 ENTRY_LANE = 5
-ENTRY_KIND = 6  # READ, READ_OUT or PREFETCH
+ENTRY_KIND = 6  # READ, READ_OUT, MOVE_OUT, MOVE_IN or PREFETCH
 ENTRY_PHASE = 7
 ENTRY_NEXT = 8  # next entry of the free list or of a queue's tail
 ENTRY_LEADER = 9  # first run of the same instruction
 ENTRY_RUNS = 10  # of a leader: runs not finished
 ENTRY_READY = 11  # of a leader: arrival of its latest finished run
 ENTRY_TOTAL = 12  # of a leader: bursts of the instruction
-ENTRY_NUMBER = 13  # of a leader that is read out: place among all read-outs
+ENTRY_NUMBER = 13  # of a leader that is read out: place among all read-outs; of one that moves: its turn
 ENTRY_STEP = 14  # of a leader that is read out: 0, or from one lookup that gets it to the next
 ENTRY_COLUMNS = 15
 
@@ -70,33 +70,34 @@ TRANSFER_BURSTS = 9
 TRANSFER_CYCLES = 10
 COMPUTE_CYCLES = 11
 FINISH = 12  # latest completion
-N_COUNTERS = 13
+WRITES = 13
+N_COUNTERS = 14
 # ... when it is looked at next, and which lanes may issue then,
-NEXT_EVENT = 13
-READY_CYCLE = 14  # first cycle in which a lane may issue
-READY_LANES = 15  # mask
-STALE = 16  # 1: the two before must be found anew
-WANTS_OUT = 17  # mask of lanes with a read-out to issue, the bus permitting
+NEXT_EVENT = 14
+READY_CYCLE = 15  # first cycle in which a lane may issue
+READY_LANES = 16  # mask
+STALE = 17  # 1: the two before must be found anew
+WANTS_OUT = 18  # mask of lanes with a read-out to issue, the bus permitting
 # ... its refresh (host-controller.md §9),
-REFRESH_DUE = 18  # when the oldest refresh that is not served falls due
-REFRESH_RELEASED = 19  # first cycle after the last one's REFRESH
-REFRESH_LOOK = 20  # first cycle in which the refresh that holds its units can need a command, or NEVER
-ELIGIBLE = 21  # mask of the lanes that are not held
+REFRESH_DUE = 19  # when the oldest refresh that is not served falls due
+REFRESH_RELEASED = 20  # first cycle after the last one's REFRESH
+REFRESH_LOOK = 21  # first cycle in which the refresh that holds its units can need a command, or NEVER
+ELIGIBLE = 22  # mask of the lanes that are not held
 # ... its bus,
-BUS_END = 22  # end of the last reservation
-BUS_DIRECTION = 23
-BUS_RANK = 24  # of the last read-out, or ANY_RANK
-TRANSFERS_WAITING = 25  # size of its heap of transfers
-TRANSFERS_SENT = 26
+BUS_END = 23  # end of the last reservation
+BUS_DIRECTION = 24
+BUS_RANK = 25  # of the last read-out, or ANY_RANK
+TRANSFERS_WAITING = 26  # size of its heap of transfers
+TRANSFERS_SENT = 27
 # ... and the rest.
-OPEN = 27  # demand, delivers and transfers sent and not complete
-FREE_FIRST = 28  # free list of entries
-FREE_COUNT = 29
-JOIN_HEAD = 30
-JOIN_TAIL = 31
-LAST_ACTIVATOR = 32  # unit
-LOG_COUNT = 33
-CHANNEL_COLUMNS = 34
+OPEN = 28  # demand, delivers and transfers sent and not complete
+FREE_FIRST = 29  # free list of entries
+FREE_COUNT = 30
+JOIN_HEAD = 31
+JOIN_TAIL = 32
+LAST_ACTIVATOR = 33  # unit
+LOG_COUNT = 34
+CHANNEL_COLUMNS = 35
 
 # Columns of `lane`.
 WINDOW_COUNT = 0
@@ -155,9 +156,9 @@ STUCK = 4  # nothing can happen any more, yet not all is complete: a fault of th
 GIVEN_UP = 5  # another part of the run has failed
 NO_ROOM = 6  # the rings are too small for the next turn
 
-# Of the log. The first columns of a command are `codes.LOG_CYCLE` and so on; of a READ there are
-LOG_USER = LOG_COLUMN + 1  # the first lookup that it serves, NONE for a prefetch
-LOG_KIND = LOG_COLUMN + 2  # READ, READ_OUT or PREFETCH
+# Of the log. The first columns of a command are `codes.LOG_CYCLE` and so on; of a READ or WRITE there are
+LOG_USER = LOG_COLUMN + 1  # the first lookup that it serves, NONE where it serves none
+LOG_KIND = LOG_COLUMN + 2  # of what it is part: READ, READ_OUT, MOVE_OUT, MOVE_IN or PREFETCH
 LOG_FIELDS = 12  # `rules.events` says what the lines of other events have
 LOG_MARGIN = 256  # commands that one cycle of a channel can add at most
 
@@ -214,6 +215,7 @@ class Parameters(NamedTuple):
     activate_spacing: int  # tRRD_S, 0 where it does not hold between units
     activate_window: int  # tFAW, 0: none
     tied: int  # 1: each turn waits for the same turn of another memory too
+    writes: int  # 1: rows move, so that a column command may be a WRITE
     keeps_events: int  # 1: the log has more than commands (`rules.events`)
 
 

@@ -32,6 +32,13 @@ def _fill(table, keys, indices):
         table[slot, INDEX] = indices[i]
 
 
+def refill_index(table: NDArray[np.int64], keys: NDArray[np.int64], indices: NDArray[np.int64]) -> None:
+    """Put different keys >= 0, at most half as many as the table has places, in the place of those it has."""
+    table.fill(NOT_THERE)
+    if len(keys):
+        _fill(table, keys, indices)
+
+
 def make_index(keys: NDArray[np.int64], indices: NDArray[np.int64]) -> NDArray[np.int64]:
     """A table of different keys >= 0, at most half full; shape (a power of two, INDEX_COLUMNS)."""
     capacity = 1 << (2 * len(keys)).bit_length()

@@ -38,6 +38,33 @@ class PlacementSpec(Section):
         "of what hot_fraction is a share: of the trace's accesses, or of all rows; shared subtables "
         "do not count where they are duplicated",
     )
+    guest_rows: int = parameter(
+        64,
+        "rows",
+        "of other units that have room in each unit (mappings adaptive and oracle)",
+        least=1,
+        most=1 << 20,
+    )
+    adaptive_batches: int = parameter(
+        4,
+        "batches",
+        "between two looks at what is accessed, at which rows may move (adaptive)",
+        least=1,
+        most=1 << 30,
+    )
+    adaptive_moves: int = parameter(
+        256, "rows", "that move at one of them, at most (adaptive)", least=0, most=1 << 20
+    )
+    adaptive_memory: float = parameter(
+        0.9, "", "share of their weight that older counts keep at each look (adaptive)", least=0, most=1
+    )
+    adaptive_gain: float = parameter(
+        1.0,
+        "",
+        "cycles that moves have to save until the next look for each that they take (adaptive)",
+        least=0,
+        most=1e9,
+    )
     tt_split: Literal["none", "bankgroups", "all"] = parameter(
         "none",
         "",

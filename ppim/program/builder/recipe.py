@@ -22,7 +22,8 @@ MACS = 6  # multiply-accumulates of units
 SRAM_READS = 7  # bursts that units read from their SRAMs
 SRAM_FILLS = 8  # bursts that demand reads write into them
 COLLECTED = 9  # bursts of vectors that collectors add to others, in the channel that they come from
-N_BUILD_COUNTS = 10
+MOVES = 10  # rows that have moved into a unit of the channel
+N_BUILD_COUNTS = 11
 
 # Columns of `fetched`: a row to be prefetched.
 FETCHED_ADDRESS = 0

@@ -26,6 +26,7 @@ from tests.unit.engine_pim.feed import EngineResult, by_cycle, first_sum_of, run
 COUNTS = {
     "instructions": s.INSTRUCTIONS,
     "reads": s.READS,
+    "writes": s.WRITES,
     "activates": s.ACTIVATES,
     "precharges": s.PRECHARGES,
     "refreshes": s.REFRESHES,

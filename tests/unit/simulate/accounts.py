@@ -13,6 +13,7 @@ import pytest
 
 from ppim.dram.device import Device
 from ppim.engine.pim import state as s
+from ppim.mapping.base import moves_rows
 from ppim.program import instruction as i
 from ppim.runs.simulate import simulate
 from ppim.stats.counters import CYCLE_CLASSES
@@ -86,7 +87,12 @@ def check_energy(result: SimulationResult, run: WholeRun) -> None:
         assert row["energy_activate_pj"] == pytest.approx(row["activates"] * cycle * unit)
         burst = (power.IDD4R - power.IDD3N) * timing.burst_cycles
         assert row["energy_read_pj"] == pytest.approx(row["reads"] * burst * unit)
-        assert "energy_write_pj" not in row
+        if moves_rows(result.system.placement.mapping):
+            written = (power.IDD4W - power.IDD3N) * timing.burst_cycles
+            assert row["energy_write_pj"] == pytest.approx(row["writes"] * written * unit)
+        else:
+            assert "energy_write_pj" not in row
+            assert row["writes"] == 0
         active = sum(active_cycles(commands, rank, run.cycles) for rank in range(device.organization.ranks))
         idle = run.cycles * device.organization.ranks - active
         standby = (active * power.IDD3N + idle * power.IDD2N) * unit
@@ -119,6 +125,7 @@ def check_same_as_whole(result: SimulationResult, run: WholeRun) -> None:
     for name, column in (
         ("instructions", s.INSTRUCTIONS),
         ("reads", s.READS),
+        ("writes", s.WRITES),
         ("activates", s.ACTIVATES),
         ("precharges", s.PRECHARGES),
         ("refreshes", s.REFRESHES),
@@ -190,7 +197,7 @@ def check_parts_served(result: SimulationResult, program: WholeProgram, read: in
 
 
 def check_bytes(result: SimulationResult, program: WholeProgram, trace: SmallTrace) -> None:
-    """DRAM serves demand and prefetches, the external bus read-outs, delivers and transfers.
+    """DRAM serves demand, prefetches and moves, the external bus read-outs, delivers, transfers and moves.
 
     Sizes are worked out here from the device's pins, the system's level and the trace's vectors.
     """
@@ -207,8 +214,12 @@ def check_bytes(result: SimulationResult, program: WholeProgram, trace: SmallTra
     assert result.total("prefetch_reads") == prefetch[:, i.BURSTS].sum() * copies
     channels = np.where(demand[:, i.CHANNEL] == i.ALL, len(result.counts["reads"]), 1)
     reached = channels * np.where(demand[:, i.UNIT] == i.ALL, units // len(result.counts["reads"]), 1)
-    assert (result.total("reads") - result.total("prefetch_reads")) == (demand[:, i.BURSTS] * reached).sum()
-    assert (result.counts["bytes_dram"] == result.counts["reads"] * burst).all()
+    moved_out = int(rows_of(program, i.MOVE_OUT)[:, i.BURSTS].sum())
+    asked = (demand[:, i.BURSTS] * reached).sum() + moved_out
+    assert (result.total("reads") - result.total("prefetch_reads")) == asked
+    commands = result.counts["reads"] + result.counts["writes"]
+    assert (result.counts["bytes_dram"] == commands * burst).all()
+    check_moves(result, program, burst)
     outs = rows_of(program, i.READ_OUT)
     out = int(outs[:, i.BURSTS].sum()) * burst
     # A row that several units get is delivered to each of them.
@@ -218,21 +229,41 @@ def check_bytes(result: SimulationResult, program: WholeProgram, trace: SmallTra
     moved = 0 if host_consumes else int(leaves.sum()) * vector_bursts * burst
     delivered = 0 if host_consumes else out + to_many
     assert result.total("bytes_delivered") == delivered
-    assert result.total("bytes_external") == out + delivered + moved
+    # A row that moves is on the bus twice.
+    assert result.total("bytes_external") == out + delivered + moved + 2 * moved_out * burst
     hit_bytes = result.total("bytes_cache")
     longest = max(part.bytes_per_row for table in trace.meta.tables for part in table.subtables)
     assert hit_bytes <= result.total("cache_hits") * max(longest, vector_bytes)
     assert (hit_bytes > 0) == (result.total("cache_hits") > 0)
 
 
+def check_moves(result: SimulationResult, program: WholeProgram, burst: int) -> None:
+    """Each row that moves is read out once and written once, whole, and is counted where it goes."""
+    outs, ins = rows_of(program, i.MOVE_OUT), rows_of(program, i.MOVE_IN)
+    bursts = Counter(outs[:, i.BURSTS].tolist())
+    assert bursts == Counter(ins[:, i.BURSTS].tolist())
+    if not moves_rows(result.system.placement.mapping):
+        assert not bursts
+        assert not {"moves", "moved_bytes"} & result.counts.keys()
+        return
+    channels = range(len(result.counts["moves"]))
+    assert result.counts["moves"].tolist() == [
+        int((ins[:, i.CHANNEL] == channel).sum()) for channel in channels
+    ]
+    written = [int(ins[ins[:, i.CHANNEL] == channel, i.BURSTS].sum()) for channel in channels]
+    assert result.counts["writes"].tolist() == written
+    assert result.counts["moved_bytes"].tolist() == [n * burst for n in written]
+
+
 def check_commands(result: SimulationResult, run: WholeRun) -> None:
-    """Row hits + activates that were read from = reads; counts are those of the commands."""
+    """Row hits + activates that were used = column commands; counts are those of the commands."""
     counts = result.counts
-    assert (counts["row_hits"] + counts["row_misses"] == counts["reads"]).all()
+    assert (counts["row_hits"] + counts["row_misses"] == counts["reads"] + counts["writes"]).all()
     for channel, commands in enumerate(run.commands):
         names = Counter(command.command for command in commands)
         for name, column in (
             ("read", "reads"),
+            ("write", "writes"),
             ("activate", "activates"),
             ("precharge", "precharges"),
             ("refresh", "refreshes"),
@@ -243,7 +274,7 @@ def check_commands(result: SimulationResult, run: WholeRun) -> None:
             bank = (command.rank, command.bankgroup, command.bank)
             if command.command == "activate":
                 fresh.add(bank)
-            elif command.command == "read" and bank in fresh:
+            elif command.command in ("read", "write") and bank in fresh:
                 fresh.remove(bank)
                 used += 1
         assert used == counts["row_misses"][channel]

@@ -31,6 +31,8 @@ MODULES = {
     "classes": cycle_classes,
     "built": recipe,
     "kept": recipe,
+    "moved": recipe,
+    "wrote": state,
     "llc": llc,
     "commands": codes,
     OF_RESULT: SimulationResult,
@@ -59,7 +61,7 @@ def test_every_source_names_something_that_is_counted(counter) -> None:  # type:
 
 
 def test_the_contracts_columns_in_order() -> None:
-    """As the README's scripts and others' read them; `partial_sum_hits` and the limit's name were added behind."""
+    """As the README's scripts and others' read them; what comes behind the energies was added later."""
     contract = (
         "run trace algorithm system mapping prefetch device settings memory channel cycles time_ns batches lookups "
         "accesses instructions reads writes activates precharges refreshes row_hits row_misses cache_hits "
@@ -67,7 +69,7 @@ def test_the_contracts_columns_in_order() -> None:
         "compute_cycles busy_cycles stall_refresh_cycles stall_compute_cycles stall_bus_cycles stall_bank_cycles "
         "stall_issue_cycles idle_cycles unit_accesses_max unit_accesses_mean limit_cycles energy_activate_pj "
         "energy_read_pj energy_write_pj energy_refresh_pj energy_background_pj energy_cache_pj energy_compute_pj "
-        "energy_collect_pj energy_io_pj energy_total_pj partial_sum_hits binding_limit"
+        "energy_collect_pj energy_io_pj energy_total_pj partial_sum_hits moves moved_bytes binding_limit"
     )
     assert [*IDENTITY, *COLUMNS, *VERDICT] == contract.split()
 
@@ -94,15 +96,15 @@ def test_each_class_of_cycles_comes_from_the_class_of_its_name() -> None:
 def test_sources_are_sums_of_terms() -> None:
     names = SimpleNamespace(
         READS=0, ROW_HITS=1, READ_OUT_BURSTS=2, DELIVER_BURSTS=3, TRANSFER_BURSTS=4, PREFETCH_READS=5,
-        INSTRUCTIONS=6, ACTIVATES=7, PRECHARGES=8, REFRESHES=9, TRANSFER_CYCLES=10, COMPUTE_CYCLES=11,
+        INSTRUCTIONS=6, ACTIVATES=7, PRECHARGES=8, REFRESHES=9, TRANSFER_CYCLES=10, COMPUTE_CYCLES=11, WRITES=12,
     )  # fmt: skip
-    counted = np.array([[50, 20, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]])
+    counted = np.array([[50, 20, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]])
     counts = evaluate("pim", {"engine": Table(counted, names)}, 1, 32)
-    assert counts["row_misses"].tolist() == [30]
-    assert counts["bytes_dram"].tolist() == [1600]
-    assert counts["bytes_external"].tolist() == [32 * (3 + 4 + 5)]
+    assert counts["row_misses"].tolist() == [50 + 13 - 20]
+    assert counts["bytes_dram"].tolist() == [32 * (50 + 13)]
+    assert counts["bytes_external"].tolist() == [32 * (3 + 4 + 5 + 13)]
     assert counts["bytes_delivered"].tolist() == [128]
-    assert counts["writes"].tolist() == [0]
+    assert counts["writes"].tolist() == [13]
     assert not {"lookups", "batches", "cycles", "idle_cycles", "partial_sum_hits"} & counts.keys()
 
 

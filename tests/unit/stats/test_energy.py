@@ -85,7 +85,7 @@ def test_ten_commands_by_hand() -> None:
 def test_prefetches_and_misses_are_written_into_the_sram_and_collectors_add() -> None:
     ones = np.ones(8, dtype=np.int64)
     names = {
-        "ACTIVATES": 0, "READS": 0, "REFRESHES": 0, "PREFETCH_READS": 2, "MACS": 0, "SRAM_READS": 0,
+        "ACTIVATES": 0, "READS": 0, "WRITES": 0, "REFRESHES": 0, "PREFETCH_READS": 2, "MACS": 0, "SRAM_READS": 0,
         "SRAM_FILLS": 3, "COLLECTED": 5,
     }  # fmt: skip
     counted = {name: n * ones for name, n in names.items()}

@@ -288,7 +288,7 @@ def test_the_host_of_a_second_memory_has_a_cache() -> None:
         (
             "proactivepim",
             "page_bytes=8192",
-            "placement=page and mapping=duplicate|duplicate-hot|hot|interleave|updlrm",
+            "placement=page and mapping=adaptive|duplicate|duplicate-hot|hot|interleave|oracle|updlrm",
         ),
         ("trim-bg", "cache_bytes=4096", "policy=lru, or policy=scratchpad and prefetch=all|next|table|used"),
         ("proactivepim", "cache_ways=4", "policy=lru"),

@@ -3,17 +3,63 @@
 from ppim.engine import banks, codes
 from ppim.engine.pim import heap, state as s
 from ppim.engine.pim.by_cycle import account, data, queues
-from ppim.engine.pim.rules import buffer, bus, commands, compute, limits, refresh, round_robin, turns
+from ppim.engine.pim.rules import (
+    buffer,
+    bus,
+    commands,
+    compute,
+    limits,
+    moves,
+    refresh,
+    round_robin,
+    selection,
+    turns,
+)
 from ppim.jit import helper
 from ppim.program import instruction as ins, state as r
 
 
+@helper
+def may_issue(p, state, b, channel, lane, kind, cycle):
+    """Whether the next column command of an entry of a kind may be issued now, where rows move."""
+    later = banks.COLUMN_WRITE if kind == ins.MOVE_IN else banks.COLUMN_READ
+    if banks.earliest_cycle(b, later, lane) > cycle:
+        return False
+    if kind == ins.MOVE_IN:
+        return moves.may_write(p, state, channel, cycle)
+    if kind in (ins.READ_OUT, ins.MOVE_OUT):
+        free = bus.free_from(p, state, channel, s.TO_HOST, lane >> p.rank_bits)
+        return free <= cycle + p.read_latency
+    if p.buffer_bursts and kind == ins.READ:
+        if buffer.allows(p, state, channel, lane >> p.bank_bits, cycle):
+            return True
+        state.account[channel, account.BUFFER_HELD] = cycle + 1
+        return False
+    return True
+
+
+@helper
+def choose_where_rows_move(p, state, b, channel, lane, cycle):
+    """`choose_column` for entries that wait for more than two things: one after the other, oldest first."""
+    n_visible = queues.visible(p, state, channel, lane)
+    queue, row = queues.looked_at(p, state, channel, lane), b.open_row[lane]
+    for place in range(n_visible):
+        if state.window[channel, queue, place, s.WINDOW_ROW] == row:
+            entry = state.window[channel, queue, place, s.WINDOW_ENTRY]
+            kind = state.entries[channel, entry, s.ENTRY_KIND]
+            if may_issue(p, state, b, channel, lane, kind, cycle):
+                return place
+    return selection.NO_PLACE
+
+
 @helper(forceinline=True)
 def choose_column(p, state, b, channel, lane, cycle):
-    """Place in the window of the entry that a lane would read now, or -1; oldest first."""
+    """Place in the window of the entry that a lane would read or write now, or -1; oldest first."""
+    if p.writes:
+        return choose_where_rows_move(p, state, b, channel, lane, cycle)
     n_visible = queues.visible(p, state, channel, lane)
     queue = queues.looked_at(p, state, channel, lane)
-    stays, leaves = queues.first_hits(state, channel, queue, n_visible, b.open_row[lane])
+    stays, leaves = queues.first_hits(p, state, channel, queue, n_visible, b.open_row[lane])
     if stays >= 0:
         if banks.earliest_cycle(b, banks.COLUMN_READ, lane) > cycle:
             stays = -1
@@ -95,11 +141,13 @@ def add_deliver(p, rings, state, item, lookup, sharers, due):
 
 @helper(forceinline=True)
 def finish_run(p, rings, state, channel, entry, cycle):
-    """The last burst of a run was read: its instruction's data may be complete."""
+    """The last burst of a run was read or written: its instruction's data may be complete."""
     kind = state.entries[channel, entry, s.ENTRY_KIND]
     leader = state.entries[channel, entry, s.ENTRY_LEADER]
-    if kind == ins.READ_OUT:
+    if kind in (ins.READ_OUT, ins.MOVE_OUT):
         arrival = cycle + p.read_latency + p.burst_cycles
+    elif kind == ins.MOVE_IN:
+        arrival = moves.written_at(p, cycle)
     else:
         arrival = cycle + p.unit_read_latency
     if entry != leader:
@@ -114,6 +162,8 @@ def finish_run(p, rings, state, channel, entry, cycle):
     lookup = state.entries[channel, leader, s.ENTRY_LOOKUP]
     if kind == ins.PREFETCH:
         turns.finish_at(state, channel, ready)
+    elif kind > ins.LAST_ACCESS:
+        turns.complete_one(rings, state, channel, state.entries[channel, leader, s.ENTRY_NUMBER], ready)
     elif kind == ins.READ_OUT and not p.host_consumes:
         hand_to_host(p, rings, state, channel, leader, ready + p.host_latency)
     else:
@@ -124,37 +174,45 @@ def finish_run(p, rings, state, channel, entry, cycle):
 
 @helper(forceinline=True)
 def read_burst(p, rings, state, b, channel, lane, place, cycle):
-    """READ the next burst of a window entry."""
+    """READ the next burst of a window entry, or WRITE it."""
     queue = queues.looked_at(p, state, channel, lane)
     entry = state.window[channel, queue, place, s.WINDOW_ENTRY]
     item = state.entries[channel, entry]
     kind = item[s.ENTRY_KIND]
-    commands.count_reads(
-        state, channel, 1, state.lane[channel, lane, s.READS_SINCE_ACTIVATE], kind == ins.PREFETCH
-    )
+    before, command = state.lane[channel, lane, s.READS_SINCE_ACTIVATE], codes.READ
+    if kind == ins.MOVE_IN:
+        command = codes.WRITE
+        moves.count_write(state, channel, before)
+    else:
+        commands.count_reads(state, channel, 1, before, kind == ins.PREFETCH)
     state.lane[channel, lane, s.READS_SINCE_ACTIVATE] += 1
     commands.keep_log(
         state,
         channel,
         cycle,
-        codes.READ,
+        command,
         lane,
         b.open_row[lane],
         item[s.ENTRY_COLUMN],
-        item[s.ENTRY_LOOKUP] if kind != ins.PREFETCH else ins.NONE,
+        item[s.ENTRY_LOOKUP] if kind <= ins.LAST_ACCESS else ins.NONE,
         kind,
     )
     item[s.ENTRY_COLUMN] += 1
     item[s.ENTRY_BURSTS] -= 1
-    command = codes.READ
-    if kind == ins.READ_OUT:
-        command = codes.WRITE  # the class that has a read-out's timing
+    if kind in (ins.READ_OUT, ins.MOVE_OUT):
+        if not p.writes:
+            command = codes.WRITE  # the class that has a read-out's timing
+            b.candidates[banks.COLUMN_WRITE] = 0
         state.channel[channel, s.READ_OUT_BURSTS] += 1
         start = cycle + p.read_latency
         data.reserve(state, channel, s.TO_HOST, lane >> p.rank_bits, start, start + p.bus_burst_cycles)
         turns.finish_at(state, channel, start + p.bus_burst_cycles)
-        b.candidates[banks.COLUMN_WRITE] = 0
         account.note_arrival(state, channel, start + p.burst_cycles)
+    elif kind == ins.MOVE_IN:
+        start = cycle + p.write_latency
+        data.reserve(state, channel, s.TO_UNIT, s.ANY_RANK, start, start + p.bus_burst_cycles)
+        turns.finish_at(state, channel, start + p.bus_burst_cycles)
+        account.note_arrival(state, channel, moves.written_at(p, cycle))
     else:
         account.note_read(p, state, channel, cycle)
     account.note_command(state, channel, cycle)

@@ -141,13 +141,17 @@ def visible(p, state, channel, lane):
 
 
 @helper(forceinline=True)
-def first_hits(state, channel, queue, n_visible, row):
-    """Places of the oldest visible entries of the open row: (one that stays, one read out); -1: none."""
+def first_hits(p, state, channel, queue, n_visible, row):
+    """Places of the oldest visible entries of the open row: (one that stays, one read out); -1: none.
+
+    Where rows move: (one that reads, one that writes).
+    """
+    second = ins.MOVE_IN if p.writes else ins.READ_OUT
     stays, leaves = selection.NO_PLACE, selection.NO_PLACE
     place = selection.next_hit(state.window[channel], queue, 0, WHOLE_WINDOW, 0, n_visible, row)
     while place >= 0 and (stays < 0 or leaves < 0):
         kind = state.entries[channel, state.window[channel, queue, place, s.WINDOW_ENTRY], s.ENTRY_KIND]
-        if kind == ins.READ_OUT:
+        if kind == second:
             leaves = place if leaves < 0 else leaves
         else:
             stays = place if stays < 0 else stays
@@ -168,7 +172,8 @@ def set_bit(masks, index, bit, on):
 def renew_wishes(p, state, b, channel, lane, reads_since_activate):
     """Say anew which commands a lane is a candidate for (host-controller.md §7).
 
-    Read-outs go to `wants_out`; they become candidates when the bus permits.
+    Read-outs go to `wants_out`; they become candidates when the bus permits. Where rows move, what the bus
+    holds back is a candidate and looked at in each cycle.
     """
     n_visible = visible(p, state, channel, lane)
     row = b.open_row[lane]
@@ -178,13 +183,16 @@ def renew_wishes(p, state, b, channel, lane, reads_since_activate):
             activate = True
         else:
             queue = looked_at(p, state, channel, lane)
-            stays, leaves = first_hits(state, channel, queue, n_visible, row)
+            stays, leaves = first_hits(p, state, channel, queue, n_visible, row)
             if state.window[channel, queue, 0, s.WINDOW_ROW] != row:
                 precharge = selection.offers_precharge(max(stays, leaves), reads_since_activate)
     bit = 1 << lane
     set_bit(b.candidates, banks.ACT, bit, activate)
     set_bit(b.candidates, banks.COLUMN_READ, bit, stays >= 0)
     set_bit(b.candidates, banks.PRE, bit, precharge)
+    if p.writes:
+        set_bit(b.candidates, banks.COLUMN_WRITE, bit, leaves >= 0)
+        return
     set_bit(state.channel[channel], s.WANTS_OUT, bit, leaves >= 0)
     if leaves < 0:
         set_bit(b.candidates, banks.COLUMN_WRITE, bit, False)

@@ -9,6 +9,7 @@ from ppim.engine.pim.rules import (
     bus,
     compute,
     events,
+    moves,
     phases,
     room,
     runs,
@@ -80,7 +81,7 @@ def enqueue(p, state, channel, unit, instruction, lookup, cycle):
         item[s.ENTRY_RUNS] = n_runs
         item[s.ENTRY_READY] = 0
         item[s.ENTRY_TOTAL] = bursts
-        item[s.ENTRY_NUMBER] = instruction[ins.ORDER]
+        item[s.ENTRY_NUMBER] = instruction[ins.TURN if moves.is_move(kind) else ins.ORDER]
         item[s.ENTRY_SHARERS] = instruction[ins.SHARERS]
         item[s.ENTRY_STEP] = instruction[ins.STEP]
         state.lane[channel, queues.queue_of(p, kind, lane), s.OCCUPIED] += 1
@@ -93,7 +94,7 @@ def enqueue(p, state, channel, unit, instruction, lookup, cycle):
 
 @helper(forceinline=True)
 def send_reads(p, state, instruction, cycle):
-    """READ, READ_OUT or PREFETCH: all its entries in all its units, or nothing."""
+    """READ, READ_OUT, MOVE_OUT, MOVE_IN or PREFETCH: all its entries in all its units, or nothing."""
     kind = instruction[ins.KIND]
     address = instruction[ins.ADDRESS]
     bursts = instruction[ins.BURSTS]
@@ -179,8 +180,10 @@ def send(p, rings, state, instruction, cycle):
         outcome = send_reads(p, state, instruction, cycle)
         if outcome != SENT:
             return outcome
-        if kind != ins.PREFETCH:
+        if kind <= ins.LAST_ACCESS:
             open_lookups(p, rings, state, instruction, cycle)
+        elif kind <= ins.LAST_DEMAND:
+            state.channel[instruction[ins.CHANNEL], s.OPEN] += 1
     return SENT
 
 
@@ -268,7 +271,7 @@ def step_deliver(p, rings, state, stream, instruction, cycle):
 @helper
 def lacks_accumulator(p, rings, state, stream, instruction, cycle):
     """Whether a stream has to wait because a unit has too many sums open."""
-    if instruction[ins.KIND] > ins.LAST_DEMAND:
+    if instruction[ins.KIND] > ins.LAST_ACCESS:
         return False
     opens = accumulators.opens_all(p, rings, state, instruction)
     if opens <= cycle:

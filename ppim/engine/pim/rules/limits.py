@@ -76,7 +76,7 @@ def tally_activate(p, state, channel, lane, is_demand):
 
 @helper(forceinline=True)
 def tally_reads(p, state, channel, lane, reads, is_demand):
-    """Count READs of a column set."""
+    """Count READs, or WRITEs, of a column set."""
     tally(p, state, channel, COLUMN_RATE, lane >> p.column_set_bits, reads, is_demand)
 
 
@@ -142,7 +142,7 @@ def _whole_run(p: Parameters, rings: Rings, state: PimState, kind: int) -> NDArr
         return rings.stream[:, r.SLOTS]
     if kind == DATA_BUS:
         channel = state.channel
-        bursts = channel[:, s.READ_OUT_BURSTS] + channel[:, s.DELIVER_BURSTS]
+        bursts = channel[:, s.READ_OUT_BURSTS] + channel[:, s.DELIVER_BURSTS] + channel[:, s.WRITES]
         return bursts * p.bus_burst_cycles + channel[:, s.TRANSFER_CYCLES]
     sizes = {
         BANK_OCCUPANCY: p.lanes,
