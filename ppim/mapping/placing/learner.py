@@ -144,7 +144,7 @@ class Learner:
         at = np.searchsorted(self.numbers, guests)
         for place, number in zip(at.tolist(), guests.tolist(), strict=True):
             units[place], addresses[place] = self.guests.places[number]
-        loads = self.weights * self.costs.reading(bursts) / self.looks  # cycles of an epoch
+        loads = self.weights * self.costs.reading(bursts)  # cycles of as many epochs as `looks`
         chosen = self._choose(self._plans(self.rows.tables[kinds], loads, units, bursts))
         moves = [(row, unit) for plan in chosen for row, unit in zip(plan.rows, plan.units, strict=True)]
         if not self._pays(chosen, units, bursts, moves):
@@ -165,7 +165,7 @@ class Learner:
             part = slice(first, stop)
             plan = balance(loads[part], units[part], room, self.spec.adaptive_moves)
             on_bus = np.cumsum([0, *(2 * bursts[first + row] for row in plan.rows)]) * self.costs.bus_burst
-            saved = plan.peaks[0] - np.array(plan.peaks) - on_bus
+            saved = plan.peaks[0] - np.array(plan.peaks) - on_bus * self.looks
             best = int(saved.argmax())
             if best:
                 plan = plan.first(best)
@@ -202,7 +202,7 @@ class Learner:
             on_bus = np.bincount(unit // per_channel, weights=size * costs.bus_burst)
             taken += max(np.bincount(unit, weights=work).max(), on_bus.max())
         saved = sum(plan.gain(len(plan.rows)) for plan in chosen)
-        return bool(saved > 0 and saved >= self.spec.adaptive_gain * taken)
+        return bool(saved > 0 and saved >= self.spec.adaptive_gain * taken * self.looks)
 
     def _carry_out(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ppim.mapping.placing.guests import first_slot, slot_bursts
 from ppim.mapping.placing.learner import Learner, Move, MoveCosts
 from ppim.mapping.placing.spec import PlacementSpec
 from ppim.trace.schema import TraceMeta
+from tests.reference.learner_twin import LearnerTwin
 from tests.reference.placements import locate
 from tests.reference.small_traces import small_trace
 
@@ -186,6 +188,69 @@ def test_room_for_guests_lies_behind_all_else_and_counts() -> None:
     assert footprint.duplicated_bytes == dram_rows * 8 * 64 * GEOMETRY.units
     assert placement.base[placement.mode == 1].min() == first + 3 * 4
     assert footprint.spread_bytes // (64 * GEOMETRY.units) <= first
+
+
+# Against the twin.
+
+
+def compare_with_twin(seed: int) -> int:
+    """Rows that moved. Skewed accesses whose popular rows change now and then; every sentence of the model has its chance."""
+    rng = np.random.default_rng(seed)
+    tables, rows = int(rng.integers(1, 4)), 120
+    meta = a_meta(*[rows] * tables)
+    spec = {
+        "guest_rows": int(rng.integers(1, 9)),
+        "adaptive_moves": int(rng.integers(1, 20)),
+        "adaptive_memory": float(rng.choice([0.0, 0.5, 0.75, 1.0])),
+        "adaptive_gain": float(rng.choice([0.0, 0.5, 1.0, 4.0])),
+        "placement_seed": seed,
+    }
+    learner = a_learner(meta, **spec)
+    home = {
+        (table, row): int(unit)
+        for table in range(tables)
+        for row, unit in enumerate(units_of(learner, table, np.arange(rows)))
+    }
+    twin = LearnerTwin(
+        home=home,
+        units=GEOMETRY.units,
+        units_per_channel=GEOMETRY.units_per_channel,
+        guest_rows=spec["guest_rows"],
+        most_moves=spec["adaptive_moves"],
+        memory=Fraction(spec["adaptive_memory"]),
+        gain=Fraction(spec["adaptive_gain"]),
+        read_cycles=10,
+        write_cycles=10,
+        bus_cycles=4,
+        latency=20,
+    )
+    moved = 0
+    popular = rng.permutation(rows)
+    for _ in range(12):
+        if rng.random() < 0.2:
+            popular = rng.permutation(rows)
+        accessed = []
+        for table in range(tables):
+            ids = popular[np.minimum(rng.geometric(0.08, int(rng.integers(1, 90))) - 1, rows - 1)]
+            learner.see(np.full(len(ids), table), np.zeros(len(ids), np.int64), ids)
+            accessed += [(table, int(row)) for row in ids]
+        got = [(divmod(move.row, rows), move.from_unit, move.to_unit) for move in learner.look()]
+        assert got == twin.look(accessed)
+        guests = {divmod(number, rows): unit for number, (unit, _) in learner.guests.places.items()}
+        assert guests == twin.guests
+        moved += len(got)
+    return moved
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_same_moves_as_the_twin(seed: int) -> None:
+    compare_with_twin(seed)
+
+
+def test_the_seeds_move_rows() -> None:
+    moved = [compare_with_twin(seed) for seed in range(40)]
+    assert sum(n > 0 for n in moved) > 20
+    assert sum(moved) > 200
 
 
 # Foresight.
