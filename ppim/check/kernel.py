@@ -42,7 +42,8 @@ def check_block(rules, layout, state, tally, is_ever_late, block):
             _check_precharge_all(rules, layout, state, tally, channel, lane, block, at)
             continue
         distances.check_distances(rules, layout, state, tally, kind, channel, lane, block, at)
-        if kind <= commands.WRITE_P and layout.watch_bus:
+        # Whoever reads, what is written comes from the host.
+        if kind <= commands.WRITE_P and (layout.watch_bus or kind >= commands.WRITE):
             buses.check_data_bus(layout, state, tally, channel, block, at)
         if kind == commands.ACTIVATE:
             windows.check_windows(rules, state, tally, channel, rank, block, at)

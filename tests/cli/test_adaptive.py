@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from ppim.cli import main
+from ppim.dram.load import load_device
 from ppim.engine.codes import WRITE
 from ppim.runs.simulate import simulate
 from ppim.stats.result import SimulationResult
@@ -85,6 +86,20 @@ def test_moves_are_in_the_traffic_and_accesses_stay_the_same(tmp_path: Path) -> 
 def sums(stats: pd.DataFrame) -> int:
     """Vectors that were transferred, of two bursts of two cycles each."""
     return int(stats["transfer_cycles"].sum()) // 4
+
+
+def test_writes_of_two_units_that_meet_on_the_bus_are_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Units have column paths of their own, but one bus brings what is written."""
+    file = tmp_path / "channel-0.cmd"
+    opened = "10 activate 0 0 0 5 -1\n20 activate 0 1 0 5 -1\n"
+    burst = load_device("hbm2-4gb").timing.burst_cycles
+    for apart in (burst, burst - 1):
+        file.write_text(f"{opened}50 write 0 0 0 5 0\n{50 + apart} write 0 1 0 5 0\n")
+        status = run("check", file, "--system", "pim-base", "--set", "mapping=adaptive")
+        found = "data bus, margin -1: write" in capsys.readouterr().out
+        assert (status, found) == ((0, False) if apart == burst else (1, True))
 
 
 def test_threads_give_the_same(tmp_path: Path) -> None:

@@ -412,6 +412,13 @@ def test_every_way_to_an_operand_is_taken(placement: str, kind: int) -> None:
     assert (misses > 0) == ("fits" in placement or "lru" in placement)
 
 
+@pytest.mark.parametrize("placement", [name for name in PLACEMENTS if name.startswith("adaptive")])
+def test_rows_move_in_them(placement: str) -> None:
+    program = build_whole(a_trace("dense"), DEVICE, a_system(placement, "per-channel"))
+    kinds = np.concatenate(program.streams)[:, i.KIND]
+    assert (kinds == i.MOVE_OUT).sum() == (kinds == i.MOVE_IN).sum() == program.counts[:, b.MOVES].sum() > 0
+
+
 @pytest.mark.parametrize("placement", ["equal lookups once", "equal lookups once, collected in a tree"])
 def test_equal_lookups_go_together(placement: str) -> None:
     program = build_whole(a_trace("qr mult"), DEVICE, a_system(placement, "per-channel"))
