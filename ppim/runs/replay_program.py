@@ -148,17 +148,17 @@ class ProgramReplay:
     def _result(self) -> results.SimulationResult:
         org = self.device.organization
         unit_accesses = self.state.unit_accesses.reshape(-1, org.channels).T
-        lookups, hits = self.state.counts[:, a.LOOKUPS], self.state.counts[:, a.HITS]
+        counted = self.state.counts
+        lookups, accesses, hits = counted[:, a.LOOKUPS], counted[:, a.ACCESSES], counted[:, a.HITS]
         sources = {
             **engine_sources([self.engine]),
-            # A read is a lookup of its own; the file tells no more.
-            "built": {"LOOKUPS": lookups, "ACCESSES": lookups, "CACHE_HITS": hits},
+            "built": {"LOOKUPS": lookups, "ACCESSES": accesses, "CACHE_HITS": hits},
             "units": {"MOST": unit_accesses.max(axis=1)},
         }
         counts = evaluate("pim", sources, org.channels, org.burst_bytes)
         added = {
-            "MACS": self.state.counts[:, a.ADDED] * (org.burst_bytes // ELEMENT_BYTES),
-            "SRAM_READS": self.state.counts[:, a.HIT_BURSTS],
+            "MACS": counted[:, a.ADDED] * (org.burst_bytes // ELEMENT_BYTES),
+            "SRAM_READS": counted[:, a.HIT_BURSTS],
             "SRAM_FILLS": np.zeros_like(hits),
         }
         energy = pim_energy(

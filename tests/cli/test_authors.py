@@ -21,13 +21,6 @@ SAME = [
 ]  # fmt: skip
 
 
-TRAVELS = pytest.mark.xfail(
-    strict=True,
-    reason="known fault: where rows travel and instructions come faster than they are served, a replay's cycles differ by "
-    "up to 0.4 % (docs/formats.md)",
-)
-
-
 def run(*arguments: object) -> int:
     """Exit status of the command line."""
     try:
@@ -61,10 +54,12 @@ def round_trip(
         ("proactivepim", ["transfer=all"]),
         ("proactivepim", ["level=bank"]),
         ("proactivepim", ["prefetch=none", "policy=lru", "cache_bytes=8192"]),
-        pytest.param("proactivepim", ["mapping=hot", "prefetch=none"], marks=TRAVELS),
+        ("proactivepim", ["mapping=hot", "prefetch=none"]),
         ("proactivepim", ["prefetch_used=true"]),
         ("proactivepim-map", []),
-        pytest.param("pim-base", [], marks=TRAVELS),
+        ("pim-base", []),
+        ("pim-base", ["instruction_bits=28"]),
+        ("pim-base", ["frontend=global"]),
         ("proactivepim", ["mapping=hot", "prefetch=none", "instruction_bits=224"]),
         ("pim-base", ["instruction_bits=224"]),
     ],

@@ -1,8 +1,8 @@
 """Turns of the authors' format -> rings: the bags, lookups and sums that the format does not name.
 
 Every read is a lookup of its own, of the unit it reads from or, with a deliver behind it, of the unit that
-the deliver names. A turn's transfers say how many bags it has; lookups are dealt out to the bags evenly, in
-order (docs/formats.md).
+the deliver names; or, in a turn whose reads come in pairs, two reads are one. A turn's transfers say how many
+bags it has; lookups are dealt out to the bags evenly, in order (docs/formats.md).
 """
 
 from typing import NamedTuple
@@ -23,10 +23,14 @@ from ppim.program.builder.turns import has_room, open_turn
 
 # Columns of `counts`, per channel of the unit that consumes.
 LOOKUPS = 0
-HITS = 1
-ADDED = 2  # bursts that units add to their sums
-HIT_BURSTS = 3  # of these, those that lie in their SRAMs
-N_REPLAY_COUNTS = 4
+ACCESSES = 1
+HITS = 2
+ADDED = 3  # bursts that units add to their sums
+HIT_BURSTS = 4  # of what is read for them, those that lie in their SRAMs
+N_REPLAY_COUNTS = 5
+
+ALONE = 1  # reads of a lookup
+PAIR = 2
 
 TOUCHED = -2  # in `slot_of_unit`: a unit whose sum in the current bag has no row yet
 
@@ -123,19 +127,35 @@ def owner_of(layout, items, at, stop):
     return number_of_unit(layout, items[place, f.ITEM_CHANNEL], items[place, f.ITEM_UNIT])
 
 
-@helper(forceinline=True)
-def end_of_bag(bag, bags, lookups):
-    """One past the last lookup of a bag: `lookups` dealt out evenly to `bags`."""
-    return ((bag + 1) * lookups + bags - 1) // bags
+@helper
+def reads_of_lookup(layout, items, first, end):
+    """PAIR if all reads of a turn come two by two, some of the second ones delivered to where the first is read."""
+    at, travel = first, False
+    while at < end:
+        second = at + 1
+        if is_delivered(items, at, end) or second == end:
+            return ALONE
+        if owner_of(layout, items, at, end) != owner_of(layout, items, second, end):
+            return ALONE
+        delivered = is_delivered(items, second, end)
+        travel |= delivered
+        at += 3 if delivered else 2
+    return PAIR if travel else ALONE
 
 
 @helper(forceinline=True)
-def count_sums(layout, items, state, first, end, lookups, bags):
+def end_of_bag(bag, bags, reads, together):
+    """One past the last read of a bag: lookups of so many reads `together` are dealt out evenly to `bags`."""
+    return ((bag + 1) * (reads // together) + bags - 1) // bags * together
+
+
+@helper(forceinline=True)
+def count_sums(layout, items, state, first, end, reads, together, bags):
     """Pairs of a bag and a unit's number in its channel that have a lookup in any channel."""
     pairs, at, taken = 0, first, 0
     units = layout.units_per_channel
     for bag in range(bags):
-        stop = end_of_bag(bag, bags, lookups)
+        stop = end_of_bag(bag, bags, reads, together)
         while taken < stop:
             number = owner_of(layout, items, at, end) // layout.channels
             if state.slot_of_unit[number] == i.NONE:
@@ -149,24 +169,24 @@ def count_sums(layout, items, state, first, end, lookups, bags):
 
 
 @helper(forceinline=True)
-def guess_bags(layout, items, state, first, end, lookups, transfers):
+def guess_bags(layout, items, state, first, end, reads, together, transfers):
     """How many bags a turn has, by its transfers: one for each unit of a channel and bag, or for each sum.
 
     Where sums are too few to tell, as many as the turn that had most so far, if that explains the transfers.
     """
     units = layout.units_per_channel
-    if lookups == 0:
+    if reads == 0:
         return 0
     if transfers == 0:
         return 1
     if layout.transfer_all and transfers % units == 0:
         return transfers // units
     usual = state.most_bags[0]
-    if usual > 0 and count_sums(layout, items, state, first, end, lookups, usual) == transfers:
+    if usual > 0 and count_sums(layout, items, state, first, end, reads, together, usual) == transfers:
         return usual
     bags = (transfers + units - 1) // units
-    most = min(transfers, lookups)
-    while bags < most and count_sums(layout, items, state, first, end, lookups, bags) < transfers:
+    most = min(transfers, reads // together)
+    while bags < most and count_sums(layout, items, state, first, end, reads, together, bags) < transfers:
         bags += 1
     state.most_bags[0] = max(usual, bags)
     return bags
@@ -256,29 +276,52 @@ def open_sums(rings, layout, items, state, start, stop, turn, bag):
 
 
 @helper(forceinline=True)
-def append_read(rings, layout, items, state, at, stop, turn, vector_bursts):
-    """A read with its deliver, and the lookup that it makes; items taken."""
+def bursts_added(items, at, vector_bursts):
+    """Bursts of the row of a read; a `HIT` has a vector in its unit."""
+    return items[at, f.ITEM_BURSTS] if items[at, f.ITEM_BURSTS] > 0 else vector_bursts
+
+
+@helper(forceinline=True)
+def append_read(rings, layout, items, state, at, stop, turn, number, vector_bursts):
+    """A read of a lookup with its deliver; items taken."""
     channel, unit = items[at, f.ITEM_CHANNEL], items[at, f.ITEM_UNIT]
     address, bursts = items[at, f.ITEM_ADDRESS], items[at, f.ITEM_BURSTS]
     delivered = is_delivered(items, at, stop)
-    owner = owner_of(layout, items, at, stop)
     kind = i.READ_OUT if delivered else i.READ
-    counts = state.counts[owner % layout.channels]
-    counts[LOOKUPS] += 1
+    counts = state.counts[owner_of(layout, items, at, stop) % layout.channels]
+    counts[ACCESSES] += 1
     state.unit_accesses[number_of_unit(layout, channel, unit)] += 1
-    worked = bursts
     if bursts == 0:
-        kind, worked = i.HIT, vector_bursts
+        kind = i.HIT
         counts[HITS] += 1
-        counts[HIT_BURSTS] += worked
-    counts[ADDED] += worked
-    number = rings.marks[r.NEXT_LOOKUP]
-    rings.marks[r.NEXT_LOOKUP] = number + 1
-    write_lookup(rings, number, state.slot_of_unit[owner], 1, layout.compute[worked], bursts)
+        counts[HIT_BURSTS] += vector_bursts
     stream = 0 if layout.global_stream else channel
     append(rings, stream, kind, channel, unit, address, bursts, turn, number, i.NONE, 0)
     rings.turns[turn & rings.turn_mask, r.TURN_LEFT] += 1
     return 2 if delivered else 1
+
+
+@helper(forceinline=True)
+def append_lookup(rings, layout, items, state, at, stop, turn, together, vector_bursts):
+    """A lookup and its reads, one or two; items taken.
+
+    Two rows are multiplied and added element by element: one multiply-accumulate for each of the longer one.
+    """
+    owner = owner_of(layout, items, at, stop)
+    worked, bursts = bursts_added(items, at, vector_bursts), items[at, f.ITEM_BURSTS]
+    if together == PAIR:
+        worked = max(worked, bursts_added(items, at + 1, vector_bursts))
+        bursts += items[at + 1, f.ITEM_BURSTS]
+    counts = state.counts[owner % layout.channels]
+    counts[LOOKUPS] += 1
+    counts[ADDED] += worked
+    number = rings.marks[r.NEXT_LOOKUP]
+    rings.marks[r.NEXT_LOOKUP] = number + 1
+    write_lookup(rings, number, state.slot_of_unit[owner], together, layout.compute[worked], bursts)
+    taken = 0
+    for _ in range(together):
+        taken += append_read(rings, layout, items, state, at + taken, stop, turn, number, vector_bursts)
+    return taken
 
 
 @helper(forceinline=True)
@@ -301,19 +344,20 @@ def append_turn(rings, layout, items, state, start, stop):
         end += 1
     turn = open_turn(rings, rings.marks[r.NEXT_TURN], 0)
     append_others(rings, layout, items, state, start, first, turn, turn, 0, 0)
-    lookups = count_items(items, first, end, f.READ_LINE)
+    reads = count_items(items, first, end, f.READ_LINE)
+    together = reads_of_lookup(layout, items, first, end)
     transfers = count_items(items, end, stop, f.TRANSFER_LINE)
-    bags = guess_bags(layout, items, state, first, end, lookups, transfers)
+    bags = guess_bags(layout, items, state, first, end, reads, together, transfers)
     vector_bursts = vector_of_turn(items, end, stop)
     at, taken = first, 0
     for bag in range(bags):
         bag_end = at
-        while taken < end_of_bag(bag, bags, lookups):
+        while taken < end_of_bag(bag, bags, reads, together):
             bag_end += 2 if is_delivered(items, bag_end, end) else 1
             taken += 1
         open_sums(rings, layout, items, state, at, bag_end, turn, bag)
         while at < bag_end:
-            at += append_read(rings, layout, items, state, at, bag_end, turn, vector_bursts)
+            at += append_lookup(rings, layout, items, state, at, bag_end, turn, together, vector_bursts)
         for unit in range(layout.channels * layout.units_per_channel):
             state.slot_of_unit[unit] = i.NONE
     append_others(rings, layout, items, state, end, stop, turn, turn + 1, bags, transfers)
