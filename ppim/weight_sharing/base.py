@@ -182,8 +182,10 @@ class WeightSharing:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """All options with their values; `from_parameters` takes them back."""
-        return {**dataclasses.asdict(self.algorithm), "dense_below": self.dense_below}  # type: ignore[call-overload]
+        """All options with their values, lists that are empty left out; `from_parameters` takes them back."""
+        options = dataclasses.asdict(self.algorithm)  # type: ignore[call-overload]
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
+        return {key: value for key, value in plain.items() if value != []} | {"dense_below": self.dense_below}
 
     def table(self, rows: int, table: int = 0) -> TableScheme:
         """The scheme of table number `table` with `rows` rows."""

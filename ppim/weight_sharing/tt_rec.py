@@ -19,6 +19,7 @@ import numpy as np
 from ppim.jit import njit
 from ppim.weight_sharing import base
 
+MOST_FACTOR = 1 << 20  # of a rank, of a core's rows or of its elements
 MOST_ROWS = 1 << 36  # beyond any table; factors are found by trial up to the root
 
 
@@ -132,16 +133,21 @@ class TtTable(base.TableScheme):
     """Subtables `core1` ... `core<n>`; the outer cores are small and shared, the inner ones are not."""
 
     def __init__(self, rows: int, options: TtRec) -> None:
-        cores, rank = options.cores, options.tt_rank
+        cores = options.cores
         self._elements = options.vector_elements
         self._little = options.factorisation == "cube-root"
         if self._little:
-            self.row_factors = cube_root_rows(rows, cores)
-            self.element_factors = cube_root_elements(self._elements, cores)
+            of_rows, of_elements = cube_root_rows, cube_root_elements
         else:
-            self.row_factors = balanced_rows(rows, cores)
-            self.element_factors = balanced_elements(self._elements, cores)
-        self.ranks = (1, *[rank] * (cores - 1), 1)
+            of_rows, of_elements = balanced_rows, balanced_elements
+        self.row_factors = options.row_factors or of_rows(rows, cores)
+        self.element_factors = options.element_factors or of_elements(self._elements, cores)
+        if math.prod(self.row_factors) < rows:
+            raise ValueError(
+                f"row_factors: {' x '.join(map(str, self.row_factors))} are fewer than the {rows:,} rows of a table; "
+                "give greater ones, or choose tables"
+            )
+        self.ranks = (1, *options.inner_ranks, 1)
         self._factors = np.array(self.row_factors, dtype=np.int64)
         self.access_subtables = tuple(range(cores))
         self.subtables = tuple(
@@ -183,12 +189,24 @@ class TtRec(base.Algorithm):
 
     `factorisation` is "balanced" (TT-Rec's own: even factors, the vector's exactly; big-endian digits of the
     row id) or "cube-root" (the ProactivePIM authors': equal factors; little-endian digits).
+
+    Attributes
+    ----------
+    tt_rank : int
+        Of all inner ranks.
+    tt_ranks : tuple of int
+        The inner ranks one by one, from the first core to the last, in place of `tt_rank`; () for that.
+    row_factors, element_factors : tuple of int
+        Rows of each core, and elements of each core's slices, for every table; () for what `factorisation` gives.
     """
 
     vector_bytes: int = 128
     tt_rank: int = 16
     cores: int = 3
     factorisation: Literal["balanced", "cube-root"] = "balanced"
+    tt_ranks: tuple[int, ...] = ()
+    row_factors: tuple[int, ...] = ()
+    element_factors: tuple[int, ...] = ()
 
     is_elementwise = False
     shared_names = ("core1", "core2", "core3", "core4")  # the first and the last of 2, 3 or 4
@@ -199,12 +217,30 @@ class TtRec(base.Algorithm):
             raise ValueError(f"tt_rank must be at least 1, not {self.tt_rank}")
         if not 2 <= self.cores <= 4:
             raise ValueError(f"cores must be 2, 3 or 4, not {self.cores}")
+        wanted = {"tt_ranks": self.cores - 1, "row_factors": self.cores, "element_factors": self.cores}
+        for name, n in wanted.items():
+            values = getattr(self, name)
+            if values and (len(values) != n or not all(1 <= value <= MOST_FACTOR for value in values)):
+                raise ValueError(
+                    f"{name}: with cores = {self.cores} a list of {n} numbers from 1 to {MOST_FACTOR:,} is needed, "
+                    f"not {list(values)}"
+                )
+        if self.element_factors and math.prod(self.element_factors) < self.vector_elements:
+            raise ValueError(
+                f"element_factors: {' x '.join(map(str, self.element_factors))} are fewer than the "
+                f"{self.vector_elements} elements of a vector"
+            )
+
+    @property
+    def inner_ranks(self) -> tuple[int, ...]:
+        """Ranks between the cores."""
+        return self.tt_ranks or (self.tt_rank,) * (self.cores - 1)
 
     def table(self, rows: int, table: int = 0) -> TtTable:  # noqa: ARG002
         return TtTable(rows, self)
 
     def macs_per_lookup(self, rows: int) -> int:
-        """Contraction left to right (TT-Rec, arXiv 2101.11714): J1 J2 R^2 + J1 J2 J3 R for three cores."""
+        """Contraction left to right (TT-Rec, arXiv 2101.11714): J1 J2 R1 R2 + J1 J2 J3 R2 for three cores."""
         scheme = self.table(rows)
         macs, elements = 0, scheme.element_factors[0]
         for k in range(1, self.cores):
@@ -213,14 +249,14 @@ class TtRec(base.Algorithm):
         return macs
 
     def macs_of_first_product(self, rows: int) -> int:
-        """J1 J2 R^2: the first core's row times the second's; with two cores both are shared."""
+        """J1 J2 R1 R2: the first core's row times the second's; with two cores both are shared."""
         if self.cores == 2:
             return 0
         first, second, *_ = self.table(rows).element_factors
-        return first * second * self.tt_rank**2
+        return first * second * self.inner_ranks[0] * self.inner_ranks[1]
 
     def second_matrices(self, rows: int) -> base.Matrices | None:
-        """J2 matrices of R x R; with two cores both are shared."""
+        """J2 matrices of R1 x R2; with two cores both are shared."""
         if self.cores == 2:
             return None
-        return base.Matrices(self.table(rows).element_factors[1], self.tt_rank)
+        return base.Matrices(self.table(rows).element_factors[1], self.inner_ranks[0])

@@ -48,11 +48,11 @@ class Memory:
         placement: Placement,
         weights: Weights,
         burst_bytes: int,
-        rank: int = 0,
+        ranks: tuple[int, int] = (0, 0),
         mapping: str = "duplicate",
     ) -> None:
         elements = burst_bytes // 4
-        self.rank = rank  # of tensor trains
+        self.ranks = ranks  # R1 and R2 of tensor trains
         self.bursts: dict[tuple[int, int], Burst] = {}
         if moves_rows(mapping):
             placement = placement._replace(home_mask=0)  # as it is at the start
@@ -104,7 +104,7 @@ class Memory:
             units, addresses = locate(placement, table, subtable, np.arange(row * pieces, (row + 1) * pieces))
             for piece in range(pieces):
                 for n in range(int(placement.set_units[table, subtable])):
-                    part = part_of(placement, table, subtable, numbers.size, self.rank, n, piece)
+                    part = part_of(placement, table, subtable, numbers.size, self.ranks, n, piece)
                     own = np.zeros(bursts * elements)
                     own[: len(part)] = numbers[part]
                     for offset in range(bursts):
@@ -128,15 +128,15 @@ def lies_in_parts(placement: Placement, table: int, subtable: int) -> bool:
 
 
 def part_of(
-    placement: Placement, table: int, subtable: int, elements: int, rank: int, n: int, piece: int
+    placement: Placement, table: int, subtable: int, elements: int, ranks: tuple[int, int], n: int, piece: int
 ) -> np.ndarray:
     """Which elements of a second-core row the n-th unit of a set has of a piece, in its own order.
 
-    The row is (R, J2, R): its first index k is dealt out in runs.
+    The row is (R1, J2, R2): its first index k is dealt out in runs.
     """
     pieces = int(placement.pieces[table, subtable])
-    run = -(-rank // int(placement.set_units[table, subtable]))
-    numbers = np.arange(elements).reshape(rank, -1, rank)[n * run : (n + 1) * run]
+    run = -(-ranks[0] // int(placement.set_units[table, subtable]))
+    numbers = np.arange(elements).reshape(ranks[0], -1, ranks[1])[n * run : (n + 1) * run]
     return (numbers[:, piece] if pieces > 1 else numbers).ravel()
 
 
@@ -378,7 +378,7 @@ class Units:
         n = self.owner(lookup) % int(placement.set_units[table, subtable])
         for burst in [x for x in waiting if (x.table, x.subtable) == (table, subtable)]:
             waiting.remove(burst)
-            part = part_of(placement, table, subtable, numbers.size, self.memory.rank, n, burst.piece)
+            part = part_of(placement, table, subtable, numbers.size, self.memory.ranks, n, burst.piece)
             assert not burst.numbers[len(part) :].any()
             assert not numbers[part].any()
             numbers[part] = burst.numbers[: len(part)]

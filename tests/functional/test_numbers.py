@@ -35,6 +35,7 @@ ALGORITHMS: dict[str, tuple[str, dict[str, Any]]] = {
     "qr beside dense tables": ("qr", {"collisions": 7, "dense_below": 100}),
     "tt-rec": ("tt-rec", {"tt_rank": 4}),
     "tt-rec, factors of the authors": ("tt-rec", {"tt_rank": 2, "factorisation": "cube-root"}),
+    "tt-rec of two ranks": ("tt-rec", {"tt_ranks": [3, 5]}),
     "tt-rec of two shared cores": ("tt-rec", {"tt_rank": 2, "cores": 2}),
     "kqr": ("kqr", {}),
     "memcom": ("memcom", {}),
@@ -320,6 +321,8 @@ TRAINS: dict[str, dict[str, Any]] = {
     "rank 3, factors of the authors": {"tt_rank": 3, "factorisation": "cube-root"},
     "rank 8 beside a dense table": {"tt_rank": 8, "dense_below": 50},
     "four cores": {"tt_rank": 4, "cores": 4},
+    "two ranks": {"tt_ranks": [6, 3]},
+    "two ranks, factors given": {"tt_ranks": [2, 5], "row_factors": [5, 9, 7], "element_factors": [2, 3, 4]},
 }
 
 
@@ -367,6 +370,7 @@ def check_vectors(trace: SmallTrace, system: SystemSpec) -> WholeProgram:
     weights = random_weights(trace, np.random.default_rng(11))
     program = build_whole(trace, DEVICE, system)
     rank = trace.meta.parameters.get("tt_rank", 0)
+    ranks = trace.meta.parameters.get("tt_ranks", [rank, rank])
     units = Units(
         trace,
         program,
@@ -374,7 +378,7 @@ def check_vectors(trace: SmallTrace, system: SystemSpec) -> WholeProgram:
             program.prepared.placement,
             weights,
             DEVICE.organization.burst_bytes,
-            rank,
+            (ranks[0], ranks[1]),
             system.placement.mapping,
         ),
     )

@@ -21,6 +21,11 @@ Rows = list[int]  # of one lookup
 Units = tuple[int, ...]  # a set of them, over all channels
 
 
+def inner_ranks(parameters: dict[str, Any]) -> list[int]:
+    """R1 and R2 of a tensor train of three cores."""
+    return parameters.get("tt_ranks") or [parameters["tt_rank"]] * 2
+
+
 class PartedBags:
     """What the builder's twin does with bags in a program in which some rows lie in parts."""
 
@@ -266,20 +271,20 @@ class PartedBags:
             self.program.unit_accesses[unit] += 1
 
     def part_bursts(self, table: int, subtable: int) -> int:
-        """Of a whole row, or of the R x R matrices' rows that a unit has."""
+        """Of a whole row, or of the R1 x R2 matrices' rows that a unit has."""
         if subtable != 1 or not self.lies_in_parts(table):
             return self.bursts(table, subtable)
-        rank = self.trace.meta.parameters["tt_rank"]
-        run = math.ceil(rank / self.set_size)
+        first, second = inner_ranks(self.trace.meta.parameters)
+        run = math.ceil(first / self.set_size)
         together = self.trace.schemes[table].element_factors[1] // self.matrices(table)
-        return math.ceil(run * together * rank * 4 / self.geometry.burst_bytes)
+        return math.ceil(run * together * second * 4 / self.geometry.burst_bytes)
 
     def part_macs(self, table: int, has_product: bool, pieces: int) -> int:
         """§6: a run of each matrix with the first row, and what that gives with the third."""
         if not self.lies_in_parts(table):
             return self.lookup_macs(table, has_product)
         j1, j2, j3 = self.trace.schemes[table].element_factors
-        rank = self.trace.meta.parameters["tt_rank"]
+        first, second = inner_ranks(self.trace.meta.parameters)
         columns = j1 * j2 * pieces // self.matrices(table)
-        product = 0 if has_product else columns * math.ceil(rank / self.set_size) * rank
-        return product + columns * j3 * rank
+        product = 0 if has_product else columns * math.ceil(first / self.set_size) * second
+        return product + columns * j3 * second

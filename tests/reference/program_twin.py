@@ -18,7 +18,7 @@ from ppim.prefetch.base import Phase
 from ppim.program.instruction import ALL, DELIVER, HIT, PREFETCH, READ, READ_OUT, TRANSFER
 from ppim.systems.spec import SystemSpec
 from ppim.trace.schema import SubtableMeta, TraceMeta
-from tests.reference.parts_twin import PartedBags
+from tests.reference.parts_twin import PartedBags, inner_ranks
 from tests.reference.placements import copy_of, locate
 from tests.reference.program_steps import LookupStep, Step, SumName, TwinProgram
 from tests.reference.small_traces import SmallTrace
@@ -465,8 +465,8 @@ class _Builder(PartedBags):
         scheme = self.trace.schemes[table]
         if hasattr(scheme, "element_factors"):
             j1, j2, j3 = scheme.element_factors
-            rank = parameters["tt_rank"]
-            macs = (0 if has_product else j1 * j2 * rank**2) + j1 * j2 * j3 * rank
+            first, second = inner_ranks(parameters)
+            macs = (0 if has_product else j1 * j2 * first * second) + j1 * j2 * j3 * second
         return math.ceil(macs / self.slices)
 
     def cycles_of(self, macs: int) -> int:

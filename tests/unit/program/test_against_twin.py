@@ -186,6 +186,7 @@ def case_of_parts(seed: int) -> tuple[SmallTrace, Device, SystemSpec]:
         {
             "vector_bytes": pick(rng, 32, 96),
             "tt_rank": pick(rng, 2, 3, 4, 8),
+            "tt_ranks": [6, 3] if seed % 4 == 3 else [],
             "factorisation": factors,
             "dense_below": pick(rng, 0, 0, 50),
         },

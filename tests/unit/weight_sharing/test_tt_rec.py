@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from ppim.datasets.criteo_kaggle import ROWS
 from ppim.errors import InputError
-from ppim.weight_sharing.base import WeightSharing, first_product_macs
+from ppim.weight_sharing.base import WeightSharing, first_product_macs, second_matrices
 from ppim.weight_sharing.tt_rec import (
     TtRec,
     balanced_elements,
@@ -178,11 +179,48 @@ def test_digits_stay_inside_their_cores_and_tell_rows_apart(
 
 
 @pytest.mark.parametrize(
-    ("parameters", "message"), [({"cores": 5}, "2, 3 or 4"), ({"tt_rank": 0}, "at least 1")]
+    ("parameters", "message"),
+    [
+        ({"cores": 5}, "2, 3 or 4"),
+        ({"tt_rank": 0}, "at least 1"),
+        ({"tt_ranks": [8]}, r"tt_ranks: with cores = 3 a list of 2 numbers .*, not \[8\]"),
+        ({"tt_ranks": [8, 0]}, "tt_ranks: .* from 1 to"),
+        ({"row_factors": [2, 3]}, "row_factors: .* a list of 3"),
+        ({"element_factors": [2, 3, 4]}, "element_factors: 2 x 3 x 4 are fewer than the 32 elements"),
+        ({"tt_ranks": "8,x"}, "tt_ranks"),
+    ],
 )
-def test_bad_options_are_named(parameters: dict[str, int], message: str) -> None:
+def test_bad_options_are_named(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         WeightSharing.from_parameters("tt-rec", parameters)
+
+
+def test_ranks_and_factors_can_be_given_one_by_one() -> None:
+    given = {"tt_ranks": [6, 3], "row_factors": [5, 10, 2], "element_factors": [2, 2, 8]}
+    sharing = WeightSharing.from_parameters("tt-rec", given)
+    scheme = sharing.table(100)
+    assert scheme.ranks == (1, 6, 3, 1)
+    assert scheme.row_factors == (5, 10, 2)
+    # Bytes of rows: 2 x 6, 6 x 2 x 3 and 3 x 8 numbers.
+    assert [part.bytes_per_row for part in scheme.subtables] == [48, 144, 96]
+    assert sharing.algorithm.macs_of_first_product(100) == 2 * 2 * 6 * 3
+    assert sharing.algorithm.macs_per_lookup(100) == 2 * 2 * 6 * 3 + 2 * 2 * 8 * 3
+    assert second_matrices(sharing, 100) == (2, 6)
+    # A trace keeps them as lists, and takes them back; without them its metadata are as ever.
+    assert WeightSharing.from_parameters("tt-rec", sharing.parameters) == sharing
+    assert {key: sharing.parameters[key] for key in given} == given
+    assert not given.keys() & WeightSharing.from_parameters("tt-rec", {}).parameters.keys()
+    with pytest.raises(ValueError, match="5 x 10 x 2 are fewer than the 101 rows of a table"):
+        sharing.table(101)
+
+
+def test_unequal_ranks_contract_to_the_full_tensor() -> None:
+    algorithm = TtRec(vector_bytes=96, tt_ranks=(2, 5), row_factors=(3, 4, 5), element_factors=(2, 3, 4))
+    scheme, rng = algorithm.table(60), np.random.default_rng(3)
+    g1, g2, g3 = (rng.standard_normal(shape) for shape in ((3, 2, 2), (4, 2, 3, 5), (5, 5, 4)))
+    weights = [core.reshape(len(core), -1) for core in (g1, g2, g3)]
+    full = np.einsum("aib,cbjd,edk->aceijk", g1, g2, g3).reshape(60, 24)
+    np.testing.assert_allclose(scheme.reconstruct(weights, np.arange(60)), full, rtol=1e-12)
 
 
 def test_macs_that_equal_first_and_second_rows_save() -> None:
