@@ -1,16 +1,19 @@
-"""Make the table of SRAM energies with CACTI; needs the extra `energy` (Python 3.12 or newer).
-
-python scripts/sram_energy.py > ppim/systems/sram.toml
-"""
+"""Make the table of SRAM energies, ppim/systems/sram.toml, with CACTI; needs the extra `energy` (Python 3.12 or newer)."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 
+import hwcomponents_cacti
 from hwcomponents_cacti import SRAM
 
+from ppim.files import atomic_path
+
+TABLE = Path(__file__).parents[1] / "ppim" / "systems" / "sram.toml"
+CACTI = Path(hwcomponents_cacti.__file__).parent / "cacti"
 KIBIBYTE = 1024
 SIZES_KIB = (4, 8, 16, 32, 40, *(1 << power for power in range(6, 17)))
 """From the least that the access width allows to 64 MiB; 40 KiB is the scratchpad of the default system."""
@@ -41,4 +44,11 @@ def table() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.writelines(f"{line}\n" for line in table())
+    try:
+        text = "".join(f"{line}\n" for line in table())
+    except Exception as error:  # noqa: BLE001 - what hwcomponents-cacti raises, whatever is wrong
+        sys.exit(
+            f"CACTI does not run: {error}\nIts program is for glibc 2.38; `make -C {CACTI} clean opt` makes yours"
+        )
+    with atomic_path(TABLE) as temporary:
+        temporary.write_text(text, encoding="utf-8")
