@@ -1,4 +1,4 @@
-"""The figures of docs/figures.md and docs/timeline.md, from the committed trace and one sweep: they are made by the commands that the page shows."""
+"""The figures of docs/figures.md, timeline.md and explore.md, made by the commands that these pages show."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ TRACE = ROOT / "traces" / "sample-qr.parquet"
 SYSTEMS = ("cpu", "pim-base", "proactivepim-map", "proactivepim")
 PAGE_INCHES = 7.2
 TURN, CHANNEL = 14, 2  # that docs/timeline.md describes
+SEARCH = ROOT / "scripts" / "searches" / "hot-rows.toml"
 SWEEP = ROOT / "scripts" / "sweeps" / "pooling.toml"
 
 
@@ -45,6 +46,8 @@ def main() -> None:
             options=Options(width=PAGE_INCHES),
             where={"channel": CHANNEL},
         )
+        ppim.explore(TRACE, SEARCH, work / "search", runs=60)
+        plot([work / "search"], folder / "front.svg")
         plan = read_plan(SWEEP)
         run_sweep(plan, resolve(plan), work / "sweep")
         plot([work / "sweep"], folder / "sensitivity.svg", where={"system": ["pim-base", "proactivepim"]})
