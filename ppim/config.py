@@ -51,6 +51,11 @@ def _hints(cls: Any) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
+@cache
+def _fields(cls: Any) -> dict[str, dataclasses.Field[Any]]:
+    return {field.name: field for field in dataclasses.fields(cls)}
+
+
 def build(cls: type[T], table: dict[str, Any], where: str) -> T:
     """Make the frozen dataclass `cls` from a TOML table.
 
@@ -63,7 +68,7 @@ def build(cls: type[T], table: dict[str, Any], where: str) -> T:
         Unknown key (with near matches), missing key, wrong type, or what `__post_init__` refuses.
     """
     hints = _hints(typing.cast(Hashable, cls))
-    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    fields = _fields(typing.cast(Hashable, cls))
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in fields:
@@ -104,6 +109,8 @@ def _shown(value: Any) -> str:
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
+    if type(value) is hint and (hint is int or (hint is str and value.isprintable())):
+        return value  # nearly all that a trace of many tables says
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise InputError(f"{where}: a table is needed, not {_shown(value)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,12 +39,12 @@ class CsvSource(datasets.Source):
         super().__init__()
         self._paths, self._options = paths, options
         chosen, headers = _headers(paths, dataset)
-        kind = _KINDS[dataset.values]
+        kind, of_table = _KINDS[dataset.values], frozenset(chosen)
         self._layouts = [
             TextLayout(
                 names=names,
-                kinds=tuple(kind if name in chosen else fields.Kind.SKIP for name in names),
-                kept=tuple(names.index(name) for name in chosen),
+                kinds=tuple(kind if name in of_table else fields.Kind.SKIP for name in names),
+                kept=_places(chosen, names),
                 delimiter=dataset.delimiter,
                 quote='"',
                 header="skip",
@@ -58,6 +59,12 @@ class CsvSource(datasets.Source):
             yield datasets.SampleChunk(values.shape[1], tuple(values))
 
 
+def _places(chosen: Sequence[str], names: Sequence[str]) -> tuple[int, ...]:
+    """Where the columns stand in a file; a dict, since a file may have 65,536 of them."""
+    places = {name: place for place, name in enumerate(names)}
+    return tuple(places[name] for name in chosen)
+
+
 class MultiValueSource(datasets.Source):
     """Samples from delimited text whose fields hold several values each: a field is a bag."""
 
@@ -70,7 +77,7 @@ class MultiValueSource(datasets.Source):
         self._files = [
             (
                 delimited.Columns(path, dataset.delimiter, names, has_header=True),
-                [names.index(name) for name in chosen],
+                list(_places(chosen, names)),
             )
             for path, names in zip(paths, headers, strict=True)
         ]
@@ -183,17 +190,19 @@ def choose(columns: Sequence[str], names: Sequence[str], path: Path) -> tuple[st
     InputError
         A name that is not there, or is there or named twice.
     """
+    times = Counter(names)
     for name in columns:
-        if name not in names:
+        if name not in times:
             raise InputError(f"{path}: {UnknownNameError('column', name, names)}")
     chosen = tuple(columns) or tuple(names)
+    chosen_times = Counter(chosen)
     for name in chosen:
-        if names.count(name) > 1:
+        if times[name] > 1:
             raise InputError(
-                f"{path}: column {name!r} is there {names.count(name)} times; rename one, or add a first line of "
+                f"{path}: column {name!r} is there {times[name]} times; rename one, or add a first line of "
                 "names where there is none"
             )
-        if chosen.count(name) > 1:
+        if chosen_times[name] > 1:
             raise InputError(f"{path}: column {name!r} is chosen twice; name each once")
     return chosen
 
@@ -208,11 +217,12 @@ def check_same_columns(
     all_chosen: bool,
 ) -> None:
     """Refuse a further file that lacks a column of the first one, in whatever order, or has others where all count."""
+    times, known = Counter(names), frozenset(first_names)
     for name in chosen:
-        if names.count(name) != 1:
-            problem = "is missing" if name not in names else "is there twice"
+        if times[name] != 1:
+            problem = "is there twice" if times[name] else "is missing"
             raise InputError(f"{path}: column {name!r} of {first} {problem}; give files of one kind")
-    others = [name for name in names if name not in first_names]
+    others = [name for name in names if name not in known]
     if all_chosen and others:
         raise InputError(
             f"{path}: column {others[0]!r} is not in {first}; give files of one kind, or columns="

@@ -286,10 +286,11 @@ def table_numbers(source: Source, chosen: Sequence[str]) -> tuple[int, ...]:
     if not chosen:
         return tuple(range(len(source.tables)))
     names = [table.name for table in source.tables]
+    places = {name: place for place, name in reversed(list(enumerate(names)))}
     found = []
     for word in chosen:
-        if word in names:
-            found.append(names.index(word))
+        if word in places:
+            found.append(places[word])
         elif word.isascii() and word.isdigit() and int(word) < len(names):
             found.append(int(word))
         else:
