@@ -4,6 +4,7 @@ import atexit
 import importlib
 import os
 import pkgutil
+import resource
 import sys
 from typing import Any
 
@@ -15,6 +16,9 @@ from ppim.errors import InputError, PpimError, near_names
 
 NO_COMMANDS = {"options", "words"}
 """Modules of this folder that are none."""
+
+LEAST_STACK = 256 * 1024
+"""Bytes of stack with which all runs, compilation included; with too few the end is a segmentation fault."""
 
 
 class LazyGroup(click.Group):
@@ -64,6 +68,7 @@ def run() -> None:
     """
     status = 0
     _replace_closed_streams()
+    _check_stack()
     try:
         main()
     except SystemExit as end:
@@ -107,6 +112,17 @@ def main(arguments: list[str] | None = None) -> Any:
         where = f"{error.filename}: " if error.filename else ""
         complain(f"{where}{error.strerror or error}; nothing was written")
         sys.exit(PpimError.exit_code)
+
+
+def _check_stack() -> None:
+    """Compiled code cannot tell of a stack that is too small: the process would end by a signal."""
+    limit = resource.getrlimit(resource.RLIMIT_STACK)[0]
+    if limit != resource.RLIM_INFINITY and limit < LEAST_STACK:
+        complain(
+            f"the stack is limited to {limit // 1024} KiB, and {LEAST_STACK // 1024} KiB are needed; "
+            "raise the limit (ulimit -s 8192)"
+        )
+        os._exit(PpimError.exit_code)
 
 
 def _replace_closed_streams() -> None:

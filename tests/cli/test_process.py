@@ -54,3 +54,15 @@ def test_output_that_goes_nowhere_is_told() -> None:
     done = ppim("devices", shell_end="> /dev/full")
     assert done.returncode != 0
     assert "No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize(("kibibytes", "status"), [(128, 1), (256, 0)])
+def test_a_small_stack_is_told_of(kibibytes: int, status: int, tmp_path: Path) -> None:
+    """Without a word the process ended by a segmentation fault; with 64 KiB Python itself does not start."""
+    stats = tmp_path / "stats.csv"
+    command = [sys.executable, "-m", "ppim", "simulate", SAMPLE, "-o", str(stats)]
+    limited = ["sh", "-c", f'ulimit -s {kibibytes}; exec "$@"', "sh", *command]
+    done = subprocess.run(limited, capture_output=True, text=True, check=False, env=BUFFERED)
+    assert done.returncode == status
+    assert ("the stack is limited to 128 KiB" in done.stderr) == (status == 1)
+    assert stats.exists() == (status == 0)
