@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ppim.errors import InputError
-from ppim.search.costs import Costs, costs_of
+from ppim.search.costs import Costs, costs_of, sram_bytes
 from ppim.search.designs import Choice, Design, Designs, Given
 from ppim.search.front import best, pareto_front, ranks
 from ppim.search.propose import Proposer
@@ -33,8 +33,8 @@ STEPS = 3
 GENERATION = 12
 """Designs that are tried at once; what comes next depends on all of them, so it does not depend on the number of jobs."""
 
-FOR_THE_CUT = 0.2
-"""Share of the budget that is kept for designs that were cut short."""
+FOR_THE_CUT = 0.25
+"""Share of the budget that is kept for neighbours with less SRAM, and for designs that were cut short."""
 
 ROUNDING = 1e-9
 
@@ -126,6 +126,7 @@ class Course:
             for choice in choices:
                 proposer.tell(choice, self._known(choice))
             generation += 1
+        self._run_thrifty(proposer)
         self._run_cut_short()
 
     def front(self) -> list[Tried]:
@@ -229,6 +230,27 @@ class Course:
             self._run_at(left, rung)
             if rung + 1 < len(self.rungs):
                 left = self._promoted(left, rung, math.ceil(ran / KEPT_OF))
+
+    def _run_thrifty(self, proposer: Proposer) -> None:
+        """Whether the front does with less SRAM: neighbours that have less, on the whole trace, while there are any."""
+        last = len(self.rungs) - 1
+        while (count := min(GENERATION, math.floor(self.budget - self.spent + ROUNDING))) > 0:
+            found: dict[str, tuple[Choice, Design]] = {}
+            for each in self.front():
+                for near in proposer.neighbours(each.choice) if each.choice else ():
+                    design = self.designs.design(near) if self._key(near) else None
+                    if design is not None and self._is_thriftier(design, each) and len(found) < count:
+                        found.setdefault(design.key, (near, design))
+            if not found:
+                return
+            self._run_at(list(found.values()), last)
+
+    def _is_thriftier(self, design: Design, than: Tried) -> bool:
+        """Whether a design that has not run on the whole trace has less SRAM, of which no run is needed to know."""
+        tried = self.tried.get(design.key)
+        if tried is not None and (tried.error or tried.given is self.rungs[-1]):
+            return False
+        return than.costs is not None and sram_bytes(design.spec, self.vector_bytes) < than.costs.sram_bytes
 
     def _run_cut_short(self) -> None:
         """Spend what is left on those that were cut short, the best first: shorter traces do not tell near ones apart."""

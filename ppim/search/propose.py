@@ -109,13 +109,14 @@ class Proposer:
         One of each choice in turns, so that all parts of a front move on.
         """
         seen: set[Choice] = set()
-        for in_turn in itertools.zip_longest(*map(self._neighbours, choices)):
+        for in_turn in itertools.zip_longest(*map(self.neighbours, choices)):
             for near in in_turn:
                 if near is not None and near not in seen and not _is_known(near, known):
                     seen.add(near)
                     yield near
 
-    def _neighbours(self, choice: Choice) -> Iterator[Choice]:
+    def neighbours(self, choice: Choice) -> Iterator[Choice]:
+        """Choices that differ from one in one parameter: by a step, or in a name."""
         for place, parameter in enumerate(self.parameters):
             for value in _steps(parameter, choice[place]):
                 yield (*choice[:place], value, *choice[place + 1 :])
