@@ -1,5 +1,7 @@
 """One cycle of a channel's banks: refresh first, then every unit at most one command."""
 
+from numba import int64
+
 from ppim.engine import banks, codes
 from ppim.engine.pim import heap, state as s
 from ppim.engine.pim.by_cycle import account, data, queues
@@ -271,7 +273,7 @@ def precharge(p, state, b, channel, lane, cycle):
 @helper(forceinline=True)
 def try_lane(p, rings, state, b, channel, lane, cycle):
     """Issue what a lane offers at `cycle`; whether it offers anything."""
-    bit = 1 << lane
+    bit = int64(1) << lane
     if b.open_row[lane] == codes.NO_ROW:
         if not b.candidates[banks.ACT] & bit or banks.earliest_cycle(b, banks.ACT, lane) > cycle:
             return False
@@ -368,7 +370,7 @@ def issue_units(p, rings, state, b, channel, cycle):
             if try_lane(p, rings, state, b, channel, start + bank, cycle):
                 state.unit[channel, unit, s.LAST_BANK] = bank
                 break
-            lanes &= ~(1 << bank)
+            lanes &= ~(int64(1) << bank)
     state.channel[channel, s.READY_CYCLE], state.channel[channel, s.READY_LANES] = banks.scan(
         b, cycle + 1, state.channel[channel, s.ELIGIBLE]
     )

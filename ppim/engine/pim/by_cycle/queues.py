@@ -1,5 +1,7 @@
 """Bank queues of PIM units: entries join, are looked at through a window, and leave."""
 
+from numba import int64
+
 from ppim.engine import banks
 from ppim.engine.codes import NEVER, NO_ROW
 from ppim.engine.pim import state as s
@@ -186,7 +188,7 @@ def renew_wishes(p, state, b, channel, lane, reads_since_activate):
             stays, leaves = first_hits(p, state, channel, queue, n_visible, row)
             if state.window[channel, queue, 0, s.WINDOW_ROW] != row:
                 precharge = selection.offers_precharge(max(stays, leaves), reads_since_activate)
-    bit = 1 << lane
+    bit = int64(1) << lane
     set_bit(b.candidates, banks.ACT, bit, activate)
     set_bit(b.candidates, banks.COLUMN_READ, bit, stays >= 0)
     set_bit(b.candidates, banks.PRE, bit, precharge)
@@ -204,7 +206,7 @@ def note_lane(state, b, channel, lane, cycle):
 
     Stale bits of other wishes are harmless: a lane is asked again before it issues.
     """
-    bit = 1 << lane
+    bit = int64(1) << lane
     if not state.channel[channel, s.ELIGIBLE] & bit:
         return
     earliest = state.channel[channel, s.READY_CYCLE]
