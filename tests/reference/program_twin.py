@@ -86,7 +86,20 @@ class _Builder(PartedBags):
             counts={name: [0] * geometry.channels for name in COUNTS},
             unit_accesses=[0] * geometry.units,
         )
-        self.caches = [lru_cache(trace.meta, system, geometry) for _ in range(geometry.units)]
+        line = self.longest_line()
+        self.caches = [lru_cache(system, line) for _ in range(geometry.units)]
+
+    def longest_line(self) -> int:
+        """Bytes of the longest row that a cache may hold, or of what a unit has of it; 0 if it holds none."""
+        bursts = [
+            math.ceil(part.bytes_per_row / self.geometry.units / self.geometry.burst_bytes)
+            if self.system.placement.mapping == "vertical"
+            else self.part_bursts(t, s)
+            for t, table in enumerate(self.meta.tables)
+            for s, part in enumerate(table.subtables)
+            if part.shared or self.system.cache.cache_subtables == "all"
+        ]
+        return max(bursts, default=0) * self.geometry.burst_bytes
 
     # The order of things.
 
@@ -491,20 +504,10 @@ def prefetch_lines(meta: TraceMeta, system: SystemSpec, burst_bytes: int) -> dic
     return lines
 
 
-def lru_cache(meta: TraceMeta, system: SystemSpec, geometry: UnitGeometry) -> LruCache | None:
+def lru_cache(system: SystemSpec, longest: int) -> LruCache | None:
     """A unit's cache under `lru`: lines of the longest row, in sets of `cache_ways`."""
-    if system.cache.policy != "lru" or system.cache.cache_bytes == 0:
+    if system.cache.policy != "lru" or system.cache.cache_bytes == 0 or longest == 0:
         return None
-    burst = geometry.burst_bytes
-    parts = [part for table in meta.tables for part in table.subtables]
-    if system.cache.cache_subtables == "shared":
-        parts = [part for part in parts if part.shared]
-    if not parts:
-        return None
-    longest = max(part.bytes_per_row for part in parts)
-    if system.placement.mapping == "vertical":
-        longest = math.ceil(longest / geometry.units)
-    line = system.cache.cache_line_bytes or math.ceil(longest / burst) * burst
-    lines = system.cache.cache_bytes // line
+    lines = system.cache.cache_bytes // (system.cache.cache_line_bytes or longest)
     ways = system.cache.cache_ways or lines
     return LruCache(lines // ways, ways)

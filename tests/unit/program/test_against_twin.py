@@ -185,8 +185,7 @@ def case_of_parts(seed: int) -> tuple[SmallTrace, Device, SystemSpec]:
         "tt-rec",
         {
             "vector_bytes": pick(rng, 32, 96),
-            "tt_rank": pick(rng, 2, 3, 4, 8),
-            "tt_ranks": [6, 3] if seed % 4 == 3 else [],
+            **pick(rng, {"tt_rank": 2}, {"tt_rank": 3}, {"tt_rank": 4}, {"tt_rank": 8}, {"tt_ranks": [6, 3]}),
             "factorisation": factors,
             "dense_below": pick(rng, 0, 0, 50),
         },
