@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from ppim.cli.options import pool_options
+
 MOST_COLUMNS = 100
 """Of the front that is printed, however wide the terminal is."""
 
@@ -39,13 +41,7 @@ MOST_COLUMNS = 100
     show_default=True,
     help="Of the search.",
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1, max=1024),
-    metavar="N",
-    help="Processes of this machine; one for each of its processors without it.",
-)
-@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers do the runs instead.")
+@pool_options
 def command(
     trace: Path,
     search: Path,

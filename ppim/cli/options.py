@@ -165,3 +165,17 @@ def timeline_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def pool_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--jobs` and `--scheduler` of commands that do many runs."""
+    scheduler = click.option(
+        "--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers do the runs instead."
+    )
+    jobs = click.option(
+        "--jobs",
+        type=click.IntRange(min=1, max=1024),
+        metavar="N",
+        help="Processes of this machine; one for each of its processors without it.",
+    )
+    return jobs(scheduler(command))

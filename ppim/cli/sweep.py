@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ppim.cli.options import pool_options
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,13 +27,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Folder of the sweep.",
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1, max=1024),
-    metavar="N",
-    help="Processes of this machine; one for each of its processors without it.",
-)
-@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers do the runs instead.")
+@pool_options
 @click.option(
     "--set",
     "constants",
