@@ -12,8 +12,11 @@ __version__ = "0.1.0"
 __all__ = ["devices", "explore", "generate_trace", "replay", "simulate", "systems"]
 
 if TYPE_CHECKING:
-    from ppim.api import devices, generate_trace, replay, simulate, systems
+    from ppim.api import generate_trace, replay, simulate
+    from ppim.builtin import devices, systems
     from ppim.search.door import explore
+
+_ELSEWHERE = {"devices": "ppim.builtin", "explore": "ppim.search.door"}
 
 
 def __getattr__(name: str) -> Any:
@@ -22,7 +25,7 @@ def __getattr__(name: str) -> Any:
 
         if name == "systems":  # the package of that name, which can be called
             return import_module("ppim.systems")
-        return getattr(import_module("ppim.search.door" if name == "explore" else "ppim.api"), name)
+        return getattr(import_module(_ELSEWHERE.get(name, "ppim.api")), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from ppim.dram import load
 from ppim.errors import InputError
 
 if TYPE_CHECKING:
-    from ppim.dram.device import Device
     from ppim.runs.generate_files import GeneratedTrace
-    from ppim.runs.timeline import TimelineOptions
     from ppim.stats.replay_result import ReplayResult
     from ppim.stats.result import SimulationResult
     from ppim.systems.chosen import ChosenSystem
-    from ppim.systems.spec import SystemSpec
+    from ppim.timeline.windows import TimelineOptions
 
-__all__ = ["devices", "generate_trace", "replay", "simulate", "systems"]
+__all__ = ["generate_trace", "replay", "simulate"]
 
 PathOrText = str | os.PathLike[str]
 SYNTHETIC = "synthetic"
@@ -360,7 +357,7 @@ def _timeline(
             if number is not None:
                 raise InputError(f"--{name}: is of a timeline; give --timeline FILE.json too")
         return None
-    from ppim.runs.timeline import TimelineOptions
+    from ppim.timeline.windows import TimelineOptions
 
     return TimelineOptions(Path(path), from_cycle, cycles, turn)
 
@@ -378,30 +375,6 @@ def _refuse_plain_options(path: Path, given: Mapping[str, object]) -> None:
     for option, value in given.items():
         if value is not None:
             raise InputError(f"{option}: for plain requests, but {path} is a PIM program; leave it out")
-
-
-def systems() -> Mapping[str, SystemSpec]:
-    """The built-in systems by name, with all their parameters.
-
-    Examples
-    --------
-    >>> ppim.systems()["proactivepim"].pim.barrier
-    'table'
-    """
-    from ppim.systems import load as stored
-
-    return MappingProxyType({name: stored.load_system(name) for name in stored.system_names()})
-
-
-def devices() -> Mapping[str, Device]:
-    """The built-in memory devices by name, with all their parameters.
-
-    Examples
-    --------
-    >>> ppim.devices()["hbm2-4gb"].timing.tFAW
-    30
-    """
-    return MappingProxyType({name: load.load_device(name) for name in load.device_names()})
 
 
 # Threads that a machine has; cycles of a quarter of an hour; requests that no queue could take.

@@ -1,7 +1,5 @@
 """`ppim explore`: the best designs of a space."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from ppim.cli.words import coloured
-
-if TYPE_CHECKING:
-    from ppim.tables import Description
+from ppim.tables import WRITERS, Description, as_lines, as_text, terminal_width
 
 SIZES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 PACKAGE = Path(__file__).parent.parent
@@ -119,22 +117,16 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def show(description: Description, form: str, wide: bool) -> None:
     """Print a description: in lines that fit the terminal, or for programs."""
-    from ppim.tables import WRITERS, as_text
-
     click.echo(WRITERS[form](description) if form in WRITERS else as_text(description, width(wide)), nl=False)
 
 
 def width(wide: bool) -> int | None:
     """Characters of a line; None where lines may be as long as they are."""
-    from ppim.tables import terminal_width
-
     return None if wide else terminal_width()
 
 
 def print_lines(lines: Iterable[str], *, to_stderr: bool = False, wide: bool = False) -> None:
     """Print lines, those too long for the terminal wrapped."""
-    from ppim.tables import as_lines
-
     for line in as_lines(lines, width(wide)):
         click.echo(coloured(line) if to_stderr else line, err=to_stderr)
 

@@ -1,7 +1,5 @@
 """`ppim plot`: results to a figure."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

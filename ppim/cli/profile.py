@@ -84,10 +84,7 @@ def _csv(profile: AccessProfile) -> str:
 
 
 def _plot(profile: AccessProfile, figure: Path) -> None:
-    from ppim.figures.base import Options
-    from ppim.figures.skew import draw
-    from ppim.figures.source import curves_of_profile
-    from ppim.figures.style import drawing, save
+    from ppim.figures import base, skew, source, style
 
-    with drawing():
-        save(draw(curves_of_profile(profile), Options()), figure)
+    with style.drawing():
+        style.save(skew.draw(source.curves_of_profile(profile), base.Options()), figure)

@@ -1,7 +1,5 @@
 """`ppim report`: results to a page for the browser."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

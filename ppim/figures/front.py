@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ppim.errors import InputError
-from ppim.figures.base import FIGURES, Kind, Options
-from ppim.figures.style import ENERGY_UNITS, TIME_UNITS, axis_label, legend_above, new_figure, unit_for
+from ppim.figures import base, style
 from ppim.report.parts import DARK, GREY, RED
 
 if TYPE_CHECKING:
@@ -22,8 +21,8 @@ TABLE = "designs.csv"
 """By which the folder of a search is told from that of a sweep."""
 
 OBJECTIVES = {
-    "ns_per_lookup": ("time of a lookup", TIME_UNITS),
-    "pj_per_lookup": ("energy of a lookup", ENERGY_UNITS),
+    "ns_per_lookup": ("time of a lookup", style.TIME_UNITS),
+    "pj_per_lookup": ("energy of a lookup", style.ENERGY_UNITS),
 }
 """Column of the table -> title and units."""
 
@@ -114,12 +113,12 @@ def read_front(paths: Sequence[Path]) -> Front:
     return Front(columns[0], points)
 
 
-def draw(front: Front, options: Options) -> Figure:
+def draw(front: Front, options: base.Options) -> Figure:
     """Grey dots for all designs, coloured ones for the front, a star for the start."""
     height = 0.7 * options.width
-    figure, axes = new_figure(options.width, height + 0.15)
+    figure, axes = style.new_figure(options.width, height + 0.15)
     title, units = OBJECTIVES[front.column]
-    size, unit = unit_for(max(point.objective for point in front.points), units)
+    size, unit = style.unit_for(max(point.objective for point in front.points), units)
     groups = {
         "tried": [point for point in front.points if not point.is_on_front and not point.is_start],
         "front": [point for point in front.points if point.is_on_front],
@@ -146,12 +145,12 @@ def draw(front: Front, options: Options) -> Figure:
             labels.append(name)
     _set_sram(axes, [point.sram_bytes for point in front.points])
     axes.set_ylim(bottom=0)
-    axes.set_ylabel(axis_label(title, unit, 0.75 * height))
+    axes.set_ylabel(style.axis_label(title, unit, 0.75 * height))
     axes.grid()
     bar = figure.colorbar(handles[labels.index("front")], ax=axes, pad=0.02)
     bar.set_label(f"copies ({copies_unit})")
     bar.outline.set_linewidth(0.4)
-    legend_above(figure, handles, labels)
+    style.legend_above(figure, handles, labels)
     return figure
 
 
@@ -184,4 +183,4 @@ def _tick(size: int) -> str:
     return next(f"{size // unit} {prefix}".strip() for unit, prefix in _PREFIXES if size >= unit)
 
 
-FIGURES.register("front")(Kind("front", draw))
+base.FIGURES.register("front")(base.Kind("front", draw))

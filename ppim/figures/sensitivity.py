@@ -9,17 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ppim.errors import InputError, UnknownNameError
+from ppim.figures import style
 from ppim.figures.base import FIGURES, Kind, Options
-from ppim.figures.style import (
-    BYTE_UNITS,
-    ENERGY_UNITS,
-    TIME_UNITS,
-    axis_label,
-    legend_above,
-    new_figure,
-    unit_for,
-    wrapped,
-)
 from ppim.report.parts import SERIES
 from ppim.report.results import Result, Study, Value, axis_text
 
@@ -81,10 +72,10 @@ def _hit_percent(result: Result) -> float | None:
 
 
 QUANTITIES = {
-    "time": Quantity("time", lambda result: result.run.time_ns, TIME_UNITS),
-    "energy": Quantity("energy of a lookup", _per_lookup("energy_total_pj"), ENERGY_UNITS),
-    "bytes-dram": Quantity("bytes from DRAM", _total("bytes_dram"), BYTE_UNITS),
-    "bytes-external": Quantity("bytes outside", _total("bytes_external"), BYTE_UNITS),
+    "time": Quantity("time", lambda result: result.run.time_ns, style.TIME_UNITS),
+    "energy": Quantity("energy of a lookup", _per_lookup("energy_total_pj"), style.ENERGY_UNITS),
+    "bytes-dram": Quantity("bytes from DRAM", _total("bytes_dram"), style.BYTE_UNITS),
+    "bytes-external": Quantity("bytes outside", _total("bytes_external"), style.BYTE_UNITS),
     "hits": Quantity("cache hits", _hit_percent, unit="% of accesses"),
 }
 """Name -> what `--y` can show, besides the speed-up."""
@@ -111,12 +102,12 @@ def draw(study: Study, options: Options) -> Figure:
         )
     values = study.values(x)
     is_numeric = all(_is_number(value) for value in values)
-    labels = [wrapped(label or quantity.title, 2 * options.width) for label in curves]
+    labels = [style.wrapped(label or quantity.title, 2 * options.width) for label in curves]
     legend_lines = sum(label.count("\n") + 1 for label in labels) if len(curves) > 1 else 0
     height = max(1.6, 0.58 * options.width)
-    figure, axes = new_figure(options.width, height + 0.13 * legend_lines)
+    figure, axes = style.new_figure(options.width, height + 0.13 * legend_lines)
     largest = max(y for points in curves.values() for own in points.values() for y in own)
-    size, unit = unit_for(largest, quantity.units) if quantity.units else (1.0, quantity.unit)
+    size, unit = style.unit_for(largest, quantity.units) if quantity.units else (1.0, quantity.unit)
     lines: list[Any] = []
     for points, colour, marker in zip(curves.values(), SERIES, MARKERS, strict=False):
         xs = [float(value) if is_numeric else values.index(value) for value in points]
@@ -137,10 +128,10 @@ def draw(study: Study, options: Options) -> Figure:
         )
     _set_x(axes, x, values, is_numeric=is_numeric)
     axes.set_ylim(bottom=0)
-    axes.set_ylabel(axis_label(quantity.title, unit, 0.75 * height))
+    axes.set_ylabel(style.axis_label(quantity.title, unit, 0.75 * height))
     axes.grid()
     if len(curves) > 1:
-        legend_above(figure, lines, labels)
+        style.legend_above(figure, lines, labels)
     return figure
 
 
@@ -207,7 +198,7 @@ def _set_x(axes: Axes, name: str, values: Sequence[Value], *, is_numeric: bool) 
 
     axes.set_xlabel(axis_title(name))
     if not is_numeric:
-        axes.set_xticks(range(len(values)), [wrapped(str(value), 2.2) for value in values])
+        axes.set_xticks(range(len(values)), [style.wrapped(str(value), 2.2) for value in values])
         axes.set_xlim(-0.3, len(values) - 0.7)
         return
     numbers = sorted(float(value) for value in values if _is_number(value))

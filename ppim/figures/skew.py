@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ppim.figures.base import FIGURES, Kind, Options
-from ppim.figures.source import Curve
-from ppim.figures.style import legend_above, new_figure
+from ppim.figures import base, source, style
 from ppim.report.parts import SERIES
 
 if TYPE_CHECKING:
@@ -16,11 +14,11 @@ if TYPE_CHECKING:
 LINE_STYLES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 
 
-def draw(curves: Sequence[Curve], options: Options) -> Figure:
+def draw(curves: Sequence[source.Curve], options: base.Options) -> Figure:
     """A thin line a table's subtable, one colour for subtables of one name."""
     from matplotlib.ticker import PercentFormatter
 
-    figure, axes = new_figure(options.width, 0.68 * options.width)
+    figure, axes = style.new_figure(options.width, 0.68 * options.width)
     names = list(dict.fromkeys(curve.subtable for curve in curves))
     lines: dict[str, Any] = {}
     for curve in curves:
@@ -42,8 +40,8 @@ def draw(curves: Sequence[Curve], options: Options) -> Figure:
     axes.set_ylabel("accesses that they have (%)")
     axes.grid()
     tables = {name: sum(curve.subtable == name for curve in curves) for name in names}
-    legend_above(figure, list(lines.values()), [f"{name} ({tables[name]} tables)" for name in lines])
+    style.legend_above(figure, list(lines.values()), [f"{name} ({tables[name]} tables)" for name in lines])
     return figure
 
 
-FIGURES.register("skew")(Kind("skew", draw))
+base.FIGURES.register("skew")(base.Kind("skew", draw))

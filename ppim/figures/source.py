@@ -1,22 +1,17 @@
 """Files -> what figures are drawn from: a study of runs, loads of PIM units, or skew curves of a trace."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ppim.errors import InputError
 from ppim.figures import front, timeline
-from ppim.stats.result import UNIT_COLUMNS
-
-if TYPE_CHECKING:
-    from ppim.trace.profile import AccessProfile
+from ppim.stats.simulation import UNIT_COLUMNS
+from ppim.trace.profile import AccessProfile
 
 SKEW_COLUMNS = (
     "table",

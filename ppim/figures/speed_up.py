@@ -6,19 +6,8 @@ import statistics
 from typing import TYPE_CHECKING
 
 from ppim.errors import InputError
-from ppim.figures.base import FIGURES, Kind, Options
-from ppim.figures.style import (
-    axis_label,
-    bars_height,
-    check_bars,
-    label_bars,
-    new_figure,
-    positions,
-    ratio,
-    wrapped,
-)
-from ppim.report.parts import BLUE, DARK
-from ppim.report.results import Study
+from ppim.figures import base, style
+from ppim.report import parts, results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +17,7 @@ WIDE_RANGE = 20
 """Largest over smallest value from which a linear scale would hide the small ones."""
 
 
-def draw(study: Study, options: Options) -> Figure:
+def draw(study: results.Study, options: base.Options) -> Figure:
     """A bar a run; with seeds, their mean, and a line over their range."""
     name, base_ns = study.baselines(options.baseline)
     labels, speed_ups = [], []
@@ -39,24 +28,24 @@ def draw(study: Study, options: Options) -> Figure:
             if each.run.name in base_ns and each.run.time_ns
         ]
         if own:
-            labels.append(wrapped(group.label, options.width))
+            labels.append(style.wrapped(group.label, options.width))
             speed_ups.append(own)
     if not labels:
         raise InputError(f"no run can be compared with {name}; give runs on its trace, or another --baseline")
-    check_bars(len(labels))
-    figure, axes = new_figure(options.width, bars_height(labels))
-    places = positions(labels)
+    style.check_bars(len(labels))
+    figure, axes = style.new_figure(options.width, style.bars_height(labels))
+    places = style.positions(labels)
     means = [statistics.fmean(own) for own in speed_ups]
     is_wide = max(means) / min(means) > WIDE_RANGE
     start = 1.0 if is_wide else 0.0  # a ratio grows from one on a logarithmic scale
-    axes.barh(places, [mean - start for mean in means], 0.72, left=start, color=BLUE)
+    axes.barh(places, [mean - start for mean in means], 0.72, left=start, color=parts.BLUE)
     for place, own in zip(places, speed_ups, strict=True):
         if len(own) > 1:
             axes.plot([min(own), max(own)], [place, place], color="black", linewidth=0.9)
-    axes.axvline(1, color=DARK, linewidth=0.8, linestyle=(0, (3, 2)))
+    axes.axvline(1, color=parts.DARK, linewidth=0.8, linestyle=(0, (3, 2)))
     _write_values(axes, places, means, [max(own) for own in speed_ups], is_wide=is_wide)
-    label_bars(axes, labels, places)
-    axes.set_xlabel(axis_label(f"speed-up over {name}", "times", 0.6 * options.width))
+    style.label_bars(axes, labels, places)
+    axes.set_xlabel(style.axis_label(f"speed-up over {name}", "times", 0.6 * options.width))
     return figure
 
 
@@ -76,7 +65,7 @@ def _write_values(
     for place, mean, end in zip(places, means, ends, strict=True):
         is_left = is_wide and mean < 1
         axes.annotate(
-            ratio(mean),
+            style.ratio(mean),
             (mean if is_left else max(end, mean), place),
             xytext=(-2 if is_left else 2, 0),
             textcoords="offset points",
@@ -87,4 +76,4 @@ def _write_values(
         )
 
 
-FIGURES.register("speed-up")(Kind("study", draw))
+base.FIGURES.register("speed-up")(base.Kind("study", draw))

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ppim.errors import InputError
-from ppim.figures.base import FIGURES, Kind, Options
-from ppim.figures.style import TIME_UNITS, legend_above, new_figure, unit_for
+from ppim.figures import base, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -205,7 +204,7 @@ def _kind(name: str, track: str) -> str:
     return KINDS.get(name, name if name in COLOURS else "busy")
 
 
-def draw(timeline: Timeline, options: Options) -> Figure:
+def draw(timeline: Timeline, options: base.Options) -> Figure:
     """The tracks of one channel (the one with most slices, if there are several), and of what all have."""
     chosen = _one_channel(timeline)
     lines = [line for line in chosen.lines if line.bars]
@@ -218,8 +217,8 @@ def draw(timeline: Timeline, options: Options) -> Figure:
             "write a shorter window with --cycles"
         )
     height = _AROUND_INCHES + _TRACK_INCHES * len(lines) + 0.14 * (options.width < 6)
-    figure, axes = new_figure(options.width, height)
-    size, unit = unit_for(max(timeline.end, 1.0) / 10, TIME_UNITS)
+    figure, axes = style.new_figure(options.width, height)
+    size, unit = style.unit_for(max(timeline.end, 1.0) / 10, style.TIME_UNITS)
     used: dict[str, Any] = {}
     overlap = _draw_overlap(axes, lines, size)
     inches = options.width - 1.3
@@ -237,7 +236,7 @@ def draw(timeline: Timeline, options: Options) -> Figure:
     if overlap is not None:
         handles.append(overlap)
         order.append("prefetch during transfers")
-    legend_above(figure, handles, order)
+    style.legend_above(figure, handles, order)
     return figure
 
 
@@ -310,4 +309,4 @@ def _union(bars: Sequence[Bar]) -> list[tuple[float, float]]:
     return found
 
 
-FIGURES.register("timeline")(Kind("timeline", draw))
+base.FIGURES.register("timeline")(base.Kind("timeline", draw))

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ppim.errors import InputError
-from ppim.figures.base import FIGURES, Kind, Options
-from ppim.figures.source import Loads
-from ppim.figures.style import new_figure, wrapped
+from ppim.figures import base, source, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 MOST_PANELS = 8
 
 
-def draw(loads: Sequence[Loads], options: Options) -> Figure:
+def draw(loads: Sequence[source.Loads], options: base.Options) -> Figure:
     """A panel a run; colours are shares of the mean of all its units, the same for all panels."""
     from matplotlib.ticker import MaxNLocator
 
@@ -26,7 +24,7 @@ def draw(loads: Sequence[Loads], options: Options) -> Figure:
     shares = [each.accesses / max(each.accesses.mean(), 1e-12) for each in loads]
     most = max(share.max() for share in shares)
     titles = [
-        wrapped(each.run + (f", {each.memory}" if two else ""), 2.4 * options.width)
+        style.wrapped(each.run + (f", {each.memory}" if two else ""), 2.4 * options.width)
         + f"\nbusiest unit: {share.max():.2f} times the mean"
         for each, share in zip(loads, shares, strict=True)
     ]
@@ -35,7 +33,7 @@ def draw(loads: Sequence[Loads], options: Options) -> Figure:
         for each in loads
     ]
     height = sum(heights) + sum(0.35 + 0.13 * title.count("\n") for title in titles) + 0.35
-    figure, all_axes = new_figure(
+    figure, all_axes = style.new_figure(
         options.width, height, nrows=len(loads), squeeze=False, height_ratios=heights
     )
     for axes, share, title in zip(all_axes[:, 0], shares, titles, strict=True):
@@ -57,4 +55,4 @@ def draw(loads: Sequence[Loads], options: Options) -> Figure:
     return figure
 
 
-FIGURES.register("units")(Kind("loads", draw))
+base.FIGURES.register("units")(base.Kind("loads", draw))

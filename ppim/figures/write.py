@@ -1,27 +1,21 @@
 """Result files -> a figure file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ppim.errors import InputError
-from ppim.figures.base import FIGURES, Options
-from ppim.figures.front import read_front
-from ppim.figures.sensitivity import axes_for_curves
+from ppim.figures import base, front, sensitivity, style, timeline
 from ppim.figures.source import kind_of, read_loads, read_skew
-from ppim.figures.style import check_format, drawing, save
-from ppim.figures.timeline import Timeline, read_timeline
 from ppim.files import keep_inputs
 from ppim.report.results import Study, read_study
 
 _READERS = {
     "study": read_study,
-    "front": read_front,
+    "front": front.read_front,
     "loads": read_loads,
     "skew": read_skew,
-    "timeline": read_timeline,
+    "timeline": timeline.read_timeline,
 }
 _MADE_BY = {
     "study": "stats CSVs, summaries or the folder of a sweep",
@@ -37,7 +31,7 @@ def plot(
     output: Path,
     kind: str | None = None,
     *,
-    options: Options | None = None,
+    options: base.Options | None = None,
     where: Mapping[str, Any] | None = None,
 ) -> str:
     """Draw a figure of results.
@@ -64,7 +58,7 @@ def plot(
     InputError
         Files that are no results or no results of this kind, or no matplotlib.
     """
-    check_format(output)
+    style.check_format(output)
     keep_inputs([path for path in paths if path.is_file()], output)
     sources = list(dict.fromkeys(kind_of(path) for path in paths))
     if len(sources) > 1:
@@ -72,22 +66,22 @@ def plot(
             f"{paths[0]}, ...: files of {len(sources)} kinds do not go into one figure; give one kind"
         )
     source = sources[0]
-    if source == "front" and kind is not None and FIGURES.get(kind).source == "study":
+    if source == "front" and kind is not None and base.FIGURES.get(kind).source == "study":
         source = "study"  # its runs on the whole trace are those of a sweep
-    if kind is not None and FIGURES.get(kind).source != source:
+    if kind is not None and base.FIGURES.get(kind).source != source:
         raise InputError(
-            f"{paths[0]}: a figure of {kind} is drawn from {_MADE_BY[FIGURES.get(kind).source]}; give those"
+            f"{paths[0]}: a figure of {kind} is drawn from {_MADE_BY[base.FIGURES.get(kind).source]}; give those"
         )
-    with drawing():
+    with style.drawing():
         found: Any = _READERS[source](paths)
         if where:
-            if not isinstance(found, Study | Timeline):
+            if not isinstance(found, Study | timeline.Timeline):
                 raise InputError(
                     "--where: chooses runs; a figure of units, a trace or a front has none to choose from"
                 )
             found = found.where(where)
         chosen = kind or _best(source, found)
-        save(FIGURES.get(chosen).draw(found, options or Options()), output)
+        style.save(base.FIGURES.get(chosen).draw(found, options or base.Options()), output)
     return chosen
 
 
@@ -98,7 +92,7 @@ def _best(source: str, found: Any) -> str:
     if (
         isinstance(found, Study)
         and any(each.is_of_sweep for each in found.results)
-        and axes_for_curves(found)
+        and sensitivity.axes_for_curves(found)
     ):
         return "sensitivity"
     return "speed-up" if len(found.groups()) > 1 else "time"

@@ -4,16 +4,9 @@ import numpy as np
 
 from ppim.errors import InputError
 from ppim.mapping.base import CountAccesses, mapping
+from ppim.mapping.placing import placement as p
 from ppim.mapping.placing.geometry import UnitGeometry
-from ppim.mapping.placing.placement import (
-    NO_MORE_ROWS,
-    PACKED,
-    SEGMENT_COLUMNS,
-    Footprint,
-    Placement,
-    blank_placement,
-    check_capacity,
-)
+from ppim.mapping.placing.placement import Footprint, Placement
 from ppim.mapping.placing.spec import PlacementSpec
 from ppim.trace.schema import TraceMeta
 
@@ -39,12 +32,12 @@ def place(
         raise InputError(
             "placement: pages spread rows, but mapping table keeps them together; use placement=hash"
         )
-    placement = blank_placement(meta, geometry)
-    placement.mode[:] = PACKED
+    placement = p.blank_placement(meta, geometry)
+    placement.mode[:] = p.PACKED
     rows = np.array([part.rows for table in meta.tables for part in table.subtables])
     sizes = [int(placement.row_bursts[t, s]) for t, s in _places(meta)]
     needed = int(rows @ sizes)
-    footprint = check_capacity(geometry, needed, 0, "table")
+    footprint = p.check_capacity(geometry, needed, 0, "table")
     deal = _Deal(geometry)
     segments: list[list[int]] = []
     for t, table in enumerate(meta.tables):
@@ -52,7 +45,7 @@ def place(
         for s, subtable in enumerate(table.subtables):
             placement.first_segment[t, s] = len(segments)
             segments += deal.lay(subtable.rows, int(placement.row_bursts[t, s]), needed)
-            segments.append([NO_MORE_ROWS] * SEGMENT_COLUMNS)
+            segments.append([p.NO_MORE_ROWS] * p.SEGMENT_COLUMNS)
     return placement._replace(segments=np.array(segments, dtype=np.int64)), footprint
 
 

@@ -1,21 +1,14 @@
 """Combinations of trace, device and system that make no sense, refused before anything is placed."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from ppim.dram.device import Device
 from ppim.errors import InputError
 from ppim.prefetch.base import NO_PREFETCH, Phase
-from ppim.weight_sharing.base import ALGORITHMS, WeightSharing
-
-if TYPE_CHECKING:
-    from ppim.dram.device import Device
-    from ppim.systems.spec import SystemSpec
-    from ppim.trace.profile import AccessProfile
-    from ppim.trace.schema import TraceMeta
+from ppim.systems.spec import SystemSpec
+from ppim.trace import profile, schema
+from ppim.weight_sharing.base import ALGORITHMS
 
 
-def check_combination(meta: TraceMeta, device: Device, system: SystemSpec) -> None:
+def check_combination(meta: schema.TraceMeta, device: Device, system: SystemSpec) -> None:
     """Refuse what makes no sense wherever rows lie.
 
     Raises
@@ -102,7 +95,7 @@ def _check_host_consumer(system: SystemSpec) -> None:
             )
 
 
-def _check_prefetched_names(meta: TraceMeta, system: SystemSpec) -> None:
+def _check_prefetched_names(meta: schema.TraceMeta, system: SystemSpec) -> None:
     """Systems name subtables of several algorithms; each name is of a shared subtable, of this trace or another."""
     own = {part.name: part.shared for table in meta.tables for part in table.subtables}
     own |= {part.name: True for table in meta.tables for part in table.subtables if part.shared}
@@ -130,7 +123,7 @@ def _check_refresh(device: Device) -> None:
         )
 
 
-def check_split(meta: TraceMeta, system: SystemSpec, sharing: WeightSharing) -> None:
+def check_split(meta: schema.TraceMeta, system: SystemSpec) -> None:
     """Each unit has a slice of every row: it must be able to compute with it alone.
 
     Raises
@@ -139,7 +132,9 @@ def check_split(meta: TraceMeta, system: SystemSpec, sharing: WeightSharing) -> 
         What it cannot do with slices, and the mend.
     """
     mapping = system.placement.mapping
-    if not sharing.algorithm.is_elementwise and any(table.accesses_per_lookup > 1 for table in meta.tables):
+    if not meta.sharing.algorithm.is_elementwise and any(
+        table.accesses_per_lookup > 1 for table in meta.tables
+    ):
         raise InputError(
             f"mapping {mapping}: {meta.algorithm} multiplies matrices, whose slices no unit can compute with; "
             "use another mapping, or a trace of another algorithm"
@@ -208,7 +203,7 @@ def check_dedup(system: SystemSpec, *, has_products: bool) -> None:
         )
 
 
-def refuse_to_count() -> AccessProfile:
+def refuse_to_count() -> profile.AccessProfile:
     """What a mapping is given that does not say that it counts accesses."""
     raise TypeError("a mapping that counts accesses says so: counts_accesses=True")
 

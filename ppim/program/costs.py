@@ -1,21 +1,16 @@
 """What the arithmetic of lookups takes in a PIM unit (docs/model.md §6)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ppim.mapping.placing.parts import SECOND
+from ppim.mapping.placing.placement import Placement
+from ppim.systems.spec import ComputeSpec, SystemSpec
+from ppim.trace.schema import TraceMeta
 from ppim.units import ceil_div, ns_to_cycles
-from ppim.weight_sharing.base import WeightSharing, first_product_macs, lookup_macs, second_matrices
-
-if TYPE_CHECKING:
-    from ppim.mapping.placing.placement import Placement
-    from ppim.systems.spec import ComputeSpec, SystemSpec
-    from ppim.trace.schema import TraceMeta
+from ppim.weight_sharing.base import first_product_macs, lookup_macs, second_matrices
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,6 @@ class Costs:
 def cost_arithmetic(
     meta: TraceMeta,
     system: SystemSpec,
-    sharing: WeightSharing,
     placement: Placement,
     slices: int,
     clock_ns: float,
@@ -51,13 +45,13 @@ def cost_arithmetic(
     ----------
     meta : TraceMeta
     system : SystemSpec
-    sharing : WeightSharing
     placement : Placement
     slices : int
         Units that each do a part of every lookup.
     clock_ns : float
         Memory clock.
     """
+    sharing = meta.sharing
     by_units = int(system.pim.consumer == "unit")
     macs = by_units * np.array([lookup_macs(sharing, table.rows) for table in meta.tables])
     first_product = by_units * np.array([first_product_macs(sharing, table.rows) for table in meta.tables])

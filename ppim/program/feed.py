@@ -7,8 +7,7 @@ import numpy as np
 
 from ppim.jit.pack import pack
 from ppim.program import prepare, state as r
-from ppim.program.builder import recipe as b
-from ppim.program.builder.kernels import build_turns, flush_transfers, prefetch_all
+from ppim.program.builder import kernels, recipe as b
 from ppim.program.builder.moves import TURNS, emit_moves
 from ppim.trace.reader import TraceChunk
 
@@ -151,7 +150,7 @@ class ProgramFeed:
             while self.rings.instructions.shape[1] <= rows:
                 self.rings.marks[r.SHORT] = r.SHORT_INSTRUCTIONS
                 self.grow()
-            prefetch_all(
+            kernels.prefetch_all(
                 r.pack_rings(self.rings), pack(self.recipe), pack(self.prepared.placement), pack(self.state)
             )
 
@@ -166,7 +165,7 @@ class ProgramFeed:
     def end(self) -> None:
         """Emit the last turn's transfers."""
         self._make_room(0)
-        flush_transfers(r.pack_rings(self.rings), pack(self.recipe), pack(self.state))
+        kernels.flush_transfers(r.pack_rings(self.rings), pack(self.recipe), pack(self.state))
 
     def move(self, moves: np.ndarray, batch: int) -> None:
         """Emit the turns in which rows move (`builder.moves`), behind the last turn's transfers.
@@ -204,7 +203,7 @@ class ProgramFeed:
 
     def build(self, accesses: b.Accesses, position: int) -> int:
         """Build turns from an access on while they fit; position of the first access that was not taken."""
-        return build_turns(
+        return kernels.build_turns(
             self.rings, self.recipe, self.prepared.placement, self.state, accesses, position, self.scratch
         )
 

@@ -30,11 +30,15 @@ class Owners:
     prepared : Prepared
     shares : int
         Into how many jobs, of as many accesses each, a stretch is divided.
+    nothing : Accesses
+        A stretch without accesses, with which the kernel is loaded or compiled.
     """
 
-    def __init__(self, prepared: Prepared, shares: int) -> None:
+    def __init__(self, prepared: Prepared, shares: int, nothing: Accesses) -> None:
         self.prepared, self.shares = prepared, shares
         self._owner, self._address = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64)
+        for job in self.jobs(nothing)[1]:
+            job()
 
     def jobs(self, accesses: Accesses) -> tuple[Accesses, list[Callable[[], object]]]:
         """The same accesses with their owners, which these jobs find: to be used until the next ones are asked for."""

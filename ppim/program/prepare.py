@@ -11,12 +11,10 @@ from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.mapping.placing.placement import DUPLICATED, Footprint, Placement
 from ppim.prefetch.base import NO_PREFETCH, Phase
 from ppim.program import checks, costs, instruction, residency, tiers
-from ppim.program.builder import recipe as b
-from ppim.program.builder.uses import ROWS_PER_ACCESS
+from ppim.program.builder import recipe as b, uses
 from ppim.systems.spec import SystemSpec
 from ppim.trace.schema import TraceMeta
 from ppim.units import bytes_to_bursts
-from ppim.weight_sharing.base import WeightSharing
 
 
 @dataclass(frozen=True)
@@ -94,13 +92,12 @@ def prepare(
     held = residency.find_resident_rows(
         meta, system, placement, geometry, host_holds_shared=host_holds_shared
     )
-    sharing = WeightSharing.from_parameters(meta.algorithm, meta.parameters, "trace")
     slices = geometry.units if mapping.splits_rows else 0
     if slices:
-        checks.check_split(meta, system, sharing)
+        checks.check_split(meta, system)
     if _parted(placement).any():
         checks.check_parts(system)
-    cost = costs.cost_arithmetic(meta, system, sharing, placement, max(slices, 1), device.timing.tCK)
+    cost = costs.cost_arithmetic(meta, system, placement, max(slices, 1), device.timing.tCK)
     checks.check_dedup(system, has_products=bool(cost.has_product.any()))
     checks.check_kept_vectors(system, is_split=slices > 0)
     shared = _of_subtables(meta, placement, "shared")
@@ -111,7 +108,7 @@ def prepare(
         system=system,
         geometry=geometry,
         placement=placement,
-        vector_bytes=sharing.algorithm.vector_bytes,
+        vector_bytes=meta.sharing.algorithm.vector_bytes,
         slices=slices,
         collectors=_collectors_of_channel(device, system),
         shared=shared,
@@ -176,7 +173,7 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
         cache_sets=parts.cache.sets,
         cache_ways=parts.cache.ways,
         bypass_below=system.cache.cache_bypass_below if parts.cache.exists else 0,
-        use_rows=ROWS_PER_ACCESS * max(table.accesses_per_lookup for table in meta.tables),
+        use_rows=uses.ROWS_PER_ACCESS * max(table.accesses_per_lookup for table in meta.tables),
         tables=tables,
         subtables=subtables,
         batch_size=meta.batch_size,

@@ -1,9 +1,6 @@
 """What the SRAM of a PIM unit, or the cache of the host, can hold of the subtables (docs/model.md §1)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +9,8 @@ from ppim.errors import InputError
 from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.mapping.placing.placement import DUPLICATED, Placement
 from ppim.prefetch.base import NO_PREFETCH, Phase
-
-if TYPE_CHECKING:
-    from ppim.systems.spec import CacheSpec, SystemSpec
-    from ppim.trace.schema import TraceMeta
+from ppim.systems.spec import CacheSpec, SystemSpec
+from ppim.trace.schema import TraceMeta
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ppim.errors import InputError, near_names
-from ppim.report.read import Run
-from ppim.report.why import sentence
+from ppim.report import read, why
 from ppim.systems.load import load_system, system_names
 
 SHORT_CLASSES = {
@@ -32,8 +31,8 @@ class Comparison:
         One of them.
     """
 
-    runs: Sequence[Run]
-    baseline: Run
+    runs: Sequence[read.Run]
+    baseline: read.Run
 
     def rows(self) -> list[dict[str, Any]]:
         """A row a run, in plain units (ns, bytes, shares of 1); None where a figure does not apply."""
@@ -42,7 +41,7 @@ class Comparison:
     def sentences(self) -> list[str]:
         """Why each other run takes more or less time than the baseline."""
         causes = (
-            sentence(base, run)
+            why.sentence(base, run)
             for run in self.runs
             if run is not self.baseline and (base := self.base_of(run))
         )
@@ -60,7 +59,7 @@ class Comparison:
             for system, algorithm in sorted(found)
         ]
 
-    def base_of(self, run: Run) -> Run | None:
+    def base_of(self, run: read.Run) -> read.Run | None:
         """The run of the baseline's system and settings on the same trace; None if there is none."""
         if run.identity["trace"] == self.baseline.identity["trace"]:
             return self.baseline
@@ -69,7 +68,7 @@ class Comparison:
                 return other
         return None
 
-    def _row(self, run: Run) -> dict[str, Any]:
+    def _row(self, run: read.Run) -> dict[str, Any]:
         base = self.base_of(run)
         hits, accesses = run.total("cache_hits"), run.total("accesses")
         row: dict[str, Any] = {
@@ -101,7 +100,7 @@ def is_extension(system: str, algorithm: str) -> bool:
     return bool(known) and algorithm not in known
 
 
-def compare(runs: Sequence[Run], baseline: str | None = None) -> Comparison:
+def compare(runs: Sequence[read.Run], baseline: str | None = None) -> Comparison:
     """Put runs beside a baseline.
 
     Parameters

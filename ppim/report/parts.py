@@ -3,8 +3,6 @@
 The colours are those of Okabe and Ito (Color Universal Design, 2008), with two greys. They also differ in brightness.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

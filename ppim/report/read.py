@@ -1,20 +1,16 @@
 """Stats CSVs, summaries and results of `ppim simulate` -> runs that can be compared."""
 
-from __future__ import annotations
-
 import csv
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ppim.errors import InputError
 from ppim.stats.counters import COLUMNS, CYCLE_CLASSES, IDENTITY
-
-if TYPE_CHECKING:
-    from ppim.stats.result import SimulationResult
+from ppim.stats.result import SimulationResult
 
 NEEDED = ("run", "system", "memory", "channel", "cycles", "time_ns", "accesses", "reads")
 """Columns without which a line is no run's."""

@@ -1,6 +1,7 @@
 """What the PIM units of one memory counted, in the parts of its run, becomes a result."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from ppim.program import prepare, state
 from ppim.program.builder import recipe as b
 from ppim.runs.program_run import ProgramRun
 from ppim.stats import counters, energy, result as results
+from ppim.stats.latency import Distribution
+from ppim.systems.chosen import ChosenSystem
 from ppim.systems.spec import SystemSpec
 from ppim.trace.reader import TraceReader
 
@@ -28,6 +31,7 @@ def pim_result(
     cycles: int,
     *,
     keeps: bool = False,
+    latency: Mapping[str, Distribution] | None = None,
 ) -> results.SimulationResult:
     """What the units of one memory did until `cycles`, in the parts of its run; `keeps`: of a system that keeps vectors."""
     prepared = parts[0].prepared
@@ -67,7 +71,18 @@ def pim_result(
         footprint=prepared.footprint,
         warnings=_warnings(prepared, system),
         made_by=reader.meta.command_line,
+        latency=latency or {},
         energy=energy.pim_energy(device, system, sources, counts, active, cycles),
+    )
+
+
+def as_chosen(result: results.SimulationResult, chosen: ChosenSystem) -> results.SimulationResult:
+    """A run's result with what its system was chosen by."""
+    return replace(
+        result,
+        base=chosen.base,
+        settings=chosen.settings,
+        warnings=(*chosen.warnings, *result.warnings),
     )
 
 

@@ -1,26 +1,19 @@
 """A host that reads every row through its last-level cache."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ppim.dram.device import Device
 from ppim.engine import codes
+from ppim.engine.commands import CommandSink
 from ppim.engine.host import HostReplay, sources
 from ppim.program import llc
-from ppim.stats import counters, energy, result
-from ppim.stats.latency import Histogram
+from ppim.stats import counters, energy, latency, result
+from ppim.systems.spec import HostSpec, SystemSpec
+from ppim.trace.reader import TraceChunk, TraceReader
 from ppim.units import ceil_div
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from ppim.dram.device import Device
-    from ppim.engine.commands import CommandSink
-    from ppim.systems.spec import HostSpec, SystemSpec
-    from ppim.trace.reader import TraceChunk, TraceReader
 
 LINES_PER_CALL = 1 << 20
 
@@ -125,7 +118,7 @@ class HostRun:
         cycles = max(host.cycles, last)
         as_run = replace(self.system, host=replace(self.system.host, llc_bytes=self.llc_bytes))
         period = self.device.timing.tCK
-        reads = Histogram.of_requests(host.read_latencies, self.channels).distribution(
+        reads = latency.Histogram.of_requests(host.read_latencies, self.channels).distribution(
             lambda cycles: cycles * period
         )
         dram = [host.energy_counts(channel) for channel in self.channels]

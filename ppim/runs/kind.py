@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ppim.mapping.placing.placement import Placement
-    from ppim.stats.result import SimulationResult
-    from ppim.trace.reader import TraceChunk
+from ppim.dram.device import Device
+from ppim.mapping.placing.placement import Placement
+from ppim.program.prepare import Prepared
+from ppim.stats.result import SimulationResult
+from ppim.trace.reader import TraceChunk
 
 
 class Run(Protocol):
@@ -36,3 +36,17 @@ class Run(Protocol):
 
     def close(self) -> None:
         """End its threads."""
+
+
+class ProgramTaker(Protocol):
+    """Takes the trace beside a run, and writes its program, say."""
+
+    def feed(self, chunk: TraceChunk) -> None:
+        """Take the next batches of the trace."""
+
+    def finish(self) -> None:
+        """Take what is left at the end."""
+
+
+OpenProgram = Callable[["Prepared", "Device"], ProgramTaker]
+"""Opens what takes a program, once it is known what the program is built by."""

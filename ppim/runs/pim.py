@@ -1,26 +1,21 @@
 """A program built from the trace and run on the PIM units of one memory."""
 
-from dataclasses import replace
 from functools import partial
-from typing import BinaryIO
 
 from ppim.dram.device import Device
 from ppim.engine.commands import CommandSink
-from ppim.engine.pim import board
 from ppim.engine.pim.parts import channels_depend, divide
 from ppim.errors import InputError
 from ppim.mapping.base import moves_rows
 from ppim.mapping.placing.placement import Placement
 from ppim.program import feed, owners
-from ppim.program.authors.write import ProgramWriter
 from ppim.program.builder.recipe import Accesses
 from ppim.program.prepare import prepare
-from ppim.runs import collect, crew, program_run, rounds
-from ppim.stats import result as results
-from ppim.stats.latency import Latencies
+from ppim.runs import collect, crew, kind, program_run, rounds
+from ppim.stats import latency, result as results
 from ppim.systems.spec import SystemSpec
 from ppim.trace import profile
-from ppim.trace.reader import TraceChunk, TraceReader, first_batches, no_accesses
+from ppim.trace.reader import TraceChunk, TraceReader, first_batches
 
 SAMPLED_ACCESSES = 1 << 15
 """Of whole batches, from which it is judged what channels have to do."""
@@ -35,7 +30,7 @@ class PimRun:
         system: SystemSpec,
         device: Device,
         threads: int = 1,
-        program: BinaryIO | None = None,
+        program: kind.OpenProgram | None = None,
         commands: CommandSink | None = None,
     ) -> None:
         self.reader, self.system, self.device = reader, system, device
@@ -50,27 +45,25 @@ class PimRun:
         self.programs = [
             program_run.ProgramRun(prepared, device, commands=commands if threads == 1 else None)
         ]
-        self.crew = crew.Crew(threads, lambda: board.give_up(self.programs[0].engine.board))
+        self.crew = crew.Crew(threads, lambda: self.programs[0].give_up())
         self.parts = threads
         self.is_divided = threads == 1
         self.stretches = feed.Stretches(prepared.recipe)
-        self.latencies: Latencies | None = None
+        self.latencies: latency.Latencies | None = None
         self.rounds = rounds.Rounds(reader.meta, prepared, device) if learns else None
         self.owners = (
             None
             if threads == 1 or prepared.recipe.slices or prepared.recipe.parts
-            else owners.Owners(prepared, threads)
+            else owners.Owners(prepared, threads, self.programs[0].nothing)
         )
         if program is not None and learns:
             raise InputError(
                 f"program: the format has no writes, which mapping {system.placement.mapping} needs; "
                 "write it with another mapping"
             )
-        self.writer = None if program is None else ProgramWriter(prepared, device, program)
+        self.writer = None if program is None else program(prepared, device)
         # Loads or compiles the kernels, so that the time taken is that of the simulation.
         self.programs[0].engine.run(final=False)
-        if self.owners is not None:
-            self._find_owners(feed.as_accesses(no_accesses(prepared.has_wide_rows), 0))
 
     @property
     def placements(self) -> tuple[Placement | None, ...]:
@@ -119,7 +112,7 @@ class PimRun:
 
     def _take_times(self) -> None:
         if self.latencies is None:
-            self.latencies = Latencies([self.device.timing.tCK] * len(self.programs))
+            self.latencies = latency.Latencies([self.device.timing.tCK] * len(self.programs))
         self.latencies.take([part.engine for part in self.programs])
 
     def _find_owners(self, accesses: Accesses) -> Accesses:
@@ -144,8 +137,15 @@ class PimRun:
         for part in self.programs:
             part.engine.finish(cycles)
         assert self.latencies is not None
-        result = collect.pim_result(self.reader, self.system, self.device, self.programs, batches, cycles)
-        return replace(result, latency=self.latencies.distributions())
+        return collect.pim_result(
+            self.reader,
+            self.system,
+            self.device,
+            self.programs,
+            batches,
+            cycles,
+            latency=self.latencies.distributions(),
+        )
 
     def close(self) -> None:
         """End the threads."""

@@ -1,36 +1,20 @@
-"""Program files from and to the command line: what `ppim simulate --program` and `ppim replay` open and write."""
+"""Replay a program from file to files: what `ppim replay` does with one."""
 
-import gzip
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from ppim.files import atomic_path, keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
-from ppim.runs import outputs, replay_program
-from ppim.runs.timeline import TimelineOptions, program_timeline
+from ppim.runs import collect, outputs, replay_program
+from ppim.runs.timeline import program_timeline
 from ppim.stats import simulation
 from ppim.stats.command_trace import channel_names, command_files, write_all
-from ppim.stats.result import SimulationResult, as_chosen
+from ppim.stats.result import SimulationResult
 from ppim.systems.chosen import ChosenSystem
 from ppim.systems.inputs import input_files
-
-GZIP_LEVEL = 6
-
-
-@contextmanager
-def program_file(path: Path) -> Iterator[BinaryIO]:
-    """A program file to write, complete at its name in the end or not there; gzip if that ends in .gz."""
-    with atomic_path(path) as temporary, temporary.open("wb") as raw:
-        if path.suffix.lower() != ".gz":
-            yield raw
-            return
-        # No name and no time inside, so that the same program gives the same bytes.
-        with gzip.GzipFile(filename="", mode="wb", compresslevel=GZIP_LEVEL, fileobj=raw, mtime=0) as packed:
-            yield cast(BinaryIO, packed)
+from ppim.timeline.windows import TimelineOptions
 
 
 def replay_program_file(
@@ -68,7 +52,7 @@ def replay_program_file(
             if timeline is not None:
                 program_timeline(path, chosen.spec, timeline, stack.enter_context(atomic_path(timeline.path)))
         bar.close()
-        result = as_chosen(result, chosen)
+        result = collect.as_chosen(result, chosen)
         if csv_stream is not None:
             simulation.write_csv(result, csv_stream)
     return result

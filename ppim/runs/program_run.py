@@ -2,14 +2,10 @@
 
 from ppim.dram.device import Device
 from ppim.engine.commands import CommandSink, make_pim_engine
-from ppim.engine.pim.drive import Builder, build_and_run
-from ppim.engine.pim.parts import Part
-from ppim.engine.pim.run import pack_engine
-from ppim.engine.pim.state import NO_ROOM
+from ppim.engine.pim import board, drive, parts, run, state
 from ppim.jit.pack import pack
 from ppim.program import feed, prepare
-from ppim.program.builder.kernels import is_joint
-from ppim.program.builder.recipe import Accesses
+from ppim.program.builder import kernels, recipe
 from ppim.trace.reader import no_accesses
 
 
@@ -32,7 +28,7 @@ class ProgramRun:
         prepared: prepare.Prepared,
         device: Device,
         *,
-        part: Part | None = None,
+        part: parts.Part | None = None,
         tied: bool = False,
         commands: CommandSink | None = None,
     ) -> None:
@@ -54,30 +50,34 @@ class ProgramRun:
             pack(prepared.placement),
         )  # they do not change
         self._job = 0
-        self._nothing = feed.as_accesses(no_accesses(prepared.has_wide_rows), 0)
-        self._take(self._nothing)
+        self.nothing = feed.as_accesses(no_accesses(prepared.has_wide_rows), 0)
+        self._take(self.nothing)
         self.program.begin(self.engine)
 
-    def feed(self, accesses: Accesses) -> None:
+    def feed(self, accesses: recipe.Accesses) -> None:
         """Build and run a stretch of the trace."""
         self._take(accesses)
         self.engine.run(final=False)
-        self._take(self._nothing)  # its memory can be used for another
+        self._take(self.nothing)  # its memory can be used for another
 
     def finish(self) -> None:
         """Build and run the last transfers."""
         self.program.end()
         self.engine.run(final=True)
 
-    def _take(self, accesses: Accesses) -> None:
+    def give_up(self) -> None:
+        """Have all parts that wait for this run's stop."""
+        board.give_up(self.engine.board)
+
+    def _take(self, accesses: recipe.Accesses) -> None:
         self._accesses, self._position = accesses, 0
         self._job += 1
 
     def _build_and_run(self, final: bool, until: int) -> int:
         program = self.program
         while True:
-            builder = Builder(
-                is_joint(program.recipe),
+            builder = drive.Builder(
+                kernels.is_joint(program.recipe),
                 self._recipe,
                 self._placement,
                 pack(program.state),
@@ -85,9 +85,9 @@ class ProgramRun:
                 len(self._accesses.row),
                 program.scratch,
             )
-            status, self._position = build_and_run(
-                pack_engine(self.engine.arguments), builder, self._position, self._job, int(final), until
+            status, self._position = drive.build_and_run(
+                run.pack_engine(self.engine.arguments), builder, self._position, self._job, int(final), until
             )
-            if status != NO_ROOM:
+            if status != state.NO_ROOM:
                 return int(status)
             program.grow()

@@ -9,19 +9,16 @@ import numpy as np
 
 from ppim.dram import address
 from ppim.dram.device import Device
-from ppim.engine.codes import PRECHARGE
-from ppim.engine.host import HostReplay, HostResult
+from ppim.engine.host import HostReplay
 from ppim.files import atomic_path, keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.requests.read import RequestTrace, open_requests
 from ppim.runs.outputs import csv_file
-from ppim.runs.timeline import TimelineOptions, replay_timeline
-from ppim.stats import replay, replay_result
+from ppim.runs.timeline import replay_timeline
+from ppim.stats import replay, replay_result, request_latencies
 from ppim.stats.command_trace import channel_names, command_files, write_all
-from ppim.stats.request_latencies import LatencyFile, latency_file
-
-NO_CYCLE = -1
+from ppim.timeline.windows import TimelineOptions
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,11 @@ def replay_file(path: Path, device: Device, options: ReplayOptions) -> replay_re
             if options.command_trace
             else []
         )
-        latencies = outputs.enter_context(latency_file(options.latencies)) if options.latencies else None
+        latencies = (
+            outputs.enter_context(request_latencies.latency_file(options.latencies))
+            if options.latencies
+            else None
+        )
         figures, front = _run(trace, device, options, command_streams, latencies)
         replay_result.check_conservation(figures, front, complete=options.cycles is None)
         if options.timeline is not None:
@@ -82,7 +83,7 @@ def _run(
     device: Device,
     options: ReplayOptions,
     command_streams: list[BinaryIO],
-    latencies: LatencyFile | None,
+    latencies: request_latencies.LatencyFile | None,
 ) -> tuple[replay.ReplayFigures, replay_result.FrontEnd]:
     run = HostReplay(
         device,
@@ -113,9 +114,7 @@ def _run(
         write_all(command_streams, channels, result.command_streams or [])
     if latencies:
         latencies.write(run.take_latencies())
-    figures = replay.ReplayFigures(
-        device, result.cycles, channel_counts(result), result.read_latencies, result.write_latencies
-    )
+    figures = replay.ReplayFigures.of(device, result)
     front = replay_result.FrontEnd(
         path=str(trace.path),
         format=trace.format,
@@ -139,24 +138,3 @@ def _engine_options(options: ReplayOptions) -> dict[str, Any]:
         "merge": options.merging,
         "outstanding": options.outstanding,
     }
-
-
-def channel_counts(result: HostResult) -> list[replay.ChannelCounts]:
-    """The counts of each channel in the words of the stats file."""
-    return [_counts_of(result, channel) for channel in range(len(result.reads))]
-
-
-def _counts_of(result: HostResult, channel: int) -> replay.ChannelCounts:
-    last = int(result.last_command_cycle[channel])
-    return replay.ChannelCounts(
-        channel=channel,
-        requests=int(result.reads[channel] + result.writes[channel]),
-        merged=int(result.merged_reads[channel] + result.merged_writes[channel]),
-        forwarded=int(result.forwarded[channel]),
-        last_command_cycle=None if last == NO_CYCLE else last,
-        row_hits=int(result.row_hits[channel]),
-        read_latency_sum_cycles=int(result.read_latency_sum[channel]),
-        completed_reads=int(result.reads_done[channel]),
-        precharges=int(result.commands[channel, PRECHARGE]),
-        energy=result.energy_counts(channel),
-    )

@@ -16,10 +16,7 @@ from ppim.prefetch import base
 from ppim.program import costs, feed, state
 from ppim.program.authors import build as a, form, read
 from ppim.runs.collect import engine_sources
-from ppim.stats import result as results
-from ppim.stats.counters import evaluate
-from ppim.stats.energy import pim_energy
-from ppim.stats.latency import Latencies, picoseconds_in_ns
+from ppim.stats import counters, energy, latency, result as results
 from ppim.systems.spec import PrefetchSpec, SystemSpec
 
 ELEMENT_BYTES = 4  # the format's vectors are of 32-bit numbers
@@ -103,7 +100,7 @@ class ProgramReplay:
             max_row_bursts=self.survey.most_bursts,
         )
         self.rings = rings
-        self.latencies = Latencies([self.device.timing.tCK])
+        self.latencies = latency.Latencies([self.device.timing.tCK])
         elements = geometry.burst_bytes // ELEMENT_BYTES
         self.layout = a.Layout(
             channels=geometry.channels,
@@ -155,13 +152,13 @@ class ProgramReplay:
             "built": {"LOOKUPS": lookups, "ACCESSES": accesses, "CACHE_HITS": hits},
             "units": {"MOST": unit_accesses.max(axis=1)},
         }
-        counts = evaluate("pim", sources, org.channels, org.burst_bytes)
+        counts = counters.evaluate("pim", sources, org.channels, org.burst_bytes)
         added = {
             "MACS": counted[:, a.ADDED] * (org.burst_bytes // ELEMENT_BYTES),
             "SRAM_READS": counted[:, a.HIT_BURSTS],
             "SRAM_FILLS": np.zeros_like(hits),
         }
-        energy = pim_energy(
+        spent = energy.pim_energy(
             self.device,
             self.system,
             {**sources, "built": added},
@@ -169,7 +166,9 @@ class ProgramReplay:
             self.engine.active_cycles,
             self.engine.cycles,
         )
-        gnr = self.latencies.gnrs.distribution(picoseconds_in_ns)  # the file does not say where batches end
+        gnr = self.latencies.gnrs.distribution(
+            latency.picoseconds_in_ns
+        )  # the file does not say where batches end
         return results.SimulationResult(
             trace=self.path,
             algorithm=ALGORITHM,
@@ -183,7 +182,7 @@ class ProgramReplay:
             issue_slots=int(self.rings.stream[:, state.SLOTS].sum()),
             limits=self.engine.limits,
             warnings=tuple(self._warnings()),
-            energy=energy,
+            energy=spent,
             latency={"gnr": gnr} if gnr is not None else {},
             program=dict(zip(form.COMMANDS, self.survey.lines.tolist(), strict=True)),
         )

@@ -1,24 +1,18 @@
 """The front door: a trace through a system, to counts per channel."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
 
 from ppim.dram.load import load_device
+from ppim.engine.commands import CommandSink
 from ppim.errors import InputError
 from ppim.program.tiers import is_split
-from ppim.trace.reader import read_ahead
-
-if TYPE_CHECKING:
-    from ppim.engine.commands import CommandSink
-    from ppim.runs.kind import Run
-    from ppim.stats.result import SimulationResult
-    from ppim.systems.spec import SystemSpec
-    from ppim.trace.reader import TraceChunk, TraceReader
+from ppim.runs.kind import OpenProgram, Run
+from ppim.stats.result import SimulationResult
+from ppim.systems.spec import SystemSpec
+from ppim.trace.reader import TraceChunk, TraceReader, read_ahead
 
 
 def simulate(
@@ -27,7 +21,7 @@ def simulate(
     *,
     advance: Callable[[int], object] = lambda _: None,
     threads: int = 1,
-    program: BinaryIO | None = None,
+    program: OpenProgram | None = None,
     commands: Sequence[CommandSink] = (),
 ) -> SimulationResult:
     """Run a trace through a system.
@@ -41,8 +35,8 @@ def simulate(
     threads : int
         Most parts of the memory's channels that are simulated beside each other, where they meet only at
         barriers; with more than one, the trace is read on several threads, too. The result is the same.
-    program : binary file, optional
-        Receives the program in the authors' text format.
+    program : callable, optional
+        Opens what is given each chunk to write its program, too: `ProgramWriter` with its file, say.
     commands : sequence of callables, optional
         One for each memory: given all its DRAM commands by channel, in the order of their issue, piece by piece.
 
@@ -67,7 +61,7 @@ def open_run(
     reader: TraceReader,
     system: SystemSpec,
     threads: int,
-    program: BinaryIO | None,
+    program: OpenProgram | None,
     commands: Sequence[CommandSink],
 ) -> Run:
     """The kind of run that a system needs; each kind's modules are imported where it runs."""

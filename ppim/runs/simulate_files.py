@@ -1,38 +1,24 @@
 """A trace file through a system, to files: what `ppim simulate` does."""
 
-import dataclasses
-import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ppim.dram.load import load_device
 from ppim.errors import InputError
 from ppim.files import STDOUT, atomic_path, keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
-from ppim.runs import program_files
+from ppim.runs import collect, outputs
 from ppim.runs.simulate import simulate
-from ppim.runs.timeline import TimelineOptions, simulate_timeline
+from ppim.runs.timeline import simulate_timeline
 from ppim.stats import cautions, result as results, simulation
-from ppim.stats.command_trace import channel_names, command_files, write_all
+from ppim.stats.command_trace import command_files, memory_names, write_all
 from ppim.stats.summary import write_summary
-from ppim.systems import inputs, spec
 from ppim.systems.chosen import ChosenSystem
+from ppim.systems.inputs import input_files
+from ppim.timeline.windows import TimelineOptions
 from ppim.trace.reader import TraceReader
-
-
-def command_names(system: spec.SystemSpec) -> list[list[str]]:
-    """Names of the files of commands, by memory and channel."""
-    if system.dimm is None:
-        return [channel_names(load_device(system.memory.device, system.memory.overrides))]
-    return [
-        channel_names(load_device(memory.device, memory.overrides), name)
-        for memory, name in (
-            (system.memory, results.FIRST_MEMORY),
-            (system.dimm.memory, results.SECOND_MEMORY),
-        )
-    ]
 
 
 def simulate_file(
@@ -57,22 +43,20 @@ def simulate_file(
     """
     if STDOUT in (units, summary, program):
         raise InputError("-: only the stats (-o) go to stdout; give the name of a file")
-    names = command_names(chosen.spec) if command_trace is not None else []
+    names = memory_names(chosen.spec) if command_trace is not None else []
     keep_inputs(
-        [trace, *inputs.input_files(chosen.base, chosen.spec)],
+        [trace, *input_files(chosen.base, chosen.spec)],
         *(output, units, summary, program, command_trace, timeline.path if timeline else None),
         *(command_trace / name for part in names for name in part if command_trace is not None),
     )
     with ExitStack() as stack:
         reader = stack.enter_context(TraceReader(trace))
-        files = {
-            path: stack.enter_context(atomic_path(path))
-            for path in (output, units, summary)
-            if path is not None and path != STDOUT
-        }
-        program_stream = (
-            stack.enter_context(program_files.program_file(program)) if program is not None else None
+        stats_csv, units_csv = (
+            stack.enter_context(outputs.csv_file(path)) if path is not None else None
+            for path in (output, units)
         )
+        summary_file = stack.enter_context(atomic_path(summary)) if summary is not None else None
+        open_program = stack.enter_context(outputs.program_file(program)) if program is not None else None
         commands = []
         if command_trace is not None:
             opened = iter(
@@ -88,7 +72,7 @@ def simulate_file(
                 chosen.spec,
                 advance=bar.update,
                 threads=threads,
-                program=program_stream,
+                program=open_program,
                 commands=commands,
             )
             if timeline is not None:
@@ -96,18 +80,12 @@ def simulate_file(
                     trace, chosen.spec, timeline, stack.enter_context(atomic_path(timeline.path))
                 )
         bar.close()
-        result = results.as_chosen(result, chosen)
-        result = dataclasses.replace(
-            result, warnings=(*result.warnings, *cautions.cautions(result, reader.meta))
-        )
-        if output == STDOUT:
-            simulation.write_csv(result, sys.stdout)
-        elif output is not None:
-            with files[output].open("w", encoding="utf-8", newline="") as stream:
-                simulation.write_csv(result, stream)
-        if units is not None:
-            with files[units].open("w", encoding="utf-8", newline="") as stream:
-                simulation.write_units_csv(result, stream)
-        if summary is not None:
-            write_summary(result, files[summary])
+        result = collect.as_chosen(result, chosen)
+        result = replace(result, warnings=(*result.warnings, *cautions.cautions(result, reader.meta)))
+        if stats_csv is not None:
+            simulation.write_csv(result, stats_csv)
+        if units_csv is not None:
+            simulation.write_units_csv(result, units_csv)
+        if summary_file is not None:
+            write_summary(result, summary_file)
         return result

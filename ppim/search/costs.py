@@ -1,16 +1,12 @@
 """What a design costs: time or energy of a lookup, SRAM, and DRAM of copies (docs/explore.md)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ppim.errors import InputError
 from ppim.search.space import OBJECTIVES
-
-if TYPE_CHECKING:
-    from ppim.systems.spec import DimmSpec, SystemSpec
+from ppim.systems.spec import DimmSpec, SystemSpec
 
 BOUNDLESS = {"unit_buffer_bursts": 0, "unit_accumulators": 0}
 """Parameters that take SRAM -> the value that stands for no bound."""

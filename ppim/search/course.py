@@ -1,7 +1,5 @@
 """A search from its first design to its last: what is run, on how much of the trace, until the budget is spent."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +9,10 @@ from typing import Any
 import numpy as np
 
 from ppim.errors import InputError
+from ppim.search import front as fronts, propose
 from ppim.search.costs import Costs, costs_of, sram_bytes
 from ppim.search.designs import Choice, Design, Designs, Given
-from ppim.search.front import best, pareto_front, ranks
-from ppim.search.propose import Proposer
-from ppim.sweep import identity
-from ppim.sweep.resolve import Resolved
+from ppim.sweep import identity, resolve
 from ppim.sweep.store import Store
 from ppim.trace.prefix import write_prefix
 from ppim.trace.reader import TraceReader
@@ -41,7 +37,7 @@ ROUNDING = 1e-9
 FIRST_GENERATIONS = 1
 """Generations before neighbours of the front are tried, in turns with Optuna's."""
 
-RunAll = Callable[[Sequence[Resolved]], None]
+RunAll = Callable[[Sequence[resolve.Resolved]], None]
 """Does runs that have no record, and keeps their records."""
 
 
@@ -68,7 +64,7 @@ class Tried:
     costs: Costs | None
     error: str
     given: Given
-    run: Resolved
+    run: resolve.Resolved
 
 
 @dataclass
@@ -115,7 +111,7 @@ class Course:
         """
         self.at_rung = [{} for _ in self.rungs]
         self._try_start()
-        proposer = Proposer(self.designs.space.parameters, self.seed, GENERATION)
+        proposer = propose.Proposer(self.designs.space.parameters, self.seed, GENERATION)
         generation = 0
         while (count := self._affordable()) > 0:
             choices = self._next(proposer, generation, count)
@@ -133,9 +129,9 @@ class Course:
         """Designs on the Pareto front of those that ran on the whole trace, the best objective first."""
         whole = [each for each in self.tried.values() if each.costs and each.given is self.rungs[-1]]
         rows = np.array([each.costs.row for each in whole if each.costs], dtype=np.float64).reshape(-1, 3)
-        return [whole[place] for place in pareto_front(rows)]
+        return [whole[place] for place in fronts.pareto_front(rows)]
 
-    def _next(self, proposer: Proposer, generation: int, count: int) -> list[Choice]:
+    def _next(self, proposer: propose.Proposer, generation: int, count: int) -> list[Choice]:
         choices: list[Choice] = []
         if generation == 0:
             choices = self._first_of_each([self.designs.near_start()], count)
@@ -145,7 +141,7 @@ class Course:
         choices = proposer.take(choices)
         return choices + self._fresh(proposer, choices, count)
 
-    def _fresh(self, proposer: Proposer, taken: list[Choice], count: int) -> list[Choice]:
+    def _fresh(self, proposer: propose.Proposer, taken: list[Choice], count: int) -> list[Choice]:
         """Optuna's choices that are designs of their own."""
         found: list[Choice] = []
         keys = {self._key(choice) for choice in taken}
@@ -162,7 +158,7 @@ class Course:
                     self._pass_over(proposer, choice)
         return found
 
-    def _pass_over(self, proposer: Proposer, choice: Choice) -> None:
+    def _pass_over(self, proposer: propose.Proposer, choice: Choice) -> None:
         """A choice of this generation that is another one's design, or none."""
         self.refused.setdefault(choice, "")
         proposer.tell(choice, None)
@@ -231,7 +227,7 @@ class Course:
             if rung + 1 < len(self.rungs):
                 left = self._promoted(left, rung, math.ceil(ran / KEPT_OF))
 
-    def _run_thrifty(self, proposer: Proposer) -> None:
+    def _run_thrifty(self, proposer: propose.Proposer) -> None:
         """Whether the front does with less SRAM: neighbours that have less, on the whole trace, while there are any."""
         last = len(self.rungs) - 1
         while (count := min(GENERATION, math.floor(self.budget - self.spent + ROUNDING))) > 0:
@@ -258,7 +254,7 @@ class Course:
             order = []
             for rung, given in enumerate(self.rungs[:-1]):
                 costs = self.at_rung[rung]
-                front = ranks(np.array([each.row for each in costs.values()]).reshape(-1, 3))
+                front = fronts.ranks(np.array([each.row for each in costs.values()]).reshape(-1, 3))
                 cut = (self.tried[key] for key in costs)
                 order += [
                     (int(rank), -rung, place, each)
@@ -276,10 +272,10 @@ class Course:
         """Those that no design is better than on this length of the trace; of many, those that are most apart."""
         others = np.array([costs.row for costs in self.at_rung[rung].values()]).reshape(-1, 3)
         keys = list(self.at_rung[rung])
-        on_front = {keys[place] for place in np.flatnonzero(ranks(others) == 0)}
+        on_front = {keys[place] for place in np.flatnonzero(fronts.ranks(others) == 0)}
         found = [each for each in designs if each[1].key in on_front]
         rows = np.array([self.at_rung[rung][design.key].row for _, design in found]).reshape(-1, 3)
-        return [found[place] for place in best(rows, count)]
+        return [found[place] for place in fronts.best(rows, count)]
 
     def _run_at(self, designs: Sequence[tuple[Choice | None, Design]], rung: int) -> None:
         given = self.rungs[rung]

@@ -1,24 +1,18 @@
 """Values of the parameters -> designs that can be run."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ppim.errors import InputError
 from ppim.search.costs import BOUNDLESS
 from ppim.search.space import Parameter, Space, Value
-from ppim.sweep import identity
-from ppim.sweep.plan import PlannedRun
-from ppim.sweep.resolve import Resolved
-from ppim.systems.load import DEFAULT_SYSTEM
-
-if TYPE_CHECKING:
-    from ppim.systems.spec import SystemSpec
+from ppim.sweep import identity, plan, resolve
+from ppim.systems import chosen, effect, load
+from ppim.systems.spec import DimmSpec, SystemSpec
 
 SYSTEM = "system"
 OPTIONS = {"mapping": "placement.mapping", "prefetch": "prefetch.prefetch", "device": "memory.device"}
@@ -129,10 +123,8 @@ class Designs:
 
     def _try(self, values: Mapping[str, Value]) -> SystemSpec:
         """A system of which all that it names is there."""
-        from ppim.systems.chosen import check_names
-
         spec = self._build(values)
-        check_names(spec)
+        chosen.check_names(spec)
         return spec
 
     def at(self, choice: Choice) -> dict[str, Value]:
@@ -170,31 +162,30 @@ class Designs:
 
     def _of(self, axes: dict[str, Value], values: Mapping[str, Value], spec: SystemSpec) -> Design:
         options, settings = self._arguments(values)
-        key = identity.digest(options.get(SYSTEM, DEFAULT_SYSTEM), dataclasses.asdict(spec))
+        key = identity.digest(options.get(SYSTEM, load.DEFAULT_SYSTEM), dataclasses.asdict(spec))
         return Design(axes, options, settings, key, spec)
 
     def _acting(self, values: Mapping[str, Value], spec: SystemSpec) -> dict[str, Value]:
-        from ppim.systems.effect import settings_without_effect
-
         dotted = {name: self._dotted(name, spec) for name in values}
         return {
             name: value
             for name, value in values.items()
-            if not (dotted[name] and settings_without_effect(spec, [dotted[name]]))
+            if not (dotted[name] and effect.settings_without_effect(spec, [dotted[name]]))
         }
 
     def _dotted(self, name: str, spec: SystemSpec) -> str:
         """Whole name of a system's parameter; "" of a device's, and of the system itself."""
-        from ppim.systems.load import parameters_of, places_by_leaf
-        from ppim.systems.spec import DimmSpec, SystemSpec
-
         if name in OPTIONS:
             return OPTIONS[name]
         prefix, _, rest = name.partition(".")
         in_dimm = prefix == "dimm" and spec.dimm is not None
-        known = parameters_of(DimmSpec) if in_dimm else parameters_of(SystemSpec, tiers=spec.dimm is not None)
+        known = (
+            load.parameters_of(DimmSpec)
+            if in_dimm
+            else load.parameters_of(SystemSpec, tiers=spec.dimm is not None)
+        )
         own = rest if in_dimm else name
-        places = [known[own]] if own in known else places_by_leaf(known).get(own, [])
+        places = [known[own]] if own in known else load.places_by_leaf(known).get(own, [])
         return ("dimm." if in_dimm else "") + ".".join(places[0]) if len(places) == 1 else ""
 
     def _value_in(self, spec: SystemSpec, name: str) -> Value | None:
@@ -220,27 +211,25 @@ class Designs:
         return value
 
     def _build(self, values: Mapping[str, Value]) -> SystemSpec:
-        from ppim.systems.chosen import choose_system
-
         options, settings = self._arguments(values)
         key = identity.digest(options, settings)
         if key not in self._built:
             others = {name: value for name, value in options.items() if name != SYSTEM}
-            system = options.get(SYSTEM, DEFAULT_SYSTEM)
+            system = options.get(SYSTEM, load.DEFAULT_SYSTEM)
             if not isinstance(system, str):
                 raise InputError(f"system: {system!r:.80} is no name of ppim systems, nor a file")
-            self._built[key] = choose_system(system, settings, **others).spec
+            self._built[key] = chosen.choose_system(system, settings, **others).spec
         return self._built[key]
 
-    def resolved(self, design: Design, given: Given) -> Resolved:
+    def resolved(self, design: Design, given: Given) -> resolve.Resolved:
         """A run of a design, as a sweep has it: the same run has the same name in both."""
         options = design.options
         files = {name: self._digest(value) for name, value in options.items() if Path(value).is_absolute()}
         name = identity.digest(
             "run", given.digest, given.label, options | files, design.settings, identity.code_digest("run")
         )
-        planned = PlannedRun(dict(design.axes), {}, options, design.settings)
-        return Resolved(planned, name, "", {}, str(given.path), given.label, options, design.settings)
+        planned = plan.PlannedRun(dict(design.axes), {}, options, design.settings)
+        return resolve.Resolved(planned, name, "", {}, str(given.path), given.label, options, design.settings)
 
     def _digest(self, path: str) -> str:
         if path not in self._digests:

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ppim.errors import InputError
+from ppim.search import space, tables
 from ppim.search.course import Course, lengths_of
 from ppim.search.designs import Designs
-from ppim.search.space import read_space
-from ppim.search.tables import DESIGNS, FRONT, front_description, write_results
-from ppim.sweep.resolve import Resolved
-from ppim.sweep.runner import Progress, what_is_left, work_off, working
+from ppim.sweep import resolve, runner
 from ppim.sweep.store import Store
 from ppim.trace.reader import TraceReader
 
@@ -52,12 +50,12 @@ class Explored:
     @property
     def designs(self) -> pd.DataFrame:
         """All designs that were tried, in their order."""
-        return _read(self.folder, DESIGNS)
+        return _read(self.folder, tables.DESIGNS)
 
     @property
     def front(self) -> pd.DataFrame:
         """Designs on the front, the best objective first."""
-        return _read(self.folder, FRONT)
+        return _read(self.folder, tables.FRONT)
 
 
 def explore(
@@ -107,7 +105,7 @@ def explore(
     """
     _check_number("runs", runs, 1, MOST_RUNS)
     _check_number("seed", seed, 0, (1 << 32) - 1)
-    designs = Designs(read_space(Path(search), objective))
+    designs = Designs(space.read_space(Path(search), objective))
     trace = Path(trace).absolute()
     with TraceReader(trace) as reader:
         vector_bytes = int(reader.meta.parameters["vector_bytes"])
@@ -116,19 +114,19 @@ def explore(
     _check_optuna()
     store = Store(Path(output).absolute())
     store.prepare()
-    with store.locked(), working(store, jobs or os.cpu_count() or 1, scheduler) as workers:
+    with store.locked(), runner.working(store, jobs or os.cpu_count() or 1, scheduler) as workers:
 
-        def run_all(runs: Sequence[Resolved]) -> None:
-            todo = what_is_left(list(runs), store)
+        def run_all(runs: Sequence[resolve.Resolved]) -> None:
+            todo = runner.what_is_left(list(runs), store)
             if todo.runs:
-                work_off(store, workers, todo, Progress(), lambda _: None)
+                runner.work_off(store, workers, todo, runner.Progress(), lambda _: None)
 
         course = Course(
             designs, store, lengths_of(trace, store), vector_bytes, float(runs), seed, run_all, report
         )
         course.run()
-        write_results(course, store)
-    return Explored(store.folder, course.spent, front_description(course))
+        tables.write_results(course, store)
+    return Explored(store.folder, course.spent, tables.front_description(course))
 
 
 def _check_number(name: str, number: int, least: int, most: int) -> None:

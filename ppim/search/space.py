@@ -1,7 +1,5 @@
 """A search's TOML file -> the parameters that may vary, and the values that each may have (docs/explore.md)."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping, Sequence

@@ -1,16 +1,13 @@
 """What comes out of a search: all designs that were tried, the front, and the runs on the whole trace."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ppim.search.course import Course, Tried
 from ppim.search.space import Space, Value
+from ppim.sweep import resolve, tables
 from ppim.sweep.plan import Plan, PlannedRun
-from ppim.sweep.resolve import Resolved
 from ppim.sweep.store import Store
-from ppim.sweep.tables import write_table, write_tables
 from ppim.tables import Description, Table
 
 DESIGNS, FRONT = "designs", "front"
@@ -39,19 +36,19 @@ def write_results(course: Course, store: Store) -> None:
         PER_LOOKUP[space.objective],
     ]
     columns += ["sram_bytes", "copied_bytes", "start_over_this"]
-    write_table(store.folder, DESIGNS, rows, columns)
-    write_table(store.folder, FRONT, [_row(course, each, start, on_front) for each in front], columns)
+    tables.write_table(store.folder, DESIGNS, rows, columns)
+    tables.write_table(store.folder, FRONT, [_row(course, each, start, on_front) for each in front], columns)
     _write_runs(course, axes, store)
 
 
 def _write_runs(course: Course, axes: Sequence[str], store: Store) -> None:
     """As of a sweep over the designs that ran on the whole trace, so that figures and reports can be made."""
     whole = [each for each in course.tried.values() if each.given is course.rungs[-1]]
-    runs: list[Resolved] = [each.run for each in whole]
+    runs: list[resolve.Resolved] = [each.run for each in whole]
     planned: list[PlannedRun] = [run.planned for run in runs]
     baselines = {START: course.designs.start.axes}
     plan = _StartPlan(course.designs.space.path, axes, planned, baselines, [], {})
-    write_tables(plan, runs, store)
+    tables.write_tables(plan, runs, store)
 
 
 class _StartPlan(Plan):

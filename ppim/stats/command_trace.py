@@ -7,11 +7,13 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ppim.dram import timing
+from ppim.dram import load, timing
 from ppim.dram.device import Device
 from ppim.engine.command_stream import CommandStream
 from ppim.errors import InputError
 from ppim.files import atomic_path
+from ppim.stats.result import FIRST_MEMORY, SECOND_MEMORY
+from ppim.systems.spec import SystemSpec
 
 ANY_CHANNEL = "*channel-*.cmd"
 
@@ -20,6 +22,19 @@ def channel_names(device: Device, memory: str = "") -> list[str]:
     """Names of the files of a device's channels; where a system has two memories, each with its own name."""
     before = f"{memory}-" if memory else ""
     return [f"{before}channel-{channel}.cmd" for channel in range(device.organization.channels)]
+
+
+def memory_names(system: SystemSpec) -> list[list[str]]:
+    """Names of the files of a system's channels, by memory."""
+    if system.dimm is None:
+        return [channel_names(load.load_device(system.memory.device, system.memory.overrides))]
+    return [
+        channel_names(load.load_device(memory.device, memory.overrides), name)
+        for memory, name in (
+            (system.memory, FIRST_MEMORY),
+            (system.dimm.memory, SECOND_MEMORY),
+        )
+    ]
 
 
 @contextmanager

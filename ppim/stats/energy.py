@@ -1,22 +1,17 @@
 """Energy of a run: what was counted, times what each of it takes (docs/energy.md)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ppim.dram.device import Device
 from ppim.dram.energy import EnergyCounts, channel_energy_pj, negative_parts
 from ppim.mapping.base import moves_rows
+from ppim.stats.counters import Counts, Sources
 from ppim.systems.energy import SramEnergy, add_pj, mac_pj, sram_energy
-
-if TYPE_CHECKING:
-    from ppim.dram.device import Device
-    from ppim.stats.counters import Counts, Sources
-    from ppim.systems.spec import SystemSpec
+from ppim.systems.spec import SystemSpec
 
 BITS_PER_BYTE = 8
 ELEMENT_BYTES = 4  # of a vector: 32-bit numbers

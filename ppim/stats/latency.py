@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ppim.engine.host.latencies import Latencies as RequestTimes, bucket_of
 from ppim.engine.host.latency import BUCKET_BITS, N_BUCKETS
+from ppim.engine.pim.engine import PimEngine
 from ppim.engine.pim.rules import times
-
-if TYPE_CHECKING:
-    from ppim.engine.pim.engine import PimEngine
 
 PERCENTILES = (50, 95, 99)
 PICOSECONDS_PER_NANOSECOND = 1000

@@ -1,5 +1,7 @@
 """Figures of a replay of plain requests: one row a channel, the CSV file, and the conservation check."""
 
+from __future__ import annotations
+
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,12 +9,15 @@ from typing import Any, TextIO
 
 from ppim.dram.device import Device
 from ppim.dram.energy import Energy, EnergyCounts, channel_energy_pj
+from ppim.engine.codes import PRECHARGE
 from ppim.engine.host.latencies import Latencies
+from ppim.engine.host.result import HostResult
 from ppim.stats.counters import ON_REPLAY_LINES, REPLAY_COLUMNS
 from ppim.stats.latency import PERCENTILES, Distribution, Histogram
 
 COLUMNS = (*ON_REPLAY_LINES, *REPLAY_COLUMNS)
 """Columns of the stats CSV, in order."""
+NO_CYCLE = -1
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,12 @@ class ReplayFigures:
     channels: Sequence[ChannelCounts]
     reads: Latencies  # of all channels
     writes: Latencies
+
+    @classmethod
+    def of(cls, device: Device, result: HostResult) -> ReplayFigures:
+        """The counts of an engine in the words of the stats file."""
+        channels = [_counts_of(result, channel) for channel in range(len(result.reads))]
+        return cls(device, result.cycles, channels, result.read_latencies, result.write_latencies)
 
     def total(self, name: str) -> int:
         """Sum over channels of the count called `name`."""
@@ -126,6 +137,22 @@ class ReplayFigures:
             "energy_background_pj": energy.background,
             "energy_total_pj": energy.total,
         }
+
+
+def _counts_of(result: HostResult, channel: int) -> ChannelCounts:
+    last = int(result.last_command_cycle[channel])
+    return ChannelCounts(
+        channel=channel,
+        requests=int(result.reads[channel] + result.writes[channel]),
+        merged=int(result.merged_reads[channel] + result.merged_writes[channel]),
+        forwarded=int(result.forwarded[channel]),
+        last_command_cycle=None if last == NO_CYCLE else last,
+        row_hits=int(result.row_hits[channel]),
+        read_latency_sum_cycles=int(result.read_latency_sum[channel]),
+        completed_reads=int(result.reads_done[channel]),
+        precharges=int(result.commands[channel, PRECHARGE]),
+        energy=result.energy_counts(channel),
+    )
 
 
 def write_csv(figures: ReplayFigures, stream: TextIO) -> None:

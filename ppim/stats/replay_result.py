@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ppim import __version__
+from ppim.dram.device import Device
 from ppim.dram.energy import negative_parts
 from ppim.errors import PpimError
 from ppim.files import atomic_path
 from ppim.stats import counters, replay
-from ppim.stats.latency import PERCENTILES
+from ppim.stats.latency import PERCENTILES, Distribution
 from ppim.units import ceil_div
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ppim.dram.device import Device
-    from ppim.stats.latency import Distribution
 
 GIBIBYTE = 2**30
 PICOJOULES_PER_NANOJOULE = 1e3

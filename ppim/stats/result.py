@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ppim.errors import InputError
 from ppim.files import atomic_path
-from ppim.stats import counters
-from ppim.systems.chosen import ChosenSystem, settings_text
+from ppim.stats import counters, simulation, summary
+from ppim.systems.chosen import settings_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from ppim.systems.spec import SystemSpec
 
 MEMORIES = FIRST_MEMORY, SECOND_MEMORY = "hbm", "dimm"  # of a system with two
-UNIT_COLUMNS = ("run", "memory", "channel", "unit", "accesses")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +131,12 @@ class SimulationResult:
     @property
     def totals(self) -> dict[str, int | float]:
         """Sums of columns over memories and their channels, of those that have a sum."""
-        return totals(self.memories)
+        return _totals(self.memories)
+
+    @property
+    def own_totals(self) -> dict[str, int | float]:
+        """The same of this memory alone."""
+        return _totals([self])
 
     @cached_property
     def energies(self) -> dict[str, NDArray[np.float64]]:
@@ -211,16 +215,12 @@ class SimulationResult:
     @cached_property
     def channels(self) -> pd.DataFrame:
         """A row a memory and channel, with the columns of the stats CSV; NaN where one does not apply."""
-        import pandas as pd
-
-        return pd.DataFrame(self.rows(), columns=[*counters.IDENTITY, *counters.COLUMNS, *counters.VERDICT])
+        return simulation.frame(self.rows(), [*counters.IDENTITY, *counters.COLUMNS, *counters.VERDICT])
 
     @cached_property
     def units(self) -> pd.DataFrame:
         """A row a PIM unit: run, memory, channel, unit, accesses; none for a host."""
-        import pandas as pd
-
-        return pd.DataFrame(self.unit_rows(), columns=list(UNIT_COLUMNS))
+        return simulation.frame(self.unit_rows(), simulation.UNIT_COLUMNS)
 
     def write_csv(self, path: str | Path) -> None:
         """Write the stats CSV, whole or not at all.
@@ -230,34 +230,26 @@ class SimulationResult:
         InputError
             A path that cannot be written.
         """
-        from ppim.stats.simulation import write_csv
-
         with atomic_path(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-            write_csv(self, file)
+            simulation.write_csv(self, file)
 
     def write_units_csv(self, path: str | Path) -> None:
         """Write the load of every PIM unit; as `write_csv`."""
-        from ppim.stats.simulation import write_units_csv
-
         with atomic_path(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-            write_units_csv(self, file)
+            simulation.write_units_csv(self, file)
 
     def write_json(self, path: str | Path) -> None:
         """Write the summary: totals, limits, and all that is needed to repeat the run; as `write_csv`."""
-        from ppim.stats.summary import write_summary
-
         with atomic_path(Path(path)) as temporary:
-            write_summary(self, temporary)
+            summary.write_summary(self, temporary)
 
     @property
     def configuration(self) -> dict[str, Any]:
         """All parameters of the run, and the command that repeats it, as the summary has them."""
-        from ppim.stats.summary import configuration
-
-        return configuration(self)
+        return summary.configuration(self)
 
     def unit_rows(self) -> Iterator[tuple[str, str, int, int, int]]:
-        """A row a PIM unit, in the order of `UNIT_COLUMNS`."""
+        """A row a PIM unit, in the order of `simulation.UNIT_COLUMNS`."""
         run = self.run
         for memory in self.memories:
             for channel, units in enumerate([] if memory.unit_accesses is None else memory.unit_accesses):
@@ -265,7 +257,7 @@ class SimulationResult:
                     yield run, memory.memory, channel, unit, accesses
 
 
-def totals(memories: Sequence[SimulationResult]) -> dict[str, int | float]:
+def _totals(memories: Sequence[SimulationResult]) -> dict[str, int | float]:
     """Sums of columns over memories and their channels, of those that have a sum."""
     names = (name for name in memories[0].counts if counters.COLUMNS[name].over == "sum")
     counted: dict[str, int | float] = {name: sum(memory.total(name) for memory in memories) for name in names}
@@ -275,13 +267,3 @@ def totals(memories: Sequence[SimulationResult]) -> dict[str, int | float]:
         if found and (name != "energy_total_pj" or len(found) == len(memories)):
             counted[name] = sum(found)
     return counted
-
-
-def as_chosen(result: SimulationResult, chosen: ChosenSystem) -> SimulationResult:
-    """A run's result with what its system was chosen by."""
-    return dataclasses.replace(
-        result,
-        base=chosen.base,
-        settings=chosen.settings,
-        warnings=(*chosen.warnings, *result.warnings),
-    )

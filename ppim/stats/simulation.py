@@ -1,10 +1,26 @@
 """The stats CSV and the units CSV of `ppim simulate`."""
 
+from __future__ import annotations
+
 import csv
-from typing import TextIO
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ppim.stats import counters
-from ppim.stats.result import UNIT_COLUMNS, SimulationResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ppim.stats.result import SimulationResult
+
+UNIT_COLUMNS = ("run", "memory", "channel", "unit", "accesses")
+
+
+def frame(rows: Iterable[Any], columns: Iterable[str]) -> pd.DataFrame:
+    """Rows as a frame of these columns; NaN where one does not apply."""
+    import pandas
+
+    return pandas.DataFrame(rows, columns=list(columns))
 
 
 def write_csv(result: SimulationResult, stream: TextIO) -> None:

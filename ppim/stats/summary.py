@@ -1,15 +1,19 @@
 """The summary of `ppim simulate`: JSON with all that is needed to repeat the run, and a few lines for a person."""
 
+from __future__ import annotations
+
 import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ppim import __version__
-from ppim.stats.result import SimulationResult, totals
 from ppim.systems import chosen, effect, spec
+
+if TYPE_CHECKING:
+    from ppim.stats.result import SimulationResult
 
 PICOJOULES_PER_MICROJOULE = 1e6
 TIMED = {"gnr": "GnR", "batch": "batch", "read": "memory read"}
@@ -119,7 +123,7 @@ def _memory(result: SimulationResult) -> dict[str, Any]:
         "issue_slots": result.issue_slots,
         "limit_cycles": result.limits,
         "binding_limit": result.binding_limit,
-        "totals": totals([result]),
+        "totals": result.own_totals,
         "placement": _placement(result),
     }
 

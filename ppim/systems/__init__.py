@@ -8,10 +8,10 @@ from typing import Any
 
 
 class _CallablePackage(ModuleType):
-    """This package, which can be called by the name that the function of `ppim.api` has too."""
+    """This package, which can be called by the name that the function of `ppim.builtin` has too."""
 
     def __call__(self) -> Any:
-        listed: Callable[[], Any] = import_module("ppim.api").systems
+        listed: Callable[[], Any] = import_module("ppim.builtin").systems
         return listed()
 
 

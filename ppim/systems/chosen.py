@@ -10,8 +10,7 @@ from typing import Any
 from ppim.dram.load import load_device
 from ppim.errors import InputError
 from ppim.mapping.base import MAPPINGS
-from ppim.systems import effect
-from ppim.systems.load import DEVICE_SECTIONS, load_named, load_system, parameters_of, places_by_leaf
+from ppim.systems import effect, load
 from ppim.systems.spec import DimmSpec, MemorySpec, SystemSpec
 
 
@@ -63,20 +62,20 @@ def choose_system(
         As `load_system`; or mapping and prefetch of a host.
     """
     for option, value in (("mapping", mapping), ("prefetch", prefetch)):
-        if value is not None and (host := load_system(name_or_path)).kind == "host":
+        if value is not None and (host := load.load_system(name_or_path)).kind == "host":
             raise InputError(
                 f"system {host.name}: a host has no PIM units, so --{option} {value} has no meaning; leave it out"
             )
     named = {"placement.mapping": mapping, "prefetch.prefetch": prefetch, "memory.device": device}
     # The device comes first: a setting may name one of its parameters.
     chosen = {key: value for key, value in named.items() if value is not None}
-    spec, names = load_named(name_or_path, {**chosen, **(settings or {})})
+    spec, names = load.load_named(name_or_path, {**chosen, **(settings or {})})
     decided: list[str] = []
     if for_program:
         decided = effect.settings_that_a_program_decides(names)
         names = [name for name in names if name.partition(".")[0] in effect.ACT_ON_PROGRAMS]
     warnings = (*decided, *effect.settings_without_effect(spec, names))
-    differences = sorted(_differences(spec, load_system(name_or_path))) if chosen or settings else []
+    differences = sorted(_differences(spec, load.load_system(name_or_path))) if chosen or settings else []
     return ChosenSystem(name_or_path, spec, dict(differences), warnings)
 
 
@@ -120,16 +119,16 @@ def _value_text(value: Any) -> str:
 
 def _differences(spec: SystemSpec, base: SystemSpec) -> Iterator[tuple[str, Any]]:
     """(name, value) of the parameters in which a system is not as its file says."""
-    known = parameters_of(SystemSpec, tiers=spec.dimm is not None)
+    known = load.parameters_of(SystemSpec, tiers=spec.dimm is not None)
     yield from _differences_of(spec, base, known, "")
     if spec.dimm is not None:
-        yield from _differences_of(spec.dimm, base.dimm, parameters_of(DimmSpec), f"{effect.DIMM}.")
+        yield from _differences_of(spec.dimm, base.dimm, load.parameters_of(DimmSpec), f"{effect.DIMM}.")
 
 
 def _differences_of(
     spec: Any, base: Any, known: Mapping[str, tuple[str, str]], prefix: str
 ) -> Iterator[tuple[str, Any]]:
-    by_leaf = places_by_leaf(known)
+    by_leaf = load.places_by_leaf(known)
     for dotted, (_, leaf) in known.items():
         value = attrgetter(dotted)(spec)
         if dotted != "memory.overrides" and value != attrgetter(dotted)(base):
@@ -146,7 +145,7 @@ def _device_differences(memory: MemorySpec, base: MemorySpec) -> Iterator[tuple[
     usual = load_device(memory.device, base.overrides, warn=lambda _: None)
     for name, value in memory.overrides.items():
         section, _, leaf = name.rpartition(".")
-        sections = [section] if section else DEVICE_SECTIONS
+        sections = [section] if section else load.DEVICE_SECTIONS
         for section in sections:
             part = getattr(usual, section)
             if any(field.name == leaf for field in fields(part)) and getattr(part, leaf) != value:

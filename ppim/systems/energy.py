@@ -1,7 +1,5 @@
 """Energies of SRAM accesses and of arithmetic: what a system says, or the built-in figures."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path

@@ -9,8 +9,7 @@ from typing import Any
 
 from ppim import config
 from ppim.errors import InputError, UnknownNameError
-from ppim.systems.effect import DIMM, refuse_what_cannot_act
-from ppim.systems.spec import DimmSpec, MemorySpec, SystemSpec
+from ppim.systems import effect, spec
 
 PRESET_FOLDER = Path(__file__).parent / "presets"
 DEFAULT_SYSTEM = "proactivepim"
@@ -29,7 +28,7 @@ def system_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in PRESET_FOLDER.glob("*.toml")))
 
 
-def load_system(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> SystemSpec:
+def load_system(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> spec.SystemSpec:
     """A system by preset name or from a TOML file.
 
     Parameters
@@ -48,7 +47,7 @@ def load_system(name_or_path: str, overrides: Mapping[str, Any] | None = None) -
     return load_named(name_or_path, overrides or {})[0]
 
 
-def load_named(name_or_path: str, overrides: Mapping[str, Any]) -> tuple[SystemSpec, list[str]]:
+def load_named(name_or_path: str, overrides: Mapping[str, Any]) -> tuple[spec.SystemSpec, list[str]]:
     """The system, and the dotted names of its overrides."""
     if Path(name_or_path).suffix.lower() == ".toml":
         path, where = Path(name_or_path), name_or_path
@@ -58,12 +57,12 @@ def load_named(name_or_path: str, overrides: Mapping[str, Any]) -> tuple[SystemS
         path, where = PRESET_FOLDER / f"{name_or_path}.toml", f"system {name_or_path}"
     table = {"name": path.stem, **read_table(path)}
     names = [_override(table, key, value) for key, value in overrides.items()]
-    for pim in (table.get("pim"), _part(table.get(DIMM), "pim")):
+    for pim in (table.get("pim"), _part(table.get(effect.DIMM), "pim")):
         for name, instead in REPLACED.items():
             if _part(pim, name) is not None:
                 raise InputError(f"{where}: {name}: {instead}")
-    system = config.build(SystemSpec, table, where)
-    refuse_what_cannot_act(system, table, where)
+    system = config.build(spec.SystemSpec, table, where)
+    effect.refuse_what_cannot_act(system, table, where)
     return system, names
 
 
@@ -104,7 +103,7 @@ def read_table(path: Path) -> dict[str, Any]:
     whole: dict[str, Any] = {}
     for file in files:
         table = config.read_toml(file)
-        for memory in (table.get("memory"), _part(table.get(DIMM), "memory")):
+        for memory in (table.get("memory"), _part(table.get(effect.DIMM), "memory")):
             _find_beside(file, memory)
         base = table.pop(BASE, None)
         if base is not None:
@@ -167,18 +166,18 @@ def places_by_leaf(known: Mapping[str, tuple[str, str]]) -> dict[str, list[tuple
 
 def _override(table: dict[str, Any], name: str, value: Any) -> str:
     """Set a parameter in a system's table and return its dotted name; `dimm.` begins those of its second memory."""
-    has_dimm = DIMM in table
+    has_dimm = effect.DIMM in table
     section, _, rest = name.partition(".")
     old = REPLACED.get(name.rpartition(".")[2])
     if old is not None:
         raise InputError(f"{name}: {old}")
-    if section in (DIMM, "tiers") and not has_dimm:
+    if section in (effect.DIMM, "tiers") and not has_dimm:
         raise InputError(
             f"{name}: the system has one memory; give a file with a [dimm] table, or leave it out"
         )
-    if section == DIMM and isinstance(table[DIMM], dict):
-        return _override_in(table[DIMM], rest, value, parameters_of(DimmSpec), f"{DIMM}.")
-    return _override_in(table, name, value, parameters_of(SystemSpec, tiers=has_dimm))
+    if section == effect.DIMM and isinstance(table[effect.DIMM], dict):
+        return _override_in(table[effect.DIMM], rest, value, parameters_of(spec.DimmSpec), f"{effect.DIMM}.")
+    return _override_in(table, name, value, parameters_of(spec.SystemSpec, tiers=has_dimm))
 
 
 def _override_in(
@@ -203,7 +202,7 @@ def _override_in(
     from ppim.dram.load import load_device
 
     memory = _section(table, "memory", f"{prefix}memory")
-    default = DimmSpec().memory if prefix else MemorySpec()
+    default = spec.DimmSpec().memory if prefix else spec.MemorySpec()
     chosen = memory.get("device", default.device)
     if not isinstance(chosen, str):
         raise InputError(f"{prefix}memory.device: {chosen!r:.80} is not a string")

@@ -6,22 +6,10 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal
 
+from ppim import parameters as p
 from ppim.errors import UnknownNameError
 from ppim.mapping.placing.spec import PlacementSpec
-from ppim.parameters import (
-    LEAST_GHZ,
-    MOST_ACCUMULATORS,
-    MOST_BYTES,
-    MOST_CORES,
-    MOST_CYCLES,
-    MOST_ENTRIES,
-    MOST_GHZ,
-    MOST_NS,
-    MOST_NUMBER,
-    MOST_PICOJOULES,
-    Section,
-    parameter,
-)
+from ppim.parameters import Section, parameter
 from ppim.prefetch.base import NO_PREFETCH, PREFETCHES, Phase, PrefetchPolicy, choosing
 
 MOST_SLOTS = 16
@@ -48,32 +36,34 @@ class HostSpec(Section):
     loop: Literal["open", "closed"] = parameter(
         "open", "", "cores that never wait for a row, or cores each of which waits for its lines"
     )
-    llc_bytes: int = parameter(33_554_432, "bytes", "last-level cache; 0: none", least=0, most=2 * MOST_BYTES)
-    llc_ways: int = parameter(4, "lines", "lines of a set of that cache", least=1, most=MOST_NUMBER)
-    llc_line_bytes: int = parameter(64, "bytes", "line of that cache", least=1, most=MOST_NUMBER)
+    llc_bytes: int = parameter(
+        33_554_432, "bytes", "last-level cache; 0: none", least=0, most=2 * p.MOST_BYTES
+    )
+    llc_ways: int = parameter(4, "lines", "lines of a set of that cache", least=1, most=p.MOST_NUMBER)
+    llc_line_bytes: int = parameter(64, "bytes", "line of that cache", least=1, most=p.MOST_NUMBER)
     llc_bytes_per_cycle: int = parameter(
-        256, "bytes/cycle", "most that the host takes through its cache", least=1, most=MOST_NUMBER
+        256, "bytes/cycle", "most that the host takes through its cache", least=1, most=p.MOST_NUMBER
     )
     llc_scale: Literal["none", "model"] = parameter(
         "none", "", "cache as large as it says, or smaller by as much as weight sharing made the model"
     )
     requests_per_cycle: int = parameter(
-        1, "requests/cycle", "accepted by the whole memory", least=1, most=MOST_CYCLES
+        1, "requests/cycle", "accepted by the whole memory", least=1, most=p.MOST_CYCLES
     )
     cores: int = parameter(
-        8, "cores", "each takes the next bag when it is through with one", least=1, most=MOST_CORES
+        8, "cores", "each takes the next bag when it is through with one", least=1, most=p.MOST_CORES
     )
     row_ns: float = parameter(
-        0.0, "ns", "of a core's time that a row takes, whatever its length", least=0, most=MOST_NS
+        0.0, "ns", "of a core's time that a row takes, whatever its length", least=0, most=p.MOST_NS
     )
     misses_per_core: int = parameter(
-        10, "lines", "under way for a core; the next one waits for one of them", least=1, most=MOST_ENTRIES
+        10, "lines", "under way for a core; the next one waits for one of them", least=1, most=p.MOST_ENTRIES
     )
     llc_ns: float = parameter(
-        0.0, "ns", "from a core to the cache's data, or to the memory's controller", least=0, most=MOST_NS
+        0.0, "ns", "from a core to the cache's data, or to the memory's controller", least=0, most=p.MOST_NS
     )
     memory_ns: float = parameter(
-        0.0, "ns", "from the memory's last data back to the core", least=0, most=MOST_NS
+        0.0, "ns", "from the memory's last data back to the core", least=0, most=p.MOST_NS
     )
 
     def __post_init__(self) -> None:
@@ -95,10 +85,14 @@ class PimSpec(Section):
         "bits",
         "of an instruction, on the command path of its channel (per-channel)",
         least=1,
-        most=MOST_CYCLES,
+        most=p.MOST_CYCLES,
     )
     command_bits_per_cycle: int = parameter(
-        28, "bits/cycle", "that the command path of a channel takes (per-channel)", least=1, most=MOST_CYCLES
+        28,
+        "bits/cycle",
+        "that the command path of a channel takes (per-channel)",
+        least=1,
+        most=p.MOST_CYCLES,
     )
     instruction_pins: Literal["command", "command-and-data"] = parameter(
         "command",
@@ -106,20 +100,20 @@ class PimSpec(Section):
         "of which a command path is made; data pins that instructions use, data cannot (per-channel)",
     )
     host_latency: int = parameter(
-        0, "cycles", "host's reaction at a barrier and from read-out to deliver", least=0, most=MOST_CYCLES
+        0, "cycles", "host's reaction at a barrier and from read-out to deliver", least=0, most=p.MOST_CYCLES
     )
     unit_queue: int = parameter(
         -1,
         "entries",
         "queue of a bank; 0: unlimited; -1: 16 per-channel, unlimited global",
         least=-1,
-        most=MOST_ENTRIES,
+        most=p.MOST_ENTRIES,
     )
     unit_window: int = parameter(
-        8, "entries", "oldest ones of a bank that selection sees", least=1, most=MOST_ENTRIES
+        8, "entries", "oldest ones of a bank that selection sees", least=1, most=p.MOST_ENTRIES
     )
     unit_read_latency: int = parameter(
-        -1, "cycles", "from READ to data in the unit; -1: RL + B", least=-1, most=MOST_CYCLES
+        -1, "cycles", "from READ to data in the unit; -1: RL + B", least=-1, most=p.MOST_CYCLES
     )
     cross_unit_timing: Literal["physical", "faw-only", "none"] = parameter(
         "physical", "", "timing rules kept between units of a rank"
@@ -132,7 +126,7 @@ class PimSpec(Section):
         "turns",
         "that units may have open where there is no barrier, from first demand to last transfer; 0: any number",
         least=0,
-        most=MOST_ENTRIES,
+        most=p.MOST_ENTRIES,
     )
     transfer: Literal["non-empty", "all"] = parameter(
         "non-empty", "", "which units send a result for a bag: those with a partial sum, or all"
@@ -154,9 +148,9 @@ class PimSpec(Section):
         "cycles",
         "base die, buffer chip, or a level of the tree: to add a vector",
         least=0,
-        most=MOST_CYCLES,
+        most=p.MOST_CYCLES,
     )
-    ranks_per_dimm: int = parameter(2, "ranks", "of a channel that a DIMM has", least=1, most=MOST_ENTRIES)
+    ranks_per_dimm: int = parameter(2, "ranks", "of a channel that a DIMM has", least=1, most=p.MOST_ENTRIES)
 
     dedup: Literal["none", "turn"] = parameter(
         "none", "", "equal lookups that one unit owns: sent one by one, or once for a table's part of a batch"
@@ -197,16 +191,18 @@ class CacheSpec(Section):
     policy: Literal["scratchpad", "lru", "none"] = parameter(
         "scratchpad", "", "holds what was prefetched, or what was last used, or nothing"
     )
-    cache_bytes: int = parameter(40_960, "bytes", "SRAM of a unit", least=0, most=MOST_NUMBER)
-    cache_line_bytes: int = parameter(0, "bytes", "line; 0: one subtable row", least=0, most=MOST_NUMBER)
-    cache_ways: int = parameter(0, "lines", "of a set (lru); 0: fully associative", least=0, most=MOST_NUMBER)
-    cache_latency: int = parameter(1, "cycles", "of a hit", least=0, most=MOST_CYCLES)
+    cache_bytes: int = parameter(40_960, "bytes", "SRAM of a unit", least=0, most=p.MOST_NUMBER)
+    cache_line_bytes: int = parameter(0, "bytes", "line; 0: one subtable row", least=0, most=p.MOST_NUMBER)
+    cache_ways: int = parameter(
+        0, "lines", "of a set (lru); 0: fully associative", least=0, most=p.MOST_NUMBER
+    )
+    cache_latency: int = parameter(1, "cycles", "of a hit", least=0, most=p.MOST_CYCLES)
     cache_bypass_below: int = parameter(
         0,
         "uses",
         "rows that a turn uses fewer times go past the cache (lru); 0: none",
         least=0,
-        most=MOST_NUMBER,
+        most=p.MOST_NUMBER,
     )
     cache_subtables: Literal["all", "shared"] = parameter(
         "all", "", "whose rows the cache holds (lru): all, or shared subtables only"
@@ -246,20 +242,20 @@ class ComputeSpec(Section):
     """Arithmetic of a PIM unit; `[compute]`."""
 
     macs: int = parameter(
-        64, "lanes", "multiply-accumulates of a unit in each of its cycles", least=1, most=MOST_NUMBER
+        64, "lanes", "multiply-accumulates of a unit in each of its cycles", least=1, most=p.MOST_NUMBER
     )
     mac_ghz: float = parameter(
-        0.0, "GHz", "clock of the arithmetic; 0: the memory clock", least=0, most=MOST_GHZ
+        0.0, "GHz", "clock of the arithmetic; 0: the memory clock", least=0, most=p.MOST_GHZ
     )
     unit_buffer_bursts: int = parameter(
-        0, "bursts", "operands that may wait for arithmetic; 0: unlimited", least=0, most=MOST_NUMBER
+        0, "bursts", "operands that may wait for arithmetic; 0: unlimited", least=0, most=p.MOST_NUMBER
     )
     unit_accumulators: int = parameter(
         0,
         "bags",
         "that a unit may have open, from first demand to the end of the transfer; 0: unlimited",
         least=0,
-        most=MOST_ACCUMULATORS,
+        most=p.MOST_ACCUMULATORS,
     )
     tt_reorder: bool = parameter(
         True, "", "TT-Rec: a bag's lookups by second-core row, each of which is read once"
@@ -268,9 +264,9 @@ class ComputeSpec(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if 0 < self.mac_ghz < LEAST_GHZ:
+        if 0 < self.mac_ghz < p.LEAST_GHZ:
             raise ValueError(
-                f"mac_ghz: {self.mac_ghz} is less than {LEAST_GHZ}; 0 stands for the memory clock"
+                f"mac_ghz: {self.mac_ghz} is less than {p.LEAST_GHZ}; 0 stands for the memory clock"
             )
 
 
@@ -283,16 +279,16 @@ class EnergySpec(Section):
         "pJ",
         "to read 64 bytes from a unit's SRAM, or a host's cache; 0: CACTI's, by its size",
         least=0,
-        most=MOST_PICOJOULES,
+        most=p.MOST_PICOJOULES,
     )
     sram_write_pj: float = parameter(
-        0.0, "pJ", "to write 64 bytes into it; 0: CACTI's, by its size", least=0, most=MOST_PICOJOULES
+        0.0, "pJ", "to write 64 bytes into it; 0: CACTI's, by its size", least=0, most=p.MOST_PICOJOULES
     )
     mac_pj: float = parameter(
-        0.0, "pJ", "of a multiply-accumulate in a unit; 0: energy.toml's", least=0, most=MOST_PICOJOULES
+        0.0, "pJ", "of a multiply-accumulate in a unit; 0: energy.toml's", least=0, most=p.MOST_PICOJOULES
     )
     add_pj: float = parameter(
-        0.0, "pJ", "of an addition in a collector; 0: energy.toml's", least=0, most=MOST_PICOJOULES
+        0.0, "pJ", "of an addition in a collector; 0: energy.toml's", least=0, most=p.MOST_PICOJOULES
     )
 
 

@@ -1,7 +1,5 @@
 """What addresses and turns of a program stand for: tables, subtables and rows of the trace."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """The lines of engines' logs that a window needs, taken while a run goes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.dram.device import Device
-from ppim.engine import codes
+from ppim.engine import codes, command_stream
 from ppim.engine.codes import LOG_COLUMN, LOG_COMMAND, LOG_CYCLE, LOG_LANE, LOG_ROW
-from ppim.engine.command_stream import CommandStream
 from ppim.engine.pim.rules import events
 from ppim.engine.pim.state import LOG_FIELDS, Parameters
 from ppim.errors import InputError
@@ -62,7 +59,7 @@ class Recorder:
         self._n_lines = 0
         self.turn_ends: dict[int, tuple[int, int]] = {}  # of turns so far: first slot and end
 
-    def __call__(self, channels: Sequence[int], streams: list[CommandStream]) -> None:
+    def __call__(self, channels: Sequence[int], streams: list[command_stream.CommandStream]) -> None:
         """Commands of a host."""
         org = self.device.organization
         for channel, stream in zip(channels, streams, strict=True):

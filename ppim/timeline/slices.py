@@ -1,7 +1,5 @@
 """Slices on tracks: what the lines of a log mean, channel by channel; times in cycles of the memory."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 The viewer's microseconds are nanoseconds here: its own nanoseconds, which it rounds to, are then picoseconds.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,21 +1,19 @@
 """Dataset -> lookups -> weight sharing -> trace: the whole left half of the data flow, as a stream."""
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ppim import __version__
 from ppim.config import check_characters
-from ppim.datasets import pooling as bag_sizes, rows as row_maps
-from ppim.datasets.base import Source
+from ppim.datasets import base, pooling as bag_sizes, rows as row_maps
 from ppim.errors import InputError
 from ppim.trace import layout, parquet, schema, scratch, writer as files
 from ppim.trace.groups import Group, group_bags, group_one_hot
+from ppim.trace.pipeline import Pipeline
 from ppim.units import ceil_div
 from ppim.weight_sharing import base as schemes
 
@@ -62,7 +60,7 @@ class _Structure(NamedTuple):
 class _Builder:
     """Turns groups of samples into row groups of the trace."""
 
-    def __init__(self, source: Source, sharing: schemes.WeightSharing, recipe: Recipe) -> None:
+    def __init__(self, source: base.Source, sharing: schemes.WeightSharing, recipe: Recipe) -> None:
         self._recipe = recipe
         factors = recipe.pooling.factors or (0,) * len(recipe.tables)
         self.tables = [
@@ -81,7 +79,7 @@ class _Builder:
         wide = any(part.rows > schema.MAX_NARROW_ROWS for t in self.meta_tables for part in t.subtables)
         self._row_type = np.uint64 if wide else np.uint32
 
-    def groups(self, source: Source, in_use: int) -> Iterator[Group]:
+    def groups(self, source: base.Source, in_use: int) -> Iterator[Group]:
         """Cut the source into groups of whole batches that fill a row group each; `in_use` are kept at a time."""
         columns = [t.column for t in self.tables]
         batch_size = self._recipe.batch_size
@@ -174,12 +172,12 @@ def _table(sharing: schemes.WeightSharing, number: int, column: int, rows: int, 
 
 
 def generate(
-    source: Source,
+    source: base.Source,
     sharing: schemes.WeightSharing,
     recipe: Recipe,
     output: Path,
     describe: dict[str, Any],
-    on_progress: Callable[[Source], None] = lambda _: None,
+    on_progress: Callable[[base.Source], None] = lambda _: None,
     threads: int = 1,
 ) -> schema.TraceMeta:
     """Write the trace of a dataset to `output` (a temporary name; see `ppim.files.atomic_path`).
@@ -228,7 +226,7 @@ def generate(
     except ValueError as error:
         raise InputError(f"{describe['dataset']}: {error}") from error
     samples = batches = lookups = 0
-    with files.TraceWriter(output, meta) as writer, _Pipeline(writer, threads) as pipeline:
+    with files.TraceWriter(output, meta) as writer, Pipeline(writer, threads) as pipeline:
         for group in builder.groups(source, pipeline.limit):
             found = builder.n_lookups(group)
             if found:  # bags may all be empty
@@ -252,36 +250,7 @@ def generate(
         return writer.close(samples=samples, batches=batches, lookups=lookups)
 
 
-class _Pipeline:
-    """Encodes groups in threads and writes them in order, a bounded number of them under way."""
-
-    def __init__(self, writer: files.TraceWriter, threads: int) -> None:
-        self._writer = writer
-        self.limit = threads + 2
-        self._pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="encode")
-        self._under_way: deque[futures.Future[files.EncodedGroup]] = deque()
-
-    def submit(
-        self, encode: Callable[[Group, int], files.EncodedGroup], group: Group, first_batch: int
-    ) -> None:
-        """Start to encode a group; at most `limit` are under way after that."""
-        while len(self._under_way) >= self.limit or (self._under_way and self._under_way[0].done()):
-            self._writer.write_group(self._under_way.popleft().result())
-        self._under_way.append(self._pool.submit(encode, group, first_batch))
-
-    def drain(self) -> None:
-        """Write what is left."""
-        while self._under_way:
-            self._writer.write_group(self._under_way.popleft().result())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def table_numbers(source: Source, chosen: Sequence[str]) -> tuple[int, ...]:
+def table_numbers(source: base.Source, chosen: Sequence[str]) -> tuple[int, ...]:
     """Columns of a source by number or name; all of them where none is chosen."""
     if not chosen:
         return tuple(range(len(source.tables)))

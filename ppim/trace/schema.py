@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 
 from ppim import config
 from ppim.errors import InputError
-from ppim.weight_sharing.base import SubtableMeta
+from ppim.weight_sharing.base import SubtableMeta, WeightSharing
 
 FORMAT_VERSION = 1
 METADATA_KEY = b"ppim"
@@ -137,6 +138,17 @@ class TraceMeta:
     def wide_rows(self) -> bool:
         """Whether row ids need 64 bits."""
         return any(part.rows > MAX_NARROW_ROWS for table in self.tables for part in table.subtables)
+
+    @cached_property
+    def sharing(self) -> WeightSharing:
+        """The algorithm, as the parameters describe it.
+
+        Raises
+        ------
+        InputError
+            An algorithm, or an option of it, that is not there.
+        """
+        return WeightSharing.from_parameters(self.algorithm, self.parameters, "trace")
 
     def to_json(self) -> str:
         """The metadata as compact JSON with a fixed order of keys."""

@@ -11,6 +11,12 @@ from importlinter.configuration import configure
 
 from tests.conftest import ROOT
 
+MOST_NAMES = 25
+"""That a file imports: with more it has two jobs, or wants a module instead of its names."""
+
+MOST_IMPORTS = 6
+"""Lines of import statements in a hundred of the package."""
+
 COMMANDS = sorted(
     file for file in (ROOT / "ppim" / "cli").glob("[!_]*.py") if file.stem not in ("options", "words")
 )
@@ -51,3 +57,29 @@ def test_commands_import_only_what_help_needs(path: Path) -> None:
     modules = {node.module or "" for node in tops if isinstance(node, ast.ImportFrom)}
     modules |= {alias.name for node in tops if isinstance(node, ast.Import) for alias in node.names}
     assert modules <= allowed
+
+
+def imports_of(path: Path) -> list[ast.Import | ast.ImportFrom]:
+    """All import statements of a file, those inside functions too."""
+    return [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+
+
+def test_no_file_imports_more_names_than_a_reader_can_hold() -> None:
+    names = {
+        str(path.relative_to(ROOT)): sum(len(node.names) for node in imports_of(path))
+        for path in (ROOT / "ppim").rglob("*.py")
+    }
+    assert len(names) > 100
+    assert {path: number for path, number in names.items() if number > MOST_NAMES} == {}
+
+
+def test_imports_are_a_small_part_of_the_code() -> None:
+    imports = lines = 0
+    for path in (ROOT / "ppim").rglob("*.py"):
+        lines += len(path.read_text().splitlines())
+        imports += sum(node.end_lineno - node.lineno + 1 for node in imports_of(path) if node.end_lineno)
+    assert round(100 * imports / lines) <= MOST_IMPORTS

@@ -1,7 +1,5 @@
 """Latencies of requests that share a command, known when it is issued, and of every request where somebody asks."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

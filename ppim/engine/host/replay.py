@@ -13,16 +13,13 @@ docs/host-controller.md; what differs from DRAMsim3, and only where DRAMsim3 nev
 `follow_defects` copies these too, for comparisons.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ppim.dram.device import Device
 from ppim.engine.codes import LOG_FIELDS
 from ppim.engine.command_stream import CommandStream, command_stream
-from ppim.engine.host import closed, columns as s, frontend, sources as q
-from ppim.engine.host.events import TO_CYCLE, TO_EMPTY, TO_ROOM
+from ppim.engine.host import closed, columns as s, events, frontend, sources as q
 from ppim.engine.host.general_state import GeneralState, make_general_state, with_more_slots
 from ppim.engine.host.latencies import RequestLatencies, SharedCommands
 from ppim.engine.host.result import HostResult, collect
@@ -167,7 +164,7 @@ class HostReplay:
         if self._ended:
             return
         if self._sources is None:
-            self._call(TO_ROOM, 0, 0, (cycles, addresses, writes))
+            self._call(events.TO_ROOM, 0, 0, (cycles, addresses, writes))
             return
         if cycles.size and int(cycles.max()) >= q.MOST_CYCLE:
             raise InputError("a request's cycle must be below 2^50 where the requests under way are limited")
@@ -200,11 +197,13 @@ class HostReplay:
         if self._ended or at > self._state.rules[s.LAST_CYCLE]:
             return
         place = (address >> self._state.fields[s.CHANNEL_AT]) & self._state.fields[s.CHANNEL_MASK]
-        self._call(TO_CYCLE, place, at)
+        self._call(events.TO_CYCLE, place, at)
         waiting = int(self._state.clocks[place, s.N_READS])
         if waiting < self._state.rules[s.TRANS_SIZE]:
             self._n_fed += 1
-            self._call(TO_ROOM, 0, 0, (np.array([at]), np.array([address], np.int64), np.zeros(1, np.bool_)))
+            self._call(
+                events.TO_ROOM, 0, 0, (np.array([at]), np.array([address], np.int64), np.zeros(1, np.bool_))
+            )
 
     def finish(self) -> HostResult:
         """End the run and collect its result.
@@ -220,7 +219,7 @@ class HostReplay:
             cycles = self.n_cycles
         for channel in range(self.device.organization.channels):
             if cycles > 0:
-                self._call(TO_CYCLE, channel, cycles - 1)
+                self._call(events.TO_CYCLE, channel, cycles - 1)
         self._finished = True
         streams = self.take_commands() if self._state.rules[s.LOG_SIZE] else None
         for channel in range(len(self._shared)):
@@ -268,7 +267,7 @@ class HostReplay:
         while True:
             start, why = frontend.feed(self._state, goal, channel, until, start, *requests)
             if not self._mended(why):
-                self._ended = self._ended or (goal == TO_ROOM and why == frontend.END_OF_RUN)
+                self._ended = self._ended or (goal == events.TO_ROOM and why == frontend.END_OF_RUN)
                 return
 
     def _mended(self, why: int) -> bool:
@@ -311,11 +310,11 @@ class HostReplay:
         for channel in range(self.device.organization.channels):
             if last < 0:
                 break
-            self._call(TO_CYCLE, channel, last)
+            self._call(events.TO_CYCLE, channel, last)
             clocks = self._state.clocks[channel]
             clocks[s.FLUSH] = 1
             clocks[s.NEXT_MOVE] = min(int(clocks[s.NEXT_MOVE]), last + 1)
-            self._call(TO_EMPTY, channel, last)
+            self._call(events.TO_EMPTY, channel, last)
         return int(self._state.counters[:, s.LAST_COMPLETION].max()) + 1
 
     def _check_conservation(self, result: HostResult) -> None:

@@ -6,17 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.dram.device import Device
-from ppim.engine import codes
-from ppim.engine.banks import Banks, active_cycles, make_banks
-from ppim.engine.codes import NEVER
-from ppim.engine.pim import memory, parameters, parts, state as s
+from ppim.engine import banks as b, codes
+from ppim.engine.pim import memory, parameters, parts, run as compiled, state as s
 from ppim.engine.pim.by_cycle.lookahead import lookahead
 from ppim.engine.pim.by_cycle.run import settle_all
 from ppim.engine.pim.by_unit import setup
 from ppim.engine.pim.by_unit.state import ACTIVE_CYCLES, ByUnit
 from ppim.engine.pim.rules import limits, times
 from ppim.engine.pim.rules.classes import N_CYCLE_CLASSES
-from ppim.engine.pim.run import Engine, pack_engine, run
 from ppim.errors import InputError, PpimError
 from ppim.jit.pack import pack
 from ppim.program.state import OLDEST_TURN, Rings
@@ -80,14 +77,14 @@ class PimEngine:
         distances = parameters.pim_distances(device, system)
         rules = setup.bank_rules(p, distances)
         windows = parameters.has_activate_windows(device, system)
-        self.banks: Banks | None = None
+        self.banks: b.Banks | None = None
         self.by_unit: ByUnit | None = None
         if rules is not None and setup.can_run(
             p, system, has_delivers=delivers_per_lookup > 0, has_long_window=windows and device.is_gddr
         ):
             self.by_unit = setup.make_by_unit(p, rules)
         else:
-            self.banks = make_banks(device, p.channels, distances, activate_windows=windows)
+            self.banks = b.make_banks(device, p.channels, distances, activate_windows=windows)
         self.delivers_per_lookup = delivers_per_lookup
         self.ahead = lookahead(p, depend=parts.channels_depend(system, delivers_per_lookup))
         self.board, self.channels = part.board, part.channels
@@ -111,7 +108,7 @@ class PimEngine:
         PpimError
             If nothing can happen any more although not all is complete (a fault of the engine).
         """
-        return self._run(final=final, until=NEVER)
+        return self._run(final=final, until=codes.NEVER)
 
     def finish(self, cycles: int | None = None) -> int:
         """After DONE: go on with refreshes to the end of the run, or to cycle `cycles`; DONE or LOG_FULL."""
@@ -133,7 +130,7 @@ class PimEngine:
         if self.by_unit is not None:
             return self.by_unit.channel[:, ACTIVE_CYCLES, np.newaxis]
         assert self.banks is not None
-        return active_cycles(self.banks, self.end)
+        return b.active_cycles(self.banks, self.end)
 
     @property
     def classes(self) -> NDArray[np.int64]:
@@ -151,9 +148,9 @@ class PimEngine:
         return int(self.counters[:, s.FINISH].max())
 
     @property
-    def arguments(self) -> Engine:
+    def arguments(self) -> compiled.Engine:
         """All of it, for a kernel."""
-        return Engine(
+        return compiled.Engine(
             self.parameters,
             self.rings,
             self.state,
@@ -165,7 +162,7 @@ class PimEngine:
 
     def call(self, final: bool, until: int) -> int:
         """One call of the kernel; its status."""
-        return int(run(pack_engine(self.arguments), int(final), until))
+        return int(compiled.run(compiled.pack_engine(self.arguments), int(final), until))
 
     def _run(self, *, final: bool, until: int) -> int:
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ppim.units import ceil_div
-from ppim.weight_sharing.base import WeightSharing, second_matrices
+from ppim.weight_sharing.base import second_matrices
 
 if TYPE_CHECKING:
     from ppim.mapping.placing.geometry import UnitGeometry
@@ -44,10 +44,9 @@ def parts_of_rows(meta: TraceMeta, geometry: UnitGeometry, spec: PlacementSpec) 
     units = split_units(geometry, spec)
     if units == 1 and spec.tt_granularity == "slice":
         return {}
-    sharing = WeightSharing.from_parameters(meta.algorithm, meta.parameters, "trace")
     parts: Parts = {}
     for t, table in enumerate(meta.tables):
-        matrices = second_matrices(sharing, table.rows)
+        matrices = second_matrices(meta.sharing, table.rows)
         if matrices is None:
             continue
         pieces = matrices.number if spec.tt_granularity == "matrix" else 1

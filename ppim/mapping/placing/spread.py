@@ -5,16 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ppim.datasets.hashing import start_number
+from ppim.mapping.placing import placement as p
 from ppim.mapping.placing.geometry import UnitGeometry
-from ppim.mapping.placing.placement import (
-    DUPLICATED,
-    SPREAD,
-    STRIPED,
-    Footprint,
-    Placement,
-    blank_placement,
-    check_capacity,
-)
+from ppim.mapping.placing.placement import Footprint, Placement
 from ppim.units import ceil_div
 
 if TYPE_CHECKING:
@@ -45,14 +38,14 @@ def place_subtables(
     InputError
         If it does not fit in the memory; the message gives the numbers.
     """
-    placement = blank_placement(meta, geometry)
+    placement = p.blank_placement(meta, geometry)
     placement = placement._replace(unit_first=int(spec.stripe_order == "unit-channel"))
     duplicated = copied_bursts + home_bursts
     spread: Rows = {}
     for t, table in enumerate(meta.tables):
         for s, subtable in enumerate(table.subtables):
             if subtable.shared and duplicate_shared:
-                placement.mode[t, s] = DUPLICATED
+                placement.mode[t, s] = p.DUPLICATED
                 placement.base[t, s] = duplicated
                 duplicated += subtable.rows * int(placement.row_bursts[t, s])
             else:
@@ -67,10 +60,10 @@ def place_subtables(
     unit_bursts = place(placement, spread, geometry, spec)
     # Copies fill the last DRAM rows of the unit's space (row by row, so that no small row straddles two).
     reserved = ceil_div(duplicated, geometry.bursts_per_row) * geometry.bursts_per_row
-    placement.base[placement.mode == DUPLICATED] += geometry.unit_bursts - reserved
+    placement.base[placement.mode == p.DUPLICATED] += geometry.unit_bursts - reserved
     if home_bursts:
-        return placement, check_capacity(geometry, (unit_bursts + reserved) * geometry.units, 0, mapping)
-    return placement, check_capacity(geometry, unit_bursts * geometry.units, reserved, mapping)
+        return placement, p.check_capacity(geometry, (unit_bursts + reserved) * geometry.units, 0, mapping)
+    return placement, p.check_capacity(geometry, unit_bursts * geometry.units, reserved, mapping)
 
 
 Rows = dict[tuple[int, int], int]
@@ -96,7 +89,7 @@ def _hash(placement: Placement, spread: Rows, geometry: UnitGeometry, spec: Plac
         unit_pages = ceil_div(pages, sets)
         split = geometry.units // sets - 1
         for place in pool:
-            placement.mode[place] = SPREAD
+            placement.mode[place] = p.SPREAD
             placement.base[place] = base
             placement.page_rows[place] = spec.placement_page
             _set_bijection(placement, place, unit_pages * sets, spec.placement_seed, page_bursts, split)
@@ -113,7 +106,7 @@ def _stripe(placement: Placement, spread: Rows, geometry: UnitGeometry, spec: Pl
         page_rows = max(1, spec.page_bytes // row_bytes)
         stripe_rows = max(1, spec.stripe_bytes // row_bytes)
         pages = ceil_div(rows, page_rows)
-        placement.mode[place] = STRIPED
+        placement.mode[place] = p.STRIPED
         placement.base[place] = base
         placement.page_rows[place] = page_rows
         placement.stripe_rows[place] = stripe_rows

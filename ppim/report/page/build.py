@@ -1,7 +1,5 @@
 """A study -> one HTML file that needs no network: plotly's own script, the data, and this folder's page around them."""
 
-from __future__ import annotations
-
 import html
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,20 +9,7 @@ from typing import Any
 
 from ppim import __version__
 from ppim.errors import InputError
-from ppim.report.compare import SHORT_CLASSES
-from ppim.report.parts import (
-    DRAM_TRAFFIC,
-    ENERGY,
-    OUTSIDE_TRAFFIC,
-    SERIES,
-    TIME,
-    WHOLE,
-    energy_parts,
-    time_parts,
-    traffic_parts,
-)
-from ppim.report.results import Result, Study
-from ppim.report.why import sentence
+from ppim.report import compare, parts, results, why
 from ppim.stats.counters import COLUMNS
 
 FOLDER = Path(__file__).parent
@@ -35,7 +20,7 @@ DARK_COLOURS = {"#5F5F5F": "#9E9E9E", "#0072B2": "#3D9BD9", "#C8C8C8": "#6B7079"
 """Colours that would be lost on a dark page -> what stands for them there."""
 
 
-def page(study: Study, title: str, baseline: str | None = None) -> str:
+def page(study: results.Study, title: str, baseline: str | None = None) -> str:
     """The report.
 
     Parameters
@@ -77,7 +62,7 @@ def _read(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
-def _data(study: Study, baseline: str | None) -> dict[str, Any]:
+def _data(study: results.Study, baseline: str | None) -> dict[str, Any]:
     """All that the page shows, as JSON."""
     bases = _baselines(study, baseline)
     whys = _reasons(study, baseline)
@@ -102,14 +87,14 @@ def _data(study: Study, baseline: str | None) -> dict[str, Any]:
         ],
         "baselines": [name for name, _ in bases],
         "parts": {
-            "time": _parts((*TIME, WHOLE)),
-            "dram": _parts(DRAM_TRAFFIC),
-            "outside": _parts(OUTSIDE_TRAFFIC),
-            "energy": _parts(ENERGY),
+            "time": _parts((*parts.TIME, parts.WHOLE)),
+            "dram": _parts(parts.DRAM_TRAFFIC),
+            "outside": _parts(parts.OUTSIDE_TRAFFIC),
+            "energy": _parts(parts.ENERGY),
         },
-        "classes": {f"{short}_share": short for short in SHORT_CLASSES.values()},
+        "classes": {f"{short}_share": short for short in compare.SHORT_CLASSES.values()},
         "counters": {name: {"unit": each.unit, "meaning": each.meaning} for name, each in COLUMNS.items()},
-        "series": SERIES,
+        "series": parts.SERIES,
         "dark": DARK_COLOURS,
     }
 
@@ -124,7 +109,7 @@ def _sorted(values: Sequence[Any]) -> list[Any]:
     return sorted(values) if is_numeric else list(values)
 
 
-def _baselines(study: Study, chosen: str | None) -> list[tuple[str, Mapping[str, float]]]:
+def _baselines(study: results.Study, chosen: str | None) -> list[tuple[str, Mapping[str, float]]]:
     """What speed-ups can refer to, the first as the page opens: baselines of the sweep, else each of the runs."""
     names = list(dict.fromkeys(name for result in study.results for name in result.baseline_ns))
     if not names:
@@ -133,10 +118,10 @@ def _baselines(study: Study, chosen: str | None) -> list[tuple[str, Mapping[str,
     return list({name: (name, times) for name, times in found}.values())
 
 
-def _reasons(study: Study, baseline: str | None) -> dict[str, str]:
+def _reasons(study: results.Study, baseline: str | None) -> dict[str, str]:
     """Name of a run -> what makes the difference between it and the baseline's run."""
     _, times = study.baselines(baseline)
-    by_trace: dict[str, list[Result]] = {}
+    by_trace: dict[str, list[results.Result]] = {}
     for result in study.results:
         if times.get(result.run.name) == result.run.time_ns:
             by_trace.setdefault(result.run.identity["trace"], []).append(result)
@@ -145,7 +130,7 @@ def _reasons(study: Study, baseline: str | None) -> dict[str, str]:
         own = by_trace.get(result.run.identity["trace"], [])
         near = [each for each in own if _is_near(each.run.time_ns, times.get(result.run.name))]
         if len(near) == 1 and near[0] is not result:
-            reasons[result.run.name] = sentence(near[0].run, result.run)
+            reasons[result.run.name] = why.sentence(near[0].run, result.run)
     return reasons
 
 
@@ -154,14 +139,14 @@ def _is_near(one: float, other: float | None) -> bool:
     return other is not None and abs(one - other) <= 1e-9 * one
 
 
-def _run(result: Result) -> dict[str, Any]:
+def _run(result: results.Result) -> dict[str, Any]:
     """Figures and settings of a run; None where a figure does not apply."""
     run = result.run
     lookups, accesses = run.total("lookups"), run.total("accesses")
     hits, energy = run.total("cache_hits"), run.total("energy_total_pj")
     shares = {
         f"{short}_share": run.class_ns[column] / run.time_ns if run.class_ns and run.time_ns else None
-        for column, short in SHORT_CLASSES.items()
+        for column, short in compare.SHORT_CLASSES.items()
     }
     return {
         "name": run.identity["run"] or run.name,
@@ -176,9 +161,11 @@ def _run(result: Result) -> dict[str, Any]:
         "limit_share": run.limit_share,
         "limit": run.binding_limit,
         **shares,
-        "time": time_parts(run),
-        "traffic": traffic_parts(run),
-        "energy": {name: value / lookups for name, value in energy_parts(run).items()} if lookups else {},
+        "time": parts.time_parts(run),
+        "traffic": parts.traffic_parts(run),
+        "energy": {name: value / lookups for name, value in parts.energy_parts(run).items()}
+        if lookups
+        else {},
         "totals": run.totals,
         "identity": {name: value for name, value in run.identity.items() if value and name != "memory"},
         "commands": list(result.commands),

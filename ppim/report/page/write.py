@@ -1,7 +1,5 @@
 """Result files -> a report file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

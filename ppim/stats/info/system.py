@@ -7,8 +7,7 @@ from typing import Any
 from ppim.dram.device import Device
 from ppim.dram.load import load_device
 from ppim.stats.info.base import KINDS, InfoKind
-from ppim.systems import effect, explain, load
-from ppim.systems.spec import MemorySpec, SystemSpec
+from ppim.systems import effect, explain, load, spec
 from ppim.tables import Description, Table
 
 HEADINGS = ("section", "parameter", "value", "unit", "meaning", "choices", "origin")
@@ -61,7 +60,7 @@ def _row(parameter: explain.Parameter) -> tuple[Any, ...]:
 
 
 def _lines(
-    system: SystemSpec, parameters: list[explain.Parameter], memories: dict[str, MemorySpec]
+    system: spec.SystemSpec, parameters: list[explain.Parameter], memories: dict[str, spec.MemorySpec]
 ) -> Iterator[str | Table]:
     """For people."""
     yield f"{system.name}: {system.title}"

@@ -6,6 +6,7 @@ import dataclasses
 import gzip
 import io
 import itertools
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -416,7 +417,7 @@ def test_a_replay_reads_and_delivers_what_the_simulation_does(tmp_path: Path, se
         system = dataclasses.replace(system, prefetch=dataclasses.replace(system.prefetch, prefetch="table"))
     path = tmp_path / "program"
     with path.open("wb") as stream:
-        simulated = simulate(trace, system, program=stream)  # type: ignore[arg-type]
+        simulated = simulate(trace, system, program=partial(ProgramWriter, stream=stream))  # type: ignore[arg-type]
     replayed = ProgramReplay(path, system).run()
     for name in ("reads", "prefetch_reads", "bytes_delivered"):
         assert (replayed.counts[name] == simulated.counts[name]).all(), name

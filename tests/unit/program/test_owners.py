@@ -12,6 +12,7 @@ from ppim.program.owners import WORK_OF_TURN, Owners, loads_of_channels
 from ppim.program.prepare import prepare
 from ppim.systems.load import load_system
 from ppim.trace.profile import access_profile
+from ppim.trace.reader import no_accesses
 from tests.reference.small_traces import small_trace
 from tests.reference.whole_program import build_whole
 
@@ -25,7 +26,10 @@ def test_channels_are_loaded_with_their_lookups(algorithm: str, name: str, share
     device = load_device(system.memory.device)
     program = build_whole(trace, device, system)
     prepared = prepare(trace.meta, device, system, lambda: access_profile(trace))
-    accesses, jobs = Owners(prepared, shares).jobs(as_accesses(trace.accesses, len(trace.accesses.row)))
+    nothing = as_accesses(no_accesses(trace.meta.wide_rows), 0)
+    accesses, jobs = Owners(prepared, shares, nothing).jobs(
+        as_accesses(trace.accesses, len(trace.accesses.row))
+    )
     for job in jobs:
         job()
     turns = len(program.turn_batch)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from ppim.errors import InputError
 from ppim.prefetch.base import PREFETCHES
 from ppim.program import feed as feed_module
+from ppim.program.authors.write import ProgramWriter
 from ppim.runs.simulate import simulate
 from ppim.stats.result import SimulationResult
 from ppim.systems.load import load_system
@@ -286,4 +286,4 @@ def test_an_algorithm_that_reads_a_subtable_twice_is_refused() -> None:
 
 def test_programs_of_two_memories_are_refused() -> None:
     with pytest.raises(InputError, match="second memory"):
-        simulate(a_trace("qr"), load_system("heam"), program=np.empty(0))  # type: ignore[arg-type]
+        simulate(a_trace("qr"), load_system("heam"), program=ProgramWriter)  # type: ignore[arg-type]

@@ -12,12 +12,12 @@ import pytest
 
 from ppim.dram.load import load_device
 from ppim.runs.simulate import open_run
-from ppim.runs.timeline import DEFAULT_TURNS, TimelineOptions, record_turns
 from ppim.stats.result import SimulationResult
 from ppim.systems.load import load_system, system_names
 from ppim.timeline.names import Names
 from ppim.timeline.record import Recorder, Window, WindowIsOver
 from ppim.timeline.slices import BUSY, FRONT_END, Slice, Track, Tracks, tracks_of, union
+from ppim.timeline.windows import DEFAULT_TURNS, TimelineOptions, record_turns
 from tests.reference.small_traces import SmallTrace, small_trace
 
 WHOLE = Window(0, 1 << 40)
