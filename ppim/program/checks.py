@@ -32,7 +32,12 @@ def check_combination(meta: schema.TraceMeta, device: Device, system: SystemSpec
         _check_host_consumer(system)
     if system.pim.collect in ("rank", "dimm"):
         _check_buffer_chips(device, system)
-    _check_prefetched_names(meta, system)
+    _check_demanded(system)
+    for setting, names in (
+        ("prefetch_subtables", system.prefetch.prefetch_subtables),
+        ("demand_subtables", system.cache.demand_subtables),
+    ):
+        _check_shared_names(meta, setting, names)
     _check_refresh(device)
 
 
@@ -88,6 +93,7 @@ def _check_host_consumer(system: SystemSpec) -> None:
         ("dedup", "none", system.pim.dedup),
         ("transfer", "non-empty", system.pim.transfer),
         ("policy", "none", "lru" if system.cache.policy == "lru" else "none"),
+        ("demand_subtables", [], list(system.cache.demand_subtables)),
     ):
         if given != neutral:
             raise InputError(
@@ -95,18 +101,36 @@ def _check_host_consumer(system: SystemSpec) -> None:
             )
 
 
-def _check_prefetched_names(meta: schema.TraceMeta, system: SystemSpec) -> None:
+def _check_demanded(system: SystemSpec) -> None:
+    """Rows come into a scratchpad in one way: ahead of use, or when they are used."""
+    names = system.cache.demand_subtables
+    if names and system.cache.policy == "lru":
+        raise InputError(
+            "demand_subtables: a scratchpad keeps them, but the cache's policy is lru, which keeps what was used "
+            "anyway; set policy=scratchpad, or demand_subtables=[]"
+        )
+    if system.prefetch.policy.phase == Phase.NEVER:
+        return
+    for name in system.prefetch.prefetch_subtables:
+        if name in names:
+            raise InputError(
+                f"demand_subtables: {name!r} is prefetched already; take it out of demand_subtables or of "
+                "prefetch_subtables"
+            )
+
+
+def _check_shared_names(meta: schema.TraceMeta, setting: str, names: tuple[str, ...]) -> None:
     """Systems name subtables of several algorithms; each name is of a shared subtable, of this trace or another."""
     own = {part.name: part.shared for table in meta.tables for part in table.subtables}
     own |= {part.name: True for table in meta.tables for part in table.subtables if part.shared}
     of_algorithms = {
         name for algorithm in ALGORITHMS.names() for name in ALGORITHMS.get(algorithm).shared_names
     }
-    for name in system.prefetch.prefetch_subtables:
+    for name in names:
         if not own.get(name, name in of_algorithms):
             here = ", ".join(sorted(part for part, shared in own.items() if shared)) or "none"
             raise InputError(
-                f"prefetch_subtables: {name!r} is no shared subtable, of which each unit has a copy to read; "
+                f"{setting}: {name!r} is no shared subtable, of which each unit has a copy to read; "
                 f"this trace has {here}; known: {', '.join(sorted(of_algorithms))}"
             )
 

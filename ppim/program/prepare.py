@@ -160,6 +160,8 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
         only_used=int(policy.only_used),
         line_bytes=parts.held.line_bytes,
         turn_bytes=parts.held.turn_bytes,
+        demanded=parts.held.demanded,
+        room=parts.held.room,
         transfer_all=int(pim.transfer == "all"),
         host_consumes=int(pim.consumer == "host"),
         slices=parts.slices,
@@ -179,7 +181,9 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
         batch_size=meta.batch_size,
         samples=meta.samples,
         tied=int(tied),
-        has_kept=int(max(kept) != instruction.NONE),
+        kept_lookups=0
+        if max(kept) == instruction.NONE
+        else {"lookup": 1, "pair": 2}[system.placement.partial_sum_of],
         kept_subtable=np.array(kept, dtype=np.int64),
         kept_compute=parts.cost.kept_compute,
         kept_macs=parts.cost.kept_macs,

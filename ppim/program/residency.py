@@ -29,6 +29,10 @@ class Residency:
         Scratchpad of a unit that one turn's rows may take.
     is_kept : bool
         The rows of all tables are held at once.
+    demanded : ndarray
+        Rows of a subtable that a turn keeps when it has read them, as far as there is room; 0 of others.
+    room : ndarray, shape (tables,)
+        Bytes that prefetched rows leave to these; where only used rows are fetched, that depends on the turn.
     """
 
     resident: NDArray[np.int64]
@@ -36,6 +40,8 @@ class Residency:
     line_bytes: NDArray[np.int64]
     turn_bytes: int
     is_kept: bool
+    demanded: NDArray[np.int64]
+    room: NDArray[np.int64]
 
     @property
     def most_wanted(self) -> int:
@@ -72,13 +78,44 @@ def find_resident_rows(
         resident, wanted = _rows_in_llc(meta, system, shape), np.zeros(shape, dtype=np.int64)
     else:
         resident, wanted = _rows_in_scratchpads(meta, system, placement, geometry)
+    line_bytes = _line_bytes(system.cache, placement, geometry)
+    is_kept = system.prefetch.policy.phase == Phase.AT_START
+    taken = (resident * line_bytes).sum(axis=1)
     return Residency(
         resident=resident,
         wanted_bytes=wanted,
-        line_bytes=_line_bytes(system.cache, placement, geometry),
+        line_bytes=line_bytes,
         turn_bytes=_turn_bytes(system),
-        is_kept=system.prefetch.policy.phase == Phase.AT_START,
+        is_kept=is_kept,
+        demanded=_rows_on_demand(meta, system, placement),
+        room=_turn_bytes(system) - (np.full_like(taken, taken.sum()) if is_kept else taken),
     )
+
+
+def _rows_on_demand(meta: TraceMeta, system: SystemSpec, placement: Placement) -> NDArray[np.int64]:
+    """Rows of each subtable that a turn keeps when it has read them."""
+    rows = np.zeros(placement.mode.shape, dtype=np.int64)
+    if system.cache.policy != "scratchpad":
+        return rows
+    for t, table in enumerate(meta.tables):
+        for s, subtable in enumerate(table.subtables):
+            if subtable.shared and subtable.name in system.cache.demand_subtables:
+                _check_copies(
+                    system, placement, t, s, subtable.name, "demand_subtables", "demand_subtables=[]"
+                )
+                rows[t, s] = subtable.rows
+    return rows
+
+
+def _check_copies(
+    system: SystemSpec, placement: Placement, table: int, subtable: int, name: str, what: str, without: str
+) -> None:
+    """Each unit fills its scratchpad from copies of its own."""
+    if placement.mode[table, subtable] != DUPLICATED:
+        raise InputError(
+            f"mapping {system.placement.mapping}: {what} reads copies of {name} beside every "
+            f"unit, and this mapping makes none; use --mapping duplicate or {without}"
+        )
 
 
 def _line_bytes(cache: CacheSpec, placement: Placement, geometry: UnitGeometry) -> NDArray[np.int64]:
@@ -112,11 +149,7 @@ def _rows_in_scratchpads(
         for s, subtable in enumerate(table.subtables):
             if not subtable.shared or subtable.name not in system.prefetch.prefetch_subtables:
                 continue
-            if placement.mode[t, s] != DUPLICATED:
-                raise InputError(
-                    f"mapping {system.placement.mapping}: a prefetch reads copies of {subtable.name} beside every "
-                    f"unit, and this mapping makes none; use --mapping duplicate or --prefetch {NO_PREFETCH}"
-                )
+            _check_copies(system, placement, t, s, subtable.name, "a prefetch", f"--prefetch {NO_PREFETCH}")
             wanted[t, s] = subtable.rows * line_bytes[t, s]
             resident[t, s] = min(subtable.rows, free // int(line_bytes[t, s]))
             if policy.only_used:

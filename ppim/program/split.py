@@ -16,6 +16,18 @@ from ppim.trace.reader import TraceChunk, TraceReader
 UNREAD_ROW = 15 << 28
 """Rows from here on stand for accesses that a kept vector saves."""
 
+# Columns of `seen`, by kept pair: the last bag, from 1, that has its first lookup and its second,
+USED = (
+    2  # and which of them its sum has served: USES times the last bag that uses it, and 0, 1, or 2 for both.
+)
+SEEN_COLUMNS = 3
+USES = 3
+
+# What serves a lookup that is in a kept pair.
+ITSELF = 0
+SUM = 1
+NOTHING = 2
+
 
 @helper
 def _mark_empty(out, n, turn_began, batch, table):  # type: ignore[no-untyped-def]
@@ -43,15 +55,75 @@ def _copy(chunk, out, i, n, width):  # type: ignore[no-untyped-def]
         out.row[n + k] = chunk.row[i + k]
 
 
+@helper
+def _end_of_bag(chunk, start):  # type: ignore[no-untyped-def]
+    """One past the last access of the bag that begins at `start`."""
+    i = start
+    while (
+        i < chunk.row.size
+        and chunk.sample[i] == chunk.sample[start]
+        and chunk.table[i] == chunk.table[start]
+        and chunk.batch[i] == chunk.batch[start]
+    ):
+        i += 1
+    return i
+
+
+@helper
+def _note_pairs(chunk, width, rows, first_number, kept, start, stop, bag, seen):  # type: ignore[no-untyped-def]
+    """Note which lookups of kept pairs the bag at start..stop-1 has, in `seen`; the place of a broken lookup, or -1."""
+    i = start
+    while i < stop:
+        number = lookups.number_of(width, rows, first_number, chunk, i)
+        if number == lookups.NO_NUMBER:
+            return i
+        member = find(kept, kept.shape[0] - 1, number)
+        if member != NOT_THERE:
+            seen[member >> 1, member & 1] = bag
+        i += width[np.int64(chunk.table[i])]
+    return -1
+
+
+@helper
+def _use_pair(seen, member, bag):  # type: ignore[no-untyped-def]
+    """What serves a lookup that is in a kept pair: SUM, NOTHING as its partner's sum has it, or ITSELF.
+
+    A bag that has both uses the sum once, in place of the first of its lookups that is one of the two.
+    """
+    row, own = member >> 1, member & 1
+    if seen[row, 0] < bag or seen[row, 1] < bag:
+        return ITSELF
+    used = seen[row, USED]
+    if used < USES * bag:
+        seen[row, USED] = USES * bag + own
+        return SUM
+    if used == USES * bag + 1 - own:
+        seen[row, USED] = USES * bag + 2
+        return NOTHING
+    return ITSELF
+
+
 @njit
 def split_chunk(  # type: ignore[no-untyped-def]
-    chunk, width, rows, first_number, first_subtable, first_row, tiered, hot, kept, has_kept, first, second
+    chunk,
+    width,
+    rows,
+    first_number,
+    first_subtable,
+    first_row,
+    tiered,
+    hot,
+    kept,
+    kept_lookups,
+    seen,
+    first,
+    second,
 ):
     """Write a chunk's lookups to the chunks of the first and the second memory.
 
     The accesses of a lookup whose vector is kept all name the subtable of kept vectors, behind the table's
     own: the first one the vector; the others, which are not made, rows from UNREAD_ROW on that no two lookups
-    of a bag share.
+    of a bag share. Of two lookups whose sum is kept one is written so, and the other not at all.
 
     Returns
     -------
@@ -59,7 +131,7 @@ def split_chunk(  # type: ignore[no-untyped-def]
         Accesses written to each; NO_NUMBER as the first where a lookup is not as the metadata says.
     """
     n, m = 0, 0
-    i = 0
+    i, bag, stop = 0, 0, 0
     while i < chunk.row.size:
         table = np.int64(chunk.table[i])
         turn_n, turn_m = n, m
@@ -69,20 +141,29 @@ def split_chunk(  # type: ignore[no-untyped-def]
             and chunk.table[i] == chunk.table[start]
             and chunk.batch[i] == chunk.batch[start]
         ):
+            if kept_lookups > 1 and i >= stop:
+                bag, stop = bag + 1, _end_of_bag(chunk, i)
+                broken = _note_pairs(chunk, width, rows, first_number, kept, i, stop, bag, seen)
+                if broken >= 0:
+                    return lookups.NO_NUMBER, broken
             number = lookups.number_of(width, rows, first_number, chunk, i)
             if number == lookups.NO_NUMBER:
                 return lookups.NO_NUMBER, i
             accesses = width[table]
-            vector = NOT_THERE
-            if has_kept and accesses > 1:
+            vector, how = NOT_THERE, SUM
+            if kept_lookups > 1 or (kept_lookups and accesses > 1):
                 vector = find(kept, kept.shape[0] - 1, number)
-            if vector != NOT_THERE:
-                _copy(chunk, first, i, n, accesses)
-                for k in range(accesses):
-                    first.subtable[n + k] = accesses
-                    first.row[n + k] = UNREAD_ROW + np.int64(chunk.lookup[i])
-                first.row[n] = vector
-                n += accesses
+            if kept_lookups > 1 and vector != NOT_THERE:
+                how = _use_pair(seen, vector, bag)
+                vector >>= 1
+            if vector != NOT_THERE and how != ITSELF:
+                if how == SUM:
+                    _copy(chunk, first, i, n, accesses)
+                    for k in range(accesses):
+                        first.subtable[n + k] = accesses
+                        first.row[n + k] = UNREAD_ROW + np.int64(chunk.lookup[i])
+                    first.row[n] = vector
+                    n += accesses
             elif tiered[table] == NO_SUBTABLE:
                 _copy(chunk, first, i, n, accesses)
                 n += accesses
@@ -120,7 +201,8 @@ def split(chunk: TraceChunk, how: Split) -> list[TraceChunk]:
         how.tiered,
         how.hot,
         how.kept,
-        how.has_kept,
+        how.kept_lookups,
+        np.zeros((how.kept_vectors if how.kept_lookups > 1 else 0, SEEN_COLUMNS), dtype=np.int64),
         *parts,
     )
     if written[0] == lookups.NO_NUMBER:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ppim.errors import InputError
 from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.mapping.placing.index import make_index
+from ppim.program import pairs
 from ppim.systems.spec import SystemSpec, TiersSpec
 from ppim.trace import lookups, schema
 from ppim.trace.profile import AccessProfile, FlatRows, access_profile, hottest
@@ -40,8 +41,10 @@ class Split:
     hot : ndarray of int64
         Index (`mapping.placing.index`) from the numbers of hot rows among all rows to their rows in the first memory.
     kept : ndarray of int64
-        Index from numbers of lookups to the rows of their vectors among those that are kept of the table.
-    has_kept : bool
+        Index from numbers of lookups to the rows of their vectors among those that are kept of the table; of pairs, to
+        twice the row of their sum, and 1 more for the second lookup.
+    kept_lookups : int
+        Whose sum a kept vector is: 1 or 2; 0 where none is kept.
     hot_rows, tiered_rows : int
     hot_accesses, tiered_accesses : int
         Of the trace, to hot rows and to all tiered ones.
@@ -54,7 +57,7 @@ class Split:
     tiered: NDArray[np.int64]
     hot: NDArray[np.int64]
     kept: NDArray[np.int64]
-    has_kept: bool
+    kept_lookups: int = 0
     hot_rows: int = 0
     tiered_rows: int = 0
     hot_accesses: int = 0
@@ -97,18 +100,24 @@ def split_trace(reader: TraceReader, system: SystemSpec, geometry: UnitGeometry)
         tiered=np.full(len(meta.tables), NO_SUBTABLE, dtype=np.int64),
         hot=make_index(nothing, nothing),
         kept=make_index(nothing, nothing),
-        has_kept=False,
     )
     if system.dimm is not None:
         split = _with_tiers(split, access_profile(reader), system.tiers, geometry)
-    if system.placement.partial_sum_fraction > 0:
+    spec = system.placement
+    if spec.partial_sum_fraction > 0:
         if meta.parameters.get("composition") == "pooled":
             raise InputError(
                 "partial_sum_fraction: the trace's algorithm composes the sums of bags, not the vectors of lookups, "
                 "so there are none to keep; give 0, or make the trace with composition=lookup"
             )
-        profile = lookups.profile_lookups(reader, numbers)
-        split = _with_kept(split, profile.most_frequent(system.placement.partial_sum_fraction))
+        if spec.partial_sum_of == "pair":
+            found = pairs.frequent_pairs(
+                reader, numbers, spec.partial_sum_fraction, spec.partial_sum_candidates
+            )
+            split = _with_kept(split, found.first, found.second)
+        else:
+            profile = lookups.profile_lookups(reader, numbers)
+            split = _with_kept(split, np.sort(profile.most_frequent(spec.partial_sum_fraction)))
     return split
 
 
@@ -182,10 +191,9 @@ def _with_tiers(split: Split, profile: AccessProfile, spec: TiersSpec, geometry:
     )
 
 
-def _with_kept(split: Split, numbers: NDArray[np.int64]) -> Split:
-    """Whole vectors of these lookups in the first memory."""
+def _with_kept(split: Split, numbers: NDArray[np.int64], partners: NDArray[np.int64] | None = None) -> Split:
+    """Whole vectors of these lookups in the first memory, or their sums with their partners'."""
     first = split.metas[0]
-    numbers = np.sort(numbers)
     table = np.searchsorted(split.numbers.first, numbers, side="right") - 1
     tables = []
     for t, of_table in enumerate(first.tables):
@@ -198,10 +206,15 @@ def _with_kept(split: Split, numbers: NDArray[np.int64]) -> Split:
                 accesses_per_lookup=of_table.accesses_per_lookup,
             )
         tables.append(of_table)
+    row = np.arange(numbers.size) - np.searchsorted(table, table)
+    index, kept_lookups = make_index(numbers, row), 1
+    if partners is not None:
+        index = make_index(np.concatenate((numbers, partners)), np.concatenate((2 * row, 2 * row + 1)))
+        kept_lookups = 2
     return replace(
         split,
         metas=(replace(first, tables=tuple(tables)), *split.metas[1:]),
-        kept=make_index(numbers, np.arange(numbers.size) - np.searchsorted(table, table)),
-        has_kept=bool(numbers.size),
+        kept=index,
+        kept_lookups=kept_lookups if numbers.size else 0,
         kept_vectors=numbers.size,
     )

@@ -87,7 +87,8 @@ def _of_units(spec: SystemSpec | DimmSpec, vector_bytes: int, *, fetches: bool) 
     from ppim.mapping.placing.geometry import UnitGeometry
 
     geometry = UnitGeometry.of(load_device(spec.memory.device, spec.memory.overrides), spec.pim.level)
-    holds = spec.cache.policy == "lru" or (spec.cache.policy == "scratchpad" and fetches)
+    fills = fetches or bool(spec.cache.demand_subtables)
+    holds = spec.cache.policy == "lru" or (spec.cache.policy == "scratchpad" and fills)
     of_unit = spec.cache.cache_bytes if holds else 0
     of_unit += spec.compute.unit_buffer_bursts * geometry.burst_bytes
     of_unit += spec.compute.unit_accumulators * vector_bytes

@@ -37,7 +37,7 @@ def summary(result: SimulationResult) -> dict[str, Any]:
     }
     if result.footprint is not None:
         figures["placement"] = _placement(result)
-    if result.split is not None and result.split.has_kept:
+    if result.split is not None and result.split.kept_lookups:
         figures["partial_sums"] = {"vectors": result.split.kept_vectors}
     if result.second is not None:
         figures["tiers"] = _tiers(result)

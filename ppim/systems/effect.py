@@ -27,7 +27,14 @@ TWO_MEMORIES = ("tiers", *(f"{DIMM}.{part}" for part in ("memory", "pim", "place
 GIVEN_ELSEWHERE = {
     "dimm.pim.barrier": "both memories wait at one; set it in [pim]",
     "dimm.pim.turns_open": "a turn is open in both memories; set it in [pim]",
-    "dimm.placement.partial_sum_fraction": "vectors are kept in the first memory; set it in [placement]",
+    **dict.fromkeys(
+        (
+            "dimm.placement.partial_sum_fraction",
+            "dimm.placement.partial_sum_of",
+            "dimm.placement.partial_sum_candidates",
+        ),
+        "vectors are kept in the first memory; set it in [placement]",
+    ),
 }
 """Parameters of sections that act, but for these, and who has them."""
 
@@ -38,10 +45,17 @@ HOSTS_ENERGY = ("sram_read_pj", "sram_write_pj")
 """What acts of a host's energy: it adds up what it reads, but its cores are not modelled."""
 
 Condition = dict[str, tuple[str, ...]]
+SOME: tuple[str, ...] = ("not empty",)
+"""As values of a list: any, as long as it is not empty."""
 _PAGES: Condition = {"placement.placement": ("page",)}
 _PREFETCHES: Condition = {"prefetch.prefetch": fetching()}
 _LRU: Condition = {"cache.policy": ("lru",)}
-_HOLDS: tuple[Condition, ...] = (_LRU, {"cache.policy": ("scratchpad",), **_PREFETCHES})
+_SCRATCHPAD: Condition = {"cache.policy": ("scratchpad",)}
+_HOLDS: tuple[Condition, ...] = (
+    _LRU,
+    {**_SCRATCHPAD, **_PREFETCHES},
+    {**_SCRATCHPAD, "cache.demand_subtables": SOME},
+)
 _HAS_LLC: Condition = {"kind": ("host",)}
 _UNITS_ADD: Condition = {"pim.consumer": ("unit",)}
 _CLOSED: Condition = {"host.loop": ("closed",)}
@@ -59,12 +73,14 @@ ONLY_WITH: dict[str, tuple[Condition, ...]] = {
     "placement.page_bytes": (_PAGES,),
     "placement.stripe_bytes": (_PAGES,),
     "placement.stripe_order": (_PAGES,),
+    "placement.partial_sum_candidates": ({"placement.partial_sum_of": ("pair",)},),
     "cache.cache_bytes": _HOLDS,
     "cache.cache_line_bytes": _HOLDS,
     "cache.cache_latency": _HOLDS,
     "cache.cache_ways": (_LRU,),
     "cache.cache_subtables": (_LRU,),
     "cache.cache_bypass_below": (_LRU,),
+    "cache.demand_subtables": (_SCRATCHPAD,),
     "prefetch.prefetch_subtables": (_PREFETCHES,),
     "energy.sram_read_pj": (*_HOLDS, _HAS_LLC),
     "energy.sram_write_pj": (*_HOLDS, _HAS_LLC),
@@ -184,7 +200,10 @@ def settings_that_a_program_decides(names: Iterable[str]) -> list[str]:
 
 
 def _holds(system: SystemSpec, condition: Condition) -> bool:
-    return all(attrgetter(name)(system) in values for name, values in condition.items())
+    return all(
+        attrgetter(name)(system) if values is SOME else attrgetter(name)(system) in values
+        for name, values in condition.items()
+    )
 
 
 def _text(condition: Condition) -> str:

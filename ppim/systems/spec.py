@@ -207,6 +207,11 @@ class CacheSpec(Section):
     cache_subtables: Literal["all", "shared"] = parameter(
         "all", "", "whose rows the cache holds (lru): all, or shared subtables only"
     )
+    demand_subtables: tuple[str, ...] = parameter(
+        (),
+        "",
+        "shared subtables whose rows a turn keeps in the scratchpad when it has read them, beside what is prefetched",
+    )
 
 
 @dataclass(frozen=True)

@@ -81,12 +81,12 @@ def number_of(width, rows, first, chunk, i):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _number_all(width, rows, first, chunk, out):  # type: ignore[no-untyped-def]
-    """Numbers of a chunk's lookups of two rows and more; how many, and how many lookups there are at all."""
+def _number_all(width, rows, first, chunk, least_rows, out):  # type: ignore[no-untyped-def]
+    """Numbers of a chunk's lookups of so many rows and more; how many, and how many lookups there are at all."""
     i, n, total = 0, 0, 0
     while i < chunk.row.size:
         accesses = width[np.int64(chunk.table[i])]
-        if accesses > 1:
+        if accesses >= least_rows:
             out[n] = number_of(width, rows, first, chunk, i)
             if out[n] == NO_NUMBER:
                 return n, NO_NUMBER
@@ -98,7 +98,7 @@ def _number_all(width, rows, first, chunk, out):  # type: ignore[no-untyped-def]
 
 @dataclass(frozen=True)
 class LookupProfile:
-    """Occurrences of the lookups of two rows and more.
+    """Occurrences of the lookups of two rows and more, or of all.
 
     Attributes
     ----------
@@ -117,8 +117,8 @@ class LookupProfile:
         return self.numbers[hottest(self.counts, fraction * self.lookups)]
 
 
-def profile_lookups(reader: TraceReader, layout: LookupNumbers) -> LookupProfile:
-    """Count the whole lookups of a trace.
+def profile_lookups(reader: TraceReader, layout: LookupNumbers, least_rows: int = 2) -> LookupProfile:
+    """Count the whole lookups of a trace that have so many rows or more.
 
     Memory is 16 bytes for each lookup that is different, twice while parts are merged.
 
@@ -131,7 +131,7 @@ def profile_lookups(reader: TraceReader, layout: LookupNumbers) -> LookupProfile
     recent: list[_Counted] = []
     lookups = 0
     for chunk in reader.chunks():
-        recent.append(_count_chunk(chunk, layout))
+        recent.append(_count_chunk(chunk, layout, least_rows))
         lookups += recent[-1].lookups
         if sum(len(part.numbers) for part in recent) > len(merged.numbers):
             merged, recent = _merge([merged, *recent]), []
@@ -145,9 +145,9 @@ class _Counted(NamedTuple):
     lookups: int = 0
 
 
-def _count_chunk(chunk: TraceChunk, layout: LookupNumbers) -> _Counted:
+def _count_chunk(chunk: TraceChunk, layout: LookupNumbers, least_rows: int) -> _Counted:
     out = np.empty(len(chunk.row), dtype=np.int64)
-    n, lookups = _number_all(*layout, chunk, out)
+    n, lookups = _number_all(*layout, chunk, least_rows, out)
     if lookups == NO_NUMBER:
         raise InputError("the trace has a lookup that does not read each subtable once; make the trace again")
     return _Counted(*np.unique(out[:n], return_counts=True), lookups)

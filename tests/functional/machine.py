@@ -162,6 +162,8 @@ class Units:
         # Scratchpad of each unit for each turn; turn 0 stands for all under `prefetch = "all"`.
         self.scratchpads: dict[tuple[int, int], dict[int, Burst]] = defaultdict(dict)
         self.seen: dict[int, dict[int, Burst]] = defaultdict(dict)
+        # Rows that each unit has read in each turn, with the first lookup that they were read for.
+        self.kept: dict[tuple[int, int], dict[int, tuple[int, Burst]]] = defaultdict(dict)
         self.moved: list[int] = []
         self.moving: dict[int, list[Burst]] = {}  # rows that the host holds between two units
         # Rows that the host holds for a deliver of program order, by the place of their read-out.
@@ -313,6 +315,8 @@ class Units:
         if kind == i.READ:
             assert unit == self.owner(lookup)
             self.seen[unit][address] = operand
+            kept = self.kept[unit, int(instruction[i.TURN])]
+            kept.setdefault(address, (lookup, operand))
         elif kind == i.READ_OUT:
             # What several units get, the one that holds it gets as well.
             is_for_many = bool(instruction[i.STEP]) or self.program.prepared.recipe.host_consumes
@@ -366,7 +370,7 @@ class Units:
                 waiting.remove(matching[0])
                 parts.append(matching[0].numbers)
                 continue
-            parts.append(self._held(scratchpad, table, subtable, row))
+            parts.append(self._held(scratchpad, lookup, table, subtable, row))
         assert waiting == []
         return parts
 
@@ -384,12 +388,21 @@ class Units:
             numbers[part] = burst.numbers[: len(part)]
         return numbers
 
-    def _held(self, scratchpad: dict[int, Burst], table: int, subtable: int, row: int) -> np.ndarray:
-        """A row that no instruction brings."""
+    def _held(
+        self, scratchpad: dict[int, Burst], lookup: int, table: int, subtable: int, row: int
+    ) -> np.ndarray:
+        """A row that no instruction brings: it was prefetched, or read for a lookup of the turn before this one."""
         placement = self.program.prepared.placement
         assert placement.mode[table, subtable] == DUPLICATED
         bursts = int(placement.row_bursts[table, subtable])
-        held = scratchpad[int(placement.base[table, subtable]) + row * bursts]
+        address = int(placement.base[table, subtable]) + row * bursts
+        name = self.trace.meta.tables[table].subtables[subtable].name
+        if name in self.program.prepared.system.cache.demand_subtables:
+            turn = int(self.program.sums[self.program.lookups[lookup, i.LOOKUP_SUM], i.SUM_TURN])
+            reader, held = self.kept[self.owner(lookup), turn][address]
+            assert reader < lookup
+        else:
+            held = scratchpad[address]
         assert (held.table, held.subtable) == (table, subtable)
         return held.numbers
 

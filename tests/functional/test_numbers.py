@@ -66,6 +66,12 @@ PLACEMENTS: dict[str, dict[str, Any]] = {
     "prefetch used rows": {"mapping": "duplicate", "prefetch": "used", "cache_bytes": 600},
     "prefetch double buffered": {"mapping": "duplicate", "prefetch": "next", "cache_bytes": 900},
     "prefetch all": {"mapping": "duplicate", "prefetch": "all"},
+    "rows kept when they were read": {"mapping": "duplicate", "demand_subtables": ("core3",)},
+    "rows kept when they were read, all shared ones as far as they fit": {
+        "mapping": "duplicate",
+        "cache_bytes": 300,
+        "demand_subtables": ("r", "core1", "core3"),
+    },
     "lru": {"mapping": "duplicate", "policy": "lru", "cache_bytes": 4096},
     "lru, rare rows past it": {
         "mapping": "interleave",
@@ -295,6 +301,12 @@ SPLITS: dict[str, dict[str, Any]] = {
         "prefetch": "table",
         "collect": "base-die",
     },
+    "over a channel, third cores kept when they were read": {
+        "mapping": "duplicate",
+        "tt_split": "bankgroups",
+        "cache_bytes": 500,
+        "demand_subtables": ("core1", "the last core"),
+    },
     "over all units": {"mapping": "duplicate", "tt_split": "all", "prefetch": "used"},
     "over all units, without copies": {"mapping": "interleave", "tt_split": "all"},
     "in matrices": {"mapping": "duplicate", "tt_split": "none", "tt_granularity": "matrix"},
@@ -335,9 +347,11 @@ def test_second_cores_in_parts(train: str, split: str, frontend: str) -> None:
         "tt-rec", parameters, rows=(300, 37, 90), samples=6, batch_size=4, pooling=(0, 6), seed=len(split)
     )
     choice = dict(SPLITS[split])
+    last = f"core{parameters.get('cores', 3)}"
+    if "demand_subtables" in choice:
+        choice["demand_subtables"] = ("core1", last)
     where = {name: choice.pop(name) for name in ("tt_split", "tt_granularity") if name in choice}
     system = a_system(choice, frontend)
-    last = f"core{parameters.get('cores', 3)}"
     held = ("core1", last) if frontend == "global" else ("core1",)
     system = replace(
         system,

@@ -17,7 +17,7 @@ from tests.functional.machine import Burst, Memory, Units, Weights, compose, ran
 from tests.functional.test_numbers import ALGORITHMS, a_system, a_trace, plain_results
 from tests.reference.pim_programs import make_device
 from tests.reference.small_traces import SmallTrace
-from tests.reference.split_twin import Kept, Part, divide, hottest, most_frequent, tiered_subtable
+from tests.reference.split_twin import Kept, Part, divide, hottest, kept_sums, tiered_subtable
 from tests.reference.whole_program import WholeProgram, build_parts
 
 FIRST = make_device(channels=2, bankgroups=2, banks_per_group=2, rows=512, bursts_per_row=8)
@@ -42,6 +42,20 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "tiers, few hot rows": {"placement": "lru", "dimm": BY_HOST, "share": 0.3},
     "kept": {"placement": "prefetch a table", "kept": 0.4},
     "all kept": {"placement": "interleave", "kept": 1.0},
+    "pairs": {"placement": "prefetch a table", "kept": 0.4, "of": "pair"},
+    "tiers, pairs, collected": {
+        "placement": "collected in the base die",
+        "dimm": BY_HOST,
+        "kept": 0.3,
+        "of": "pair",
+    },
+    "tiers, pairs of few lookups, in order": {
+        "placement": "delivers in program order",
+        "dimm": BY_UNITS,
+        "kept": 1.0,
+        "of": "pair",
+        "candidates": 40,
+    },
     "kept, delivered in order": {"placement": "delivers in program order", "kept": 0.4},
 }
 
@@ -51,7 +65,12 @@ def two_memories(name: str, frontend: str) -> SystemSpec:
     system = a_system(choice["placement"], frontend)
     return replace(
         system,
-        placement=replace(system.placement, partial_sum_fraction=choice.get("kept", 0.0)),
+        placement=replace(
+            system.placement,
+            partial_sum_fraction=choice.get("kept", 0.0),
+            partial_sum_of=choice.get("of", "lookup"),
+            partial_sum_candidates=choice.get("candidates", 4096),
+        ),
         tiers=TiersSpec(hot_fraction=choice.get("share", 0.6)),
         dimm=choice.get("dimm"),
     )
@@ -83,18 +102,20 @@ class PartUnits(Units):
                     found.append([(table, s, row) for s, row in zip(subtables, rows, strict=True)])
         return found
 
-    def _held(self, scratchpad: dict[int, Burst], table: int, subtable: int, row: int) -> np.ndarray:
+    def _held(
+        self, scratchpad: dict[int, Burst], lookup: int, table: int, subtable: int, row: int
+    ) -> np.ndarray:
         if self.in_host:
             assert self.trace.meta.tables[table].subtables[subtable].shared
             return self.weights[table][subtable][row]
-        return super()._held(scratchpad, table, subtable, row)
+        return super()._held(scratchpad, lookup, table, subtable, row)
 
 
 def first_weights(trace: SmallTrace, system: SystemSpec, weights: Weights) -> Weights:
     """What the first memory holds: hot rows closely packed, and composed vectors."""
     geometry = UnitGeometry.of(FIRST, system.pim.level)
     hot = hottest(trace, system, geometry) if system.dimm is not None else None
-    kept = most_frequent(trace, system.placement.partial_sum_fraction)
+    kept = kept_sums(trace, system)
     found = []
     for t, subtables in enumerate(weights):
         rows = list(subtables)
@@ -104,7 +125,16 @@ def first_weights(trace: SmallTrace, system: SystemSpec, weights: Weights) -> We
         if kept[t]:
             rows.append(
                 np.array(
-                    [compose(trace, t, [subtables[s][r] for s, r in enumerate(lookup)]) for lookup in kept[t]]
+                    [
+                        np.sum(
+                            [
+                                compose(trace, t, [subtables[s][r] for s, r in enumerate(one)])
+                                for one in lookups
+                            ],
+                            axis=0,
+                        )
+                        for lookups in kept[t]
+                    ]
                 )
             )
         found.append(rows)

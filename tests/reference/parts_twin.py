@@ -159,6 +159,15 @@ class PartedBags:
             for unit in units:
                 self.count_sram("sram_reads", unit, self.part_bursts(table, subtable))
             return
+        if self.is_demanded(table, subtable):
+            found = [self.keeps(turn, unit, (table, subtable, row)) for unit in units]
+            assert all(found) or not any(found)
+            if all(found):
+                self.count_held(table, subtable, units, counted)
+                for unit in units:
+                    self.count_sram("sram_reads", unit, self.part_bursts(table, subtable))
+                return
+            self.count(counted, "cache_misses")
         if self.may_be_held(turn, table, subtable):
             self.count(counted, "cache_misses")
         address = copy_of(self.placement, table, subtable, row)

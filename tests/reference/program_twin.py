@@ -81,6 +81,8 @@ class _Builder(PartedBags):
         self.left: set[SumName] = set()  # sums whose transfer does not wait for the end of the turn
         self.candidates = prefetch_lines(trace.meta, system, geometry.burst_bytes)
         self.held: dict[int, list[tuple[int, int, int]]] = {}  # rows in the scratchpads, by turn
+        # Rows that a unit keeps once it has read them, by turn and unit.
+        self.kept_rows: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
         self.program = TwinProgram(
             streams=[[] for _ in range(1 if self.is_global else geometry.channels)],
             counts={name: [0] * geometry.channels for name in COUNTS},
@@ -242,6 +244,30 @@ class _Builder(PartedBags):
             line = self.candidates.get((table, subtable, 0))
             return line is not None and self.kept([(table, subtable, 0)]) != []
         return any(row[:2] == (table, subtable) for row in self.held.get(turn, []))
+
+    def is_demanded(self, table: int, subtable: int) -> bool:
+        """Whether units keep rows of a subtable once they have read them."""
+        part, cache = self.subtable(table, subtable), self.system.cache
+        return cache.policy == "scratchpad" and part.shared and part.name in cache.demand_subtables
+
+    def keeps(self, turn: int, unit: int, row: tuple[int, int, int]) -> bool:
+        """§1: whether a unit has read a row in a turn before and kept it; now it does, if there is room."""
+        mine = self.kept_rows.setdefault((turn, unit), [])
+        if row in mine:
+            return True
+        lines = prefetch_lines(self.meta, self.system, self.geometry.burst_bytes)
+        room = self.system.cache.cache_bytes // self.system.prefetch.policy.buffers
+        room -= sum(lines[other] for other in self.held.get(turn, []))
+        room -= sum(self.line_of(other) for other in mine)
+        if self.line_of(row) <= room:
+            mine.append(row)
+            self.count_sram("sram_fills", unit, self.bursts(*row[:2]))
+        return False
+
+    def line_of(self, row: tuple[int, int, int]) -> int:
+        """Bytes of scratchpad that a row takes."""
+        unit = self.system.cache.cache_line_bytes or self.geometry.burst_bytes
+        return math.ceil(self.bursts(*row[:2]) * self.geometry.burst_bytes / unit) * unit
 
     # Lookups.
 
@@ -412,6 +438,12 @@ class _Builder(PartedBags):
             self.count_hit(table, subtable, owner)
             self.count_sram("sram_reads", owner, self.bursts(table, subtable))
             return
+        if self.is_demanded(table, subtable):
+            if self.keeps(turn, owner, (table, subtable, row)):
+                self.count_hit(table, subtable, owner)
+                self.count_sram("sram_reads", owner, self.bursts(table, subtable))
+                return
+            counts["cache_misses"][channel] += 1
         row_bytes = self.subtable(table, subtable).bytes_per_row
         copy = copy_of(self.placement, table, subtable, row)
         holder, address = (owner, copy) if copy is not None else self.place(table, subtable, row)

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.mapping.placing.placement import Placement
@@ -22,7 +23,7 @@ Turn = tuple[int, int, list[list[Rows]]]  # batch, table, lookups of each bag
 
 
 class Kept(list):  # type: ignore[type-arg]
-    """A lookup whose vector is kept: its only element is the vector's row."""
+    """A lookup whose vector is kept, or two whose sum is: its only element is the vector's row."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +110,59 @@ def most_frequent(trace: SmallTrace, fraction: float) -> list[list[Rows]]:
     return [sorted(lookups) for lookups in kept]
 
 
+def most_frequent_pairs(trace: SmallTrace, fraction: float, candidates: int) -> list[list[tuple[Rows, Rows]]]:
+    """For each table the pairs of lookups whose sums are kept, in ascending order of their rows."""
+    counts = Counter((table, tuple(rows)) for table, rows in lookups_of(trace))
+    ordered = sorted(counts, key=lambda lookup: (-counts[lookup], lookup))[:candidates]
+    bags: Counter[tuple[int, tuple[int, ...], tuple[int, ...]]] = Counter()
+    for _, table, samples in turns_of(trace):
+        for bag in samples:
+            found = sorted({tuple(rows) for rows in bag if (table, tuple(rows)) in ordered})
+            bags.update((table, *pair) for pair in combinations(found, 2))
+    kept: list[list[tuple[Rows, Rows]]] = [[] for _ in trace.schemes]
+    taken: set[tuple[int, tuple[int, ...]]] = set()
+    total = 0
+    for (table, one, other), n in sorted(bags.items(), key=lambda item: (-item[1], item[0])):
+        if n < 2 or {(table, one), (table, other)} & taken:
+            continue
+        total += n
+        if total > fraction * counts.total():
+            break
+        taken |= {(table, one), (table, other)}
+        kept[table].append((list(one), list(other)))
+    return [sorted(pairs) for pairs in kept]
+
+
+def kept_sums(trace: SmallTrace, system: SystemSpec) -> list[list[tuple[Rows, ...]]]:
+    """For each table the lookups of each vector that is kept."""
+    spec = system.placement
+    if spec.partial_sum_of == "pair" and spec.partial_sum_fraction > 0:
+        return most_frequent_pairs(trace, spec.partial_sum_fraction, spec.partial_sum_candidates)  # type: ignore[return-value]
+    return [[(rows,) for rows in kept] for kept in most_frequent(trace, spec.partial_sum_fraction)]
+
+
+def with_sums(bag: list[Rows], kept: list[tuple[Rows, ...]]) -> list[Rows]:
+    """A bag's lookups, with a kept vector in place of the first one that it has; it serves each of its lookups once."""
+    used = {n: list(rows) for n, rows in enumerate(kept) if all(one in bag for one in rows)}
+    if any(len(rows) == 1 for rows in kept):
+        return [Kept([kept.index((rows,))]) if (rows,) in kept else rows for rows in bag]
+    found: list[Rows] = []
+    for rows in bag:
+        n = next((n for n, waiting in used.items() if rows in waiting), None)
+        if n is None:
+            found.append(rows)
+            continue
+        if len(used[n]) == len(kept[n]):
+            found.append(Kept([n]))
+        used[n].remove(rows)
+    return found
+
+
 def divide(trace: SmallTrace, system: SystemSpec, geometry: UnitGeometry) -> list[Part]:
     """What each memory sees; `geometry` is the first one's."""
     has_two = system.dimm is not None
     hot = hottest(trace, system, geometry) if has_two else None
-    kept = most_frequent(trace, system.placement.partial_sum_fraction)
+    kept = kept_sums(trace, system)
     first: list[Turn] = []
     second: list[Turn] = []
     for batch, table, bags in turns_of(trace):
@@ -123,10 +172,8 @@ def divide(trace: SmallTrace, system: SystemSpec, geometry: UnitGeometry) -> lis
         for bag in bags:
             ours.append([])
             theirs.append([])
-            for rows in bag:
-                if rows in kept[table]:
-                    ours[-1].append(Kept([kept[table].index(rows)]))
-                elif hot is None or large is None:
+            for rows in with_sums(bag, kept[table]):
+                if isinstance(rows, Kept) or hot is None or large is None:
                     ours[-1].append(rows)
                 elif rows[large] in hot[table]:
                     ours[-1].append([*rows[:large], hot[table].index(rows[large]), *rows[large + 1 :]])
@@ -139,7 +186,7 @@ def divide(trace: SmallTrace, system: SystemSpec, geometry: UnitGeometry) -> lis
     return [*parts, Part(trace, second)] if has_two else parts
 
 
-def first_meta(meta: TraceMeta, hot: list[list[int]] | None, kept: list[list[Rows]]) -> TraceMeta:
+def first_meta(meta: TraceMeta, hot: list[list[int]] | None, kept: list[list[tuple[Rows, ...]]]) -> TraceMeta:
     """Tables with their hot rows only, and with a subtable of kept vectors."""
     tables = []
     for t, table in enumerate(meta.tables):
@@ -223,7 +270,7 @@ class _PartBuilder(_Builder):
         super().emit_bag(turn, table, bag, stretch)
 
     def emit_kept(self, turn: int, table: int, bag: int, rows: Kept, owner: int) -> None:
-        """One access to the vector; the others of the lookup are saved."""
+        """One access to the vector; the others of its lookups are saved."""
         channel, unit = divmod(owner, self.geometry.units_per_channel)
         number = len(self.program.lookups)
         macs = self.meta.parameters["vector_bytes"] // 4
@@ -231,8 +278,9 @@ class _PartBuilder(_Builder):
         self.program.lookups.append(LookupStep(name, compute_cycles=self.cycles_of(macs), macs=macs))
         self.program.sums[name] = self.program.sums.get(name, 0) + 1
         subtable = len(self.meta.tables[table].subtables) - 1
-        saved = self.meta.tables[table].accesses_per_lookup - 1
-        for count, n in (("lookups", 1), ("accesses", saved), ("partial_sum_hits", saved)):
+        lookups = {"lookup": 1, "pair": 2}[self.system.placement.partial_sum_of]
+        saved = lookups * self.meta.tables[table].accesses_per_lookup - 1
+        for count, n in (("lookups", lookups), ("accesses", saved), ("partial_sum_hits", saved)):
             self.program.counts[count][channel] += n
         self.program.unit_accesses[owner] += saved
         self.emit_access(turn, table, subtable, rows[0], owner, number, 0)

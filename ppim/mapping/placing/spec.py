@@ -76,7 +76,17 @@ class PlacementSpec(Section):
     partial_sum_fraction: float = parameter(
         0.0,
         "",
-        "share of the trace's lookups whose whole vectors are kept, most frequent ones first",
+        "share of the trace's lookups that kept vectors save, most frequent ones first",
         least=0,
         most=1,
+    )
+    partial_sum_of: Literal["lookup", "pair"] = parameter(
+        "lookup", "", "what a kept vector is: of one lookup, or the sum of two lookups of a bag"
+    )
+    partial_sum_candidates: int = parameter(
+        4096,
+        "lookups",
+        "the most frequent ones, of which pairs may be kept (pair)",
+        least=2,
+        most=1 << 13,
     )

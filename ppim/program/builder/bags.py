@@ -108,9 +108,12 @@ def emit_bag(rings, recipe, placement, state, chunk, scratch, turn, first, stop)
         slot = state.slot_of_unit[unit]
         owner = owner_of_sum(rings, recipe, slot)
         accesses = turn.width
-        if recipe.has_kept and np.int64(chunk.subtable[access_of(turn, k, 0)]) == recipe.kept_subtable[table]:
+        if (
+            recipe.kept_lookups
+            and np.int64(chunk.subtable[access_of(turn, k, 0)]) == recipe.kept_subtable[table]
+        ):
             accesses, compute, macs = 1, recipe.kept_compute, recipe.kept_macs
-            count_kept_vector(state, owner, turn.width - 1)
+            count_kept_vector(recipe, state, owner, turn.width)
         emit_lookup(
             rings,
             recipe,

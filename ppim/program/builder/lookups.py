@@ -6,7 +6,7 @@ from ppim.jit import helper
 from ppim.mapping.placing import locate
 from ppim.mapping.placing.placement import NO_COPY
 from ppim.program import cache, instruction as i, state as r
-from ppim.program.builder import recipe as b
+from ppim.program.builder import demand, recipe as b
 from ppim.program.builder.emit import append, append_deliver, append_hit, write_lookup
 from ppim.program.builder.prefetches import is_held
 from ppim.program.builder.uses import goes_past_cache
@@ -28,6 +28,14 @@ def emit_access(rings, recipe, placement, state, chunk, scratch, turn, at, owner
             counts[b.SRAM_READS] += bursts
             return 0, 0
         counts[b.CACHE_MISSES] += 1
+    if recipe.demanded[table, subtable] > 0:
+        if demand.is_kept(recipe, state, owner.number, table, subtable, row, turn.number):
+            count_kept_row(recipe, state, table, subtable, owner, 1)
+            counts[b.SRAM_READS] += bursts
+            return 0, 0
+        counts[b.CACHE_MISSES] += 1
+        if demand.keep(recipe, state, owner.number, table, subtable, row, turn.number):
+            counts[b.SRAM_FILLS] += bursts
     index, channel, unit, address = owner.number, owner.channel, owner.unit, located
     if located == i.NONE:
         address = locate.find_copy(placement, table, subtable, row)
@@ -69,9 +77,10 @@ def count_kept_row(recipe, state, table, subtable, owner, accesses):
 
 
 @helper
-def count_kept_vector(state, owner, accesses):
-    """The accesses that a lookup does not make, since its vector is kept."""
-    counts = state.counts[owner.channel]
+def count_kept_vector(recipe, state, owner, width):
+    """What lookups of so many accesses each do not make, since their sum is kept, and those that it serves besides."""
+    counts, accesses = state.counts[owner.channel], recipe.kept_lookups * width - 1
+    counts[b.LOOKUPS] += recipe.kept_lookups - 1
     counts[b.ACCESSES] += accesses
     counts[b.PARTIAL_SUM_HITS] += accesses
     state.unit_accesses[owner.number] += accesses

@@ -11,7 +11,7 @@ from ppim.jit import helper
 from ppim.mapping.placing import locate
 from ppim.mapping.placing.placement import DUPLICATED, NO_COPY
 from ppim.program import cache, instruction as i, state as r
-from ppim.program.builder import recipe as b
+from ppim.program.builder import demand, recipe as b
 from ppim.program.builder.bags import access_of, has_product, lookup_at, order_by_second_row
 from ppim.program.builder.chunk import sample_of
 from ppim.program.builder.emit import append, append_deliver, set_step, write_lookup
@@ -302,6 +302,15 @@ def emit_operand(rings, recipe, placement, state, chunk, turn, at, units, block,
             count_sram(recipe, state, units, b.SRAM_READS, bursts)
             return 0, 0
         count_in(state, channel, b.CACHE_MISSES, 1)
+    if recipe.demanded[table, subtable] > 0:
+        # All units of a set have read the same rows in this turn: the first one stands for them.
+        if demand.is_kept(recipe, state, member(recipe, units, 0).number, table, subtable, row, turn.number):
+            count_kept(recipe, state, table, subtable, units, channel)
+            count_sram(recipe, state, units, b.SRAM_READS, bursts)
+            return 0, 0
+        count_in(state, channel, b.CACHE_MISSES, 1)
+        if keep_in_set(recipe, state, units, table, subtable, row, turn.number):
+            count_sram(recipe, state, units, b.SRAM_FILLS, bursts)
     address = locate.find_copy(placement, table, subtable, row)
     holder = np.int64(i.NONE)
     if address == NO_COPY:
@@ -314,6 +323,15 @@ def emit_operand(rings, recipe, placement, state, chunk, turn, at, units, block,
     state.unit_accesses[holder] += 1
     read_out(rings, recipe, turn.number, holder, units, address, bursts, lookup, step)
     return 1, bursts
+
+
+@helper
+def keep_in_set(recipe, state, units, table, subtable, row, turn):
+    """Let all units of a set keep a row that they read, if there is room; whether there was."""
+    kept = False
+    for index in range(units.size):
+        kept = demand.keep(recipe, state, member(recipe, units, index).number, table, subtable, row, turn)
+    return kept
 
 
 @helper

@@ -54,6 +54,7 @@ def list_used_rows(recipe, placement, state, chunk, start, stop, turn):
                 free -= recipe.line_bytes[table, subtable]
                 list_row(placement, state, n_rows, table, subtable, row)
                 n_rows += 1
+    state.free[turn & 1] = free
     return n_rows
 
 

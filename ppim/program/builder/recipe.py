@@ -49,6 +49,11 @@ PIECE_ADDRESS = 1
 SET_ADDRESS = 2  # addresses of those in one set of units, from the first row on
 PIECE_COLUMNS = 3
 
+# Columns of `kept`.
+KEPT_TURN = 0  # number of the unit's last turn, from 1
+KEPT_FREE = 1  # bytes of the scratchpad that it has left
+KEPT_FIRST_ROW = 2  # from here on, by row: number of the last turn that keeps it
+
 # Bits of a word of `touched`, a power of two.
 WORD_BITS = 32
 
@@ -76,6 +81,10 @@ class Recipe(NamedTuple):
         Scratchpad that a row takes.
     turn_bytes : int
         Scratchpad that the rows of a turn may take.
+    demanded : ndarray of int64, shape (tables, subtables)
+        Rows of a subtable that a unit's scratchpad keeps when a turn has read them (`demand`); 0: not of this one.
+    room : ndarray of int64, shape (tables,)
+        Bytes of a scratchpad that they have; with `only_used`, what the turn's prefetches leave (`free`).
     compute : ndarray of int64, shape (tables,)
         Memory cycles of a lookup's arithmetic.
     compute_reused : ndarray of int64, shape (tables,)
@@ -94,8 +103,8 @@ class Recipe(NamedTuple):
     cached : ndarray of int64, shape (tables, subtables)
         With `lru`, 1 where a subtable's rows go through the cache.
     kept_subtable : ndarray of int64, shape (tables,)
-        With `has_kept`, the subtable of whole vectors that are kept, or NONE. A lookup whose first access is of
-        that subtable makes no other.
+        With `kept_lookups`, the subtable of whole vectors that are kept, each the sum of so many lookups, or NONE. A
+        lookup whose first access is of that subtable makes no other, and stands for all of them.
     kept_compute : int
         Memory cycles to add such a vector.
     kept_macs : int
@@ -134,6 +143,8 @@ class Recipe(NamedTuple):
     only_used: int  # 1: only rows that the turn touches are prefetched
     line_bytes: np.ndarray
     turn_bytes: int
+    demanded: np.ndarray
+    room: np.ndarray
     transfer_all: int
     host_consumes: int  # 1: every row is read out to the host, units add nothing
     slices: int  # of the program's units, which each have a part of every row; 0: rows are whole
@@ -153,7 +164,7 @@ class Recipe(NamedTuple):
     batch_size: int
     samples: int  # of the whole trace
     tied: int  # 1: each turn waits for the same turn of another memory too
-    has_kept: int
+    kept_lookups: int
     kept_subtable: np.ndarray
     kept_compute: int
     kept_macs: int
@@ -229,6 +240,10 @@ class BuildState(NamedTuple):
         turn (from 1) that has it in its scratchpads, or less that number if it was touched but did not fit.
     fetched : ndarray of int64, shape (rows, FETCHED_COLUMNS)
         The rows to be prefetched that are being emitted.
+    free : ndarray of int64, shape (2,)
+        With `only_used`, bytes that the prefetches of an even and an odd turn leave of a scratchpad.
+    kept : ndarray of int64, shape (units, KEPT_FIRST_ROW + rows)
+        What each unit keeps of rows that were read by demand, and the turn that it is of (`demand`).
     cache_tags : ndarray of int64, shape (units, sets, ways)
     pieces : ndarray of int64, shape (most pieces, PIECE_COLUMNS)
     """
@@ -245,6 +260,8 @@ class BuildState(NamedTuple):
     recent: np.ndarray
     held: np.ndarray
     fetched: np.ndarray
+    free: np.ndarray
+    kept: np.ndarray
     cache_tags: np.ndarray
     pieces: np.ndarray
 
@@ -257,6 +274,7 @@ def make_build_state(recipe: Recipe) -> BuildState:
     pending = integers(N_PENDING)
     pending[PENDING_TURN] = pending[OPEN_STOP] = i.NONE
     most_rows = int(recipe.resident.sum(axis=1).max())
+    most_demanded = int(recipe.demanded.sum(axis=1).max())
     return BuildState(
         pending=pending,
         slot_of_unit=aligned_full((units,), i.NONE, np.int64),
@@ -270,6 +288,8 @@ def make_build_state(recipe: Recipe) -> BuildState:
         recent=integers(units, recipe.accumulators),
         held=integers(2, most_rows if recipe.only_used else 0),
         fetched=integers(most_rows, FETCHED_COLUMNS),
+        free=integers(2),
+        kept=integers(units if most_demanded else 0, KEPT_FIRST_ROW + most_demanded),
         cache_tags=aligned_full((units, sets, ways), cache.EMPTY, np.int64),
         pieces=integers(recipe.most_pieces, PIECE_COLUMNS),
     )

@@ -71,6 +71,17 @@ def prepared(
             "unit_accumulators: with tt_split=bankgroups .*give 0, or tt_split=none",
         ),
         ({"algorithm": "dense", "prefetch_subtables": ("dense",)}, "this trace has none; known: .*r"),
+        ({"demand_subtables": ("q",)}, "demand_subtables: 'q' is no shared subtable.* this trace has r"),
+        (
+            {"demand_subtables": ("r",), "mapping": "interleave"},
+            "mapping interleave: .*demand_subtables=\\[\\]",
+        ),
+        ({"demand_subtables": ("r",), "policy": "lru"}, "demand_subtables: .*policy=scratchpad"),
+        ({"demand_subtables": ("r",), "prefetch": "table"}, "demand_subtables: 'r' is prefetched already"),
+        (
+            {"demand_subtables": ("r",), "consumer": "host"},
+            "demand_subtables: with consumer=host .*give \\[\\]",
+        ),
     ],
 )
 def test_settings_that_exclude_each_other(settings: dict[str, Any], message: str) -> None:

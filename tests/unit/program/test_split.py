@@ -74,12 +74,19 @@ def case(seed: int) -> SplitCase:
     if not has_two and not fraction:
         has_two = True
     share = pick(rng, 0.0, 0.3, 0.6, 0.952, 1.0)
+    # Pairs recur where few different lookups are, as in traces of few rows.
+    what, candidates = pick(rng, "lookup", "pair", "pair"), pick(rng, 3, 30, 4096)
     tiers = TiersSpec(hot_fraction=share, hot_by="accesses")
     if pick(rng, True, False):
         tiers = TiersSpec(hot_fraction=share / 500, hot_by="capacity")
     system = replace(
         system,
-        placement=replace(system.placement, partial_sum_fraction=fraction),
+        placement=replace(
+            system.placement,
+            partial_sum_fraction=fraction,
+            partial_sum_of=what,
+            partial_sum_candidates=candidates,
+        ),
         tiers=tiers,
         dimm=random_dimm(rng) if has_two else None,
     )
@@ -179,13 +186,14 @@ def test_same_programs(seed: int, check) -> None:  # type: ignore[no-untyped-def
 
 
 def test_the_seeds_reach_everything() -> None:
-    two, kept, empty, chains, hits, both, prefetched = 0, 0, 0, 0, 0, 0, 0
+    two, kept, empty, chains, hits, both, prefetched, pairs = 0, 0, 0, 0, 0, 0, 0, 0
     for seed in SEEDS:
         found = case(seed)
         how, parts = both_divisions(seed)
         two += len(parts) == 2
         is_chain = found.trace.meta.algorithm == "tt-rec" and found.system.compute.tt_reorder
         kept += how.kept_vectors > 1
+        pairs += how.kept_lookups == 2
         chains += is_chain and how.kept_vectors > 1
         both += how.hot_rows > 0 and how.hot_accesses < how.tiered_accesses
         empty += any(not any(bags) for part in parts for _, _, bags in part.turns)
@@ -194,7 +202,7 @@ def test_the_seeds_reach_everything() -> None:
             prefetched += memory == 0 and program.prepared.system.prefetch.prefetch != "none"
     assert two > len(SEEDS) // 2
     assert min(kept, both, empty, prefetched) > 15
-    assert min(chains, hits) > 5
+    assert min(chains, hits, pairs) > 5
 
 
 @pytest.mark.parametrize("seed", range(20))

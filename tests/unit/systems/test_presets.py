@@ -14,7 +14,7 @@ from ppim.mapping.base import MAPPINGS
 from ppim.runs.simulate import simulate
 from ppim.stats.info.system import describe_system
 from ppim.systems.chosen import choose_system
-from ppim.systems.effect import ONLY_WITH, SECTIONS, conditions, settings_without_effect
+from ppim.systems.effect import ONLY_WITH, SECTIONS, SOME, conditions, settings_without_effect
 from ppim.systems.explain import DEFAULT, explain_system, read_comments
 from ppim.systems.load import PRESET_FOLDER, load_system, system_names
 from ppim.systems.spec import PlacementSpec, SystemSpec
@@ -315,7 +315,11 @@ def test_conditions_are_of_parameters_and_their_values(name: str) -> None:
     assert leaf in {parameter.name for parameter in dataclasses.fields(record)}
     for condition in conditions(name):
         of_host = any(other == "kind" or other.startswith("host.") for other in condition)
-        settings = {other: values[-1] for other, values in condition.items() if other != "kind"}
+        settings = {
+            other: ["core3"] if values is SOME else values[-1]
+            for other, values in condition.items()
+            if other != "kind"
+        }
         system = load_system("cpu" if of_host else "proactivepim", settings)
         assert settings_without_effect(system, [name]) == []
 
@@ -331,6 +335,7 @@ def test_what_is_warned_of_has_no_effect() -> None:
         "placement.tt_split": "all",
         "placement.tt_granularity": "matrix",
         "cache.cache_subtables": "shared",
+        "cache.demand_subtables": ["core3"],
     }
     tried = 0
     for name in ("proactivepim", "proactivepim-paper", "trim-bg", "pim-base", "cpu-ideal"):
