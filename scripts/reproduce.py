@@ -18,6 +18,7 @@ from statistics import fmean
 from typing import Any
 
 import ppim
+from ppim.engine.activate_window import SHORT_WINDOW
 from ppim.errors import PpimError
 from ppim.files import atomic_path
 from ppim.stats.result import SimulationResult
@@ -37,7 +38,8 @@ trace. `make reproduce` makes this page; `scripts/claims.toml` has every setting
 presets' own; none is chosen for its result. A ratio is a mean over three placements of the rows.
 
 *binds* is the limit that comes nearest to the run's time, with its share (docs/model.md): what the speed hangs on,
-computed. The sentence below a table says it in words. *at most* is what the ratio would be if the first system
+computed. *rank-bus* is one more, the bus inside a rank that takes its units' sums to the buffer chip, as if all were
+evenly used. The sentence below a table says it in words. *at most* is what the ratio would be if the first system
 took no longer than that limit, an upper bound for this trace, these placements and these settings: a published
 figure above it cannot be reached with them. *as expected* is yes where ours lies in the range that other
 work on these papers finds, no where it does not, and - where there is no such range.
@@ -92,9 +94,30 @@ def time_of(runs: list[SimulationResult]) -> float:
     return fmean(run.time_ns for run in runs)
 
 
+def limits_of(run: SimulationResult) -> dict[str, float]:
+    """Lower bounds of a run's cycles by what sets them, that of the buses inside ranks included."""
+    inner = rank_bus_cycles(run)
+    return {**run.limits, **({"rank-bus": inner} if inner else {})}
+
+
+def rank_bus_cycles(run: SimulationResult) -> float:
+    """Least cycles in which sums get from the units of a rank to the buffer chip that adds them up; 0: they do not.
+
+    Every instruction that is no access sends one sum, where no row travels and nothing is prefetched.
+    """
+    counts = {name: int(values.sum()) for name, values in run.counts.items()}
+    travels = counts.get("bytes_delivered", 0) + counts.get("prefetch_reads", 0)
+    if run.issue_slots is None or run.system.pim.collect not in ("rank", "dimm") or travels:
+        return 0
+    timing, org = run.device.timing, run.device.organization
+    bursts = -(-counts["reads"] // (counts["accesses"] - counts["cache_hits"]))
+    sums = run.issue_slots - counts["accesses"]
+    return sums * bursts * max(timing.burst_cycles, timing.tCCD_S) / (org.channels * org.ranks)
+
+
 def binds(runs: list[SimulationResult]) -> str:
     """The limit nearest to the length of a run, and its share."""
-    limits = runs[0].limits
+    limits = limits_of(runs[0])
     if not limits:
         return "-"
     name = max(limits, key=lambda limit: limits[limit])
@@ -103,13 +126,65 @@ def binds(runs: list[SimulationResult]) -> str:
 
 def least_time(runs: list[SimulationResult]) -> float:
     """Mean of the lower bounds of a system's runs, ns; 0 where none is known."""
-    return fmean(max(run.limits.values(), default=0) / run.cycles * run.time_ns for run in runs)
+    return fmean(max(limits_of(run).values(), default=0) / run.cycles * run.time_ns for run in runs)
 
 
 def at_most(ours: list[SimulationResult], base: list[SimulationResult]) -> str:
     """The ratio if ours took no longer than its greatest lower bound."""
     least = least_time(ours)
     return f"{time_of(base) / least:.2f}" if least else "-"
+
+
+def share(part: float, whole: float) -> str:
+    """A share in percent."""
+    return f"{100 * part / whole:.0f} %"
+
+
+def bus_time(run: SimulationResult) -> float:
+    """How long a host's buses move data, ns, of all channels together."""
+    timing, org = run.device.timing, run.device.organization
+    cycles = int(run.counts["reads"].sum()) * max(timing.burst_cycles, timing.tCCD_S)
+    return cycles * timing.tCK / org.channels
+
+
+def activate_time(run: SimulationResult) -> float:
+    """Least time from one ACTIVATE to the next, ns, if all ranks of all channels take turns."""
+    timing, org = run.device.timing, run.device.organization
+    four = max(timing.tFAW, SHORT_WINDOW * timing.tRRD_S)
+    return four / SHORT_WINDOW * timing.tCK / (org.channels * org.ranks)
+
+
+def facts(ours: list[SimulationResult], base: list[SimulationResult]) -> dict[str, str]:
+    """What a claim's `hangs_on` may name, of a PIM system over a host without a cache.
+
+    `bus` is the share of time in which the host's buses move data; `twice` the ratio if ours moved twice as much all
+    the time. `opened`: rows that all ranks can open while the host's buses carry one. `hits`: share of rows that
+    caches of units have. `activates`: of the run; `even`: the ratio if they took no time but that of their windows,
+    spread evenly over all ranks.
+    """
+    run, host = ours[0], base[0]
+    accesses, hits, activates = (
+        int(run.counts[name].sum()) for name in ("accesses", "cache_hits", "activates")
+    )
+    moved = bus_time(host)
+    return {
+        "bus": share(moved, host.time_ns),
+        "twice": f"{2 * host.time_ns / moved:.2f}",
+        "opened": f"{moved / accesses / activate_time(run):.1f}",
+        "hits": share(hits, accesses),
+        "activates": f"{activates:,}",
+        "even": f"{host.time_ns / (activates * activate_time(run)):.1f}",
+    }
+
+
+def in_words(values: list[str]) -> str:
+    """A fact of all variants: one value, or from the first to the last."""
+    return values[0] if values[0] == values[-1] else f"{values[0]} to {values[-1]}"
+
+
+def filled(hangs_on: str, found: list[dict[str, str]]) -> str:
+    """The sentence of a claim with its facts."""
+    return hangs_on.format_map({name: in_words([one[name] for one in found]) for name in found[0]})
 
 
 def variants(claim: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -137,10 +212,12 @@ def section(claim: Mapping[str, Any], bench: Bench, dataset: str) -> str:
         text += "\n".join(textwrap.wrap(f"- {place}: {said(claim[run])}", WIDTH, **AS_ENTRY)) + "\n"
     text += "\n"
     text += "| trace | published | ours | at most | as expected | first binds | second binds |\n|---|---:|---:|---:|---|---|---|\n"
+    found = []
     for changed in variants(claim):
         trace = bench.trace(claim["trace"], dataset, changed)
         ours, base = bench.runs(trace, claim["ours"]), bench.runs(trace, claim["base"])
         ratio = time_of(base) / time_of(ours)
+        found.append(facts(ours, base) if "{" in claim.get("hangs_on", "") else {})
         expected = "-"
         if "low" in claim:
             expected = "yes" if claim["low"] <= ratio <= claim["high"] else "no"
@@ -156,7 +233,7 @@ def section(claim: Mapping[str, Any], bench: Bench, dataset: str) -> str:
         )
         text += f"| {' | '.join(cells)} |\n"
         sys.stderr.write(f"{claim['paper']} | {claim['says']} | {' | '.join(cells)}\n")
-    hangs = claim.get("hangs_on")
+    hangs = filled(claim.get("hangs_on", ""), found)
     return text + (f"\n{textwrap.fill(hangs, WIDTH, break_on_hyphens=False)}\n" if hangs else "") + "\n"
 
 

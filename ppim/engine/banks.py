@@ -16,7 +16,8 @@ Cycles in `earliest` and `slow` are int32 relative to `base[0]`, which moves up 
 every function takes and returns absolute int64 cycles, so runs may be longer than 2^31 cycles.
 
 `candidates[class]` is the caller's: the mask of lanes that want this command now. The caller sets and
-clears bits when a bank's queue or state changes; `issue` and `scan` only read them.
+clears bits when a bank's queue or state changes; `issue` and `scan` only read them. Where a channel has more
+than 64 banks, the classes of the second word of masks (`lane_masks`) follow those of the first.
 
 Invariants
 ----------
@@ -37,7 +38,7 @@ from numpy.typing import NDArray
 from ppim import arrays
 from ppim.dram import timing
 from ppim.dram.device import Device, Organization
-from ppim.engine import activate_window, codes
+from ppim.engine import activate_window, codes, lane_masks
 from ppim.engine.refresh import refresh_or_wait
 from ppim.jit import helper
 from ppim.jit.lanes import LANE_SHIFT, LANES, at_most, load, lower, raised, smallest, splat, store, where
@@ -50,14 +51,14 @@ COLUMN_WRITE = 2
 PRE = 3
 N_CLASSES = 4
 BLOCK = N_CLASSES * LANES
+WORD_BLOCKS = lane_masks.WORD_LANES // LANES  # of a word of a mask
 
 CLASS_COMMANDS = (codes.ACTIVATE, codes.READ, codes.WRITE, codes.PRECHARGE)
 SLOW_COMMANDS = (codes.REFRESH_BANK, codes.REFRESH, codes.SELF_REFRESH_ENTER, codes.SELF_REFRESH_EXIT)
 N_SLOW = 4
 
-ALL_LANES = -1
 LANE_BITS = (1 << LANES) - 1
-ALL_64_BITS = (1 << 64) - 1
+WORD_BITS = (1 << lane_masks.WORD_LANES) - 1
 NOT_A_CANDIDATE = (1 << 31) - 1
 REBASE_AFTER = 1 << 29
 
@@ -80,13 +81,13 @@ class Banks(NamedTuple):
     distance: NDArray[np.int32]  # (10 * n_lanes * n_blocks * 64,)
     slow_distance: NDArray[np.int32]  # (10 * n_lanes * 4 * n_lanes,)
     rank_block_lanes: NDArray[np.int64]  # (n_ranks * n_blocks,) mask of the rank's lanes in each block
-    rank_lanes: NDArray[np.int64]  # (n_ranks,) mask of the rank's lanes; for up to 64 banks
+    rank_lanes: NDArray[np.int64]  # (words * n_ranks,) mask of the rank's lanes: [word][rank]
     rank_of: NDArray[np.int64]  # (n_lanes,) rank of each lane: a load is faster than a division
     base: NDArray[np.int64]  # (channels, 1)
     earliest: NDArray[np.int32]  # (channels, n_blocks * 64): [block][class][lane of block]
     slow: NDArray[np.int32]  # (channels, 4 * n_lanes): [slow command][lane]
     bank_cycle: NDArray[np.int32]  # (channels, n_blocks * 16) scratch
-    candidates: NDArray[np.int64]  # (channels, 4) masks
+    candidates: NDArray[np.int64]  # (channels, words * 4) masks: [word][class]
     open_row: NDArray[np.int32]  # (channels, n_lanes)
     n_open: NDArray[np.int64]  # (channels, n_ranks)
     activates: NDArray[np.int64]  # (channels, n_ranks * 32) cycles of the last ACTIVATEs, a ring
@@ -207,7 +208,7 @@ def make_banks(
     if int(distances.max()) >= REBASE_AFTER:
         raise ValueError(f"distances must be below {REBASE_AFTER} cycles")
     n_lanes = org.banks
-    n_blocks = -(-n_lanes // LANES)
+    n_blocks, n_words = -(-n_lanes // LANES), lane_masks.words_for(n_lanes)
     padded = np.full((codes.N_COMMANDS, n_lanes, N_CLASSES, n_blocks * LANES), timing.UNCONSTRAINED, np.int32)
     padded[..., :n_lanes] = distances[:, :, CLASS_COMMANDS, :]
     by_block = padded.reshape(codes.N_COMMANDS, n_lanes, N_CLASSES, n_blocks, LANES).swapaxes(2, 3)
@@ -230,13 +231,20 @@ def make_banks(
         rank_block_lanes=np.array(
             [mask >> at & LANE_BITS for mask in rank_masks for at in block_starts], np.int64
         ),
-        rank_lanes=np.array([mask & ALL_64_BITS for mask in rank_masks], np.uint64).view(np.int64),
+        rank_lanes=np.array(
+            [
+                mask >> word * lane_masks.WORD_LANES & WORD_BITS
+                for word in range(n_words)
+                for mask in rank_masks
+            ],
+            np.uint64,
+        ).view(np.int64),
         rank_of=np.arange(n_lanes) // per_rank,
         base=np.zeros((n_channels, 1), np.int64),
         earliest=arrays.aligned_full((n_channels, n_blocks * BLOCK), 0, np.int32),
         slow=np.zeros((n_channels, N_SLOW * n_lanes), np.int32),
         bank_cycle=arrays.aligned_full((n_channels, n_blocks * LANES), 0, np.int32),
-        candidates=np.zeros((n_channels, N_CLASSES), np.int64),
+        candidates=np.zeros((n_channels, n_words * N_CLASSES), np.int64),
         open_row=np.full((n_channels, n_lanes), codes.NO_ROW, np.int32),
         n_open=np.zeros(ranks, np.int64),
         activates=np.full((n_channels, org.ranks * activate_window.LONG_WINDOW), -codes.NEVER, np.int64),
@@ -372,13 +380,22 @@ def _raise_activate(b, block_start, distance_start, now, window, window_lanes):
 
 
 @helper(forceinline=True)
-def _wanted_cycle(b, first_lane, eligible, act, read, write, pre):
-    """Per lane of a block the earliest cycle of the commands it is a candidate for."""
+def candidates_of(word, later_class):
+    """Place in `candidates` of one word of a class's mask."""
+    return word * N_CLASSES + later_class
+
+
+@helper(forceinline=True)
+def _wanted_cycle(b, word, first_lane, eligible, act, read, write, pre):
+    """Per lane of a block the earliest cycle of the commands it is a candidate for.
+
+    `first_lane` is the block's first lane in the word of its mask.
+    """
     never = splat(int32(NOT_A_CANDIDATE))
-    a = where(b.candidates[ACT] >> first_lane, act, never)
-    r = where(b.candidates[COLUMN_READ] >> first_lane, read, never)
-    w = where(b.candidates[COLUMN_WRITE] >> first_lane, write, never)
-    p = where(b.candidates[PRE] >> first_lane, pre, never)
+    a = where(b.candidates[candidates_of(word, ACT)] >> first_lane, act, never)
+    r = where(b.candidates[candidates_of(word, COLUMN_READ)] >> first_lane, read, never)
+    w = where(b.candidates[candidates_of(word, COLUMN_WRITE)] >> first_lane, write, never)
+    p = where(b.candidates[candidates_of(word, PRE)] >> first_lane, pre, never)
     return where(eligible >> first_lane, lower(lower(a, p), lower(r, w)), never)
 
 
@@ -462,7 +479,7 @@ def issue(b, command, lane, cycle, eligible):
     command, lane, cycle : int
         What is issued, where (for REFRESH any lane of the rank) and when.
     eligible : int
-        Mask of the lanes to look at (`ALL_LANES`, or without those that wait for a refresh).
+        Mask of the lanes to look at (all, or without those that wait for a refresh).
 
     Returns
     -------
@@ -483,7 +500,7 @@ def issue(b, command, lane, cycle, eligible):
         read = _raise_class(b, 0, distance_start, COLUMN_READ, now_vector)
         write = _raise_class(b, 0, distance_start, COLUMN_WRITE, now_vector)
         pre = _raise_class(b, 0, distance_start, PRE, now_vector)
-        wanted = _wanted_cycle(b, 0, eligible, act, read, write, pre)
+        wanted = _wanted_cycle(b, 0, 0, eligible, act, read, write, pre)
         first = max(smallest(wanted), now + int32(1))
         ready_now, ready_next = at_most(wanted, now_vector), at_most(wanted, splat(first))
     else:
@@ -496,7 +513,7 @@ def issue(b, command, lane, cycle, eligible):
             read = _raise_class(b, start, offset, COLUMN_READ, now_vector)
             write = _raise_class(b, start, offset, COLUMN_WRITE, now_vector)
             pre = _raise_class(b, start, offset, PRE, now_vector)
-            wanted = _wanted_cycle(b, block * LANES, eligible, act, read, write, pre)
+            wanted = _wanted_cycle(b, 0, block * LANES, eligible, act, read, write, pre)
             store(b.bank_cycle, block * LANES, wanted)
             best = lower(best, wanted)
         first = max(smallest(best), now + int32(1))
@@ -510,16 +527,25 @@ def issue(b, command, lane, cycle, eligible):
     return ready_now, b.base[0] + first, ready_next
 
 
-@helper
+@helper(forceinline=True)
 def scan(b, cycle, eligible):
-    """First cycle, `cycle` or later, in which a candidate may issue (or NEVER), and who may then."""
+    """First cycle, `cycle` or later, in which a candidate may issue (or NEVER), and who may then; of up to 64 banks."""
+    return scan_word(b, 0, cycle, eligible)
+
+
+@helper
+def scan_word(b, word, cycle, eligible):
+    """`scan` of the lanes in one word of a mask; `eligible` and who may issue are that word."""
     now = _relative(b, cycle)
     best = splat(int32(NOT_A_CANDIDATE))
-    for block in range(b.shape.n_blocks):
+    first_block = word * WORD_BLOCKS
+    stop = min(first_block + WORD_BLOCKS, b.shape.n_blocks)
+    for block in range(first_block, stop):
         start = block * BLOCK
         wanted = _wanted_cycle(
             b,
-            block * LANES,
+            word,
+            (block - first_block) * LANES,
             eligible,
             load(b.earliest, start),
             load(b.earliest, start + COLUMN_READ * LANES),
@@ -530,8 +556,9 @@ def scan(b, cycle, eligible):
         best = lower(best, wanted)
     first = max(smallest(best), now)
     ready = int64(0)
-    for block in range(b.shape.n_blocks):
-        ready |= at_most(load(b.bank_cycle, block * LANES), splat(first)) << (block * LANES)
+    for block in range(first_block, stop):
+        lanes = at_most(load(b.bank_cycle, block * LANES), splat(first))
+        ready |= lanes << ((block - first_block) * LANES)
     if first == NOT_A_CANDIDATE:
         return int64(codes.NEVER), int64(0)
     return b.base[0] + first, ready

@@ -75,7 +75,7 @@ def test_show_gives_values_units_and_where_they_are_from(capsys: pytest.CaptureF
     assert next(line for line in lines if line.startswith("  unit_window")).endswith("(default)")
     assert next(line for line in lines if line.startswith("  barrier")).endswith("[table | batch | none]")
     assert "without effect in a pim system: [host]" in lines
-    assert "organization.channels = 2" in run(capsys, "systems", "show", "recnmp")[1]
+    assert "organization.ranks = 8" in run(capsys, "systems", "show", "recnmp")[1]
 
 
 @pytest.mark.parametrize("name", system_names())

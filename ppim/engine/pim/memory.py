@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.arrays import aligned_full, integers
-from ppim.engine.banks import ALL_LANES
 from ppim.engine.codes import NEVER
+from ppim.engine.lane_masks import MOST_WORDS, WHOLE_WORD
 from ppim.engine.pim import state as s
 from ppim.engine.pim.by_cycle import account
 from ppim.engine.pim.heap import HEAP_COLUMNS
@@ -127,13 +127,13 @@ def allocate(
         s.READY_CYCLE: NEVER,
         s.REFRESH_DUE: p.refresh_interval,
         s.REFRESH_LOOK: NEVER,
-        s.ELIGIBLE: ALL_LANES,
         s.BUS_DIRECTION: s.BUS_UNUSED,
         s.BUS_RANK: s.ANY_RANK,
         s.FREE_COUNT: pool,
     }
     for column, value in initial.items():
         state.channel[:, column] = value
+    state.channel[:, s.ELIGIBLE : s.ELIGIBLE + MOST_WORDS] = WHOLE_WORD
     rings.stream[:, WAKE] = NEVER
     return state
 

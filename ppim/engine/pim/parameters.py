@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from ppim.dram.device import Device
 from ppim.dram.timing import distance_table
+from ppim.engine import lane_masks
 from ppim.engine.banks import keep_activates, keep_nothing, lane_distances, readout_timing
 from ppim.engine.pim import state as s
 from ppim.engine.pim.parts import Part
@@ -15,7 +16,6 @@ from ppim.mapping.placing.geometry import units_of_channel
 from ppim.prefetch.base import Phase
 from ppim.systems.spec import PimSpec, SystemSpec
 
-MAX_LANES = 64
 _BARRIERS = {"none": s.BARRIER_NONE, "table": s.BARRIER_TABLE, "batch": s.BARRIER_BATCH}
 _PHASES = {
     Phase.NEVER: s.PHASES_NONE,
@@ -36,9 +36,9 @@ def make_parameters(
 ) -> s.Parameters:
     """Resolve device and system to the integers that kernels use."""
     org, timing, pim, prefetch = device.organization, device.timing, system.pim, system.prefetch.policy
-    if org.banks > MAX_LANES:
+    if org.banks > lane_masks.MOST_LANES:
         raise InputError(
-            f"device {device.name}: {org.banks} banks a channel; PIM mode takes at most {MAX_LANES}: "
+            f"device {device.name}: {org.banks} banks a channel; PIM mode takes at most {lane_masks.MOST_LANES}: "
             "use more channels with fewer ranks and command_bits_per_cycle each"
         )
     policy = device.controller.refresh_policy
@@ -48,6 +48,11 @@ def make_parameters(
         )
     units = units_of_channel(device, pim.level)
     banks_per_unit = org.banks // units
+    if banks_per_unit > lane_masks.WORD_LANES:
+        raise InputError(
+            f"device {device.name}: a unit of level {pim.level} has {banks_per_unit} banks; a unit takes at most "
+            f"{lane_masks.WORD_LANES}: use level rank, or fewer ranks"
+        )
     staggered = policy == "RANK_LEVEL_STAGGERED"
     is_global = pim.frontend == "global"
     return s.Parameters(
@@ -56,11 +61,14 @@ def make_parameters(
         parts=part.of,
         units=units,
         banks_per_unit=banks_per_unit,
-        bank_mask=-1 if banks_per_unit == MAX_LANES else (1 << banks_per_unit) - 1,
+        bank_mask=lane_masks.WHOLE_WORD
+        if banks_per_unit == lane_masks.WORD_LANES
+        else (1 << banks_per_unit) - 1,
         bank_bits=banks_per_unit.bit_length() - 1,
         rank_bits=org.banks_per_rank.bit_length() - 1,
         column_bits=org.bursts_per_row.bit_length() - 1,
         lanes=org.banks,
+        mask_words=lane_masks.words_for(org.banks),
         ranks=org.ranks,
         banks_per_rank=org.banks_per_rank,
         bursts_per_row=org.bursts_per_row,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ppim.engine.codes import LOG_COLUMN
+from ppim.engine.lane_masks import MOST_WORDS
 from ppim.jit.pack import pack
 
 # Columns of a queue entry; the first five are those of both engines.
@@ -75,29 +76,31 @@ N_COUNTERS = 14
 # ... when it is looked at next, and which lanes may issue then,
 NEXT_EVENT = 14
 READY_CYCLE = 15  # first cycle in which a lane may issue
-READY_LANES = 16  # mask
-STALE = 17  # 1: the two before must be found anew
-WANTS_OUT = 18  # mask of lanes with a read-out to issue, the bus permitting
+READY_LANES = 16  # mask, of as many words as there are lanes for
+STALE = READY_LANES + MOST_WORDS  # 1: the two before must be found anew
+WANTS_OUT = STALE + 1  # mask of lanes with a read-out to issue, the bus permitting
 # ... its refresh (host-controller.md §9),
-REFRESH_DUE = 19  # when the oldest refresh that is not served falls due
-REFRESH_RELEASED = 20  # first cycle after the last one's REFRESH
-REFRESH_LOOK = 21  # first cycle in which the refresh that holds its units can need a command, or NEVER
-ELIGIBLE = 22  # mask of the lanes that are not held
+REFRESH_DUE = WANTS_OUT + MOST_WORDS  # when the oldest refresh that is not served falls due
+REFRESH_RELEASED = REFRESH_DUE + 1  # first cycle after the last one's REFRESH
+REFRESH_LOOK = (
+    REFRESH_DUE + 2
+)  # first cycle in which the refresh that holds its units can need a command, or NEVER
+ELIGIBLE = REFRESH_DUE + 3  # mask of the lanes that are not held
 # ... its bus,
-BUS_END = 23  # end of the last reservation
-BUS_DIRECTION = 24
-BUS_RANK = 25  # of the last read-out, or ANY_RANK
-TRANSFERS_WAITING = 26  # size of its heap of transfers
-TRANSFERS_SENT = 27
+BUS_END = ELIGIBLE + MOST_WORDS  # end of the last reservation
+BUS_DIRECTION = BUS_END + 1
+BUS_RANK = BUS_END + 2  # of the last read-out, or ANY_RANK
+TRANSFERS_WAITING = BUS_END + 3  # size of its heap of transfers
+TRANSFERS_SENT = BUS_END + 4
 # ... and the rest.
-OPEN = 28  # demand, delivers and transfers sent and not complete
-FREE_FIRST = 29  # free list of entries
-FREE_COUNT = 30
-JOIN_HEAD = 31
-JOIN_TAIL = 32
-LAST_ACTIVATOR = 33  # unit
-LOG_COUNT = 34
-CHANNEL_COLUMNS = 35
+OPEN = TRANSFERS_SENT + 1  # demand, delivers and transfers sent and not complete
+FREE_FIRST = OPEN + 1  # free list of entries
+FREE_COUNT = OPEN + 2
+JOIN_HEAD = OPEN + 3
+JOIN_TAIL = OPEN + 4
+LAST_ACTIVATOR = OPEN + 5  # unit
+LOG_COUNT = OPEN + 6
+CHANNEL_COLUMNS = OPEN + 7
 
 # Columns of `lane`.
 WINDOW_COUNT = 0
@@ -176,6 +179,7 @@ class Parameters(NamedTuple):
     rank_bits: int
     column_bits: int
     lanes: int
+    mask_words: int  # of a mask of all lanes
     ranks: int
     banks_per_rank: int
     bursts_per_row: int

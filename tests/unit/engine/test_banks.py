@@ -7,7 +7,7 @@ import pytest
 
 from ppim.dram.device import Device
 from ppim.dram.timing import UNCONSTRAINED
-from ppim.engine import banks as bk
+from ppim.engine import banks as bk, lane_masks
 from ppim.engine.codes import ACTIVATE, NEVER, PRECHARGE, READ, REFRESH, WRITE
 from ppim.jit import njit
 from tests.golden.devices import preset
@@ -100,7 +100,7 @@ def test_random_commands_move_the_same_cycles(name, start):
         candidates = [
             int(rng.integers(0, 1 << n_lanes)) & int(rng.integers(0, 1 << n_lanes)) for _ in range(4)
         ]
-        eligible = int(rng.choice([bk.ALL_LANES, int(rng.integers(0, 1 << n_lanes))]))
+        eligible = int(rng.choice([lane_masks.WHOLE_WORD, int(rng.integers(0, 1 << n_lanes))]))
         banks.candidates[1] = candidates
         ready_now, next_cycle, ready_next = issue_once(banks, 1, command, lane, cycle, eligible)
         apply_once(applied, 0, command, lane, cycle)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import ppim
 from ppim.dram.load import load_device
 from ppim.systems.chosen import choose_system
 from tests.conftest import ROOT
@@ -46,3 +47,35 @@ def test_a_ratio_is_of_this_code(reproduce: ModuleType, tmp_path: Path) -> None:
     table = [line for line in text.splitlines() if line.startswith("| as above")]
     assert len(table) == 1
     assert table[0] in PAGE
+
+
+def test_sums_that_cross_a_ranks_bus_bound_a_run(reproduce: ModuleType, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.parquet"
+    ppim.generate_trace(
+        "synthetic", output=trace, algorithm="dense", vector_bytes=128, pooling=1, max_samples=16
+    )
+    run = ppim.simulate(trace, "trim-bg")
+    # A bag of one row is one sum of 2 bursts, 8 cycles each; four ranks share them at best.
+    assert reproduce.rank_bus_cycles(run) == int(run.counts["lookups"].sum()) * 2 * 8 / 4
+    assert reproduce.rank_bus_cycles(run) <= run.cycles
+    assert reproduce.limits_of(run)["rank-bus"] == reproduce.rank_bus_cycles(run)
+    assert reproduce.rank_bus_cycles(ppim.simulate(trace, "tensordimm")) == 0
+
+
+def test_facts_of_eight_ranks_over_one_bus(reproduce: ModuleType, tmp_path: Path) -> None:
+    claim = next(claim for claim in CLAIMS if claim["paper"].startswith("RecNMP"))
+    trace = tmp_path / "trace.parquet"
+    ppim.generate_trace("synthetic", output=trace, algorithm="dense", vector_bytes=64, max_samples=8)
+    bench = reproduce.Bench(DOCUMENT["traces"], tmp_path)
+    ours, base = bench.runs(trace, claim["ours"]), bench.runs(trace, claim["base"])
+    facts = reproduce.facts(ours, base)
+    # A row takes the bus 4 cycles; of eight ranks each opens four rows in tFAW = 26: 8 * 4 / 26 * 4.
+    assert facts["opened"] == "4.9"
+    moved = int(base[0].counts["reads"].sum()) * 4 * 0.83
+    assert facts["twice"] == f"{2 * base[0].time_ns / moved:.2f}"
+    activates = int(ours[0].counts["activates"].sum())
+    assert facts["even"] == f"{base[0].time_ns / (activates * 26 / 4 / 8 * 0.83):.1f}"
+    text = reproduce.filled("{bus} of it", [{"bus": "1 %"}, {"bus": "3 %"}])
+    assert text == "1 % to 3 % of it"
+    assert reproduce.filled("{bus} of it", [{"bus": "1 %"}, {"bus": "1 %"}]) == "1 % of it"
+    assert reproduce.filled("no facts", [{}]) == "no facts"

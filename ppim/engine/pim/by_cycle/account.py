@@ -7,7 +7,7 @@ into a unit are bits of a ring, one a cycle; the external bus, whose reservation
 of cycles without a gap, painted into the ring when a gap follows it.
 """
 
-from ppim.engine.banks import ACT, COLUMN_READ, PRE
+from ppim.engine.banks import ACT, COLUMN_READ, PRE, candidates_of
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.engine.pim.rules import classes, slots
@@ -18,8 +18,8 @@ SETTLED = classes.N_CYCLE_CLASSES
 # ... what the cause follows from,
 ARRIVAL = 8  # when the last data that were read will be where they go
 COMES_END = 9  # end of the last transfer's or deliver's reservation
-REFRESHED_LANES = 10  # mask of the rank refreshed last
-REFRESHED_UNTIL = 11  # when it may be used again
+REFRESHED_RANK = 10  # rank refreshed last
+REFRESHED_UNTIL = 11  # when it may be used again; 0: none was
 BUFFER_HELD = 12  # last cycle, plus one, in which a full buffer held a READ back
 SOMETHING_WAITS = 13  # 1: a bank's queue holds something that selection sees
 REFRESH_UNTIL = 14  # cycle up to which a refresh holds some of that back
@@ -99,19 +99,24 @@ def settle(p, state, channel, cycle):
 
 
 @helper(forceinline=True)
-def note_waits(state, b, channel):
+def note_waits(p, state, b, channel):
     """After a cycle's commands: does anything wait in the banks' queues, and does a refresh hold it?"""
     row = state.account[channel]
-    waiting = (
-        b.candidates[ACT]
-        | b.candidates[COLUMN_READ]
-        | b.candidates[PRE]
-        | state.channel[channel, s.WANTS_OUT]
-    )
-    row[SOMETHING_WAITS] = waiting != 0
-    if waiting & ~state.channel[channel, s.ELIGIBLE]:
+    waits, held, refreshed = 0, 0, 0
+    for word in range(p.mask_words):
+        waiting = (
+            b.candidates[candidates_of(word, ACT)]
+            | b.candidates[candidates_of(word, COLUMN_READ)]
+            | b.candidates[candidates_of(word, PRE)]
+            | state.channel[channel, s.WANTS_OUT + word]
+        )
+        waits |= waiting
+        held |= waiting & ~state.channel[channel, s.ELIGIBLE + word]
+        refreshed |= waiting & b.rank_lanes[word * p.ranks + row[REFRESHED_RANK]]
+    row[SOMETHING_WAITS] = waits != 0
+    if held:
         row[REFRESH_UNTIL] = NEVER
-    elif waiting & row[REFRESHED_LANES]:
+    elif refreshed:
         row[REFRESH_UNTIL] = row[REFRESHED_UNTIL]
     else:
         row[REFRESH_UNTIL] = 0
@@ -162,9 +167,9 @@ def note_slot(p, state, stream, cycle, next_slot):
 
 
 @helper(forceinline=True)
-def note_refresh(p, state, channel, lanes, cycle):
-    """A REFRESH is issued to the rank of these lanes."""
-    state.account[channel, REFRESHED_LANES] = lanes
+def note_refresh(p, state, channel, rank, cycle):
+    """A REFRESH is issued to a rank."""
+    state.account[channel, REFRESHED_RANK] = rank
     state.account[channel, REFRESHED_UNTIL] = cycle + p.refresh_cycles
 
 

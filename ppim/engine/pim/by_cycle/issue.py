@@ -1,8 +1,6 @@
 """One cycle of a channel's banks: refresh first, then every unit at most one command."""
 
-from numba import int64
-
-from ppim.engine import banks, codes
+from ppim.engine import banks, codes, lane_masks
 from ppim.engine.pim import heap, state as s
 from ppim.engine.pim.by_cycle import account, data, queues
 from ppim.engine.pim.rules import (
@@ -18,7 +16,22 @@ from ppim.engine.pim.rules import (
     turns,
 )
 from ppim.jit import helper
+from ppim.jit.bits import count_trailing_zeros
 from ppim.program import instruction as ins, state as r
+
+
+@helper(forceinline=True)
+def wants(b, later_class, lane):
+    """Whether a lane is a candidate for a class of commands."""
+    word = b.candidates[banks.candidates_of(lane_masks.word_of(lane), later_class)]
+    return word & lane_masks.bit_of(lane) != 0
+
+
+@helper(forceinline=True)
+def close_gate(p, b):
+    """No read-out is a candidate."""
+    for word in range(p.mask_words):
+        b.candidates[banks.candidates_of(word, banks.COLUMN_WRITE)] = 0
 
 
 @helper
@@ -77,7 +90,7 @@ def choose_column(p, state, b, channel, lane, cycle):
         free = bus.free_from(p, state, channel, s.TO_HOST, rank)
         if (
             banks.earliest_cycle(b, banks.COLUMN_WRITE, lane) > cycle
-            or not (b.candidates[banks.COLUMN_WRITE] >> lane) & 1
+            or not wants(b, banks.COLUMN_WRITE, lane)
             or free > cycle + p.read_latency
         ):
             leaves = -1
@@ -204,7 +217,7 @@ def read_burst(p, rings, state, b, channel, lane, place, cycle):
     if kind in (ins.READ_OUT, ins.MOVE_OUT):
         if not p.writes:
             command = codes.WRITE  # the class that has a read-out's timing
-            b.candidates[banks.COLUMN_WRITE] = 0
+            close_gate(p, b)
         state.channel[channel, s.READ_OUT_BURSTS] += 1
         start = cycle + p.read_latency
         data.reserve(state, channel, s.TO_HOST, lane >> p.rank_bits, start, start + p.bus_burst_cycles)
@@ -273,13 +286,12 @@ def precharge(p, state, b, channel, lane, cycle):
 @helper(forceinline=True)
 def try_lane(p, rings, state, b, channel, lane, cycle):
     """Issue what a lane offers at `cycle`; whether it offers anything."""
-    bit = int64(1) << lane
     if b.open_row[lane] == codes.NO_ROW:
-        if not b.candidates[banks.ACT] & bit or banks.earliest_cycle(b, banks.ACT, lane) > cycle:
+        if not wants(b, banks.ACT, lane) or banks.earliest_cycle(b, banks.ACT, lane) > cycle:
             return False
         activate(p, state, b, channel, lane, cycle)
         return True
-    if b.candidates[banks.PRE] & bit and banks.earliest_cycle(b, banks.PRE, lane) <= cycle:
+    if wants(b, banks.PRE, lane) and banks.earliest_cycle(b, banks.PRE, lane) <= cycle:
         precharge(p, state, b, channel, lane, cycle)
         return True
     place = choose_column(p, state, b, channel, lane, cycle)
@@ -290,11 +302,19 @@ def try_lane(p, rings, state, b, channel, lane, cycle):
 
 
 @helper(forceinline=True)
-def held_lanes(p, b, rank):
-    """Mask of lanes that a refresh of a rank holds."""
-    if p.hold_all:
-        return -1
-    return b.rank_lanes[rank]
+def hold_rank(p, b, row, rank):
+    """A refresh of a rank holds its lanes, or all."""
+    for word in range(p.mask_words):
+        row[s.ELIGIBLE + word] = 0 if p.hold_all else ~b.rank_lanes[word * p.ranks + rank]
+
+
+@helper(forceinline=True)
+def none_is_held(p, row):
+    """Whether no refresh holds any lane."""
+    all_words = lane_masks.WHOLE_WORD
+    for word in range(p.mask_words):
+        all_words &= row[s.ELIGIBLE + word]
+    return all_words == lane_masks.WHOLE_WORD
 
 
 @helper(forceinline=True)
@@ -303,21 +323,22 @@ def renew_refreshes(p, state, b, channel, cycle):
     row = state.channel[channel]
     if refresh.is_holding(row) or row[s.REFRESH_RELEASED] > cycle:
         return
-    if row[s.ELIGIBLE] != banks.ALL_LANES:
-        row[s.ELIGIBLE] = banks.ALL_LANES
+    if not none_is_held(p, row):
+        for word in range(p.mask_words):
+            row[s.ELIGIBLE + word] = lane_masks.WHOLE_WORD
         row[s.STALE] = 1
     if refresh.holds_from(row) <= cycle:
         refresh.hold(row, cycle)
-        row[s.ELIGIBLE] = ~held_lanes(p, b, refresh.head_rank(p, row))
+        hold_rank(p, b, row, refresh.head_rank(p, row))
         row[s.STALE] = 1
 
 
 @helper(forceinline=True)
-def next_refresh_event(row):
+def next_refresh_event(p, row):
     """When the refresh of a channel has something to do."""
     if refresh.is_holding(row):
         return row[s.REFRESH_LOOK]
-    return refresh.holds_from(row) if row[s.ELIGIBLE] == banks.ALL_LANES else row[s.REFRESH_RELEASED]
+    return refresh.holds_from(row) if none_is_held(p, row) else row[s.REFRESH_RELEASED]
 
 
 @helper(forceinline=True)
@@ -336,12 +357,26 @@ def serve_refresh(p, state, b, channel, cycle):
         precharge(p, state, b, channel, lane, cycle)
     else:
         account.note_command(state, channel, cycle)
-        account.note_refresh(p, state, channel, b.rank_lanes[rank], cycle)
+        account.note_refresh(p, state, channel, rank, cycle)
         commands.count_refresh(state, channel, lane, cycle)
         banks.apply(b, codes.REFRESH, lane, cycle)
         refresh.serve(p, row, cycle)
     # The units are asked next, for this very cycle.
     row[s.STALE] = 1
+
+
+@helper(forceinline=True)
+def look_for_ready(p, state, b, channel, cycle):
+    """Find the first cycle, `cycle` or later, in which a lane may issue, and which lanes may then."""
+    row = state.channel[channel]
+    row[s.READY_CYCLE] = codes.NEVER
+    for word in range(p.mask_words):
+        at, lanes = banks.scan_word(b, word, cycle, row[s.ELIGIBLE + word])
+        if at < row[s.READY_CYCLE]:
+            row[s.READY_CYCLE] = at
+            for before in range(word):
+                row[s.READY_LANES + before] = 0
+        row[s.READY_LANES + word] = lanes if at == row[s.READY_CYCLE] else 0
 
 
 @helper(forceinline=True)
@@ -351,42 +386,46 @@ def issue_units(p, rings, state, b, channel, cycle):
     Lanes that are ready at the start of the cycle are asked; a command of another unit can only delay
     them, which `try_lane` sees. So the banks are searched once a cycle, however many units issue.
     """
-    if state.channel[channel, s.STALE]:
-        state.channel[channel, s.STALE] = 0
-        state.channel[channel, s.READY_CYCLE], state.channel[channel, s.READY_LANES] = banks.scan(
-            b, cycle, state.channel[channel, s.ELIGIBLE]
-        )
-    if state.channel[channel, s.READY_CYCLE] > cycle:
+    row = state.channel[channel]
+    if row[s.STALE]:
+        row[s.STALE] = 0
+        look_for_ready(p, state, b, channel, cycle)
+    if row[s.READY_CYCLE] > cycle:
         return
-    ready = state.channel[channel, s.READY_LANES]
-    last_activator = state.channel[channel, s.LAST_ACTIVATOR]
-    while ready:
-        unit = round_robin.first_unit_after(p, ready, last_activator)
-        start = unit << p.bank_bits
-        lanes = (ready >> start) & p.bank_mask
-        ready ^= lanes << start
-        while lanes:
-            bank = round_robin.first_bank_after(lanes, state.unit[channel, unit, s.LAST_BANK])
-            if try_lane(p, rings, state, b, channel, start + bank, cycle):
-                state.unit[channel, unit, s.LAST_BANK] = bank
-                break
-            lanes &= ~(int64(1) << bank)
-    state.channel[channel, s.READY_CYCLE], state.channel[channel, s.READY_LANES] = banks.scan(
-        b, cycle + 1, state.channel[channel, s.ELIGIBLE]
-    )
+    first_lane = round_robin.first_lane(p, row[s.LAST_ACTIVATOR])
+    for step in range(p.mask_words + 1):
+        word = round_robin.word_in_turn(p, step, first_lane)
+        ready = row[s.READY_LANES + word] & round_robin.lanes_in_turn(p, step, first_lane)
+        while ready:
+            unit = (word * lane_masks.WORD_LANES + count_trailing_zeros(ready)) >> p.bank_bits
+            start = unit << p.bank_bits
+            lanes = (ready >> (start & lane_masks.IN_WORD)) & p.bank_mask
+            ready ^= lanes << (start & lane_masks.IN_WORD)
+            while lanes:
+                bank = round_robin.first_bank_after(lanes, state.unit[channel, unit, s.LAST_BANK])
+                if try_lane(p, rings, state, b, channel, start + bank, cycle):
+                    state.unit[channel, unit, s.LAST_BANK] = bank
+                    break
+                lanes &= ~lane_masks.bit_of(bank)
+    look_for_ready(p, state, b, channel, cycle + 1)
 
 
 @helper(forceinline=True)
 def open_gate(p, state, b, channel, cycle):
     """Read-outs are candidates while the bus permits; else returns the cycle from which it will."""
-    wanted = state.channel[channel, s.WANTS_OUT]
+    row = state.channel[channel]
+    wanted = 0
+    for word in range(p.mask_words):
+        wanted |= row[s.WANTS_OUT + word]
     if wanted == 0:
         return codes.NEVER
     gate = bus.read_out_gate(p, state, channel)
     if gate > cycle:
-        b.candidates[banks.COLUMN_WRITE] = 0
+        close_gate(p, b)
         return gate
-    if b.candidates[banks.COLUMN_WRITE] != wanted:
-        b.candidates[banks.COLUMN_WRITE] = wanted
-        state.channel[channel, s.STALE] = 1
+    for word in range(p.mask_words):
+        place = banks.candidates_of(word, banks.COLUMN_WRITE)
+        if b.candidates[place] != row[s.WANTS_OUT + word]:
+            b.candidates[place] = row[s.WANTS_OUT + word]
+            row[s.STALE] = 1
     return codes.NEVER

@@ -1,8 +1,6 @@
 """Bank queues of PIM units: entries join, are looked at through a window, and leave."""
 
-from numba import int64
-
-from ppim.engine import banks
+from ppim.engine import banks, lane_masks
 from ppim.engine.codes import NEVER, NO_ROW
 from ppim.engine.pim import state as s
 from ppim.engine.pim.rules import phases, selection
@@ -188,34 +186,36 @@ def renew_wishes(p, state, b, channel, lane, reads_since_activate):
             stays, leaves = first_hits(p, state, channel, queue, n_visible, row)
             if state.window[channel, queue, 0, s.WINDOW_ROW] != row:
                 precharge = selection.offers_precharge(max(stays, leaves), reads_since_activate)
-    bit = int64(1) << lane
-    set_bit(b.candidates, banks.ACT, bit, activate)
-    set_bit(b.candidates, banks.COLUMN_READ, bit, stays >= 0)
-    set_bit(b.candidates, banks.PRE, bit, precharge)
+    word, bit = lane_masks.word_of(lane), lane_masks.bit_of(lane)
+    set_bit(b.candidates, banks.candidates_of(word, banks.ACT), bit, activate)
+    set_bit(b.candidates, banks.candidates_of(word, banks.COLUMN_READ), bit, stays >= 0)
+    set_bit(b.candidates, banks.candidates_of(word, banks.PRE), bit, precharge)
     if p.writes:
-        set_bit(b.candidates, banks.COLUMN_WRITE, bit, leaves >= 0)
+        set_bit(b.candidates, banks.candidates_of(word, banks.COLUMN_WRITE), bit, leaves >= 0)
         return
-    set_bit(state.channel[channel], s.WANTS_OUT, bit, leaves >= 0)
+    set_bit(state.channel[channel], s.WANTS_OUT + word, bit, leaves >= 0)
     if leaves < 0:
-        set_bit(b.candidates, banks.COLUMN_WRITE, bit, False)
+        set_bit(b.candidates, banks.candidates_of(word, banks.COLUMN_WRITE), bit, False)
 
 
 @helper(forceinline=True)
-def note_lane(state, b, channel, lane, cycle):
+def note_lane(p, state, b, channel, lane, cycle):
     """Bring a changed lane into the channel's ready time and mask.
 
     Stale bits of other wishes are harmless: a lane is asked again before it issues.
     """
-    bit = int64(1) << lane
-    if not state.channel[channel, s.ELIGIBLE] & bit:
+    word, bit = lane_masks.word_of(lane), lane_masks.bit_of(lane)
+    if not state.channel[channel, s.ELIGIBLE + word] & bit:
         return
     earliest = state.channel[channel, s.READY_CYCLE]
     for later in range(4):
-        if b.candidates[later] & bit:
+        if b.candidates[banks.candidates_of(word, later)] & bit:
             at = max(banks.earliest_cycle(b, later, lane), cycle)
             if at < earliest:
                 earliest = at
                 state.channel[channel, s.READY_CYCLE] = at
-                state.channel[channel, s.READY_LANES] = bit
+                for other in range(p.mask_words):
+                    state.channel[channel, s.READY_LANES + other] = 0
+                state.channel[channel, s.READY_LANES + word] = bit
             elif at == earliest:
-                state.channel[channel, s.READY_LANES] |= bit
+                state.channel[channel, s.READY_LANES + word] |= bit

@@ -32,20 +32,20 @@ def join_arrivals(p, state, b, channel, cycle):
         lane = queues.join(p, state, channel, state.joins[channel, place, s.JOIN_ENTRY])
         state.channel[channel, s.JOIN_HEAD] += 1
         queues.renew_wishes(p, state, b, channel, lane, state.lane[channel, lane, s.READS_SINCE_ACTIVATE])
-        queues.note_lane(state, b, channel, lane, cycle)
+        queues.note_lane(p, state, b, channel, lane, cycle)
         if p.phases == s.PHASES_BUFFERED:
             unit = lane >> p.bank_bits
             queues.choose_queues(p, state, b, channel, unit)
             for other in range(unit << p.bank_bits, (unit + 1) << p.bank_bits):
-                queues.note_lane(state, b, channel, other, cycle)
+                queues.note_lane(p, state, b, channel, other, cycle)
 
 
 @helper(forceinline=True)
-def next_event(state, channel, cycle, gate):
+def next_event(p, state, channel, cycle, gate):
     """First cycle after `cycle` in which something can happen in a channel, as far as is known now."""
     row = state.channel[channel]
     following = min(row[s.READY_CYCLE], gate)
-    following = min(following, issue.next_refresh_event(row))
+    following = min(following, issue.next_refresh_event(p, row))
     if row[s.JOIN_HEAD] < row[s.JOIN_TAIL]:
         place = row[s.JOIN_HEAD] & state.join_mask
         following = min(following, state.joins[channel, place, s.JOIN_CYCLE])
@@ -66,8 +66,8 @@ def channel_cycle(p, rings, state, b, channel, cycle):
     issue.open_gate(p, state, b, channel, cycle)
     issue.issue_units(p, rings, state, b, channel, cycle)
     gate = issue.open_gate(p, state, b, channel, cycle)
-    account.note_waits(state, b, channel)
-    state.channel[channel, s.NEXT_EVENT] = next_event(state, channel, cycle, gate)
+    account.note_waits(p, state, b, channel)
+    state.channel[channel, s.NEXT_EVENT] = next_event(p, state, channel, cycle, gate)
 
 
 @helper

@@ -64,6 +64,7 @@ def can_run(p: Parameters, system: SystemSpec, *, has_delivers: bool, has_long_w
     return (
         system.pim.level == "bankgroup"
         and p.ranks == 1
+        and p.mask_words == 1
         and not p.global_stream
         and not has_delivers
         and not has_long_window
