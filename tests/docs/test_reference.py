@@ -10,6 +10,7 @@ from ppim.dram.load import device_names
 from ppim.stats.counters import COLUMNS, IDENTITY, REPLAY_COLUMNS
 from ppim.systems.load import parameters_of, system_names
 from ppim.systems.spec import SystemSpec
+from tests.docs.new_files import excuse
 from tests.unit.scripts.load import script
 
 reference = script("document_reference")
@@ -22,7 +23,10 @@ def written(name: str) -> str:
 @pytest.mark.parametrize("name", reference.PAGES)
 def test_pages_are_those_of_todays_code(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS")
-    assert written(name) == reference.page(name), "`make docs` writes them anew"
+    today = reference.page(name)
+    if written(name) != today:
+        excuse(name)
+    assert written(name) == today, "`make docs` writes them anew"
 
 
 def test_everything_is_there() -> None:
@@ -39,8 +43,10 @@ def test_everything_is_there() -> None:
     for name in (*IDENTITY, *COLUMNS, *REPLAY_COLUMNS):
         assert f"* **`{name}`**" in columns
     for page, names in (("systems.md", system_names()), ("devices.md", device_names())):
-        for name in names:
-            assert name in written(page)
+        missing = [name for name in names if name not in written(page)]
+        if missing:
+            excuse(page)
+        assert missing == []
 
 
 def test_a_changed_meaning_changes_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
