@@ -9,6 +9,7 @@ import pytest
 
 from ppim.config import parse_settings
 from ppim.dram.load import PRESET_FOLDER as DEVICES, load_device
+from ppim.engine.lane_masks import MOST_LANES
 from ppim.errors import InputError, UnknownNameError
 from ppim.mapping.base import MAPPINGS
 from ppim.runs.simulate import simulate
@@ -107,7 +108,7 @@ def test_every_preset_says_where_it_is_from(name: str) -> None:
     assert system.title
     assert system.source
     device = load_device(system.memory.device, system.memory.overrides)
-    assert device.organization.banks <= 64
+    assert device.organization.banks <= MOST_LANES
 
 
 @pytest.mark.parametrize("name", system_names())
@@ -332,6 +333,7 @@ def test_what_is_warned_of_has_no_effect() -> None:
         "pim.instruction_pins": "command-and-data",
         "placement.stripe_order": "unit-channel",
         "placement.hot_by": "entries",
+        "placement.partial_sum_candidates": 4,
         "placement.tt_split": "all",
         "placement.tt_granularity": "matrix",
         "cache.cache_subtables": "shared",
