@@ -14,10 +14,12 @@ def aligned_full(shape: tuple[int, ...], value: int, dtype: DTypeLike) -> NDArra
     count = math.prod(shape)
     needed = count * np.dtype(dtype).itemsize
     lines = -(-needed // CACHE_LINE_BYTES) + 1
-    buffer = np.empty(lines * CACHE_LINE_BYTES, np.uint8)
+    # Zeros are the system's: pages of a large array that nobody writes to take no memory.
+    buffer = np.zeros(lines * CACHE_LINE_BYTES, np.uint8)
     start = -buffer.ctypes.data % CACHE_LINE_BYTES
     array = buffer[start : start + needed].view(dtype).reshape(shape)
-    array[...] = value
+    if value:
+        array[...] = value
     return array
 
 

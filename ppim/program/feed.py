@@ -5,14 +5,17 @@ from typing import Protocol
 
 import numpy as np
 
+from ppim.arrays import integers
 from ppim.jit.pack import pack
 from ppim.program import prepare, state as r
 from ppim.program.builder import kernels, recipe as b
 from ppim.program.builder.moves import TURNS, emit_moves
-from ppim.trace.reader import TraceChunk
+from ppim.trace.reader import TraceChunk, start_of_last_turn
 
 # Rings hold some thousand accesses at first, so that they stay in a core's cache; they grow when a turn needs it.
 FIRST_RING = 1 << 11
+# Rings that have grown larger (bytes) are left for fresh ones now and then: what was in them takes memory no more.
+LARGE_RINGS = 1 << 26
 
 
 class Runner(Protocol):
@@ -29,55 +32,40 @@ class Consumer(Runner, Protocol):
         """Go on with larger rings."""
 
 
-def grow_streams(rings: r.Rings) -> np.ndarray:
-    """Streams' instructions in rings of twice the capacity; the last one too if it is sent, which tells its turn."""
-    return np.stack(
-        [
-            r.grow_ring(
-                instructions, min(int(stream[r.HEAD]), max(int(stream[r.TAIL]) - 1, 0)), int(stream[r.TAIL])
-            )
-            for instructions, stream in zip(rings.instructions, rings.stream, strict=True)
-        ]
+def copy_streams(rings: r.Rings, times: int) -> np.ndarray:
+    """Streams' instructions that are not sent in rings of so many times the capacity; the last one too, which tells its turn."""
+    streams, capacity, columns = rings.instructions.shape
+    copy = integers(streams, times * capacity, columns)
+    for old, new, row in zip(rings.instructions, copy, rings.stream, strict=True):
+        head, tail = int(row[r.HEAD]), int(row[r.TAIL])
+        r.put_rows(old, min(head, max(tail - 1, 0)), tail, new)
+    return copy
+
+
+def copy_rings(rings: r.Rings, which: int, times: int) -> r.Rings:
+    """The rings; of some (a sum of SHORT_*) copies of so many times the capacity, with all that is still needed."""
+    marks = rings.marks
+    oldest, stop = int(marks[r.OLDEST_TURN]), int(marks[r.NEXT_TURN])
+    row = rings.turns[oldest & (len(rings.turns) - 1)]
+    first_lookup = row[r.TURN_FIRST_LOOKUP] if oldest < stop else marks[r.NEXT_LOOKUP]
+    first_sum = row[r.TURN_FIRST_SUM] if oldest < stop else marks[r.NEXT_SUM]
+
+    def copied(ring: np.ndarray, name: int, first: int, stop: int) -> np.ndarray:
+        return r.copy_ring(ring, int(first), int(stop), times) if which & name else ring
+
+    return r.as_rings(
+        instructions=copy_streams(rings, times) if which & r.SHORT_INSTRUCTIONS else rings.instructions,
+        stream=rings.stream,
+        lookups=copied(rings.lookups, r.SHORT_LOOKUPS, first_lookup, marks[r.NEXT_LOOKUP]),
+        sums=copied(rings.sums, r.SHORT_SUMS, first_sum, marks[r.NEXT_SUM]),
+        turns=copied(rings.turns, r.SHORT_TURNS, oldest, stop),
+        marks=marks,
     )
 
 
 def grow_rings(rings: r.Rings) -> r.Rings:
-    """Those rings that had no room of twice the capacity, with all that is still needed at its new place."""
-    short = int(rings.marks[r.SHORT])
-    oldest = rings.marks[r.OLDEST_TURN]
-    live = oldest < rings.marks[r.NEXT_TURN]
-    row = rings.turns[oldest & (len(rings.turns) - 1)]
-    first_lookup = row[r.TURN_FIRST_LOOKUP] if live else rings.marks[r.NEXT_LOOKUP]
-    first_sum = row[r.TURN_FIRST_SUM] if live else rings.marks[r.NEXT_SUM]
-    return r.as_rings(
-        instructions=grow_streams(rings) if short & r.SHORT_INSTRUCTIONS else rings.instructions,
-        stream=rings.stream,
-        lookups=r.grow_ring(
-            rings.lookups,
-            int(first_lookup),
-            int(rings.marks[r.NEXT_LOOKUP]),
-            is_short=bool(short & r.SHORT_LOOKUPS),
-        ),
-        sums=r.grow_ring(
-            rings.sums,
-            int(first_sum),
-            int(rings.marks[r.NEXT_SUM]),
-            is_short=bool(short & r.SHORT_SUMS),
-        ),
-        turns=r.grow_ring(
-            rings.turns,
-            int(oldest),
-            int(rings.marks[r.NEXT_TURN]),
-            is_short=bool(short & r.SHORT_TURNS),
-        ),
-        marks=rings.marks,
-    )
-
-
-def start_of_last_turn(chunk: TraceChunk) -> int:
-    """Position of the first access of a chunk's last turn."""
-    changes = (chunk.table[1:] != chunk.table[:-1]) | (chunk.batch[1:] != chunk.batch[:-1])
-    return int(np.flatnonzero(changes)[-1]) + 1 if changes.any() else 0
+    """Those rings that had no room of twice the capacity."""
+    return copy_rings(rings, int(rings.marks[r.SHORT]), 2)
 
 
 def as_accesses(chunk: TraceChunk, n: int) -> b.Accesses:
@@ -164,8 +152,8 @@ class ProgramFeed:
 
     def end(self) -> None:
         """Emit the last turn's transfers."""
-        self._make_room(0)
-        kernels.flush_transfers(r.pack_rings(self.rings), pack(self.recipe), pack(self.state))
+        while not kernels.flush_transfers(r.pack_rings(self.rings), pack(self.recipe), pack(self.state)):
+            self.grow()
 
     def move(self, moves: np.ndarray, batch: int) -> None:
         """Emit the turns in which rows move (`builder.moves`), behind the last turn's transfers.
@@ -215,6 +203,13 @@ class ProgramFeed:
         self.scratch = scratch
         self.consumer.resize(self.rings)
 
+    def shed(self) -> None:
+        """Give back the memory of large rings; what they hold now is kept."""
+        rings = self.rings
+        if sum(ring.nbytes for ring in (rings.instructions, rings.lookups, rings.sums)) > LARGE_RINGS:
+            self.rings = copy_rings(rings, r.SHORT_INSTRUCTIONS | r.SHORT_LOOKUPS | r.SHORT_SUMS, 1)
+            self.consumer.resize(self.rings)
+
 
 def feed_together(feeds: Sequence[ProgramFeed], stretches: Sequence[b.Accesses], runner: Runner) -> None:
     """Build the programs of one stretch of the trace, for each memory, and have them taken in step.
@@ -225,7 +220,7 @@ def feed_together(feeds: Sequence[ProgramFeed], stretches: Sequence[b.Accesses],
     while True:
         left = [m for m, stretch in enumerate(stretches) if positions[m] < stretch.n]
         if not left:
-            return
+            break
         before = positions.copy()
         for m in left:
             positions[m] = feeds[m].build(stretches[m], positions[m])
@@ -237,6 +232,8 @@ def feed_together(feeds: Sequence[ProgramFeed], stretches: Sequence[b.Accesses],
                     feeds[m].grow()
             continue
         runner.run(final=False)
+    for program in feeds:
+        program.shed()
 
 
 def finish_together(feeds: Sequence[ProgramFeed], runner: Runner) -> None:

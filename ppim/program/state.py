@@ -146,11 +146,14 @@ def make_rings(n_streams: int, instructions: int, lookups: int, sums: int, turns
     )
 
 
-def grow_ring(ring: np.ndarray, first: int, stop: int, *, is_short: bool = True) -> np.ndarray:
-    """A ring of twice the capacity, if it is short, with rows first..stop-1 at their new places."""
-    if not is_short:
-        return ring
-    larger = integers(2 * len(ring), *ring.shape[1:])
+def put_rows(ring: np.ndarray, first: int, stop: int, into: np.ndarray) -> None:
+    """Copy rows first..stop-1 of a ring to their places in another one."""
     rows = np.arange(first, stop)
-    larger[rows & (len(larger) - 1)] = ring[rows & (len(ring) - 1)]
-    return larger
+    into[rows & (len(into) - 1)] = ring[rows & (len(ring) - 1)]
+
+
+def copy_ring(ring: np.ndarray, first: int, stop: int, times: int) -> np.ndarray:
+    """A ring of so many times the capacity, in memory of its own, with rows first..stop-1."""
+    copy = integers(times * len(ring), *ring.shape[1:])
+    put_rows(ring, first, stop, copy)
+    return copy

@@ -58,6 +58,7 @@ class ProgramRun:
         """Build and run a stretch of the trace."""
         self._take(accesses)
         self.engine.run(final=False)
+        self.program.shed()
         self._take(self.nothing)  # its memory can be used for another
 
     def finish(self) -> None:

@@ -30,7 +30,7 @@ def write_prefix(source: str | Path, output: Path, batches: int) -> None:
         meta = reader.meta
         lookups = 0
         with TraceWriter(temporary, meta) as writer:
-            for chunk in reader.chunks():
+            for chunk in reader.chunks(whole_batches=True):
                 n = int(np.searchsorted(chunk.batch, batches))
                 if n:
                     part = TraceChunk(*(column[:n] for column in chunk))

@@ -131,7 +131,7 @@ class AccessSource(Protocol):
     meta: schema.TraceMeta
 
     def chunks(self) -> Iterator[TraceChunk]:
-        """Accesses of whole batches."""
+        """Accesses of whole turns."""
 
 
 def access_profile(

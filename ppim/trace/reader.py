@@ -1,7 +1,7 @@
-"""Read a trace file in chunks that end at batch boundaries, checking everything at the edge."""
+"""Read a trace file in chunks of whole turns (one table's part of a batch each), checking everything at the edge."""
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -13,15 +13,19 @@ import pyarrow.parquet as pq
 from ppim.errors import InputError, unreadable
 from ppim.trace import check, schema
 
+OUT_OF_ORDER = "out of order (batch, table, sample, lookup, subtable must not decrease)"
+REMAKE = "make the trace again with `ppim gen-trace`"
 _MAGIC = b"PAR1"
 _MAX_GROUP_ACCESSES = 1 << 28  # of one batch
 _USUAL_GROUP_ACCESSES = 1 << 22
 _LEAST_RATIO = 8  # accesses a byte: columns that repeat take few
 _MAX_RATIO = 1 << 15  # bytes that zstd makes of one
+_PIECE_ACCESSES = 1 << 20
+"""Of a row group that has more, so many are read at once."""
 
 
 class TraceChunk(NamedTuple):
-    """Accesses of whole batches, one array per column, all of shape (n,)."""
+    """Accesses of whole turns, one array per column, all of shape (n,)."""
 
     batch: np.ndarray
     """uint32; index of the batch in the trace."""
@@ -87,43 +91,45 @@ class TraceReader:
         """Accesses in the whole file."""
         return int(self._file.metadata.num_rows)
 
-    @property
-    def n_chunks(self) -> int:
-        """Chunks that `chunks` yields (row groups of the file)."""
-        return int(self._file.num_row_groups)
+    def chunks(self, threads: int = 1, *, whole_batches: bool = False) -> Iterator[TraceChunk]:
+        """Yield the accesses in file order; every chunk ends where a turn ends.
 
-    def chunks(self, threads: int = 1) -> Iterator[TraceChunk]:
-        """Yield the accesses in file order; every chunk ends at a batch boundary.
+        Memory is that of some million accesses, or of the largest turn.
 
         Parameters
         ----------
         threads : int
             A chunk is checked on so many; on more than one its columns are decoded beside each other, too, on
             pyarrow's own threads.
+        whole_batches : bool
+            Every chunk ends where a batch ends; memory is that of the largest batch.
 
         Raises
         ------
         InputError
             On the first access that is out of order or outside its table, and where the file is damaged.
         """
-        last_batch = -1
+        last, last_group = (-1, -1), -1
         position = 0
-        for group, (chunk, fault, at) in enumerate(self._read(threads)):
+        for group, chunk, fault, at in self._read(threads, whole_batches):
             if not chunk.batch.size:
                 continue
-            if int(chunk.batch[0]) <= last_batch:
+            batch, table = _turn_at(chunk, 0)
+            if group != last_group and batch <= last[0]:
                 raise InputError(
-                    f"{self.path}: row group {group} begins with batch {chunk.batch[0]} after batch "
-                    f"{last_batch}; batches must be in order and no row group may split one"
+                    f"{self.path}: row group {group} begins with batch {batch} after batch "
+                    f"{last[0]}; batches must be in order and no row group may split one"
                 )
+            where = f"row group {group}, access {position + at}"
+            if (batch, table) <= last:
+                problem = f"batch {batch} after batch {last[0]}" if batch < last[0] else OUT_OF_ORDER
+                raise InputError(f"{self.path}: {where}: {problem}; {REMAKE}")
             if fault != check.Fault.NONE:
+                raise InputError(self._describe(fault, chunk, at, where))
+            last, last_group = _turn_at(chunk, -1), group
+            if last[0] >= self.meta.batches:
                 raise InputError(
-                    self._describe(fault, chunk, at, f"row group {group}, access {position + at}")
-                )
-            last_batch = int(chunk.batch[-1])
-            if last_batch >= self.meta.batches:
-                raise InputError(
-                    f"{self.path}: row group {group}: batch {last_batch}, but the metadata say "
+                    f"{self.path}: row group {group}: batch {last[0]}, but the metadata say "
                     f"{self.meta.batches} batches; make the trace again"
                 )
             position += chunk.batch.size
@@ -141,31 +147,38 @@ class TraceReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _read(self, threads: int) -> Iterator[tuple[TraceChunk, check.Fault, int]]:
-        """Each row group with its first fault."""
+    def _read(self, threads: int, whole_batches: bool) -> Iterator[tuple[int, TraceChunk, check.Fault, int]]:
+        """Each row group, or pieces of a large one, with its number and the first fault."""
         layout = _layout(self.meta)
         with ThreadPoolExecutor(threads) as pool:
-            for group in range(self.n_chunks):
-                chunk = self._decode(group, beside=threads > 1)
-                yield (
-                    chunk,
-                    *check.check_accesses(
+            for group in range(self._file.num_row_groups):
+                for chunk in self._decode(group, beside=threads > 1, whole=whole_batches):
+                    found = check.check_accesses(
                         *chunk, *layout, pool=pool if threads > 1 else None, shares=threads
-                    ),
-                )
-                del chunk
+                    )
+                    yield group, chunk, *found
+                    del chunk
 
-    def _decode(self, group: int, *, beside: bool) -> TraceChunk:
+    def _decode(self, group: int, *, beside: bool, whole: bool) -> Iterator[TraceChunk]:
+        """A row group, in pieces of whole turns if it is large."""
+        names = list(schema.COLUMNS)
+        is_large = self._file.metadata.row_group(group).num_rows > _PIECE_ACCESSES
         try:
-            table = self._file.read_row_group(group, columns=list(schema.COLUMNS), use_threads=beside)
+            if whole or not is_large:
+                yield self._numbers(self._file.read_row_group(group, names, use_threads=beside), group)
+                return
+            parts = self._file.iter_batches(_PIECE_ACCESSES, [group], names, use_threads=beside)
+            yield from whole_turns(self._numbers(part, group) for part in parts)
         except (pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(
                 f"{self.path}: row group {group} is damaged ({reason}); make the trace again"
             ) from error
-        if any(table.column(name).null_count for name in schema.COLUMNS):
+
+    def _numbers(self, columns: pa.Table | pa.RecordBatch, group: int) -> TraceChunk:
+        if any(columns.column(name).null_count for name in schema.COLUMNS):
             raise InputError(f"{self.path}: row group {group} has empty values; make the trace again")
-        return TraceChunk(*(_numbers(table.column(name)) for name in schema.COLUMNS))
+        return TraceChunk(*(_numbers(columns.column(name)) for name in schema.COLUMNS))
 
     def _describe(self, fault: check.Fault, chunk: TraceChunk, at: int, where: str) -> str:
         table, subtable = int(chunk.table[at]), int(chunk.subtable[at])
@@ -191,8 +204,35 @@ class TraceReader:
         elif fault == check.Fault.BATCH_ORDER:
             problem = f"batch {chunk.batch[at]} after batch {chunk.batch[at - 1]}"
         else:
-            problem = "out of order (batch, table, sample, lookup, subtable must not decrease)"
-        return f"{self.path}: {where}: {problem}; make the trace again with `ppim gen-trace`"
+            problem = OUT_OF_ORDER
+        return f"{self.path}: {where}: {problem}; {REMAKE}"
+
+
+def whole_turns(parts: Iterable[TraceChunk]) -> Iterator[TraceChunk]:
+    """The same accesses, in chunks that end where turns end."""
+    waiting: list[TraceChunk] = []  # of the last turn
+    for part in parts:
+        n = start_of_last_turn(part)
+        if n or (waiting and _turn_at(part, 0) != _turn_at(waiting[-1], -1)):
+            done = [*waiting, TraceChunk(*(column[:n] for column in part))]
+            waiting = []
+            yield TraceChunk(*(np.concatenate(columns) for columns in zip(*done, strict=True)))
+            del done
+        # A copy, so that the rest of the part can go.
+        waiting.append(TraceChunk(*(column[n:].copy() for column in part)))
+        del part
+    if waiting:
+        yield TraceChunk(*(np.concatenate(columns) for columns in zip(*waiting, strict=True)))
+
+
+def start_of_last_turn(chunk: TraceChunk) -> int:
+    """Position of the first access of a chunk's last turn."""
+    changes = (chunk.table[1:] != chunk.table[:-1]) | (chunk.batch[1:] != chunk.batch[:-1])
+    return int(np.flatnonzero(changes)[-1]) + 1 if changes.any() else 0
+
+
+def _turn_at(chunk: TraceChunk, at: int) -> tuple[int, int]:
+    return int(chunk.batch[at]), int(chunk.table[at])
 
 
 def read_ahead(chunks: Iterator[TraceChunk]) -> Iterator[TraceChunk]:
@@ -204,8 +244,10 @@ def read_ahead(chunks: Iterator[TraceChunk]) -> Iterator[TraceChunk]:
             yield chunk
 
 
-def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+def _numbers(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """A column without empty values. pyarrow's own `to_numpy` imports pandas, which takes longer than a short run."""
+    if isinstance(column, pa.Array):
+        return np.from_dlpack(column)
     return np.from_dlpack(column.chunk(0) if column.num_chunks == 1 else column.combine_chunks())
 
 

@@ -11,7 +11,7 @@ from ppim.engine.pim.by_cycle import account
 from ppim.engine.pim.heap import HEAP_COLUMNS
 from ppim.engine.pim.rules import limits, times
 from ppim.engine.pim.rules.classes import WORD_CYCLES, WORD_SHIFT
-from ppim.program.state import WAKE, Rings
+from ppim.program.state import DELIVERS, WAKE, Rings
 
 INITIAL_ENTRIES = 4096
 INITIAL_PHASES = 32  # with unfinished entries in one unit
@@ -54,9 +54,11 @@ def _free_list(entries: NDArray[np.int64], first: int) -> None:
     entries[:, n - 1, s.ENTRY_NEXT] = s.NO_ENTRY
 
 
-def _widened(heaps: NDArray[np.int64], capacity: int) -> NDArray[np.int64]:
+def _widened(heaps: NDArray[np.int64], counts: NDArray[np.int64], capacity: int) -> NDArray[np.int64]:
+    """Heaps of so many elements, in arrays of another capacity, of which only what they fill takes memory."""
     wider = integers(heaps.shape[0], capacity, heaps.shape[2])
-    wider[:, : heaps.shape[1]] = heaps
+    for heap, count in enumerate(counts.tolist()):
+        wider[heap, :count] = heaps[heap, :count]
     return wider
 
 
@@ -216,6 +218,8 @@ def resized(state: s.PimState, p: s.Parameters, rings: Rings, delivers_per_looku
             state.unit[:, : p.units, s.BUFFER_TAIL],
             _buffer_ring(p, rings),
         ),
-        transfers=_widened(state.transfers, len(rings.sums)),
-        delivers=_widened(state.delivers, _deliver_heap(rings, delivers_per_lookup)),
+        transfers=_widened(state.transfers, state.channel[:, s.TRANSFERS_WAITING], len(rings.sums)),
+        delivers=_widened(
+            state.delivers, rings.stream[:, DELIVERS], _deliver_heap(rings, delivers_per_lookup)
+        ),
     )

@@ -30,9 +30,13 @@ from ppim.program.state import Rings, pack_rings
 
 @njit
 def flush_transfers(rings, recipe, state):
-    """End of the program: transfers of the last turn."""
+    """End of the program: transfers of the last turn; False if the streams have no room for them."""
     if state.pending[b.PENDING_TURN] != i.NONE:
+        if transfers.most_transfers(recipe, state) > turns.free_instructions(rings):
+            rings.marks[r.SHORT] = r.SHORT_INSTRUCTIONS
+            return False
         transfers.emit_transfers(rings, recipe, state, i.NONE, 0)
+    return True
 
 
 @njit

@@ -230,7 +230,9 @@ class BuildState(NamedTuple):
     counts : ndarray of int64, shape (channels, N_BUILD_COUNTS)
     unit_accesses : ndarray of int64, shape (units,)
     opened : ndarray of int64, shape (units,)
-        Sums opened in each unit so far.
+        Sums opened in each unit so far,
+    opened_before : ndarray of int64, shape (units,)
+        and before the last turn.
     collected : ndarray of int64, shape (channels * collectors,)
         Sum of the current bag at each collector of a channel, or NONE.
     recent : ndarray of int64, shape (units, accumulators)
@@ -256,6 +258,7 @@ class BuildState(NamedTuple):
     counts: np.ndarray
     unit_accesses: np.ndarray
     opened: np.ndarray
+    opened_before: np.ndarray
     collected: np.ndarray
     recent: np.ndarray
     held: np.ndarray
@@ -284,6 +287,7 @@ def make_build_state(recipe: Recipe) -> BuildState:
         counts=integers(recipe.channels, N_BUILD_COUNTS),
         unit_accesses=integers(units),
         opened=integers(units),
+        opened_before=integers(units),
         collected=integers(recipe.channels * recipe.collectors),
         recent=integers(units, recipe.accumulators),
         held=integers(2, most_rows if recipe.only_used else 0),

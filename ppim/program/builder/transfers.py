@@ -19,9 +19,28 @@ def append_merged(rings, recipe, state, channel, unit, bursts, turn, first_sum, 
 
 
 @helper(forceinline=True)
+def note_opened(recipe, state):
+    """A turn begins: sums that units have opened so far are not its own."""
+    for unit in range(recipe.channels * recipe.units_per_channel):
+        state.opened_before[unit] = state.opened[unit]
+
+
+@helper(forceinline=True)
 def most_transfers(recipe, state):
-    """Most transfers of the pending turn in one stream: one for each bag and unit of a channel."""
-    return state.pending[b.PENDING_BAGS] * recipe.units_per_channel
+    """Most transfers of the pending turn in one stream: one for each bag and unit of a channel, or each sum there."""
+    most = state.pending[b.PENDING_BAGS] * recipe.units_per_channel
+    if recipe.transfer_all:
+        return most
+    if recipe.global_stream:
+        return min(most, state.pending[b.PENDING_STOP_SUM] - state.pending[b.PENDING_FIRST_SUM])
+    most = 0
+    for channel in range(recipe.channels):
+        opened = 0
+        for unit in range(recipe.units_per_channel):
+            own = number_of_unit(recipe, channel, unit)
+            opened += state.opened[own] - state.opened_before[own]
+        most = max(most, opened)
+    return most
 
 
 @helper

@@ -8,7 +8,7 @@ from ppim.program.builder import recipe as b
 from ppim.program.builder.chunk import end_of_first_bag, end_of_turn, is_empty_turn
 from ppim.program.builder.prefetches import emit_rest_of_prefetches, list_rows, rows_to_prefetch
 from ppim.program.builder.recipe import most_collected
-from ppim.program.builder.transfers import emit_transfers, most_transfers
+from ppim.program.builder.transfers import emit_transfers, most_transfers, note_opened
 
 
 @helper(forceinline=True)
@@ -123,4 +123,5 @@ def begin_turn(rings, recipe, placement, state, chunk, position, stop, total):
     state.pending[b.PENDING_TURN] = turn
     state.pending[b.PENDING_FIRST_SUM] = rings.marks[r.NEXT_SUM]
     state.pending[b.PENDING_BAGS] = bags
+    note_opened(recipe, state)
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ppim.errors import InputError
+from ppim.trace import reader
 from ppim.trace.locality import measure_locality
 from ppim.trace.profile import access_profile
 from ppim.trace.reader import TraceChunk, TraceReader, read_ahead
@@ -123,6 +125,60 @@ def test_reading_ahead_tells_of_the_first_fault(tmp_path: Path) -> None:
         assert next(chunks).batch[0] == 3
         with pytest.raises(InputError, match="row group 1 begins with batch 0"):
             next(chunks)
+
+
+def turns_of(chunk: TraceChunk) -> list[tuple[int, int]]:
+    return list(zip(chunk.batch.tolist(), chunk.table.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 7, 8, 9, 39])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_large_row_group_comes_in_whole_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int, threads: int
+) -> None:
+    path = write(tmp_path / "t", [qr_chunk(0, 5), qr_chunk(5, 1)])
+    (first, second) = read(path)
+    monkeypatch.setattr(reader, "_PIECE_ACCESSES", piece)
+    chunks = read(path, threads)
+    whole = TraceChunk(*(np.concatenate(columns) for columns in zip(*chunks, strict=True)))
+    both = TraceChunk(*(np.concatenate(columns) for columns in zip(first, second, strict=True)))
+    assert_same_chunks([whole], [both])
+    turns = len(set(turns_of(whole)))
+    assert len(chunks) == turns if piece < 4 else 2 < len(chunks) <= turns
+    for before, after in itertools.pairwise(chunks):
+        assert turns_of(before)[-1] < turns_of(after)[0]
+    with TraceReader(path) as whole_batches:
+        assert_same_chunks(list(whole_batches.chunks(whole_batches=True)), [first, second])
+
+
+@pytest.mark.parametrize("piece", [1, 4, 7])
+@pytest.mark.parametrize(
+    ("order", "problem"),
+    [
+        ([1, 0, 2, 3], "row group 0, access 4: out of order"),
+        ([2, 0, 1, 3], "row group 0, access 4: batch 0 after batch 1"),
+    ],
+)
+def test_turns_of_a_large_row_group_are_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int, order: list[int], problem: str
+) -> None:
+    """A chunk ends where a turn ends, so that its own check sees no other."""
+    chunk = qr_chunk(0, 2)
+    at = np.arange(16).reshape(4, 4)[order].ravel()
+    path = write(tmp_path / "t", [TraceChunk(*(column[at] for column in chunk))])
+    for size in (piece, 1 << 20):
+        monkeypatch.setattr(reader, "_PIECE_ACCESSES", size)
+        with pytest.raises(InputError, match=problem):
+            read(path)
+
+
+def test_a_fault_of_a_large_row_group_is_told_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "t", [changed(qr_chunk(0, 3), "row", 17, 2**31)])
+    monkeypatch.setattr(reader, "_PIECE_ACCESSES", 3)
+    with pytest.raises(InputError, match="row group 0, access 17: row 2147483648"):
+        read(path)
 
 
 def test_metadata_comes_back_with_totals(tmp_path: Path) -> None:
