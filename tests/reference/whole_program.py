@@ -37,7 +37,7 @@ from ppim.program.tiers import is_split, split_trace
 from ppim.runs.rounds import Rounds
 from ppim.systems.spec import SystemSpec
 from ppim.trace.profile import access_profile
-from ppim.trace.reader import TraceChunk
+from ppim.trace.reader import TraceChunk, no_accesses
 from tests.reference.pim_twin import Command
 from tests.reference.pim_words import in_words
 from tests.reference.small_traces import SmallTrace
@@ -147,7 +147,9 @@ def _build_chunks(
             rounds.see(chunk)
         accesses = as_accesses(chunk, n)
         if shares and not recipe.slices and not recipe.parts:
-            accesses, jobs = Owners(prepared, shares).jobs(accesses)
+            accesses, jobs = Owners(
+                prepared, shares, as_accesses(no_accesses(prepared.has_wide_rows), 0)
+            ).jobs(accesses)
             for job in jobs:
                 job()
         assert build_turns(rings, recipe, placement, state, accesses, 0, scratch) == n
