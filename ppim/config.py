@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ppim.errors import InputError, UnknownNameError, unreadable
+from ppim.errors import InputError, UnknownNameError
+from ppim.text_files import read_whole
 
 T = TypeVar("T")
 # tomllib's own error is a ValueError, as are numbers of too many digits and bytes that are no UTF-8.
@@ -20,6 +21,7 @@ _LIMIT = 1 << 63  # whole numbers become words of 64 bits
 _UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _SIZE = re.compile(r"(\d{1,12}) ?(KiB|MiB|GiB)", re.ASCII)
 _SHOWN_CHARACTERS = 80
+_MOST_TOML_BYTES = 1 << 22
 
 
 class Words(str):
@@ -31,10 +33,7 @@ class Words(str):
 def read_toml(path: Path) -> dict[str, Any]:
     """Parse a TOML file; a missing or malformed one is an InputError that names it."""
     try:
-        with Path(path).open("rb") as stream:
-            return tomllib.load(stream)
-    except OSError as error:
-        raise unreadable(path, error) from error
+        return tomllib.loads(read_whole(Path(path), "is it TOML?", _MOST_TOML_BYTES).decode())
     except _NOT_TOML as error:
         raise InputError(f"{path}: not valid TOML: {_reason(error)}") from error
 

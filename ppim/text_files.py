@@ -1,8 +1,15 @@
-"""What is UTF-8 text, and what only looks like a text file."""
+"""What is UTF-8 text, and what only looks like a text file; small text files read whole, within bounds."""
 
+import csv
+import io
 from pathlib import Path
 
-from ppim.errors import InputError
+from ppim.errors import InputError, unreadable
+
+MOST_BYTES = 1 << 27
+"""Of a CSV or JSON file that is read whole: the table of a sweep of 100,000 runs. What never ends stops here."""
+
+_MOST_HEADER_BYTES = 1 << 20
 
 # Longest first: the mark of UTF-32 begins with that of UTF-16.
 _OTHER_MARKS = {
@@ -50,3 +57,72 @@ def check_text(path: Path, head: bytes) -> None:
 
 def _convert(path: Path, encoding: str) -> str:
     return f"convert it with `iconv -f {encoding} -t UTF-8 {path.name} > utf8-{path.name}`"
+
+
+def read_whole(path: Path, mend: str, most: int = MOST_BYTES) -> bytes:
+    """The content of a file of at most `most` bytes.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or is longer; `mend` ends the message.
+    """
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(most + 1)
+    except OSError as error:
+        raise unreadable(path, error, mend) from error
+    if len(content) > most:
+        raise InputError(f"{path}: has more than {most >> 20} MiB; {mend}")
+    return content
+
+
+def read_text(path: Path, mend: str, most: int = MOST_BYTES) -> str:
+    """The same as UTF-8 text.
+
+    Raises
+    ------
+    InputError
+        As `read_whole`, and for what is no text.
+    """
+    try:
+        return read_whole(path, mend, most).decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: no UTF-8 text; {mend}") from error
+
+
+def csv_header(path: Path) -> list[str]:
+    """Names in the first line of a CSV; none of what has no such line, or cannot be read: whoever reads it says so."""
+    try:
+        with path.open("rb") as stream:
+            line = stream.readline(_MOST_HEADER_BYTES)
+        return next(csv.reader([line.decode()]), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []
+
+
+def csv_lines(path: Path, mend: str) -> tuple[list[str], list[dict[str, str]]]:
+    """Names of the columns, and all lines by them.
+
+    Raises
+    ------
+    InputError
+        As `read_text`; no CSV, or a line that has not a value for each column.
+    """
+    return lines_of_csv(path, read_text(path, mend), mend)
+
+
+def lines_of_csv(path: Path, text: str, mend: str) -> tuple[list[str], list[dict[str, str]]]:
+    """The same of a file whose text is there already."""
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    lines: list[dict[str, str]] = []
+    try:
+        for line in reader:
+            if None in line or None in line.values():
+                raise InputError(
+                    f"{path}:{reader.line_num}: has not as many values as the header; write the file again"
+                )
+            lines.append(line)
+        return list(reader.fieldnames or ()), lines
+    except csv.Error as error:
+        raise InputError(f"{path}: no CSV ({error}); {mend}") from error

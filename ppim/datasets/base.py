@@ -21,6 +21,13 @@ MISSING = np.uint64(2**64 - 1)
 """The value of an empty field: row 0 of its table, or a row of its own where rows are numbered as seen."""
 
 
+MOST_TABLES = 1 << 16
+"""Of a dataset: as many as a trace has. Readers that find more refuse before they look for their sizes."""
+
+MOST_LOOKUPS = 1 << 23
+"""Of one sample, which is in memory as a whole."""
+
+
 class SampleChunk(NamedTuple):
     """Consecutive samples.
 
@@ -120,6 +127,30 @@ class Dataset(ABC):
     @abstractmethod
     def open(self, paths: Sequence[Path], options: ReadOptions) -> Source:
         """Make ready to read `paths`, in this order."""
+
+
+def check_tables(n_tables: int, where: str) -> None:
+    """Refuse more tables than a trace can have.
+
+    Raises
+    ------
+    InputError
+    """
+    if n_tables > MOST_TABLES:
+        raise InputError(f"{where}: {n_tables:,} tables, more than {MOST_TABLES:,}; choose fewer")
+
+
+def check_lookups(n_lookups: int, where: str, sample: int = 0) -> None:
+    """Refuse a sample that takes more memory than any real one.
+
+    Raises
+    ------
+    InputError
+    """
+    if n_lookups > MOST_LOOKUPS:
+        raise InputError(
+            f"{where}: sample {sample} has {n_lookups:,} lookups, more than {MOST_LOOKUPS:,}; is the file damaged?"
+        )
 
 
 DATASETS: Registry[type[Dataset]] = Registry("dataset", "ppim.datasets")

@@ -10,10 +10,11 @@ The arguments of PyTorch's EmbeddingBag are the same without `lengths`, and by i
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
@@ -23,17 +24,36 @@ from ppim.errors import InputError
 _NAMES = ("indices", "offsets", "lengths")
 _CHUNK_LOOKUPS = 1 << 22
 _SCAN_LOOKUPS = 1 << 21
-_MAX_BAGS = 1 << 28  # their ends are in memory, 8 bytes each
+_SCAN_BAGS = 1 << 20
 
 
-class _Bags(NamedTuple):
-    """The bags of one file."""
+@dataclass(frozen=True)
+class _Bags:
+    """The bags of one file, table after table; their ends stay in the file.
+
+    Attributes
+    ----------
+    indices, offsets : StoredArray
+    n_tables, n_samples : int
+    """
 
     indices: npy.StoredArray
-    starts: np.ndarray
-    """int64, shape (n_tables, n_samples): first lookup of each bag."""
-    lengths: np.ndarray
-    """int64, the same shape."""
+    offsets: npy.StoredArray
+    n_tables: int
+    n_samples: int
+
+    def begin(self, bag: int) -> int:
+        """First lookup of a bag; behind the last bag, the number of lookups."""
+        return int(self.ends(bag, bag)[0])
+
+    def ends(self, first: int, stop: int) -> np.ndarray:
+        """Where bags first ... stop - 1 begin, and where the last of them ends: int64, shape (stop - first + 1,)."""
+        found = self.offsets.read(first, min(stop + 1, self.offsets.size)).astype(np.int64)
+        return found if found.size == stop + 1 - first else np.append(found, self.indices.size)
+
+    def ends_of_table(self, table: int, first: int, stop: int) -> np.ndarray:
+        """The same of samples first ... stop - 1 of a table."""
+        return self.ends(table * self.n_samples + first, table * self.n_samples + stop)
 
 
 class EmbeddingBagSource(base.Source):
@@ -45,51 +65,54 @@ class EmbeddingBagSource(base.Source):
         super().__init__()
         self._options = options
         self._files = _open(paths, dataset)
-        count = self._files[0].lengths.shape[0]
-        if any(bags.lengths.shape[0] != count for bags in self._files):
+        count = self._files[0].n_tables
+        if any(bags.n_tables != count for bags in self._files):
             raise InputError(
                 f"{paths[0]}: its number of tables is not that of the other files; give files of one kind"
             )
         rows = np.max([_rows(bags) for bags in self._files], axis=0)
         self.tables = tuple(base.TableSpec(f"t{t}", int(n)) for t, n in enumerate(rows))
-        n_samples = sum(bags.lengths.shape[1] for bags in self._files)
+        n_samples = sum(bags.n_samples for bags in self._files)
         self.total_samples = min(n_samples, options.max_samples or n_samples)
 
     def chunks(self) -> Iterator[base.SampleChunk]:
         left = self.total_samples or 0
         for bags in self._files:
-            n_samples = min(left, bags.lengths.shape[1])
-            per_sample = bags.lengths.sum(axis=0)
-            first = 0
-            while first < n_samples:
-                reach = np.cumsum(per_sample[first:n_samples])
-                stop = first + max(1, int(np.searchsorted(reach, _CHUNK_LOOKUPS, side="right")))
-                self.progress.rows += stop - first
-                yield _chunk(bags, first, stop)
-                first = stop
+            n_samples = min(left, bags.n_samples)
+            step = max(1, _SCAN_BAGS // bags.n_tables)
+            for first in range(0, n_samples, step):
+                yield from self._chunks(bags, first, min(first + step, n_samples))
             left -= n_samples
 
+    def _chunks(self, bags: _Bags, begin: int, end: int) -> Iterator[base.SampleChunk]:
+        """Samples begin ... end - 1, so many at once as have not too many lookups."""
+        ends = [bags.ends_of_table(table, begin, end) for table in range(bags.n_tables)]
+        reach = np.cumsum(np.sum([np.diff(each) for each in ends], axis=0))
+        first = before = 0
+        while first < end - begin:
+            stop = max(first + 1, int(np.searchsorted(reach, before + _CHUNK_LOOKUPS, side="right")))
+            base.check_lookups(int(reach[first]) - before, bags.indices.backing.where, begin + first)
+            self.progress.rows += stop - first
+            yield _chunk(bags, [each[first : stop + 1] for each in ends])
+            first, before = stop, int(reach[stop - 1])
 
-def _chunk(bags: _Bags, first: int, stop: int) -> base.SampleChunk:
-    values, offsets = [], []
-    for starts, lengths in zip(bags.starts[:, first:stop], bags.lengths[:, first:stop], strict=True):
-        start = int(starts[0])
-        values.append(bags.indices.read(start, start + int(lengths.sum())).astype(np.uint64))
-        offsets.append(np.concatenate(([0], np.cumsum(lengths))))
-    return base.SampleChunk(stop - first, values, offsets)
+
+def _chunk(bags: _Bags, ends: Sequence[np.ndarray]) -> base.SampleChunk:
+    values = [bags.indices.read(int(each[0]), int(each[-1])).astype(np.uint64) for each in ends]
+    return base.SampleChunk(ends[0].size - 1, values, [each - each[0] for each in ends])
 
 
 def _rows(bags: _Bags) -> np.ndarray:
     """Greatest index plus one of each table."""
-    found = np.ones(bags.lengths.shape[0], dtype=np.int64)
-    for table, (starts, lengths) in enumerate(zip(bags.starts, bags.lengths, strict=True)):
-        begin = int(starts[0]) if starts.size else 0
-        end = begin + int(lengths.sum())
-        for first in range(begin, end, _SCAN_LOOKUPS):
+    found = np.ones(bags.n_tables, dtype=np.int64)
+    for table in range(bags.n_tables):
+        end = bags.begin((table + 1) * bags.n_samples)
+        for first in range(bags.begin(table * bags.n_samples), end, _SCAN_LOOKUPS):
             part = bags.indices.read(first, min(first + _SCAN_LOOKUPS, end))
             if part.min() < 0:
                 at = first + int(np.argmax(part < 0))
-                sample = int(np.searchsorted(starts, at, side="right")) - 1
+                samples = range(table * bags.n_samples, (table + 1) * bags.n_samples)
+                sample = bisect_right(samples, at, key=bags.begin) - 1
                 raise InputError(
                     f"{bags.indices.backing.where}: sample {sample}, table {table}: a negative index, {part.min()}; "
                     "indices go from 0 on"
@@ -124,22 +147,53 @@ def _bags(arrays: dict[str, npy.StoredArray], dataset: EmbeddingBag, where: str)
     for name, array in arrays.items():
         if name in _NAMES and array.dtype.kind not in "iu":
             raise InputError(f"{where}: {name} holds {array.dtype}, not whole numbers")
-        if name in _NAMES[1:] and array.size > _MAX_BAGS:
-            raise InputError(
-                f"{where}: {name} has {array.size:,} entries, more than {_MAX_BAGS:,}; cut the file"
-            )
     lengths = arrays.get("lengths")
     offsets, n_indices = arrays["offsets"], arrays["indices"].size
     if offsets.size < 1:
         raise InputError(f"{where}: `offsets` is empty; is the file damaged?")
-    with_last = int(offsets.read(offsets.size - 1, offsets.size)[0]) == n_indices
-    n_tables = _n_tables(lengths, dataset.tables, with_last, where)
-    ends = _ends(offsets, lengths, n_indices, n_tables, dataset, where)
+    last = int(offsets.read(offsets.size - 1, offsets.size)[0])
+    n_tables = _n_tables(lengths, dataset.tables, last == n_indices, where)
+    if not n_tables:
+        raise InputError(f"{where}: `lengths` has no tables; is the file damaged?")
+    base.check_tables(n_tables, where)
+    has_end = _has_last_end(offsets.size, last, lengths, n_indices, n_tables, dataset.include_last_offset)
+    n_bags = offsets.size - has_end
+    if n_bags < n_tables or n_bags % n_tables:
+        raise InputError(
+            f"{where}: {offsets.size} offsets are not tables x samples (+ 1) for {n_tables} tables"
+        )
+    bags = _Bags(arrays["indices"], offsets, n_tables, n_bags // n_tables)
+    if has_end and last != n_indices:
+        raise _not_rising(where, n_indices)
+    if lengths is not None and lengths.size != n_bags:
+        raise _contradiction(where)
+    for first in range(0, n_bags, _SCAN_BAGS):
+        _check_ends(bags, lengths, first, min(first + _SCAN_BAGS, n_bags), where)
+    return bags
+
+
+def _check_ends(bags: _Bags, lengths: npy.StoredArray | None, first: int, stop: int, where: str) -> None:
+    """Hold a part of the offsets against the number of indices, each other, and the lengths."""
+    n_indices = bags.indices.size
+    found = bags.offsets.read(first, min(stop + 1, bags.offsets.size))
+    if int(found.max()) > n_indices or int(found.min()) < 0:
+        raise InputError(f"{where}: `offsets` goes beyond the {n_indices:,} indices; is the file damaged?")
+    ends = bags.ends(first, stop)
     sizes = np.diff(ends)
-    if lengths is not None and not np.array_equal(lengths.read(0, lengths.size), sizes):
-        raise InputError(f"{where}: `lengths` contradicts `offsets`; is the file damaged?")
-    shape = (n_tables, sizes.size // n_tables)
-    return _Bags(arrays["indices"], ends[:-1].reshape(shape), sizes.reshape(shape))
+    if (first == 0 and ends[0] != 0) or (sizes < 0).any():
+        raise _not_rising(where, n_indices)
+    if lengths is not None and not np.array_equal(lengths.read(first, stop), sizes):
+        raise _contradiction(where)
+
+
+def _not_rising(where: str, n_indices: int) -> InputError:
+    return InputError(
+        f"{where}: `offsets` does not rise from 0 to the {n_indices} indices; is the file damaged?"
+    )
+
+
+def _contradiction(where: str) -> InputError:
+    return InputError(f"{where}: `lengths` contradicts `offsets`; is the file damaged?")
 
 
 def _n_tables(lengths: npy.StoredArray | None, chosen: int, with_last: bool, where: str) -> int:
@@ -157,43 +211,16 @@ def _n_tables(lengths: npy.StoredArray | None, chosen: int, with_last: bool, whe
     return chosen or 1
 
 
-def _ends(
-    offsets: npy.StoredArray,
-    lengths: npy.StoredArray | None,
-    n_indices: int,
-    n_tables: int,
-    dataset: EmbeddingBag,
-    where: str,
-) -> np.ndarray:
-    """Where each bag begins, and behind the last one where it ends, int64."""
-    found = offsets.read(0, offsets.size)
-    if not found.size or int(found.max()) > n_indices or int(found.min()) < 0:
-        raise InputError(f"{where}: `offsets` goes beyond the {n_indices:,} indices; is the file damaged?")
-    begins = found.astype(np.int64)
-    has_end = _has_last_end(begins, lengths, n_indices, n_tables, dataset.include_last_offset)
-    ends = begins if has_end else np.append(begins, n_indices)
-    n_bags = ends.size - 1
-    if n_bags < n_tables or n_bags % n_tables:
-        raise InputError(
-            f"{where}: {offsets.size} offsets are not tables x samples (+ 1) for {n_tables} tables"
-        )
-    if ends[0] != 0 or ends[-1] != n_indices or (np.diff(ends) < 0).any():
-        raise InputError(
-            f"{where}: `offsets` does not rise from 0 to the {n_indices} indices; is the file damaged?"
-        )
-    return ends
-
-
 def _has_last_end(
-    begins: np.ndarray, lengths: npy.StoredArray | None, n_indices: int, n_tables: int, chosen: str
+    n_offsets: int, last: int, lengths: npy.StoredArray | None, n_indices: int, n_tables: int, chosen: str
 ) -> bool:
     """Whether the last offset is the end of the last bag, and not a bag's beginning."""
     if chosen != "auto":
         return chosen == "yes"
     if lengths is not None:
-        return begins.size == lengths.size + 1
+        return n_offsets == lengths.size + 1
     # An offset at the very end is an end, unless the number of bags says otherwise.
-    return bool(begins[-1] == n_indices) and (begins.size - 1) % n_tables == 0 and begins.size > 1
+    return last == n_indices and (n_offsets - 1) % n_tables == 0 and n_offsets > 1
 
 
 @base.DATASETS.register("embedding-bag")

@@ -41,6 +41,7 @@ def rows_of(table_matrices: Sequence[npy.StoredArray], name: str) -> int:
     """
     rows = 1
     for matrix in table_matrices:
+        base.check_lookups(matrix.shape[1], matrix.backing.where)
         step = max(1, _CHUNK_IDS // matrix.shape[1])
         for first in range(0, matrix.shape[0], step):
             ids = matrix.read_rows(first, min(first + step, matrix.shape[0])).T
@@ -69,6 +70,7 @@ class BagMatrixSource(base.Source):
                         f"{matrix.backing.where}: {matrix.shape[0]} samples in {table.name}, but "
                         f"{file[0].shape[0]} in {tables[0].name}; get the file again"
                     )
+            base.check_lookups(sum(matrix.shape[1] for matrix in file), file[0].backing.where)
         n_samples = sum(file[0].shape[0] for file in matrices)
         self.total_samples = min(n_samples, options.max_samples or n_samples)
 
@@ -110,6 +112,7 @@ class OneHotMatrixSource(base.Source):
                 raise InputError(
                     f"{matrix.backing.where}: {matrix.shape[1]} columns, not {len(tables)}; give files of one kind"
                 )
+        base.check_tables(len(tables), matrices[0].backing.where)
         n_samples = sum(matrix.shape[0] for matrix in matrices)
         self.total_samples = min(n_samples, options.max_samples or n_samples)
 

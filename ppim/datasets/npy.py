@@ -1,5 +1,7 @@
 """Arrays of .npy and .npz files read piece by piece, never by unpickling."""
 
+from __future__ import annotations
+
 import lzma
 import math
 import os
@@ -9,7 +11,9 @@ import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -21,7 +25,8 @@ from ppim.errors import InputError
 from ppim.files import naming_failure
 
 _COPY_BYTES = 1 << 22
-_SCAN_ROWS = 1 << 16
+_SCAN_IDS = 1 << 21
+_MOST_ARRAYS = 1 << 16
 # What Python's own readers of these formats raise on input that is none of theirs.
 _BAD_HEADER = (
     *(ValueError, SyntaxError, tokenize.TokenError, TypeError, KeyError),
@@ -36,17 +41,30 @@ _NPY = b"\x93NUMPY"
 
 
 class Backing:
-    """The bytes of an open file, wherever needed; given back when the last array that lies in it goes."""
+    """The bytes of an open file, wherever needed; given back when the last array that lies in it goes.
+
+    Parameters
+    ----------
+    stream : binary stream of a file
+    where : str
+        Begins messages.
+    """
 
     def __init__(self, stream: IO[bytes], where: str) -> None:
-        self._handle = os.dup(stream.fileno())
+        self._file = _Descriptor(stream.fileno())
         self.where = where
+
+    def named(self, where: str) -> Backing:
+        """The same file under another name."""
+        other = copy(self)
+        other.where = where
+        return other
 
     def read(self, offset: int, n_bytes: int) -> bytes:
         """Exactly `n_bytes` from byte `offset` on; InputError where the file has fewer."""
         parts = []
         while n_bytes:
-            part = os.pread(self._handle, n_bytes, offset)
+            part = os.pread(self._file.number, n_bytes, offset)
             if not part:
                 raise InputError(f"{self.where}: cut off array; get the file again")
             parts.append(part)
@@ -54,8 +72,18 @@ class Backing:
             n_bytes -= len(part)
         return b"".join(parts)
 
+
+class _Descriptor:
+    """A descriptor of its own for an open file, closed with the last that uses it."""
+
+    number = -1
+
+    def __init__(self, number: int) -> None:
+        self.number = os.dup(number)
+
     def __del__(self) -> None:
-        os.close(self._handle)
+        if self.number >= 0:
+            os.close(self.number)
 
 
 @dataclass(frozen=True)
@@ -86,11 +114,15 @@ class StoredArray:
         return np.stack([self.read(c * n_rows + first, c * n_rows + stop) for c in range(n_columns)])
 
 
-def read_npy_header(stream: IO[bytes], where: str, size: int | None = None) -> StoredArray:
+def read_npy_header(
+    stream: IO[bytes], where: str, size: int | None = None, backing: Backing | None = None
+) -> StoredArray:
     """The array of a seekable .npy stream, positioned at its beginning.
 
     Parameters
     ----------
+    backing : Backing, optional
+        Of the stream, if other arrays lie in it too.
     size : int, optional
         Bytes of the array's file within the stream; all that follow, without it.
 
@@ -119,7 +151,13 @@ def read_npy_header(stream: IO[bytes], where: str, size: int | None = None) -> S
             f"{where}: cut off array: its header says {n_bytes:,} bytes, {max(size - offset + begin, 0):,} follow; "
             "get the file again"
         )
-    return StoredArray(Backing(stream, where), offset, dtype, shape, fortran)
+    backing = backing.named(where) if backing else Backing(stream, where)
+    return StoredArray(backing, offset, dtype, shape, fortran)
+
+
+def _shown(name: str) -> str:
+    """A name of a file's choosing, on one line and without what a terminal would act on."""
+    return name if name.isprintable() else ascii(name)
 
 
 def _first_line(error: BaseException) -> str:
@@ -153,10 +191,13 @@ def greatest_ids(matrices: Sequence[StoredArray]) -> list[int]:
     InputError
         A negative id.
     """
-    rows = [1] * matrices[0].shape[1]
+    n_columns = matrices[0].shape[1]
+    base.check_tables(n_columns, matrices[0].backing.where)
+    rows = [1] * n_columns
+    step = max(1, _SCAN_IDS // max(1, n_columns))
     for matrix in matrices:
-        for first in range(0, matrix.shape[0], _SCAN_ROWS):
-            part = matrix.read_rows(first, min(first + _SCAN_ROWS, matrix.shape[0]))
+        for first in range(0, matrix.shape[0], step):
+            part = matrix.read_rows(first, min(first + step, matrix.shape[0]))
             for column, ids in enumerate(part):
                 check_ids(ids, base.TableSpec(f"C{column + 1}", None), matrix.backing.where, first)
                 rows[column] = max(rows[column], int(ids.max()) + 1)
@@ -169,16 +210,16 @@ def unpack(path: Path) -> IO[bytes]:
     try:
         if not stream.compressed:
             return path.open("rb")
-        copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it outlives this function
+        unpacked: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it outlives this function
         try:
             while block := stream.read(_COPY_BYTES):
                 with naming_failure(Path(tempfile.gettempdir())):
-                    copy.write(block)
+                    unpacked.write(block)
         except BaseException:
-            copy.close()
+            unpacked.close()
             raise
-        copy.seek(0)
-        return copy
+        unpacked.seek(0)
+        return unpacked
     finally:
         stream.close()
 
@@ -206,10 +247,17 @@ def _open_archive(stream: IO[bytes], path: Path) -> dict[str, StoredArray]:
             names = [entry.filename.removesuffix(".npy") for entry in entries]
             if len(set(names)) < len(names):
                 raise InputError(f"{path}: an array is there twice; save it again")
-            return {
-                name: _member(stream, archive, entry, f"{path}: {entry.filename}")
-                for name, entry in zip(names, entries, strict=True)
-            }
+            if len(names) > _MOST_ARRAYS:
+                raise InputError(f"{path}: {len(names):,} arrays, more than {_MOST_ARRAYS:,}; save fewer")
+            packed = sum(entry.file_size for entry in entries if entry.compress_type != zipfile.ZIP_STORED)
+            with _room(packed, str(path)) if packed else nullcontext(stream) as unpacked:
+                backings = Backing(stream, str(path)), Backing(unpacked, str(path))
+                return {
+                    name: _member(
+                        stream, unpacked, archive, entry, f"{path}: {_shown(entry.filename)}", backings
+                    )
+                    for name, entry in zip(names, entries, strict=True)
+                }
     except BAD_ARCHIVE as error:
         raise InputError(f"{path}: not a .npz or .npy file, or cut off ({_first_line(error)})") from error
 
@@ -222,9 +270,9 @@ def stored_offset(stream: IO[bytes], entry: zipfile.ZipInfo) -> int:
 
 
 def check_member(
-    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, where: str, copy: IO[bytes] | None = None
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, where: str, target: IO[bytes] | None = None
 ) -> None:
-    """Read a member to its end, so that its checksum is compared; what is read goes to `copy`, if there is one.
+    """Read a member to its end, so that its checksum is compared; what is read goes to `target`, if there is one.
 
     Raises
     ------
@@ -237,25 +285,47 @@ def check_member(
         raise InputError(f"{where}: damaged (it begins before the file); get the file again")
     try:
         with archive.open(entry) as member:
-            while block := member.read(_COPY_BYTES):
-                if copy is not None:
+            while block := _read_block(member, where):
+                if target is not None:
                     with naming_failure(Path(tempfile.gettempdir())):
-                        copy.write(block)
+                        target.write(block)
     except (*BAD_ARCHIVE, zlib.error, lzma.LZMAError) as error:
         raise InputError(f"{where}: damaged ({_first_line(error)}); get the file again") from error
 
 
-def _member(stream: IO[bytes], archive: zipfile.ZipFile, entry: zipfile.ZipInfo, where: str) -> StoredArray:
-    """Where it lies if it is stored; a compressed member is copied out, to be read from the middle."""
+def _read_block(member: IO[bytes], where: str) -> bytes:
+    """The next bytes of a member. bzip2 says by an OSError what zlib has an error of its own for."""
+    try:
+        return member.read(_COPY_BYTES)
+    except OSError as error:
+        raise InputError(f"{where}: damaged ({_first_line(error)}); get the file again") from error
+
+
+def _member(
+    stream: IO[bytes],
+    unpacked: IO[bytes],
+    archive: zipfile.ZipFile,
+    entry: zipfile.ZipInfo,
+    where: str,
+    backings: tuple[Backing, Backing],
+) -> StoredArray:
+    """Where it lies if it is stored; a compressed member is copied to the end of `unpacked`, to be read from the middle."""
     if entry.compress_type == zipfile.ZIP_STORED:
         check_member(archive, entry, where)
         stream.seek(stored_offset(stream, entry))
-        return read_npy_header(stream, where, entry.file_size)
-    with naming_failure(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as copy:
-        check_room(entry.file_size, where)
-        check_member(archive, entry, where, copy)
-        copy.seek(0)
-        return read_npy_header(copy, where)
+        return read_npy_header(stream, where, entry.file_size, backings[0])
+    begin = unpacked.seek(0, os.SEEK_END)
+    check_member(archive, entry, where, unpacked)
+    unpacked.seek(begin)
+    return read_npy_header(unpacked, where, entry.file_size, backings[1])
+
+
+@contextmanager
+def _room(n_bytes: int, where: str) -> Iterator[IO[bytes]]:
+    """A temporary file without a name that can take so many bytes."""
+    with naming_failure(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as file:
+        check_room(n_bytes, where)
+        yield file
 
 
 def check_room(n_bytes: int, where: str) -> None:

@@ -1,22 +1,18 @@
-"""Tensors of a PyTorch file without PyTorch, and without running what its pickle says.
+"""Tensors of a PyTorch file without PyTorch, and without unpickling.
 
 A file of `torch.save` (since PyTorch 1.6) is a zip archive: `data.pkl` describes the tensors, `data/<key>` hold
-their raw elements. The unpickler below knows the three names that a plain tensor needs and refuses every other
-one, so that no code of the file's choosing can run. What it "calls" are functions of this module that only keep
-their arguments.
+their raw elements. `ppim.datasets.torch_pickle` reads the description; what it "calls" are functions of this module
+that only keep their arguments, so that no code of the file's choosing can run.
 """
 
 import io
-import pickle
-import pickletools
 import zipfile
-from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from ppim.datasets import torch_pickle
 from ppim.datasets.npy import BAD_ARCHIVE, Backing, StoredArray, check_member, stored_offset, unpack
 from ppim.errors import InputError
 
@@ -32,47 +28,6 @@ _STORAGE_TYPES = {
 _MAX_PICKLE_BYTES = 1 << 20
 _MAX_DIMENSIONS = 64
 _LIMIT = 1 << 63
-# What a pickle of plain tensors consists of. Others make objects, or take memory that their argument names.
-_OPCODES = frozenset(
-    [
-        "PROTO",
-        "FRAME",
-        "STOP",
-        "MARK",
-        "POP",
-        "POP_MARK",
-        "GLOBAL",
-        "STACK_GLOBAL",
-        "REDUCE",
-        "BINPERSID",
-        "NONE",
-        "NEWTRUE",
-        "NEWFALSE",
-        "BININT",
-        "BININT1",
-        "BININT2",
-        "LONG1",
-        "BINUNICODE",
-        "SHORT_BINUNICODE",
-        "BINPUT",
-        "LONG_BINPUT",
-        "BINGET",
-        "LONG_BINGET",
-        "MEMOIZE",
-        "EMPTY_TUPLE",
-        "TUPLE",
-        "TUPLE1",
-        "TUPLE2",
-        "TUPLE3",
-        "EMPTY_LIST",
-        "APPEND",
-        "APPENDS",
-        "EMPTY_DICT",
-        "SETITEM",
-        "SETITEMS",
-    ]
-)
-_MEMO = ("BINPUT", "LONG_BINPUT")
 
 
 class _StorageType(NamedTuple):
@@ -97,7 +52,7 @@ def _keep_tensor(
 ) -> _Tensor:
     numbers = (first, *_numbers(shape), *_numbers(strides))
     if not isinstance(storage, _Storage) or not all(_is_number(number) for number in numbers):
-        raise pickle.UnpicklingError("has a tensor whose shape is no row of whole numbers")
+        raise torch_pickle.UnreadableError("has a tensor whose shape is no row of whole numbers")
     return _Tensor(storage, first, tuple(shape), tuple(strides))
 
 
@@ -109,24 +64,34 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LIMIT
 
 
-class _TensorUnpickler(pickle.Unpickler):
-    """Unpickles tuples, lists and dicts of plain tensors, nothing else."""
+def _global(module: str, name: str) -> Any:
+    """What stands for a name that a plain tensor needs."""
+    if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+        return _keep_tensor
+    if (module, name) == ("collections", "OrderedDict"):
+        return _no_hooks
+    if module == "torch" and name in _STORAGE_TYPES:
+        return _StorageType(np.dtype(_STORAGE_TYPES[name]))
+    asked = f"{module}.{name}"
+    raise torch_pickle.UnreadableError(f"asks for {asked if asked.isprintable() else ascii(asked)}")
 
-    def find_class(self, module: str, name: str) -> Callable[..., Any] | _StorageType:
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _keep_tensor
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if module == "torch" and name in _STORAGE_TYPES:
-            return _StorageType(np.dtype(_STORAGE_TYPES[name]))
-        raise pickle.UnpicklingError(f"asks for {module}.{name}")
 
-    def persistent_load(self, pid: Any) -> _Storage:
-        kind, storage_type, key, _, n_elements = pid
-        known = kind == "storage" and isinstance(storage_type, _StorageType)
-        if not known or not isinstance(key, str) or not _is_number(n_elements):
-            raise pickle.UnpicklingError("has a storage of an unknown kind")
-        return _Storage(storage_type.dtype, key, n_elements)
+def _no_hooks(*arguments: Any) -> dict[Any, Any]:
+    """A tensor's hooks, of which a saved one has none."""
+    if arguments:
+        raise torch_pickle.UnreadableError("has a dictionary that is no empty one of a tensor's hooks")
+    return {}
+
+
+def _storage(pid: Any) -> _Storage:
+    """What stands for the storage that a tensor's elements lie in."""
+    if not isinstance(pid, tuple) or len(pid) != 5:
+        raise torch_pickle.UnreadableError("has a storage of an unknown kind")
+    kind, storage_type, key, _, n_elements = pid
+    known = kind == "storage" and isinstance(storage_type, _StorageType)
+    if not known or not isinstance(key, str) or not key.isprintable() or not _is_number(n_elements):
+        raise torch_pickle.UnreadableError("has a storage of an unknown kind")
+    return _Storage(storage_type.dtype, key, n_elements)
 
 
 def open_tensors(path: Path) -> list[StoredArray]:
@@ -156,7 +121,7 @@ def _open_archive(stream: IO[bytes], archive: zipfile.ZipFile, path: Path) -> li
     folder = names[0].removesuffix("data.pkl")
     content = io.BytesIO()
     check_member(archive, archive.getinfo(names[0]), f"{path}: {names[0]}", content)
-    found = _unpickle(content.getvalue(), path)
+    found = _read(content.getvalue(), path)
     tensors = list(found.values()) if isinstance(found, dict) else found
     if not isinstance(tensors, (list, tuple)) or not all(isinstance(tensor, _Tensor) for tensor in tensors):
         raise InputError(
@@ -167,23 +132,13 @@ def _open_archive(stream: IO[bytes], archive: zipfile.ZipFile, path: Path) -> li
     ]
 
 
-def _unpickle(content: bytes, path: Path) -> Any:
+def _read(content: bytes, path: Path) -> Any:
     try:
-        _check_opcodes(content)
-        return _TensorUnpickler(io.BytesIO(content)).load()
-    except Exception as error:
-        # A hostile pickle can raise anything; whatever it is, the file is refused.
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return torch_pickle.read(content, _global, _storage)
+    except torch_pickle.UnreadableError as error:
         raise InputError(
-            f"{path}: its pickle {reason}; only plain tensors are read, save it as .npz"
+            f"{path}: its pickle {error}; only plain tensors are read, save it as .npz"
         ) from error
-
-
-def _check_opcodes(content: bytes) -> None:
-    """Refuse a pickle that could take more memory than its own size: strings are held against it, memo slots too."""
-    for opcode, argument, _ in pickletools.genops(content):
-        if opcode.name not in _OPCODES or (opcode.name in _MEMO and int(argument or 0) > len(content)):
-            raise pickle.UnpicklingError(f"does more than a list of tensors needs ({opcode.name})")
 
 
 def _locate(

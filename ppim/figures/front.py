@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ppim.errors import InputError
 from ppim.figures import base, style
 from ppim.report.parts import DARK, GREY, RED
+from ppim.text_files import csv_header, csv_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,11 +68,7 @@ class Front:
 def looks_like(path: Path) -> bool:
     """Whether it is the folder of a search, or its table of designs."""
     table = path / TABLE if path.is_dir() else path
-    try:
-        with table.open(encoding="utf-8", newline="") as stream:
-            header = next(csv.reader(stream), [])
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return False
+    header = csv_header(table)
     return all(name in header for name in _COLUMNS)
 
 
@@ -87,10 +83,9 @@ def read_front(paths: Sequence[Path]) -> Front:
     if len(paths) > 1:
         raise InputError(f"{paths[1]}: a figure shows the front of one search; give one")
     path = paths[0] / TABLE if paths[0].is_dir() else paths[0]
-    with path.open(encoding="utf-8", newline="") as stream:
-        lines = list(csv.DictReader(stream))
-    columns = [name for name in OBJECTIVES if lines and name in lines[0]]
-    if not columns:
+    names, lines = csv_lines(path, "give the folder of a search")
+    columns = [name for name in OBJECTIVES if name in names]
+    if not lines or not columns or any(name not in names for name in _COLUMNS):
         raise InputError(f"{path}: has no design; run the search again")
     points = []
     for number, line in enumerate(lines, 2):

@@ -1,6 +1,5 @@
 """Files -> what figures are drawn from: a study of runs, loads of PIM units, or skew curves of a trace."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from ppim.errors import InputError
 from ppim.figures import front, timeline
 from ppim.stats.simulation import UNIT_COLUMNS
+from ppim.text_files import csv_lines
 from ppim.trace.profile import AccessProfile
 
 SKEW_COLUMNS = (
@@ -186,17 +186,7 @@ def _curve(table: str, subtable: str, runs: Sequence[tuple[int, int]]) -> list[C
 
 
 def _lines(path: Path, columns: Sequence[str], made_by: str) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            reader = csv.DictReader(stream)
-            lines = list(reader)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; give a file of {made_by}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: no CSV ({error}); give a file of {made_by}") from error
-    if tuple(reader.fieldnames or ()) != tuple(columns):
+    names, lines = csv_lines(path, f"give a file of {made_by}")
+    if names != list(columns):
         raise InputError(f"{path}: is no CSV of {made_by}; give one")
-    for number, line in enumerate(lines, 2):
-        if None in line or None in line.values():
-            raise InputError(f"{path}:{number}: has not as many values as the header; write the file again")
     return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -131,6 +132,15 @@ def _is_of(line: Line, process: str) -> bool:
     return line.process == process or "channel" not in line.process
 
 
+_MOST_BYTES = 1 << 26
+"""Of a timeline's text: half a million events."""
+
+_LONGEST = float(1 << 63)  # in whatever unit
+
+_NO_TIMELINE = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
+"""What JSON of another form raises where parts of a timeline are looked for."""
+
+
 def looks_like(path: Path) -> bool:
     """Whether a file begins as a timeline does."""
     try:
@@ -139,7 +149,7 @@ def looks_like(path: Path) -> bool:
             if start.startswith(_GZIP):
                 stream.seek(0)
                 start = gzip.GzipFile(fileobj=stream).read(32)
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return False
     return start.startswith(b'{"displayTimeUnit"')
 
@@ -156,14 +166,24 @@ def read_timeline(paths: Sequence[Path]) -> Timeline:
     if len(paths) > 1:
         raise InputError(f"{path}, ...: a figure shows one timeline; give one file")
     try:
-        with path.open("rb") as stream:
-            packed = stream.read(2) == _GZIP
-        content = json.loads(gzip.decompress(path.read_bytes()) if packed else path.read_bytes())
-        return _timeline(content)
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        content = _content(path)
+        if len(content) > _MOST_BYTES:
+            raise InputError(
+                f"{path}: more than {_MOST_BYTES >> 20} MiB, which no figure can show; write a shorter window (--from, --to)"
+            )
+        return _timeline(json.loads(content))
+    except (OSError, EOFError, zlib.error, RecursionError, *_NO_TIMELINE) as error:
         raise InputError(
             f"{path}: is no timeline of {MADE_BY} ({error!r:.80}); write the file again"
         ) from error
+
+
+def _content(path: Path) -> bytes:
+    """The file, unpacked; not more than a byte beyond what is taken."""
+    with path.open("rb") as stream:
+        packed = stream.read(len(_GZIP)) == _GZIP
+        stream.seek(0)
+        return (gzip.GzipFile(fileobj=stream) if packed else stream).read(_MOST_BYTES + 1)
 
 
 def _timeline(content: Any) -> Timeline:
@@ -179,21 +199,28 @@ def _timeline(content: Any) -> Timeline:
             elif event["name"] == "thread_name":
                 threads[place] = str(event["args"]["name"])
             continue
-        start = float(event["ts"])
+        start, length = _time(event["ts"]), _time(event.get("dur", 0))
         name = str(event["name"])
         kind = str(event.get("args", {}).get("for", "")) or _kind(name, threads[place])
-        bars.setdefault(place, []).append(Bar(kind, name, start, start + float(event.get("dur", 0))))
-    period = float(about["clock_period_ns"])
+        bars.setdefault(place, []).append(Bar(kind, name, start, start + length))
+    period = _time(about["clock_period_ns"])
     what = [str(about[key]) for key in ("trace", "system", "device") if key in about]
     return Timeline(
         ", ".join(what),
-        int(about["first_cycle"]) * period,
-        int(about["end_cycle"]) * period,
+        _time(about["first_cycle"]) * period,
+        _time(about["end_cycle"]) * period,
         tuple(
             Line(processes[place[0]], name, tuple(bars.get(place, ())))
             for place, name in sorted(threads.items())
         ),
     )
+
+
+def _time(value: Any) -> float:
+    number = float(value)
+    if not 0 <= number < _LONGEST:
+        raise ValueError(f"{value} is no time")
+    return number
 
 
 def _kind(name: str, track: str) -> str:

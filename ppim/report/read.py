@@ -1,6 +1,5 @@
 """Stats CSVs, summaries and results of `ppim simulate` -> runs that can be compared."""
 
-import csv
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,6 +10,7 @@ from typing import Any
 from ppim.errors import InputError
 from ppim.stats.counters import COLUMNS, CYCLE_CLASSES, IDENTITY
 from ppim.stats.result import SimulationResult
+from ppim.text_files import lines_of_csv, read_text
 
 NEEDED = ("run", "system", "memory", "channel", "cycles", "time_ns", "accesses", "reads")
 """Columns without which a line is no run's."""
@@ -87,14 +87,7 @@ def runs_of_results(results: Iterable[SimulationResult]) -> list[Run]:
 
 
 def _runs_of_file(path: Path) -> Iterator[Run]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: no text; give the CSV or the summary of a run") from error
-    except OSError as error:
-        raise InputError(
-            f"{path}: {error.strerror or error}; give the CSV or the summary of a run"
-        ) from error
+    text = read_text(path, "give the CSV or the summary of a run")
     if text.lstrip().startswith("{"):
         yield _run_of_summary(path, text)
     else:
@@ -102,20 +95,16 @@ def _runs_of_file(path: Path) -> Iterator[Run]:
 
 
 def _runs_of_csv(path: Path, text: str) -> Iterator[Run]:
-    reader = csv.DictReader(text.splitlines())
-    missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
+    names, found = lines_of_csv(path, text, "give the CSV of a run, or its summary")
+    missing = [name for name in NEEDED if name not in names]
     if missing:
         raise InputError(
             f"{path}: no stats CSV of ppim simulate, it has no column {missing[0]}; give one, or a summary"
         )
     lines: dict[str, list[dict[str, Any]]] = {}
-    for line in reader:
-        if None in line or None in line.values():
-            raise InputError(
-                f"{path}:{reader.line_num}: has not as many values as the header; write the file again"
-            )
+    for number, line in enumerate(found, 2):
         lines.setdefault(line["run"], []).append(
-            {name: _value(path, reader.line_num, name, text) for name, text in line.items() if text != ""}
+            {name: _value(path, number, name, text) for name, text in line.items() if text != ""}
         )
     if not lines:
         raise InputError(f"{path}: has a header and no channel; write the file again")

@@ -5,7 +5,6 @@ A result is a stats CSV or a summary of `ppim simulate`, or the folder or the ta
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import shlex
@@ -19,6 +18,7 @@ from ppim.errors import InputError, UnknownNameError
 from ppim.report.compare import compare
 from ppim.report.read import Run, read_runs, run_of_rows, run_of_totals
 from ppim.stats.counters import COLUMNS, IDENTITY
+from ppim.text_files import csv_header, csv_lines, read_text
 
 TABLE = "runs.csv"
 SWEEP_COLUMNS = ("id", "status", "error")
@@ -256,8 +256,8 @@ def _read_runs(path: Path) -> list[Result]:
     """Runs of a stats CSV or a summary."""
     runs = read_runs([path])
     configuration: Mapping[str, Any] = {}
-    if len(runs) == 1 and path.read_text(encoding="utf-8").lstrip().startswith("{"):
-        configuration = json.loads(path.read_text(encoding="utf-8"))
+    if len(runs) == 1 and (text := read_text(path, "give the summary of a run").lstrip()).startswith("{"):
+        configuration = json.loads(text)
     return [
         Result(run, _own_axes(run), {}, _settings_of(configuration), _commands(run, configuration))
         for run in runs
@@ -290,17 +290,13 @@ def _commands(run: Run, summary: Mapping[str, Any]) -> list[str]:
 
 
 def _is_table_of_sweep(path: Path) -> bool:
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            header = next(csv.reader(stream), [])
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return False  # whoever reads it says what it is
+    header = csv_header(path)
     return all(name in header for name in SWEEP_COLUMNS)
 
 
 def _read_sweep(path: Path) -> Study:
     """The table of runs of a sweep, with what lies beside it: records of the runs, and means over seeds."""
-    lines = _lines(path)
+    _, lines = csv_lines(path, "give a stats CSV, a summary, or the folder of a sweep")
     if not lines or any(name not in lines[0] for name in (*SWEEP_COLUMNS, "time_ns", "trace", "system")):
         raise InputError(f"{path}: no table of a sweep's runs; give runs.csv or the folder of ppim sweep")
     header = list(lines[0])
@@ -319,22 +315,6 @@ def _read_sweep(path: Path) -> Study:
                 result = replace(result, run=replace(result.run, name=f"{line['id']}-{seen[line['id']]}"))
             results.append(result)
     return Study(results, failures, _seeds(path.parent / "means.csv", axes))
-
-
-def _lines(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            lines = list(csv.DictReader(stream))
-    except OSError as error:
-        raise InputError(
-            f"{path}: {error.strerror or error}; give a stats CSV, a summary, or the folder of a sweep"
-        ) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: no CSV ({error}); write the file again") from error
-    for number, line in enumerate(lines, 2):
-        if None in line or None in line.values():
-            raise InputError(f"{path}:{number}: has not as many values as the header; write the file again")
-    return lines
 
 
 def _sweep_result(
@@ -371,9 +351,9 @@ def _sweep_result(
 
 def _record(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(read_text(path, "do the sweep again"))
         return record if isinstance(record, dict) and record["rows"] and record["summary"] else {}
-    except (OSError, ValueError, KeyError):
+    except (InputError, ValueError, KeyError, RecursionError):
         return {}
 
 
@@ -381,8 +361,7 @@ def _seeds(path: Path, axes: Sequence[str]) -> frozenset[str]:
     """Axes that the table of means does not have."""
     if not path.is_file():
         return frozenset()
-    with path.open(encoding="utf-8", newline="") as stream:
-        header = next(csv.reader(stream), [])
+    header = csv_header(path)
     return frozenset(name for name in axes if name not in header) if "seeds" in header else frozenset()
 
 

@@ -25,12 +25,13 @@ from typing import NoReturn
 import atheris
 
 with atheris.instrument_imports(include=["ppim"]):
-    from tests.fuzz.targets import TARGETS, must_refuse_or_read
+    from tests.fuzz.targets import MEMORY_FOLDER, TARGETS, must_refuse_or_read
+
+from tests.fuzz.mutate import MUTATORS
 
 CORPUS = Path(__file__).parent / "corpus"
 MOST_BYTES = 4096
 MOST_SECONDS = 60  # of one execution; a busy machine stands still for some
-MEMORY_FOLDER = Path("/dev/shm")  # inputs are rewritten a thousand times a second
 MOST_MEGABYTES = 2500
 
 
@@ -113,7 +114,8 @@ def main() -> None:
             str(grown),
             str(CORPUS / options.target),
         ]
-        atheris.Setup(arguments, harness)
+        mutator = MUTATORS.get(harness.target.suffix)
+        atheris.Setup(arguments, harness, **({"custom_mutator": mutator} if mutator else {}))
         atheris.Fuzz()
 
 

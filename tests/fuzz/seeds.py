@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import struct
 import zipfile
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.conftest import ROOT
+from tests.fuzz.targets import right_columns, right_meta
 
 CORPUS = Path(__file__).parent / "corpus"
 SEED = "seed"
@@ -91,6 +93,57 @@ def _stats() -> bytes:
     return "\n".join([",".join(names), ",".join(["hbm2-4gb", *["7"] * (len(names) - 1)]), ""]).encode()
 
 
+def _simulate_stats() -> bytes:
+    """Two channels of a run."""
+    from ppim.stats.counters import COLUMNS, IDENTITY
+
+    texts = {"run": "r", "trace": "t", "system": "s", "settings": "a=1", "memory": "m", "mapping": "hot"}
+    names = [*IDENTITY, "time_ns", *COLUMNS]
+    lines = [[{**texts, "channel": str(k)}.get(name, "7") for name in names] for k in range(2)]
+    return "\n".join(",".join(line) for line in (names, *lines)).encode()
+
+
+def _accesses() -> bytes:
+    return np.stack(right_columns(), axis=1).astype("<u4").tobytes()
+
+
+def _table_of_sweep() -> bytes:
+    names = ["id", "mapping", "status", "error", "time_ns", "cycles", "trace", "system", "speed_up_base"]
+    lines = [["a", "hot", "done", "", "7.5", "9", "t", "s", "1"], ["b", "", "failed", "no", *[""] * 5]]
+    return "\n".join([",".join(line) for line in (names, *lines)]).encode()
+
+
+def _timeline() -> bytes:
+    place = {"pid": 1, "tid": 2}
+    events: list[dict[str, object]] = [
+        {"ph": "M", "name": "process_name", **place, "args": {"name": "channel 0"}},
+        {"ph": "M", "name": "thread_name", **place, "args": {"name": "unit 0"}},
+        {"ph": "X", "name": "read", **place, "ts": 1.5, "dur": 2},
+    ]
+    about = {"trace": "t", "system": "s", "clock_period_ns": 1, "first_cycle": 0, "end_cycle": 9}
+    content = {"displayTimeUnit": "ns", "otherData": about, "traceEvents": events}
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _summary() -> bytes:
+    """What the reader of summaries needs of one."""
+    content = {
+        "run": "r+a=1",
+        "trace": "t.parquet",
+        "algorithm": "qr",
+        "system": {"name": "s", "prefetch": {"prefetch": "none"}},
+        "device": "d",
+        "placement": {"mapping": "hot"},
+        "cycles": 7,
+        "time_ns": 7.0,
+        "totals": {"accesses": 5, "busy_cycles": 4, "idle_cycles": 3},
+        "limit_cycles": {"bus": 3},
+        "binding_limit": "bus",
+        "settings": {"a": 1},
+    }
+    return json.dumps(content).encode()
+
+
 SEEDS: dict[str, list[Callable[[], bytes]]] = {
     "requests": [
         lambda: b"0x0 READ 0\n0x2000 READ 3\n0x40 WRITE 10\n",
@@ -124,7 +177,44 @@ SEEDS: dict[str, list[Callable[[], bytes]]] = {
         lambda: b'tFAW=16\nbarrier=none\ncache_bytes=65536\nprefetch_subtables=["r"]\norganization.channels=4'
     ],
     "trace": [lambda: _small_trace()],
+    "metadata": [lambda: right_meta().to_json().encode()],
+    "accesses": [_accesses],
+    "sweep": [
+        lambda: (
+            b"""seeds = ["seed"]
+[constants]
+dataset = "synthetic"
+[grid]
+system = ["pim-base", "proactivepim"]
+seed = [0, 1]
+[[zip]]
+vector_bytes = [64, 128]
+pooling = [1, 10]
+[[point]]
+system = "cpu"
+seed = 0
+[[exclude]]
+system = "pim-base"
+vector_bytes = 64
+[baselines]
+base = { system = "pim-base" }
+"""
+        )
+    ],
+    "space": [
+        lambda: (
+            b"""objective = "time"
+[constants]
+trace = "t.parquet"
+[space]
+mapping = ["hot", "interleave"]
+cache_bytes = { from = 1024, to = 65536, points = 4, scale = "log" }
+"""
+        )
+    ],
     "stats": [_stats],
+    "figure": [_simulate_stats, _table_of_sweep, _timeline],
+    "compare": [_simulate_stats, _summary],
     "csv": [_csv_table, lambda: b"user_id:token\titem_id:token\n1\t2\n3\t4\n"],
     "csv-parquet": [_parquet],
     "criteo-kaggle": [lambda: _criteo(13)],
@@ -143,6 +233,15 @@ SEEDS: dict[str, list[Callable[[], bytes]]] = {
         lambda: _npz(
             X_cat=np.array([[1, 2], [3, 0]]), X_int=np.zeros((2, 3)), y=np.zeros(2), counts=np.array([4, 4])
         )
+    ],
+    "mlperf-npz": [lambda: _npz(**{"0": np.array([[1], [2]]), "1": np.array([[1, 2], [0, 0]])})],
+    "torchrec-npy": [lambda: _npy(np.arange(52, dtype=np.int32).reshape(2, 26))],
+    "index-matrix": [lambda: _npy(np.arange(12).reshape(4, 3))],
+    "history": [
+        lambda: (
+            b'"user_id","item_id","rating","timestamp"\n"a","x",3.5,2020-01-01\n"b","y",2,2020-01-03\n"a","z",,2020-01-02\n'
+        ),
+        lambda: b"user_id:token\titem_id:token\ttimestamp:float\n1\t7\t3e5\n1\t8\t2e5\n",
     ],
 }
 

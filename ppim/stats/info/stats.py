@@ -1,6 +1,5 @@
 """`ppim info` of a stats CSV: whose it is, and its totals over the channels."""
 
-import csv
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,20 +9,13 @@ from ppim.errors import InputError
 from ppim.stats.counters import COLUMNS, IDENTITY, ON_REPLAY_LINES, REPLAY_COLUMNS, VERDICT, Counter, Over
 from ppim.stats.info.base import KINDS, InfoKind
 from ppim.tables import Description, Table
+from ppim.text_files import csv_header, csv_lines
 
 HEADINGS = ("run", "memory", "column", "total", "unit", "share", "of", "meaning")
 
 
-def _header(target: str) -> list[str]:
-    try:
-        with Path(target).open(encoding="utf-8", newline="") as stream:
-            return next(csv.reader(stream), [])
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return []
-
-
 def _recognises(target: str) -> bool:
-    header = _header(target)
+    header = csv_header(Path(target))
     return header[: len(IDENTITY)] == list(IDENTITY) or header[:3] == [*ON_REPLAY_LINES, *REPLAY_COLUMNS][:3]
 
 
@@ -71,15 +63,7 @@ def _count_runs(memories: list[dict[str, str]]) -> int:
 
 def _read(target: str) -> list[dict[str, str]]:
     """All lines; each must have a value for every column."""
-    with Path(target).open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        lines = []
-        for line in reader:
-            if None in line or None in line.values():
-                raise InputError(
-                    f"{target}:{reader.line_num}: has not as many values as the header; write the file again"
-                )
-            lines.append(line)
+    _, lines = csv_lines(Path(target), "give the CSV of a run")
     if not lines:
         raise InputError(f"{target}: has a header and no channel; write the file again")
     return lines

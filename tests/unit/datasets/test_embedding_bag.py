@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ppim.datasets import base, embedding_bag
 from ppim.datasets.base import ReadOptions, make_dataset, recognise
+from ppim.datasets.npy import open_arrays
 from ppim.datasets.streams import read_head
 from ppim.errors import InputError
 
@@ -186,6 +188,57 @@ def test_other_names_of_torch_are_refused(tmp_path: Path, allowed: str) -> None:
     module, name = allowed.split(":")
     with pytest.raises(InputError, match="its pickle asks for"):
         read(torch_file(tmp_path / "x.pt", Call(Global(module, name), ()), []))
+
+
+@pytest.mark.parametrize(
+    "end", [b"}h\x3cK\x01s.", b"}(h\x3cK\x01u.", b"ccollections\nOrderedDict\n]h\x3cK\x01\x86a\x85R."]
+)
+def test_keys_that_take_for_ever_are_refused_at_once(tmp_path: Path, end: bytes) -> None:
+    """A tuple of two of a tuple of two ..., sixty deep: hashing it takes 2^60 steps, and Python's unpickler does."""
+    twice = b"".join(b"h" + bytes([k]) + b"h" + bytes([k]) + b"\x86q" + bytes([k + 1]) for k in range(60))
+    with zipfile.ZipFile(tmp_path / "x.pt", "w") as archive:
+        archive.writestr("t/data.pkl", b"\x80\x02)q\x00" + twice + end)
+    with pytest.raises(InputError, match="its pickle has a dictionary"):
+        read(tmp_path / "x.pt")
+
+
+@pytest.mark.parametrize("end", [b"K\x01s.", b"u.", b"K\x01R.", b"h\x07.", b"\x85", b"Q.", b"(."])
+def test_operations_without_their_values_are_refused(tmp_path: Path, end: bytes) -> None:
+    with zipfile.ZipFile(tmp_path / "x.pt", "w") as archive:
+        archive.writestr("t/data.pkl", b"\x80\x02" + end)
+    with pytest.raises(InputError, match="its pickle"):
+        read(tmp_path / "x.pt")
+
+
+def test_one_bag_of_everything_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "MOST_LOOKUPS", 100)
+    np.savez(tmp_path / "x.npz", indices=np.zeros(101, int), offsets=np.array([0]))
+    with pytest.raises(InputError, match="sample 0 has 101 lookups, more than 100"):
+        read(tmp_path / "x.npz")
+    np.savez(tmp_path / "y.npz", indices=np.zeros(100, int), offsets=np.array([0]))
+    assert read(tmp_path / "y.npz")[0] == [[[0] * 100]]
+
+
+@pytest.mark.parametrize("bags", [1, 2, 3, 5])
+@pytest.mark.parametrize("lookups", [1, 7])
+@pytest.mark.parametrize("last", [True, False])
+def test_bags_are_the_same_in_parts_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bags: int, lookups: int, last: bool
+) -> None:
+    monkeypatch.setattr(embedding_bag, "_SCAN_BAGS", bags)
+    monkeypatch.setattr(embedding_bag, "_CHUNK_LOOKUPS", lookups)
+    offsets = OFFSETS if last else OFFSETS[:-1]
+    np.savez(tmp_path / "x.npz", indices=INDICES, offsets=offsets, lengths=LENGTHS)
+    assert read(tmp_path / "x.npz") == (BAGS, ROWS)
+
+
+def test_arrays_of_an_archive_share_a_descriptor(tmp_path: Path) -> None:
+    """As many arrays as there are tables are no reason to run out of descriptors."""
+    np.savez_compressed(tmp_path / "x.npz", **{str(k): np.arange(2) for k in range(40)})
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    arrays = open_arrays(tmp_path / "x.npz")
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2
+    assert [array.read(0, 2).tolist() for array in arrays.values()] == [[0, 1]] * 40
 
 
 def test_other_contents_are_refused(tmp_path: Path) -> None:

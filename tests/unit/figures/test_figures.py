@@ -286,7 +286,7 @@ def test_the_command_finds_the_kind_that_fits(tmp_path: Path, capsys: pytest.Cap
     ("arguments", "words"),
     [
         (["a.csv", "-o", "f.gif"], "write a .png, .svg or .pdf figure"),
-        (["nowhere.csv", "-o", "f.svg"], "nowhere.csv: No such file"),
+        (["nowhere.csv", "-o", "f.svg"], "nowhere.csv: cannot be read (No such file"),
         (["a.csv", "units.csv", "-o", "f.svg"], "files of 2 kinds"),
         (["a.csv", "--kind", "units", "-o", "f.svg"], "drawn from the CSVs of ppim simulate --units"),
         (["a.csv", "--kind", "speedup", "-o", "f.svg"], "speed-up"),

@@ -155,5 +155,5 @@ def test_tables_that_are_none(tmp_path: Path, text: str, words: str) -> None:
 
 
 def test_a_folder_without_a_table(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"runs\.csv: No such file"):
+    with pytest.raises(InputError, match=r"runs\.csv: cannot be read \(No such file"):
         read_study([tmp_path])
