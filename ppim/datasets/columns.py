@@ -19,6 +19,8 @@ from ppim.errors import InputError, UnknownNameError
 
 _PARQUET = b"PAR1"
 _CHUNK_ROWS = 1 << 16
+_MOST_UNPACKED = 1 << 28  # bytes of a column of a row group
+_MAX_RATIO = 256  # of these to those in the file; real columns have less
 _KINDS = {"text": fields.Kind.TEXT, "hex": fields.Kind.HEX, "decimal": fields.Kind.DECIMAL}
 _MAX_SEPARATOR = 8
 
@@ -148,6 +150,9 @@ class ParquetSource(datasets.Source):
                         f"{path}: column {name!r} is {schema.field(name).type}, but {schemas[0].field(name).type} in "
                         f"{paths[0]}; give files of one kind"
                     )
+        datasets.check_tables(len(self._chosen), str(paths[0]))
+        for file, path in zip(self._files, paths, strict=True):
+            _check_promises(file.metadata, self._chosen, path)
         self.one_hot = not any(_is_list(schemas[0].field(name).type) for name in self._chosen)
         self.tables = tuple(datasets.TableSpec(name, None) for name in self._chosen)
         n_rows = sum(file.metadata.num_rows for file in self._files)
@@ -177,6 +182,8 @@ class ParquetSource(datasets.Source):
         if self.one_hot:
             return datasets.SampleChunk(batch.num_rows, [_values(column, where) for column, where in columns])
         bags = [(*_bags(column), where) for column, where in columns]
+        for _, ends, where in bags:
+            datasets.check_lookups(int(np.diff(ends).max()), where, self.progress.rows)
         return datasets.SampleChunk(
             batch.num_rows, [_values(flat, where) for flat, _, where in bags], [ends for _, ends, _ in bags]
         )
@@ -234,6 +241,23 @@ def _open_parquet(path: Path) -> pq.ParquetFile:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a Parquet file, or damaged; get the file again") from error
+
+
+def _check_promises(metadata: pq.FileMetaData, chosen: Sequence[str], path: Path) -> None:
+    """Refuse columns that unpack to gigabytes of one text: what a page or a dictionary holds is in memory as a whole."""
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for column in map(group.column, range(group.num_columns)):
+            packed, unpacked = column.total_compressed_size, column.total_uncompressed_size
+            if (
+                column.path_in_schema.split(".")[0] in chosen
+                and unpacked > _MOST_UNPACKED
+                and unpacked > _MAX_RATIO * packed
+            ):
+                raise InputError(
+                    f"{path}: row group {number}, column {column.path_in_schema!r}: {packed:,} bytes unpack to "
+                    f"{unpacked:,}; write it again with smaller row groups"
+                )
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ppim.datasets import base, columns
 from ppim.datasets.base import DATASETS, ReadOptions, Source, make_dataset, recognise
 from ppim.datasets.streams import read_head
 from ppim.errors import InputError
@@ -359,6 +360,24 @@ def test_index_matrices(tmp_path: Path) -> None:
 def test_lists_of_every_kind(tmp_path: Path, lists: pa.Array) -> None:
     pq.write_table(pa.table({"x": lists}), tmp_path / "x.parquet")
     assert bags(opened(None, tmp_path / "x.parquet")) == [[[1, 2]], [[3, 4]]]
+
+
+def test_columns_that_unpack_without_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "_MOST_UNPACKED", 1 << 16)
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"a": ["x" * (1 << 20)], "b": ["y"]}), path, compression="zstd")
+    with pytest.raises(InputError, match=r"row group 0, column 'a': .* unpack to"):
+        bags(opened("csv", path))
+    assert len(bags(opened("csv", path, columns=["b"]))) == 1
+
+
+def test_a_list_of_millions_is_no_bag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "MOST_LOOKUPS", 100)
+    pq.write_table(pa.table({"a": [[1] * 100]}), tmp_path / "x.parquet")
+    assert len(bags(opened("csv", tmp_path / "x.parquet"))) == 1
+    pq.write_table(pa.table({"a": [[1] * 101]}), tmp_path / "x.parquet")
+    with pytest.raises(InputError, match="has 101 lookups, more than 100"):
+        bags(opened("csv", tmp_path / "x.parquet"))
 
 
 def test_fixed_size_lists_with_nulls(tmp_path: Path) -> None:
