@@ -36,8 +36,7 @@ from numba import int32, int64
 from numpy.typing import NDArray
 
 from ppim import arrays
-from ppim.dram import timing
-from ppim.dram.device import Device, Organization
+from ppim.dram import device as dram, timing
 from ppim.engine import activate_window, codes, lane_masks
 from ppim.engine.refresh import refresh_or_wait
 from ppim.jit import helper
@@ -121,7 +120,7 @@ class ChannelBanks(NamedTuple):
 KeepAcross = Callable[[str, str], bool]
 
 
-def host_timing(device: Device) -> NDArray[np.int64]:
+def host_timing(device: dram.Device) -> NDArray[np.int64]:
     """Distances as the host sees them, by scope."""
     return timing.distance_table(device)
 
@@ -145,7 +144,7 @@ def keep_nothing(issued: str, later: str) -> bool:  # noqa: ARG001 - the signatu
 
 
 def lane_distances(
-    organization: Organization,
+    organization: dram.Organization,
     table: NDArray[np.int64],
     unit_of_lane: NDArray[np.int64] | None = None,
     keep_across_units: KeepAcross = keep_nothing,
@@ -185,7 +184,7 @@ def lane_distances(
 
 
 def make_banks(
-    device: Device,
+    device: dram.Device,
     n_channels: int,
     distances: NDArray[np.int64] | None = None,
     *,
