@@ -96,7 +96,7 @@ def main(arguments: list[str] | None = None) -> Any:
         complain(str(error))
         sys.exit(error.exit_code)
     except MemoryError as error:
-        complain(f"{error or 'out of memory'}; give smaller caches, queues or batches")
+        complain(f"{str(error) or 'out of memory'}; {_more_memory()}")
         sys.exit(InputError.exit_code)
     except (click.Abort, KeyboardInterrupt):  # an Abort is a RuntimeError, too
         complain("interrupted")
@@ -108,10 +108,45 @@ def main(arguments: list[str] | None = None) -> Any:
             raise
         complain(f"no more threads can be started ({error}); give fewer --threads")
         sys.exit(PpimError.exit_code)
+    except SystemError:  # CPython's, where it finds no memory for the error itself
+        if _most_memory() is None:
+            raise
+        complain(f"out of memory; {_more_memory()}")
+        sys.exit(InputError.exit_code)
+    except ImportError as error:
+        if not _is_unloaded(error):
+            raise
+        complain(f"a library cannot be loaded; {_more_memory()}")
+        sys.exit(PpimError.exit_code)
     except OSError as error:
+        if _is_unloaded(error):
+            complain(f"a library cannot be loaded; {_more_memory()}")
+            sys.exit(PpimError.exit_code)
         where = f"{error.filename}: " if error.filename else ""
         complain(f"{where}{error.strerror or error}; nothing was written")
         sys.exit(PpimError.exit_code)
+
+
+def _is_unloaded(error: Exception) -> bool:
+    """Whether a library did not fit into the address space, in the words of the loader or of llvmlite."""
+    return "shared object" in str(error) and _most_memory() is not None
+
+
+def _most_memory() -> int | None:
+    """Bytes of address space that the process may have; None without a limit."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _more_memory() -> str:
+    """What helps where memory is short."""
+    limit = _most_memory()
+    if limit is None:
+        return "give smaller caches, queues or batches"
+    return (
+        f"its memory is limited to {limit >> 20:,} MiB: raise that (ulimit -v unlimited), "
+        "or give smaller caches, queues or batches"
+    )
 
 
 def _check_stack() -> None:

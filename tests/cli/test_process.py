@@ -66,3 +66,24 @@ def test_a_small_stack_is_told_of(kibibytes: int, status: int, tmp_path: Path) -
     assert done.returncode == status
     assert ("the stack is limited to 128 KiB" in done.stderr) == (status == 1)
     assert stats.exists() == (status == 0)
+
+
+@pytest.mark.parametrize("mebibytes", [200, 256])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["info", SAMPLE],
+        ["simulate", SAMPLE, "--system", "cpu", "-o", "out"],
+        ["gen-trace", "synthetic", "--max-samples", "9", "-o", "out"],
+        ["plot", SAMPLE, "-o", "out"],
+    ],
+)
+def test_a_small_address_space_is_told_of(arguments: list[str], mebibytes: int, tmp_path: Path) -> None:
+    """Libraries are larger: what the loader, llvmlite or CPython itself say then helps nobody."""
+    command = [sys.executable, "-m", "ppim", *arguments]
+    limited = ["sh", "-c", f'ulimit -v {mebibytes << 10}; exec "$@"', "sh", *command]
+    done = subprocess.run(limited, capture_output=True, text=True, check=False, env=BUFFERED, cwd=tmp_path)
+    assert done.returncode in (1, 2)
+    (line,) = done.stderr.splitlines()
+    assert f"its memory is limited to {mebibytes} MiB: raise that (ulimit -v unlimited)" in line
+    assert not list(tmp_path.iterdir())
