@@ -29,6 +29,9 @@ _HEADINGS = (
 )
 _KIND_HEADINGS = ("subtable", "shared", "rows", "bytes", "accesses")
 _SCOPES = ("reuse_gnr", "reuse_batch", "reuse_overall")
+MOST_SHOWN = 100
+"""Tables that are shown to people; machines get all."""
+_MOST_COMMAND = 400  # characters of a command line
 
 
 def _recognises(target: str) -> bool:
@@ -47,14 +50,14 @@ def _describe(target: str) -> Description:
     kinds = Table("subtables", (*_KIND_HEADINGS, *_SCOPES), tuple(_kind_rows(locality)))
     lines = (
         f"trace of {meta.dataset}, algorithm {meta.algorithm} {_parameters(meta)}",
-        f"made by: {meta.command_line} (ppim {meta.ppim_version})",
+        f"made by: {_shortened(meta.command_line)} (ppim {meta.ppim_version})",
         f"dataset SHA-256 of the first MiB: {meta.dataset_sha256 or 'no file'}",
         (
             f"{meta.samples} samples, {meta.batches} batches of {meta.batch_size}, {meta.lookups} lookups "
             f"(pooling {_pooling(meta)}), {meta.accesses} accesses"
         ),
         "",
-        _for_people(tables),
+        *_first_tables(tables),
         "",
         "by kind of subtable",
         _for_people(kinds),
@@ -79,6 +82,21 @@ def _describe(target: str) -> Description:
         "pooling": _pooling(meta),
     }
     return Description(lines, (tables, kinds), facts)
+
+
+def _shortened(command: str) -> str:
+    """The beginning of a command line that nobody would read to its end."""
+    return command if len(command) <= _MOST_COMMAND else command[:_MOST_COMMAND] + " ..."
+
+
+def _first_tables(tables: Table) -> Iterator[Table | str]:
+    """The first tables and what they have together, and how to see the others."""
+    left_out = len(tables.rows) - 1 - MOST_SHOWN
+    if left_out <= 0:
+        yield _for_people(tables)
+        return
+    yield _for_people(dataclasses.replace(tables, rows=(*tables.rows[:MOST_SHOWN], tables.rows[-1])))
+    yield f"tables {MOST_SHOWN} to {MOST_SHOWN + left_out - 1} are left out here; --format csv or json has them all"
 
 
 def _for_people(table: Table) -> Table:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ppim.stats.info import trace as info_trace
 from ppim.stats.info.base import describe
 from ppim.trace.locality import IN_BATCH, IN_GNR, OVERALL, measure_locality
 from ppim.trace.profile import access_profile
@@ -86,3 +87,15 @@ def test_info_prints_what_was_measured(trace: Path) -> None:
     ]
     r = next(line for line in lines if line.strip().startswith("r ")).split()
     assert r == ["r", "yes", "8", "1024", "8", f"{1 / 8:.4f}", f"{2 / 8:.4f}", f"{4 / 8:.4f}"]
+
+
+def test_info_shows_the_first_of_many_tables(trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(info_trace, "MOST_SHOWN", 1)
+    found = describe(str(trace))
+    lines = list(found)
+    begins = [line.split()[0] for line in lines if line.strip()]
+    assert "0" in begins
+    assert "1" not in begins
+    assert "all" in begins
+    assert "tables 1 to 1 are left out here; --format csv or json has them all" in lines
+    assert [row[0] for row in found.tables[0].rows] == ["0", "1", "all"]
