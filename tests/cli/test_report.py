@@ -278,7 +278,7 @@ def test_the_data_stand_in_the_page_as_json(runs_page: Path) -> None:
     ("arguments", "words"),
     [
         (["a.csv", "-o", "r.pdf"], "write a .html report"),
-        (["nowhere", "-o", "r.html"], "nowhere: No such file"),
+        (["nowhere", "-o", "r.html"], "nowhere: cannot be read (No such file"),
         (["a.csv", "a.csv", "-o", "r.html"], "is there twice"),
         (["a.csv", "--baseline", "b", "-o", "r.html"], "no run 'b'"),
         (["a.csv", "--where", "system=b", "-o", "r.html"], "no run has system=b"),

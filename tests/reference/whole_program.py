@@ -22,6 +22,7 @@ from ppim.program.owners import Owners
 from ppim.program.prepare import Prepared, prepare
 from ppim.program.split import SplitReader, split
 from ppim.program.state import (
+    HEAD,
     NEXT_LOOKUP,
     NEXT_SUM,
     NEXT_TURN,
@@ -153,7 +154,7 @@ def _build_chunks(
             for job in jobs:
                 job()
         assert build_turns(rings, recipe, placement, state, accesses, 0, scratch) == n
-    flush_transfers(rings, recipe, state)
+    _flush_in_least_room(rings, recipe, state)
     n_turns = rings.marks[NEXT_TURN]
     return WholeProgram(
         prepared=prepared,
@@ -166,6 +167,18 @@ def _build_chunks(
         unit_accesses=state.unit_accesses.reshape(recipe.units_per_channel, -1).T.ravel(),
         rings=rings,
     )
+
+
+def _flush_in_least_room(rings: Rings, recipe: b.Recipe, state: b.BuildState) -> None:
+    """Send the last transfers as soon as the builder sees room for them, which must be enough."""
+    stream, capacity, room = rings.stream, rings.instruction_mask + 1, 0
+    before = stream[:, TAIL].copy()
+    stream[:, HEAD] = before - capacity
+    while not flush_transfers(rings, recipe, state):
+        room += 1
+        stream[:, HEAD] = before - capacity + room
+    assert (stream[:, TAIL] - before).max() <= room
+    stream[:, HEAD] = 0
 
 
 @dataclass(frozen=True)
