@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.errors import InputError
-from ppim.jit import helper, njit
+from ppim.jit import njit
 from ppim.mapping.placing.index import NOT_THERE, find, make_index
-from ppim.trace.lookups import NO_NUMBER, LookupNumbers, number_of, profile_lookups
+from ppim.trace.lookups import NO_NUMBER, LookupNumbers, end_of_bag, number_of, profile_lookups
 
 if TYPE_CHECKING:
     from ppim.trace.reader import TraceChunk, TraceReader
@@ -35,20 +35,6 @@ class Pairs(NamedTuple):
     bags: NDArray[np.int64]
 
 
-@helper
-def _end_of_bag(chunk, start):  # type: ignore[no-untyped-def]
-    """One past the last access of the bag that begins at `start`."""
-    i = start
-    while (
-        i < chunk.row.size
-        and chunk.sample[i] == chunk.sample[start]
-        and chunk.table[i] == chunk.table[start]
-        and chunk.batch[i] == chunk.batch[start]
-    ):
-        i += 1
-    return i
-
-
 @njit
 def _count_pairs(numbers, chunk, candidates, first, cells, seen, found, counts):  # type: ignore[no-untyped-def]
     """Add to `counts` the bags of a chunk that have both of two candidates; NO_NUMBER if lookups are broken.
@@ -59,7 +45,7 @@ def _count_pairs(numbers, chunk, candidates, first, cells, seen, found, counts):
     """
     i = 0
     while i < chunk.row.size:
-        table, stop = np.int64(chunk.table[i]), _end_of_bag(chunk, i)
+        table, stop = np.int64(chunk.table[i]), end_of_bag(chunk, i)
         bag, n = seen[-1] + 1, 0
         seen[-1] = bag
         while i < stop:

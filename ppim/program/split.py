@@ -56,20 +56,6 @@ def _copy(chunk, out, i, n, width):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _end_of_bag(chunk, start):  # type: ignore[no-untyped-def]
-    """One past the last access of the bag that begins at `start`."""
-    i = start
-    while (
-        i < chunk.row.size
-        and chunk.sample[i] == chunk.sample[start]
-        and chunk.table[i] == chunk.table[start]
-        and chunk.batch[i] == chunk.batch[start]
-    ):
-        i += 1
-    return i
-
-
-@helper
 def _note_pairs(chunk, width, rows, first_number, kept, start, stop, bag, seen):  # type: ignore[no-untyped-def]
     """Note which lookups of kept pairs the bag at start..stop-1 has, in `seen`; the place of a broken lookup, or -1."""
     i = start
@@ -142,7 +128,7 @@ def split_chunk(  # type: ignore[no-untyped-def]
             and chunk.batch[i] == chunk.batch[start]
         ):
             if kept_lookups > 1 and i >= stop:
-                bag, stop = bag + 1, _end_of_bag(chunk, i)
+                bag, stop = bag + 1, lookups.end_of_bag(chunk, i)
                 broken = _note_pairs(chunk, width, rows, first_number, kept, i, stop, bag, seen)
                 if broken >= 0:
                     return lookups.NO_NUMBER, broken

@@ -67,6 +67,20 @@ class LookupNumbers(NamedTuple):
 
 
 @helper
+def end_of_bag(chunk, start):  # type: ignore[no-untyped-def]
+    """One past the last access of the bag that begins at `start`."""
+    i = start
+    while (
+        i < chunk.row.size
+        and chunk.sample[i] == chunk.sample[start]
+        and chunk.table[i] == chunk.table[start]
+        and chunk.batch[i] == chunk.batch[start]
+    ):
+        i += 1
+    return i
+
+
+@helper
 def number_of(width, rows, first, chunk, i):  # type: ignore[no-untyped-def]
     """Number of the lookup whose first access is the i-th; NO_NUMBER if it has not one row of each subtable."""
     table = np.int64(chunk.table[i])
