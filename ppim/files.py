@@ -18,14 +18,13 @@ from typing import IO
 
 from ppim import interrupt
 from ppim.errors import InputError, OutputError, unreadable
-
-try:
-    import fcntl
-except ImportError:  # no file locks on this system: leftovers stay
-    fcntl = None  # type: ignore[assignment]
+from ppim.temporary import lock, temporary_folder
 
 STDOUT = Path("-")
 _MAX_LINKS = 40  # as Linux follows
+MOST_PIPED_BYTES = 1 << 33
+"""Of a pipe: its copy shall fill nobody's disk, and what never ends stops here."""
+_PIECE_BYTES = 1 << 20
 _NAME_BYTES = 100  # of the output's name in its temporary name, so that this is never too long
 _SUFFIX = ".part"
 _OPEN_FILES = ("/proc/self/fd", "/dev/fd")
@@ -128,20 +127,10 @@ def _make(folder: Path, name: str, final: Path) -> tuple[int, Path]:
         except OSError as error:
             where = f" in {folder}" if folder != final.parent else ""
             raise InputError(f"{final}: cannot write there{where} ({error.strerror})") from error
-        _lock(handle)
+        lock(handle)
         if os.fstat(handle).st_nlink:
             return handle, Path(path)
         os.close(handle)  # another run took it for a leftover before it was locked
-
-
-def _lock(handle: int) -> bool:
-    if fcntl is None:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _remove_leftovers(folder: Path, name: str) -> None:
@@ -157,7 +146,7 @@ def _remove_unlocked(part: Path) -> None:
     with contextlib.suppress(OSError):
         handle = os.open(part, os.O_RDWR | os.O_NOFOLLOW)
         try:
-            if _lock(handle):
+            if lock(handle):
                 part.unlink()
         finally:
             os.close(handle)
@@ -225,7 +214,7 @@ def rereadable(paths: Iterable[Path]) -> Iterator[list[Path]]:
     Raises
     ------
     InputError
-        A pipe that cannot be read.
+        A pipe that cannot be read, or has more than `MOST_PIPED_BYTES`, or than half of what is free for its copy.
     OutputError
         A temporary folder without room for a copy.
     """
@@ -242,14 +231,26 @@ def _is_pipe(path: Path) -> bool:
 
 @contextmanager
 def _copy_of(path: Path) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="ppim-") as folder:
-        copy = Path(folder, path.name)
+    with temporary_folder() as folder:
+        copy = folder / path.name
         try:
-            with path.open("rb") as stream, naming_failure(Path(folder)), copy.open("wb") as target:
-                shutil.copyfileobj(stream, target)
+            with path.open("rb") as stream, naming_failure(folder), copy.open("wb") as target:
+                _copy_within(stream, target, min(MOST_PIPED_BYTES, shutil.disk_usage(folder).free // 2), path)
         except OSError as error:
             raise unreadable(path, error) from error
         yield copy
+
+
+def _copy_within(stream: IO[bytes], target: IO[bytes], most: int, path: Path) -> None:
+    done = 0
+    while piece := stream.read(_PIECE_BYTES):
+        done += len(piece)
+        if done > most:
+            raise InputError(
+                f"{path}: a pipe of more than {most >> 20:,} MiB, too much for a copy in {tempfile.gettempdir()}; "
+                "give the file itself (gzip and zstd are read as they are)"
+            )
+        target.write(piece)
 
 
 @contextmanager

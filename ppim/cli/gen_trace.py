@@ -126,10 +126,11 @@ def _to_stdout(generate: Callable[[Path], GeneratedTrace]) -> GeneratedTrace:
     import dataclasses
     import shutil
     import sys
-    import tempfile
 
-    with tempfile.TemporaryDirectory(prefix="ppim-") as folder:
-        whole = Path(folder, "trace.parquet")
+    from ppim.temporary import temporary_folder
+
+    with temporary_folder() as folder:
+        whole = folder / "trace.parquet"
         made = generate(whole)
         with whole.open("rb") as stream:
             shutil.copyfileobj(stream, sys.stdout.buffer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
@@ -19,8 +20,11 @@ from ppim.errors import InputError, UnknownNameError
 
 _PARQUET = b"PAR1"
 _CHUNK_ROWS = 1 << 16
+_CHUNK_VALUES = 1 << 22
 _MOST_UNPACKED = 1 << 28  # bytes of a column of a row group
 _MAX_RATIO = 256  # of these to those in the file; real columns have less
+_MOST_VALUES = 1 << 25  # of a column of a row group, where a list of all of them may be one row's
+_VALUES_PER_BYTE = 64  # in the file, beyond that
 _KINDS = {"text": fields.Kind.TEXT, "hex": fields.Kind.HEX, "decimal": fields.Kind.DECIMAL}
 _MAX_SEPARATOR = 8
 
@@ -162,7 +166,8 @@ class ParquetSource(datasets.Source):
         left = self.total_samples or 0
         for file, path in zip(self._files, self._paths, strict=True):
             try:
-                for batch in file.iter_batches(_CHUNK_ROWS, columns=list(self._chosen)):
+                chunk_rows = _chunk_rows(file.metadata, self._chosen)
+                for batch in file.iter_batches(chunk_rows, columns=list(self._chosen)):
                     batch = batch.slice(0, left)
                     if not batch.num_rows:
                         return
@@ -244,20 +249,43 @@ def _open_parquet(path: Path) -> pq.ParquetFile:
 
 
 def _check_promises(metadata: pq.FileMetaData, chosen: Sequence[str], path: Path) -> None:
-    """Refuse columns that unpack to gigabytes of one text: what a page or a dictionary holds is in memory as a whole."""
+    """Refuse columns that unpack to gigabytes: a page, a dictionary and a row's list are in memory as a whole."""
+    for number, column in _columns(metadata, chosen):
+        packed, unpacked = column.total_compressed_size, column.total_uncompressed_size
+        if unpacked > _MOST_UNPACKED and unpacked > _MAX_RATIO * packed:
+            promise = f"unpack to {unpacked:,}"
+        elif column.num_values > _MOST_VALUES + _VALUES_PER_BYTE * max(packed, 0):
+            promise = f"unpack to {column.num_values:,} values"
+        else:
+            continue
+        raise InputError(
+            f"{path}: row group {number}, column {column.path_in_schema!r}: {packed:,} bytes {promise}; "
+            "write it again with smaller row groups"
+        )
+
+
+def _columns(
+    metadata: pq.FileMetaData, chosen: Sequence[str]
+) -> Iterator[tuple[int, pq.ColumnChunkMetaData]]:
+    """What the file says of each column that is read, row group by row group."""
+    wanted = frozenset(chosen)
+    schema = metadata.schema
+    # A name may have dots of its own, and the path of a list goes on behind it.
+    read = [
+        place
+        for place in range(metadata.num_columns)
+        if any(name in wanted for name in accumulate(schema.column(place).path.split("."), "{}.{}".format))
+    ]
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
-        for column in map(group.column, range(group.num_columns)):
-            packed, unpacked = column.total_compressed_size, column.total_uncompressed_size
-            if (
-                column.path_in_schema.split(".")[0] in chosen
-                and unpacked > _MOST_UNPACKED
-                and unpacked > _MAX_RATIO * packed
-            ):
-                raise InputError(
-                    f"{path}: row group {number}, column {column.path_in_schema!r}: {packed:,} bytes unpack to "
-                    f"{unpacked:,}; write it again with smaller row groups"
-                )
+        for place in read:
+            yield number, group.column(place)
+
+
+def _chunk_rows(metadata: pq.FileMetaData, chosen: Sequence[str]) -> int:
+    """Rows to read at a time, fewer of rows with many values."""
+    values = sum(column.num_values for _, column in _columns(metadata, chosen))
+    return max(1, min(_CHUNK_ROWS, _CHUNK_VALUES * metadata.num_rows // max(values, 1)))
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -299,7 +327,7 @@ def _values(column: pa.Array, where: str) -> np.ndarray:
         column = column.dictionary_decode()
     kind = column.type
     if pa.types.is_integer(kind):
-        whole = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
+        whole = (pc.fill_null(column, 0) if column.null_count else column).to_numpy(zero_copy_only=False)
         if whole.size and not 0 <= int(whole.min()) <= int(whole.max()) < int(datasets.MISSING):
             wrong = whole.min() if whole.min() < 0 else whole.max()
             raise InputError(

@@ -4,7 +4,6 @@ Events may be more than memory holds: they are dealt into temporary files by ran
 sorted by itself. The order of samples (users ascending by value) does not depend on how many ranges there are.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +15,7 @@ from ppim.datasets import streams, text
 from ppim.datasets.base import Progress, ReadOptions, SampleChunk, Source, TableSpec
 from ppim.errors import InputError
 from ppim.files import naming_failure
+from ppim.temporary import temporary_folder
 
 _RANGE_EVENTS = 1 << 22
 _CHUNK_USERS = 1 << 12
@@ -111,10 +111,10 @@ class HistorySource(Source):
         """Events of one range of users after the other, shape (n, 3)."""
         n_ranges = -(-self._survey.events // _RANGE_EVENTS)
         width = self._survey.greatest_user // max(n_ranges, 1) + 1
-        with tempfile.TemporaryDirectory(prefix="ppim-") as folder:
-            files = [Path(folder, str(number)).open("w+b") for number in range(n_ranges)]  # noqa: SIM115
+        with temporary_folder() as folder:
+            files = [(folder / str(number)).open("w+b") for number in range(n_ranges)]
             try:
-                with naming_failure(Path(folder)):
+                with naming_failure(folder):
                     n_events = 0
                     for values in self._events(self.progress):
                         n_events += values.shape[1]

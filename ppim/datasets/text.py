@@ -14,6 +14,7 @@ from ppim.text_files import check_text
 _BOM = b"\xef\xbb\xbf"
 _NUL = b"\0"
 _CHUNK_ROWS = 1 << 12  # small enough that parsed values stay in the processor's cache
+_CHUNK_VALUES = 1 << 22  # of files with thousands of columns
 _MAX_LINE_BYTES = 64 << 20
 _SHOWN_CHARACTERS = 40
 
@@ -167,8 +168,9 @@ def _read_file(
     ):
         block.next_line()
     left = limit
+    most = max(1, min(_CHUNK_ROWS, _CHUNK_VALUES // max(len(layout.kept), 1)))
     while left is None or left > 0:
-        capacity = _CHUNK_ROWS if left is None else min(left, _CHUNK_ROWS)
+        capacity = most if left is None else min(left, most)
         values = np.empty((len(layout.kept), capacity), dtype=np.uint64)
         rows = 0
         while rows < capacity:

@@ -1,7 +1,6 @@
 """Compiling ahead: small runs through everything that later runs will call."""
 
 import itertools
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from ppim.dram.load import DEFAULT_DEVICE, load_device
 from ppim.jit import kernel_cache
 from ppim.runs import generate_files, replay_files, simulate_files
 from ppim.systems.chosen import choose_system
+from ppim.temporary import temporary_folder
 from ppim.weight_sharing.base import ALGORITHMS
 
 DEFAULT_ALGORITHMS = ("qr", "tt-rec")
@@ -41,8 +41,8 @@ def warm_up(systems: Iterable[str], algorithms: Iterable[str], *, plain_requests
     for algorithm in algorithms:
         ALGORITHMS.get(algorithm)
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="ppim-") as folder:
-        traces = [_trace(Path(folder), algorithm) for algorithm in algorithms]
+    with temporary_folder() as folder:
+        traces = [_trace(folder, algorithm) for algorithm in algorithms]
         yield f"gen-trace: ready, {time.perf_counter() - started:.1f} s"
         for system in chosen:
             started = time.perf_counter()
@@ -51,7 +51,7 @@ def warm_up(systems: Iterable[str], algorithms: Iterable[str], *, plain_requests
             yield f"{system.base}: ready, {time.perf_counter() - started:.1f} s"
         if plain_requests:
             started = time.perf_counter()
-            requests = Path(folder, "requests.trace")
+            requests = folder / "requests.trace"
             requests.write_text(REQUESTS, encoding="ascii")
             replay_files.replay_file(requests, load_device(DEFAULT_DEVICE), replay_files.ReplayOptions())
             yield f"replay: ready, {time.perf_counter() - started:.1f} s"

@@ -1,7 +1,6 @@
 """A plan -> jobs: paths made absolute, mistakes found before anything runs, names by hash."""
 
 import dataclasses
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from ppim.errors import InputError, unreadable
 from ppim.sweep import identity
 from ppim.sweep.plan import Plan, PlannedRun, Point
+from ppim.temporary import temporary_folder
 
 SYNTHETIC = "synthetic"
 NOT_PROBED = ("seed", "max_samples")
@@ -171,10 +171,8 @@ class _Checked:
         short = {name: value for name, value in options.items() if name not in NOT_PROBED}
         key = identity.digest("trace", short)
         if key not in self.accesses:
-            with tempfile.TemporaryDirectory() as folder:
-                made = generate_trace(
-                    output=Path(folder) / "trace.parquet", threads=1, max_samples=1, **short
-                )
+            with temporary_folder() as folder:
+                made = generate_trace(output=folder / "trace.parquet", threads=1, max_samples=1, **short)
             self.accesses[key] = made.meta.accesses
         return self.accesses[key]
 

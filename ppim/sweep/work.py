@@ -1,13 +1,13 @@
 """What a worker process does: make one trace, or simulate one run. It is given and gives back plain data."""
 
 import shlex
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ppim.errors import PpimError
+from ppim.temporary import temporary_folder
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def make_trace(job: TraceJob) -> tuple[str, bytes]:
         if job.path:
             generate_trace(output=job.path, threads=1, **job.options)
             return "", b""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"{job.name}.parquet"
+        with temporary_folder() as folder:
+            path = folder / f"{job.name}.parquet"
             generate_trace(output=path, threads=1, **job.options)
             return "", path.read_bytes()
     except PpimError as error:
@@ -80,10 +80,10 @@ def simulate_run(job: RunJob) -> dict[str, Any]:
 
     start = time.perf_counter()
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with temporary_folder() as folder:
             trace = Path(job.trace)
             if job.content:
-                trace = Path(folder) / f"{job.label}.parquet"
+                trace = folder / f"{job.label}.parquet"
                 trace.write_bytes(job.content)
             result = simulate(trace, settings=job.settings, **job.options)
         return {

@@ -152,7 +152,7 @@ class TraceMeta:
 
     def to_json(self) -> str:
         """The metadata as compact JSON with a fixed order of keys."""
-        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+        return json.dumps(_as_object(self), separators=(",", ":"), default=_as_object)
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str = "trace metadata") -> TraceMeta:
@@ -177,3 +177,8 @@ class TraceMeta:
                 "make the trace again with `ppim gen-trace`"
             )
         return config.build(cls, content, where)
+
+
+def _as_object(record: Any) -> dict[str, Any]:
+    """A record for JSON; `dataclasses.asdict` copies all inside, which takes long for thousands of tables."""
+    return {each.name: getattr(record, each.name) for each in dataclasses.fields(record)}

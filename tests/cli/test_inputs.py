@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ppim import files
 from ppim.cli import main
 from ppim.errors import InputError
 from ppim.trace.reader import TraceReader
@@ -50,6 +54,39 @@ def test_a_pipe_is_read_as_a_file_is(tmp_path: Path, command: str) -> None:
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     else:
         assert pq.read_table(tmp_path / "a").equals(pq.read_table(tmp_path / "b"))
+
+
+@pytest.mark.parametrize("most", ["bound", "half of what is free"])
+@pytest.mark.parametrize("command", ["gen-trace", "replay"])
+def test_a_pipe_without_end_stops(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    most: str,
+) -> None:
+    pipe, temporary = tmp_path / "pipe", tmp_path / "tmp"
+    os.mkfifo(pipe)
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    if most == "bound":
+        monkeypatch.setattr(files, "MOST_PIPED_BYTES", 3 << 20)
+    else:
+        monkeypatch.setattr(files.shutil, "disk_usage", lambda _: SimpleNamespace(free=6 << 20))
+
+    def write() -> None:
+        with contextlib.suppress(BrokenPipeError), pipe.open("wb") as stream:
+            while True:
+                stream.write(b"0x40 READ 0\n" * 1000)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert run(command, pipe, "-o", tmp_path / "out") == 2
+    writer.join(timeout=30)
+    (line,) = complaints(capsys.readouterr().err)
+    assert f"{pipe}: a pipe of more than 3 MiB, too much for a copy in {temporary}" in line
+    assert not list(temporary.iterdir())
+    assert sorted(tmp_path.iterdir()) == [pipe, temporary]
 
 
 def test_a_trace_is_no_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

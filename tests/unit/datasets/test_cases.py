@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ppim.datasets import base, columns
+from ppim.datasets import base, columns, text as text_reader
 from ppim.datasets.base import DATASETS, ReadOptions, Source, make_dataset, recognise
 from ppim.datasets.streams import read_head
 from ppim.errors import InputError
@@ -378,6 +378,37 @@ def test_a_list_of_millions_is_no_bag(tmp_path: Path, monkeypatch: pytest.Monkey
     pq.write_table(pa.table({"a": [[1] * 101]}), tmp_path / "x.parquet")
     with pytest.raises(InputError, match="has 101 lookups, more than 100"):
         bags(opened("csv", tmp_path / "x.parquet"))
+
+
+def test_a_list_that_unpacks_without_bounds_takes_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"a.b": [[1] * 5000, [2]], "c": [1, 2]}), path)
+    assert path.stat().st_size < 5000
+    assert len(bags(opened("csv", path))) == 2
+    monkeypatch.setattr(columns, "_MOST_VALUES", 1 << 10)
+    monkeypatch.setattr(columns, "_VALUES_PER_BYTE", 1)
+    with pytest.raises(
+        InputError, match=r"row group 0, column 'a\.b\.list.*unpack to 5,001 values; write it"
+    ):
+        opened("csv", path)
+    assert len(bags(opened("csv", path, columns=["c"]))) == 2
+
+
+def test_rows_with_many_values_are_read_in_small_chunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, text = tmp_path / "x.parquet", tmp_path / "x.csv"
+    pq.write_table(pa.table({"a": [[n] * 30 for n in range(100)], "b": [[1]] * 100}), path)
+    text.write_text("".join(f"{n},{n + 1},{n + 2}\n" for n in range(100)).replace("0,1,2", "a,b,c", 1))
+    whole = [bags(opened("csv", each)) for each in (path, text)]
+    monkeypatch.setattr(columns, "_CHUNK_VALUES", 62)
+    monkeypatch.setattr(text_reader, "_CHUNK_VALUES", 6)
+    assert [bags(opened("csv", each)) for each in (path, text)] == whole
+    sizes = [[chunk.n_samples for chunk in opened("csv", each).chunks()] for each in (path, text)]
+    assert [sum(each) for each in sizes] == [100, 99]
+    assert [max(each) for each in sizes] == [2, 2]
 
 
 def test_fixed_size_lists_with_nulls(tmp_path: Path) -> None:
