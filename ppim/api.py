@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -151,6 +152,7 @@ def simulate(
     units: PathOrText | None = None,
     summary: PathOrText | None = None,
     program: PathOrText | None = None,
+    program_format: str | None = None,
     command_trace: PathOrText | None = None,
     timeline: PathOrText | None = None,
     from_cycle: int | None = None,
@@ -175,6 +177,8 @@ def simulate(
     output, units, summary, program, command_trace : path, optional
         Write the stats CSV, the units CSV, the summary, the program, and the DRAM commands (a folder). They appear
         when the run has ended well, or not at all.
+    program_format : {"ppim-program", "authors"}, optional
+        Format of the program; without it `ppim-program` if its name ends in .ppim or .ppim.gz, else `authors`.
     timeline : path, optional
         Write a window of the run in the trace-event format (docs/timeline.md), .json or .json.gz.
     from_cycle, cycles, turn : int, optional
@@ -211,6 +215,7 @@ def simulate(
         summary=_path(summary),
         threads=threads,
         program=_path(program),
+        program_format=program_format,
         command_trace=_path(command_trace),
         timeline=_timeline(timeline, from_cycle, cycles, turn),
         show_progress=progress,
@@ -236,7 +241,7 @@ def replay(
     turn: int | None = None,
     progress: bool = False,
 ) -> ReplayResult | SimulationResult:
-    """Replay plain requests exactly as DRAMsim3, or a PIM program of the paper's authors, as `ppim replay` does.
+    """Replay plain requests exactly as DRAMsim3, or a PIM program, as `ppim replay` does.
 
     Parameters
     ----------
@@ -247,7 +252,8 @@ def replay(
     device : str or path, optional
         A name of `devices()`, a device's .toml or a DRAMsim3 .ini; `hbm2-4gb` without it.
     system : str or path, optional
-        For a program: whose PIM units run it; `proactivepim-paper` without it.
+        For a program: whose PIM units run it; without it the one that the program names, with its settings, else
+        `proactivepim-paper`.
     settings : mapping of str to value, optional
         Parameters of the device (or of the system) to replace.
     cycles : int, optional
@@ -304,7 +310,7 @@ def replay(
     variant = find_format(path, format)
     files = {"output": _path(output), "command_trace": _path(command_trace)}
     if variant is not None and variant.is_program:
-        from ppim.runs import program_files
+        from ppim.runs import program_files, programs
 
         _refuse_plain_options(
             path,
@@ -316,10 +322,18 @@ def replay(
                 "--latencies": latencies,
             },
         )
-        chosen = _choose(system or DEFAULT_PROGRAM_SYSTEM, settings, device, for_program=True)
+        made: Mapping[str, Any] = {}
+        if system is None:
+            system, made = programs.made_for(path, variant.name)
+        system = system or DEFAULT_PROGRAM_SYSTEM
+        chosen = _choose(system, {**made, **(settings or {})}, device, for_program=True)
+        if made:  # only what the user sets is warned of
+            known = _choose(system, made, None, for_program=True).warnings
+            chosen = replace(chosen, warnings=tuple(text for text in chosen.warnings if text not in known))
         return program_files.replay_program_file(
             path,
             chosen,
+            variant.name,
             timeline=_timeline(timeline, from_cycle, cycles, turn),
             show_progress=progress,
             **files,

@@ -10,7 +10,7 @@ DEFAULT_DEVICE = "hbm2-4gb"
 DEFAULT_SYSTEM = "proactivepim-paper"
 
 
-@click.command(short_help="Replay plain memory requests, or a PIM program of the paper's authors.")
+@click.command(short_help="Replay plain memory requests, or a PIM program.")
 @click.argument("requests", type=click.Path(path_type=Path))
 @click.option("--format", "format_name", metavar="NAME", help="Format of REQUESTS; recognised when left out.")
 @click.option(
@@ -24,7 +24,8 @@ DEFAULT_SYSTEM = "proactivepim-paper"
     "system_name",
     metavar="NAME|FILE",
     shell_complete=complete_systems,
-    help=f"For a PIM program: a name of `ppim systems`, or a system .toml.  [default: {DEFAULT_SYSTEM}]",
+    help="For a PIM program: a name of `ppim systems`, or a system .toml.  [default: the one that the program names, "
+    f"with its settings, or {DEFAULT_SYSTEM}]",
 )
 @click.option(
     "--cycles",
@@ -95,8 +96,9 @@ def command(
     Every command is issued in the cycle in which DRAMsim3 issues it. The summary says how many requests were
     merged, which bandwidth was reached and what bound it; with -o - it goes to stderr.
 
-    REQUESTS may be a PIM program too, in the text format of ProactivePIM's authors (`ppim simulate --program`
-    writes it); it runs on the PIM units of --system, and STATS.csv is that of `ppim simulate`.
+    REQUESTS may be a PIM program too, as `ppim simulate --program` writes it: a ppim-program, which repeats the
+    simulation, or one in the text format of ProactivePIM's authors. It runs on the PIM units of --system, and
+    STATS.csv is that of `ppim simulate`.
 
     \b
     Examples:
@@ -106,6 +108,7 @@ def command(
         ppim replay requests.trace --latencies latencies.parquet
         ppim replay requests.trace --timeline window.json --from-cycle 5000 --cycles 500
         ppim replay requests.trace --device HBM2_4Gb_x128.ini --command-trace commands
+        ppim replay program.ppim.gz -o stats.csv
         ppim replay program.txt --system proactivepim-paper -o stats.csv
     """
     from ppim import api

@@ -70,7 +70,13 @@ from ppim.cli.options import NamesOption, complete_devices, complete_systems, pr
     "--program",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the PIM program in the text format of ProactivePIM's authors; gzip if FILE ends in .gz.",
+    help="Write the PIM program, for `ppim replay`; gzip if FILE ends in .gz.",
+)
+@click.option(
+    "--program-format",
+    type=click.Choice(["ppim-program", "authors"]),
+    help="All that a run needs, or the text format of ProactivePIM's authors.  [default: ppim-program if FILE ends in "
+    ".ppim or .ppim.gz, else authors]",
 )
 @click.option(
     "--command-trace",
@@ -104,6 +110,7 @@ def command(
     units: Path | None,
     summary: Path | None,
     program: Path | None,
+    program_format: str | None,
     command_trace: Path | None,
     timeline: Path | None,
     from_cycle: int | None,
@@ -119,6 +126,7 @@ def command(
     Examples:
         ppim simulate trace.parquet -o stats.csv
         ppim simulate trace.parquet --system cpu
+        ppim simulate trace.parquet --program program.ppim.gz
         ppim simulate trace.parquet --system proactivepim-paper --program program.txt
         ppim simulate trace.parquet --timeline window.json --turn 12
         ppim simulate trace.parquet --mapping interleave --prefetch none --set barrier=none
@@ -140,6 +148,7 @@ def command(
         units=units,
         summary=summary,
         program=program,
+        program_format=program_format,
         command_trace=command_trace,
         timeline=timeline,
         from_cycle=from_cycle,

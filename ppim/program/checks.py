@@ -16,6 +16,28 @@ def check_combination(meta: schema.TraceMeta, device: Device, system: SystemSpec
     InputError
         The first such combination, and the mend.
     """
+    check_units(device, system)
+    if system.prefetch.policy.phase != Phase.NEVER and system.cache.policy == "lru":
+        raise InputError(
+            "prefetch fills a scratchpad, but the cache's policy is lru: set policy=scratchpad or "
+            f"prefetch={NO_PREFETCH}"
+        )
+    _check_demanded(system)
+    for setting, names in (
+        ("prefetch_subtables", system.prefetch.prefetch_subtables),
+        ("demand_subtables", system.cache.demand_subtables),
+    ):
+        _check_shared_names(meta, setting, names)
+
+
+def check_units(device: Device, system: SystemSpec) -> None:
+    """Refuse units and collectors that make no sense, whatever their program.
+
+    Raises
+    ------
+    InputError
+        The first such combination, and the mend.
+    """
     if system.compute.unit_accumulators and (
         system.pim.frontend != "per-channel" or system.pim.transfer != "non-empty"
     ):
@@ -23,21 +45,10 @@ def check_combination(meta: schema.TraceMeta, device: Device, system: SystemSpec
             "unit_accumulators: a sum that leaves early has a transfer of its own, which frontend=global and "
             "transfer=all do not have; give 0, or frontend=per-channel and transfer=non-empty"
         )
-    if system.prefetch.policy.phase != Phase.NEVER and system.cache.policy == "lru":
-        raise InputError(
-            "prefetch fills a scratchpad, but the cache's policy is lru: set policy=scratchpad or "
-            f"prefetch={NO_PREFETCH}"
-        )
     if system.pim.consumer == "host":
         _check_host_consumer(system)
     if system.pim.collect in ("rank", "dimm"):
         _check_buffer_chips(device, system)
-    _check_demanded(system)
-    for setting, names in (
-        ("prefetch_subtables", system.prefetch.prefetch_subtables),
-        ("demand_subtables", system.cache.demand_subtables),
-    ):
-        _check_shared_names(meta, setting, names)
     _check_refresh(device)
 
 

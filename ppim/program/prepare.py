@@ -110,7 +110,7 @@ def prepare(
         placement=placement,
         vector_bytes=meta.sharing.algorithm.vector_bytes,
         slices=slices,
-        collectors=_collectors_of_channel(device, system),
+        collectors=collectors_of_channel(device, system),
         shared=shared,
         held=held,
         cost=cost,
@@ -199,7 +199,7 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
     )
 
 
-def _collectors_of_channel(device: Device, system: SystemSpec) -> int:
+def collectors_of_channel(device: Device, system: SystemSpec) -> int:
     """Buffer chips of a channel that add up partial sums; 0 where others do."""
     ranks, pim = device.organization.ranks, system.pim
     return {"rank": ranks, "dimm": ranks // pim.ranks_per_dimm}.get(pim.collect, 0)

@@ -58,7 +58,7 @@ class PimRun:
         )
         if program is not None and learns:
             raise InputError(
-                f"program: the format has no writes, which mapping {system.placement.mapping} needs; "
+                f"program: a program file has no writes, which mapping {system.placement.mapping} needs; "
                 "write it with another mapping"
             )
         self.writer = None if program is None else program(prepared, device)

@@ -7,7 +7,7 @@ from pathlib import Path
 from ppim.files import atomic_path, keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
-from ppim.runs import collect, outputs, replay_program
+from ppim.runs import collect, outputs, programs
 from ppim.runs.timeline import program_timeline
 from ppim.stats import simulation
 from ppim.stats.command_trace import channel_names, command_files, write_all
@@ -20,6 +20,7 @@ from ppim.timeline.windows import TimelineOptions
 def replay_program_file(
     path: Path,
     chosen: ChosenSystem,
+    format_name: str,
     *,
     output: Path | None = None,
     command_trace: Path | None = None,
@@ -38,7 +39,7 @@ def replay_program_file(
     with ExitStack() as stack:
         csv_stream = stack.enter_context(outputs.csv_file(output)) if output is not None else None
         with compile_notice("ppim replay"):
-            replay = replay_program.ProgramReplay(path, chosen.spec)
+            replay = programs.open_replay(path, chosen.spec, format_name)
             commands = None
             if command_trace is not None:
                 names = channel_names(replay.device)
@@ -50,7 +51,9 @@ def replay_program_file(
             )
             result = replay.run(bar.update, commands)
             if timeline is not None:
-                program_timeline(path, chosen.spec, timeline, stack.enter_context(atomic_path(timeline.path)))
+                program_timeline(
+                    path, chosen.spec, format_name, timeline, stack.enter_context(atomic_path(timeline.path))
+                )
         bar.close()
         result = collect.as_chosen(result, chosen)
         if csv_stream is not None:

@@ -75,7 +75,7 @@ def open_run(
     if is_split(system):
         if program is not None:
             raise InputError(
-                f"system {system.name}: the format of programs has no second memory and no partial sums that are kept"
+                f"system {system.name}: a program file has no second memory and no partial sums that are kept"
             )
         from ppim.runs.split import SplitRun
 

@@ -9,7 +9,7 @@ from ppim.errors import InputError
 from ppim.files import STDOUT, atomic_path, keep_inputs
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
-from ppim.runs import collect, outputs
+from ppim.runs import collect, outputs, programs
 from ppim.runs.simulate import simulate
 from ppim.runs.timeline import simulate_timeline
 from ppim.stats import cautions, result as results, simulation
@@ -30,6 +30,7 @@ def simulate_file(
     summary: Path | None = None,
     threads: int = 1,
     program: Path | None = None,
+    program_format: str | None = None,
     command_trace: Path | None = None,
     timeline: TimelineOptions | None = None,
     show_progress: bool = False,
@@ -43,6 +44,12 @@ def simulate_file(
     """
     if STDOUT in (units, summary, program):
         raise InputError("-: only the stats (-o) go to stdout; give the name of a file")
+    if program_format not in (None, *programs.FORMATS):
+        raise InputError(
+            f"--program-format: {program_format!r:.40} is not one of {', '.join(programs.FORMATS)}"
+        )
+    if program_format is not None and program is None:
+        raise InputError("--program-format: is of a program; give --program FILE too")
     names = memory_names(chosen.spec) if command_trace is not None else []
     keep_inputs(
         [trace, *input_files(chosen.base, chosen.spec)],
@@ -56,7 +63,10 @@ def simulate_file(
             for path in (output, units)
         )
         summary_file = stack.enter_context(atomic_path(summary)) if summary is not None else None
-        open_program = stack.enter_context(outputs.program_file(program)) if program is not None else None
+        open_program = None
+        if program is not None:
+            format_name = program_format or programs.format_of_name(program)
+            open_program = stack.enter_context(outputs.program_file(program, format_name, chosen))
         commands = []
         if command_trace is not None:
             opened = iter(

@@ -62,12 +62,14 @@ def simulate_timeline(trace: Path, system: SystemSpec, options: TimelineOptions,
 # -------------------------------------------------------------------------------------------- replay
 
 
-def program_timeline(path: Path, system: SystemSpec, options: TimelineOptions, temporary: Path) -> None:
-    """Write the timeline of a program of the authors' format; as `simulate_timeline`, without names of rows."""
-    from ppim.runs.replay_program import ProgramReplay
+def program_timeline(
+    path: Path, system: SystemSpec, format_name: str, options: TimelineOptions, temporary: Path
+) -> None:
+    """Write the timeline of a program file; as `simulate_timeline`, without names of rows."""
+    from ppim.runs.programs import open_replay
 
     def run(recorders: Sequence[record.Recorder]) -> None:
-        result = ProgramReplay(path, system).run(commands=recorders[0])
+        result = open_replay(path, system, format_name).run(commands=recorders[0])
         recorders[0].ends(result.cycles)
 
     recorders = windows.record_turns(run, _devices(system), options)

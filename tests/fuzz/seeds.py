@@ -103,6 +103,49 @@ def _simulate_stats() -> bytes:
     return "\n".join(",".join(line) for line in (names, *lines)).encode()
 
 
+_LISTING = b"""ppim-program 1
+system pim-base
+set barrier=table
+memory channels=8 ranks=1 bankgroups=4 banks=4 rows=16384 columns=32 burst_bytes=64
+units level=bankgroup frontend=per-channel vector_bursts=2 prefetch=table
+"""
+_LISTING_TURN = b"""turn number=0 batch=0
+lookup number=0 bag=0 channel=3 unit=1 macs=32 # a comment
+lookup number=1 bag=0 channel=3 unit=1 macs=8
+read channel=3 unit=1 bank=2 row=100 column=8 bursts=2 lookup=0 sharers=1
+"""
+
+
+def _listing() -> bytes:
+    """A program with a line of each word but deliver."""
+    rest = b"""readout channel=5 unit=2 bank=0 row=7 column=0 bursts=2 lookup=1
+hit channel=3 unit=1 lookup=0 bursts=2
+transfer channel=3 unit=1 bag=0
+transfer channel=0 unit=0
+prefetch turn=1 channel=0 bank=3 row=5 column=0 bursts=1
+turn number=1 batch=1
+lookup number=0 channel=0 unit=0 macs=1
+lookup number=1 channel=0 unit=1 macs=1
+lookup number=2 channel=0 unit=2 macs=1
+lookup number=3 channel=0 unit=3 macs=1
+read channel=0 unit=* bank=0 row=0 column=0 bursts=1 lookup=0 step=1
+counts channel=0 lookups=3 bytes=64
+counts channel=0 unit=1 accesses=3
+"""
+    return _LISTING + _LISTING_TURN + rest
+
+
+def _listing_in_order() -> bytes:
+    """The host delivers in order, to lookups of two units."""
+    header = _LISTING.replace(b"prefetch=table", b"deliver=in-order")
+    rest = b"""lookup number=2 bag=1 channel=4 unit=0 macs=1
+readout channel=5 unit=2 bank=0 row=7 column=0 bursts=2 lookup=1 sharers=1 step=1
+deliver channel=3 unit=1 bursts=2 lookup=1
+deliver channel=4 unit=0 bursts=2 lookup=2
+"""
+    return header + _LISTING_TURN + rest
+
+
 def _accesses() -> bytes:
     return np.stack(right_columns(), axis=1).astype("<u4").tobytes()
 
@@ -151,6 +194,7 @@ SEEDS: dict[str, list[Callable[[], bytes]]] = {
         lambda: b"0x40 R\n64 W\n",
         lambda: gzip.compress(b"0x0 READ 0\n0x40 WRITE 1\n", mtime=0),
     ],
+    "listing": [_listing, _listing_in_order],
     "program": [lambda: b"HBM PR 0 2 \nHBM RD 64 2 \nHBM DR 128 2 \n\nHBM TR 0 2 \n\n"],
     "commands": [
         lambda: b"10 activate 0 0 0 5 -1\n24 read 0 0 0 5 1\n44 precharge 0 0 0 -1 -1\n",

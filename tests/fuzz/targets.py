@@ -30,6 +30,7 @@ from ppim.search.space import read_space
 from ppim.stats.info.base import describe
 from ppim.sweep.plan import read_plan
 from ppim.systems.load import load_system
+from ppim.systems.spec import SystemSpec
 from ppim.trace import parquet, schema
 from ppim.trace.reader import TraceReader
 
@@ -80,6 +81,25 @@ def _units() -> UnitAddresses:
 def _program(path: Path) -> None:
     survey_program(path, _units())
     _drain(read_turns(path, _units()))
+
+
+@cache
+def _system(settings: str) -> SystemSpec:
+    return load_system("pim-base", parse_settings(settings.split()))
+
+
+def _listing(path: Path) -> None:
+    """The file on a system that can execute most of what its header may ask for."""
+    from ppim.program.listing.header import read_header
+    from ppim.runs.replay_listing import ListingReplay
+
+    units = read_header(path).units
+    settings = f"deliver={units.deliver} consumer={units.consumer} frontend={units.frontend}"
+    try:
+        system = _system(settings)
+    except InputError:
+        system = _system("collect=base-die")
+    ListingReplay(path, system)
 
 
 def _trace(path: Path) -> None:
@@ -180,6 +200,7 @@ def _device(path: Path) -> None:
 TARGETS: dict[str, Target] = {
     "requests": Target(".trace", lambda path: _drain(open_requests(path).chunks)),
     "program": Target(".txt", _program),
+    "listing": Target(".ppim", _listing),
     "commands": Target(".cmd", _commands),
     "device-ini": Target(".ini", _device),
     "device-toml": Target(".toml", _device),
