@@ -8,12 +8,11 @@ from ppim.engine.banks import Banks
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.engine.pim.by_cycle.run import run_channels
-from ppim.engine.pim.by_unit.run import run_channel
-from ppim.engine.pim.by_unit.state import ByUnit, channel_of, pack_by_unit
+from ppim.engine.pim.by_unit.run import run_units
+from ppim.engine.pim.by_unit.state import ByUnit, pack_by_unit
 from ppim.engine.pim.rules import barrier
 from ppim.engine.pim.state import Parameters, PimState
 from ppim.jit import helper, njit
-from ppim.jit.by_address import by_address
 from ppim.jit.pack import pack
 from ppim.jit.tables import bare
 from ppim.program import state as r
@@ -62,13 +61,7 @@ def run_all(parameters, rings, state, banks, by_unit, board, ahead, final, until
     if banks is not None:
         status = run_channels(parameters, rings, state, banks, board, ahead, final, until)
     if by_unit is not None:
-        for channel in range(parameters.channels):
-            stopped = run_channel(
-                parameters, rings, state, by_address(channel_of(by_unit, channel)), final, until
-            )
-            if stopped >= s.GROW:
-                return stopped
-            status = max(status, stopped)
+        status = run_units(parameters, rings, state, by_unit, final, until)
     return status
 
 

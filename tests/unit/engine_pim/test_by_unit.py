@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ppim.dram.device import Device
-from ppim.engine.pim.engine import PimEngine
+from ppim.engine.pim.by_unit import cycles
+from ppim.engine.pim.engine import Commands, PimEngine
 from ppim.program.state import make_rings
 from ppim.systems.spec import SystemSpec
 from tests.reference.pim_account import CLASSES, simulate_and_classify
@@ -20,7 +21,7 @@ from tests.unit.engine_pim.feed import by_cycle, run_program
 SEEDS = range(40)
 
 
-def random_case(seed: int) -> Case:
+def random_case(seed: int, collect: str = "host") -> Case:
     """A small case for units that are bank groups apart, in which refreshes, phases and queues meet."""
     rng = np.random.default_rng(seed)
     device = make_device(
@@ -47,6 +48,8 @@ def random_case(seed: int) -> Case:
         transfer=pick(rng, "non-empty", "all"),
         cache_latency=pick(rng, 1, 4),
         prefetch=pick(rng, "none", "table", "table", "all"),
+        collect=collect,
+        collect_cycles=seed % 4,
     )
     program = RandomProgram(rng, device, system)
     program.read_out_share = 0.0
@@ -61,9 +64,10 @@ def has_fast_engine(device: Device, system: SystemSpec, delivers: int = 0) -> bo
     return engine.by_unit is not None
 
 
+@pytest.mark.parametrize("collect", ["host", "base-die"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_random_programs(seed: int) -> None:
-    case = random_case(seed)
+def test_random_programs(seed: int, collect: str) -> None:
+    case = random_case(seed, collect)
     assert has_fast_engine(case.device, case.system)
     twin, classes = simulate_and_classify(case.device, case.system, case.program)
     whole = run_program(case.device, case.system, case.program)
@@ -78,6 +82,30 @@ def test_random_programs(seed: int) -> None:
             assert {name: expected[name] for name in CLASSES} == dict(
                 zip(CLASSES, found.tolist(), strict=True)
             )
+
+
+# In the last two a channel waits for a later turn than others, so that its cycles are known ahead of theirs.
+@pytest.mark.parametrize("seed", [4, 5, 13, 20, 96, 194])
+@pytest.mark.parametrize("span", [40, 90, 200])
+def test_channels_that_meet_in_the_base_die_count_their_cycles_together(
+    seed: int, span: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few cycles a channel may be ahead of what is known of the others' sums, nothing else comes out."""
+    case = random_case(seed, "base-die")
+    with by_cycle():
+        expected = run_program(case.device, case.system, case.program)
+    monkeypatch.setattr(cycles, "SPAN", span)
+    for pieces in ({}, {"piece": 1 + seed % 7}, {"keep_commands": 1 + seed}):
+        found = run_program(case.device, case.system, case.program, **pieces)
+        assert_equal_results(found, expected)
+        for have, want in zip(found.commands, expected.commands, strict=True):
+            assert in_order(have) == in_order(want)
+
+
+def in_order(commands: Commands) -> list[tuple[int, ...]]:
+    """Commands by cycle and bank."""
+    columns = (commands.cycle, commands.lane, commands.command, commands.row, commands.column)
+    return sorted(zip(*(column.tolist() for column in columns), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -101,6 +129,7 @@ def test_other_systems_run_on_the_general_engine(changes: dict[str, Any]) -> Non
 
 def test_other_devices_and_read_outs_run_on_the_general_engine() -> None:
     assert has_fast_engine(make_device(), make_system())
+    assert has_fast_engine(make_device(), make_system(collect="base-die"))
     assert not has_fast_engine(make_device(), make_system(), delivers=1)
     assert not has_fast_engine(make_device(ranks=2), make_system())
     assert not has_fast_engine(make_device("GDDR6"), make_system())

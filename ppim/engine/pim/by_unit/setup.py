@@ -73,7 +73,7 @@ def can_run(p: Parameters, system: SystemSpec, *, has_delivers: bool, has_long_w
         and p.turns_open == 0
         and not p.data_pins
         and not p.host_consumes
-        and p.collect == s.COLLECT_HOST
+        and p.collect in (s.COLLECT_HOST, s.COLLECT_BASE_DIE)
         and p.accumulators == 0
         and p.phases != s.PHASES_BUFFERED
         and p.buffer_bursts == 0

@@ -3,6 +3,7 @@
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import heap, state as s
 from ppim.engine.pim.by_unit import cycles, fetches, queues, state as u
+from ppim.engine.pim.by_unit.transfers import channels_meet
 from ppim.engine.pim.rules import (
     barrier,
     commands,
@@ -143,14 +144,14 @@ def leave_slot(p, rings, state, a, instruction, cycle):
 
 @helper(forceinline=True)
 def next_change(p, state, a):
-    """No command, refresh apart, and no transfer comes before this cycle; NEVER: nothing is left."""
+    """No command, refresh apart, and no transfer of its own comes before this cycle; NEVER: nothing is left."""
     first = NEVER
     for unit in range(p.units):
         first = min(first, a.unit[unit, u.NEXT])
     row = state.channel[a.number]
     if first < NEVER and refresh.is_holding(row):
         first = max(first, row[s.REFRESH_LOOK])
-    if state.channel[a.number, s.TRANSFERS_WAITING] > 0:
+    if not channels_meet(p) and state.channel[a.number, s.TRANSFERS_WAITING] > 0:
         first = min(first, state.transfers[a.number, 0, heap.READY_AT])
     if first == NEVER:
         return NEVER
@@ -158,49 +159,56 @@ def next_change(p, state, a):
 
 
 @helper(forceinline=True)
-def wait_for_program(p, rings, state, a, final):
+def wait_for_program(p, rings, state, a, final, reach):
     """Nothing is left to send: (REFILL or DONE, _), or (GOES_ON, cycle) while units have something to do."""
     stream = rings.stream[a.number]
-    goal = next_change(p, state, a) if final else stream[r.NEXT_SLOT] - p.interval
+    goal = stream[r.NEXT_SLOT] - p.interval
+    if final:
+        goal = next_change(p, state, a)
+        goal = reach if goal == NEVER else goal
     if goal < NEVER and goal > a.channel[u.HORIZON]:
+        stream[r.FRONT] = r.FRONT_READY
         return GOES_ON, goal
     stream[r.FRONT] = r.FRONT_EMPTY
     return s.DONE if final else s.REFILL, NEVER
 
 
 @helper(forceinline=True)
-def wait_at_barrier(p, rings, state, a, final):
-    """As `wait_for_program`, until all that the barrier waits for is complete.
+def wait_at_barrier(p, rings, state, a, final, reach):
+    """As `wait_for_program`, until all that the barrier waits for is complete, or is but transfers where channels meet.
 
     The barrier opens after this channel's last completion: `unit_read_latency` after a READ that is still to
-    come, or after the first transfer that waits.
+    come, or after the first transfer that waits. Where channels meet, it opens after that of all (`reach`).
     """
     horizon = a.channel[u.HORIZON]
     counters = state.channel[a.number]
     stream = rings.stream[a.number]
-    if counters[s.OPEN] == 0:
+    meet = channels_meet(p)
+    if counters[s.OPEN] == counters[s.TRANSFERS_WAITING] * meet:
+        if horizon < reach < NEVER:
+            return GOES_ON, reach
         stream[r.FRONT] = r.FRONT_BARRIER
         return s.DONE if final else s.REFILL, NEVER
     if horizon <= stream[r.NEXT_SLOT]:
         return GOES_ON, stream[r.NEXT_SLOT] + 1
-    if counters[s.TRANSFERS_WAITING] == counters[s.OPEN]:
+    if not meet and counters[s.TRANSFERS_WAITING] == counters[s.OPEN]:
         return GOES_ON, state.transfers[a.number, 0, heap.READY_AT]
     return GOES_ON, horizon + p.unit_read_latency + p.host_latency
 
 
 @helper(forceinline=True)
-def act_stream(p, rings, state, a, final):
+def act_stream(p, rings, state, a, final, reach):
     """Send what can be sent: (status, _), or (GOES_ON, cycle up to which the units have to come first)."""
     stream = rings.stream[a.number]
     while True:
         if p.keeps_events and commands.log_is_full(state, a.number):
             return s.LOG_FULL, NEVER
         if streams.is_at_end(rings, a.number):
-            return wait_for_program(p, rings, state, a, final)
+            return wait_for_program(p, rings, state, a, final, reach)
         instruction = streams.next_instruction(rings, a.number)
         opens = barrier.opens(p, rings, state, instruction)
         if opens == NEVER:
-            return wait_at_barrier(p, rings, state, a, final)
+            return wait_at_barrier(p, rings, state, a, final, reach)
         cycle = max(stream[r.NEXT_SLOT], opens)
         lags = a.channel[u.HORIZON] < cycle
         if lags and cycle > a.channel[u.COUNTED] + a.span:
