@@ -115,10 +115,11 @@ docs: $(INSTALLED) ## reference, drawings and outputs of docs/ anew, and the sit
 docs-serve: $(INSTALLED) ## the site while you write, at http://127.0.0.1:8000
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
-# The figures of docs/figures.md and docs/timeline.md, from the committed trace and one sweep.
+# The figures of docs/figures.md and docs/timeline.md, from the committed trace and one sweep; that of docs/reliability.md.
 .PHONY: figures
-figures: $(INSTALLED) ## the figures of docs/figures.md and docs/timeline.md
+figures: $(INSTALLED) ## the figures of docs/figures.md, docs/timeline.md and docs/reliability.md
 	$(BIN)/python scripts/draw_figures.py docs/figures
+	$(BIN)/python scripts/latency_curves.py --figure docs/figures/latency.svg
 
 # --- evaluation --------------------------------------------------------------------------------
 

@@ -5,8 +5,21 @@ from dataclasses import dataclass
 
 from ppim.registry import Registry
 
-WORDS = ("cycle", "kind", "channel", "rank", "bankgroup", "bank", "row", "column", "pseudochannel", "ignored")
-"""What a word of a line can mean; a `bank` without a `bankgroup` in the line counts through all groups of its rank."""
+WORDS = (
+    "cycle",
+    "kind",
+    "channel",
+    "rank",
+    "bankgroup",
+    "bank",
+    "row",
+    "column",
+    "pseudochannel",
+    "stack",
+    "ignored",
+)
+"""What a word of a line can mean; a `bank` without a `bankgroup` in the line counts through all groups of its rank.
+A `stack` id is a bit of the bank group, above those of the group in its stack."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ppim.requests.text import BLOCK_BYTES, line_blocks, open_text
 
 Ints = NDArray[np.int64]
 
-CYCLE, NAME, CHANNEL, RANK, GROUP, BANK, ROW_WORD, COLUMN_WORD, PSEUDO, _IGNORED = range(len(WORDS))
+CYCLE, NAME, CHANNEL, RANK, GROUP, BANK, ROW_WORD, COLUMN_WORD, PSEUDO, STACK, _IGNORED = range(len(WORDS))
 LONGEST_QUOTE = 40
 # Names of files of one channel: ours, DRAMsim3's, Ramulator's two.
 _CHANNEL_IN_NAME = re.compile(
@@ -26,6 +26,7 @@ _CHANNEL_IN_NAME = re.compile(
     r"|chan-(?P<first>\d+)-rank-(?P<rank>\d+)\.cmdtrace$|\.ch(?P<second>\d+)$"
 )
 HALVES = 2  # pseudo channels of a channel
+GROUPS_OF_A_STACK = 4  # bank groups of a stack id: JESD238, 16 banks in groups of 4
 EMPTY = Grammar((), {}, least_words=0)
 
 
@@ -175,6 +176,8 @@ class CommandReader:
             words[:, GROUP], words[:, BANK] = np.divmod(np.maximum(words[:, BANK], 0), org.banks_per_group)
         if not self._has("rank"):
             words[:, RANK] = self.file.rank or 0
+        if self._has("stack"):
+            words[:, GROUP] += np.maximum(words[:, STACK], 0) * GROUPS_OF_A_STACK
         channel = self._channel(words)
         of_a_row = (kind <= commands.ACTIVATE) & self._has("row")
         of_a_column = (kind <= commands.WRITE_P) & self._has("column")

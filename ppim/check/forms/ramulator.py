@@ -29,7 +29,7 @@ LEVELS = {
     "Channel": "channel",
     "PseudoChannel": "pseudochannel",
     "Rank": "rank",
-    "Sid": "rank",
+    "Sid": "stack",
     "BankGroup": "bankgroup",
     "Bank": "bank",
     "Row": "row",

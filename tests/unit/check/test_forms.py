@@ -124,6 +124,31 @@ def test_all_banks_precharged_at_once(tmp_path: Path) -> None:
     assert [(v.constraint, v.margin) for v in check(path).violations] == [("tRAS", -1)]
 
 
+def test_a_stack_id_is_a_bit_of_the_bank_group(tmp_path: Path) -> None:
+    """Activates of both stack ids of a pseudo channel share its window; all of its banks are refreshed at once."""
+    device = load_device("hbm3-16gb-6400")
+    window, spacing = device.timing.tFAW, device.timing.tRRD_S
+    path = tmp_path / "t"
+
+    def blamed(fifth: int) -> list[tuple[str, int, int]]:
+        cycles = [*range(0, 4 * spacing, spacing), fifth]
+        lines = [f"{cycle},ACT,0,1,{n % 2},{n // 2},0,7,0" for n, cycle in enumerate(cycles)]
+        lines += ["200,PREab,0,1,-1,-1,-1,-1,-1", "300,REFab,0,1,-1,-1,-1,-1,-1"]
+        path.write_text(
+            "\n".join(["clock,command,Channel,PseudoChannel,Sid,BankGroup,Bank,Row,Column", *lines])
+        )
+        (result,) = check_trace(path, {"hbm": Memory(device)}, Options(refresh_slack=8))
+        assert result.commands == len(lines)
+        return [
+            (found.constraint, found.margin, found.later.bankgroup)
+            for found in result.violations
+            if found.later is not None
+        ]
+
+    assert blamed(window) == []
+    assert blamed(window - 1) == [("tFAW", -1, 2)]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
