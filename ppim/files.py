@@ -116,7 +116,8 @@ def _beside(folder: Path, name: str, final: Path) -> Iterator[Path]:
         with naming_failure(final if folder == Path(os.path.realpath(final)).parent else folder):
             yield temporary
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder may be gone, or a file in its place
+            temporary.unlink()
         os.close(handle)
 
 
@@ -205,6 +206,15 @@ def _through(final: Path, descriptor: int | None) -> IO[bytes]:
         return final.open("wb")
     # A copy: opened anew, a redirected file would lose what others have written to it.
     return os.fdopen(os.dup(descriptor), "wb")
+
+
+def for_arrow(path: Path) -> Path | IO[bytes]:
+    """What pyarrow opens: the path, or where its name is no UTF-8, which pyarrow cannot take, the open file."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.open("rb")
+    return path
 
 
 @contextmanager

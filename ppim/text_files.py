@@ -1,7 +1,8 @@
-"""What is UTF-8 text, and what only looks like a text file; small text files read whole, within bounds."""
+"""What is UTF-8 text, what only looks like a text file, and what of a text may be shown; small text files read whole, within bounds."""
 
 import csv
 import io
+import unicodedata
 from pathlib import Path
 
 from ppim.errors import InputError, unreadable
@@ -57,6 +58,14 @@ def check_text(path: Path, head: bytes) -> None:
 
 def _convert(path: Path, encoding: str) -> str:
     return f"convert it with `iconv -f {encoding} -t UTF-8 {path.name} > utf8-{path.name}`"
+
+
+def printable(text: str) -> str:
+    """Text as it may be shown and kept: bytes of a file's name that are no UTF-8, and control characters, become `?`."""
+    if text.isprintable():
+        return text
+    plain = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join("?" if unicodedata.category(character) == "Cc" else character for character in plain)
 
 
 def read_whole(path: Path, mend: str, most: int = MOST_BYTES) -> bytes:

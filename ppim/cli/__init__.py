@@ -2,6 +2,7 @@
 
 import atexit
 import importlib
+import io
 import os
 import pkgutil
 import resource
@@ -169,6 +170,9 @@ def _replace_closed_streams() -> None:
         sys.stdout = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123 - cannot be written, and says so
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what its encoding has not is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _end_of_pipe() -> None:

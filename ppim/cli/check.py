@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ppim.cli.options import complete_devices, complete_systems, width
+from ppim.cli.options import complete_devices, complete_systems, tell, width
 
 ILLEGAL = 1
 LISTED = 20
@@ -97,7 +97,7 @@ def command(
 
     memories, warnings = load_memories(device, system_name, settings)
     for line in warnings:
-        click.echo(f"ppim: {line}", err=True)
+        tell(f"ppim: {line}")
     is_legal = run_check(
         trace,
         memories,

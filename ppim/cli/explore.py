@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ppim.cli.options import pool_options
+from ppim.cli.options import pool_options, tell
 
 MOST_COLUMNS = 100
 """Of the front that is printed, however wide the terminal is."""
@@ -90,4 +90,4 @@ def command(
         )
     for line in as_lines(found.description.lines, min(terminal_width(), MOST_COLUMNS)):
         click.echo(line)
-    click.echo(f"front.csv, designs.csv: {output}", err=True)
+    tell(f"front.csv, designs.csv: {output}")

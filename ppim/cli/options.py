@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from ppim.cli.words import coloured
 from ppim.tables import WRITERS, Description, as_lines, as_text, terminal_width
+from ppim.text_files import printable
 
 SIZES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 PACKAGE = Path(__file__).parent.parent
@@ -127,8 +128,13 @@ def width(wide: bool) -> int | None:
 
 def print_lines(lines: Iterable[str], *, to_stderr: bool = False, wide: bool = False) -> None:
     """Print lines, those too long for the terminal wrapped."""
-    for line in as_lines(lines, width(wide)):
+    for line in map(printable, as_lines(lines, width(wide))):
         click.echo(coloured(line) if to_stderr else line, err=to_stderr)
+
+
+def tell(line: str) -> None:
+    """A line on stderr."""
+    click.echo(printable(line), err=True)
 
 
 def timeline_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ppim.cli.options import NamesOption
+from ppim.cli.options import NamesOption, tell
 
 
 @click.command(short_help="Draw results as a figure for a paper or a slide.")
@@ -80,4 +80,4 @@ def command(
         options=Options(width, baseline, x, y),
         where=parse_pairs(where, "--where"),
     )
-    click.echo(f"{drawn} -> {output}", err=True)
+    tell(f"{drawn} -> {output}")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from ppim.cli.options import tell
+
 
 @click.command(short_help="Write results as one interactive page for the browser.")
 @click.argument("results", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="RESULT...")
@@ -44,4 +46,4 @@ def command(
     from ppim.report.page.write import report
 
     count = report(results, output, title=title, baseline=baseline, where=parse_pairs(where, "--where"))
-    click.echo(f"{count} run{'s' if count > 1 else ''} -> {output}", err=True)
+    tell(f"{count} run{'s' if count > 1 else ''} -> {output}")

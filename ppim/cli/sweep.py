@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ppim.cli.options import pool_options
+from ppim.cli.options import pool_options, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,9 +82,8 @@ def command(
             bar.set_postfix_str(f"{made}{progress.failed} failed, {progress.running} running")
 
         done = run_sweep(plan, resolved, output, processes=processes, scheduler=scheduler, report=report)
-    click.echo(
-        f"{done.runs} runs: {done.done} done, {done.skipped} done before, {done.failed} failed -> {output / 'runs.csv'}",
-        err=True,
+    tell(
+        f"{done.runs} runs: {done.done} done, {done.skipped} done before, {done.failed} failed -> {output / 'runs.csv'}"
     )
     if done.failed:
         sys.exit(1)

@@ -5,6 +5,8 @@ import sys
 
 import click
 
+from ppim.text_files import printable
+
 COLOURS = {"ppim:": "red", "warning:": "yellow", "note:": "cyan"}
 """First word of a line -> its colour."""
 
@@ -19,4 +21,4 @@ def coloured(line: str) -> str:
 
 def complain(message: str) -> None:
     """The one line of an error."""
-    click.echo(coloured(f"ppim: {message}"), err=True)
+    click.echo(coloured(f"ppim: {printable(message)}"), err=True)

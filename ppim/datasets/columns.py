@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from ppim.datasets import base as datasets, delimited, fields, hash_text, streams
 from ppim.datasets.text import TextLayout, read_values
 from ppim.errors import InputError, UnknownNameError
+from ppim.files import for_arrow
 
 _PARQUET = b"PAR1"
 _CHUNK_ROWS = 1 << 16
@@ -243,7 +244,7 @@ def check_same_columns(
 
 def _open_parquet(path: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(for_arrow(path))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a Parquet file, or damaged; get the file again") from error
 

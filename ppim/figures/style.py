@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,8 +98,10 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure, whole or not at all; the same figure gives the same bytes."""
     kind = check_format(path)
     undated: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
+    drawn = BytesIO()  # matplotlib's writers hide what a full disk says behind errors of their own
+    figure.savefig(drawn, format=kind, dpi=_DOTS_PER_INCH, metadata=undated[kind])
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, format=kind, dpi=_DOTS_PER_INCH, metadata=undated[kind])
+        temporary.write_bytes(drawn.getbuffer())
 
 
 def new_figure(width: float, height: float, **subplots: Any) -> tuple[Figure, Any]:

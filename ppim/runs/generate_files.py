@@ -5,7 +5,6 @@ import json
 import os
 import shlex
 import sys
-import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -16,6 +15,7 @@ from ppim.files import atomic_path, keep_inputs, rereadable
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.stats import cautions
+from ppim.text_files import printable
 from ppim.trace import generate as traces, schema
 from ppim.weight_sharing import base
 
@@ -300,7 +300,7 @@ def _command_line(
     options: TraceOptions,
 ) -> str:
     """The command that makes this trace again, without what does not change it (output name, folders)."""
-    words = [_printable(path.name) for path in paths] or [SYNTHETIC]
+    words = [printable(path.name) for path in paths] or [SYNTHETIC]
     settings: dict[str, Any] = {"dataset": name, "algorithm": sharing.name}
     parameters = sharing.parameters
     for key in ("collisions", "tt_rank", "vector_bytes", "dense_below"):
@@ -321,13 +321,7 @@ def _command_line(
         for key, value in dataset_options.items()
         if value is not None
     ]
-    return _printable(shlex.join(["ppim", "gen-trace", *words]))
-
-
-def _printable(text: str) -> str:
-    """Text as metadata hold it: bytes of a file's name that are no UTF-8, and control characters, become question marks."""
-    plain = os.fsencode(text).decode("utf-8", "replace")
-    return "".join("?" if unicodedata.category(character) == "Cc" else character for character in plain)
+    return printable(shlex.join(["ppim", "gen-trace", *words]))
 
 
 def _processors() -> int:

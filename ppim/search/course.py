@@ -14,6 +14,7 @@ from ppim.search.costs import Costs, costs_of, sram_bytes
 from ppim.search.designs import Choice, Design, Designs, Given
 from ppim.sweep import identity, resolve
 from ppim.sweep.store import Store
+from ppim.text_files import printable
 from ppim.trace.prefix import write_prefix
 from ppim.trace.reader import TraceReader
 
@@ -299,7 +300,7 @@ def lengths_of(trace: Path, store: Store) -> list[Given]:
     with TraceReader(trace) as reader:
         batches, accesses = reader.meta.batches, reader.n_accesses
     digest = identity.file_digest(trace)
-    whole = Given(trace, digest, trace.name, batches, 1.0)
+    whole = Given(trace, digest, printable(trace.name), batches, 1.0)
     shorter = {batches // KEPT_OF**power for power in range(1, STEPS)}
     beginnings = [_shorter(whole, n, store, accesses) for n in sorted(shorter) if SHORTEST <= n < batches]
     return [*(each for each in beginnings if each.share > 0), whole]
@@ -312,4 +313,4 @@ def _shorter(whole: Given, batches: int, store: Store, accesses: int) -> Given:
         write_prefix(whole.path, path, batches)
     with TraceReader(path) as reader:
         share = reader.n_accesses / accesses
-    return Given(path, digest, f"{whole.path.stem}-{batches}.parquet", batches, share)
+    return Given(path, digest, f"{printable(whole.path.stem)}-{batches}.parquet", batches, share)

@@ -144,4 +144,5 @@ def _check_optuna() -> None:
 def _read(folder: Path, name: str) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.read_parquet(folder / f"{name}.parquet")
+    with (folder / f"{name}.parquet").open("rb") as stream:
+        return pd.read_parquet(stream)

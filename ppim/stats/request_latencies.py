@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -98,19 +98,19 @@ def latency_file(path: Path) -> Iterator[LatencyFile]:
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise InputError(f"{path}: latencies are written as .csv or .parquet; give a name that ends so")
-    with atomic_path(path) as temporary:
-        writer = _open(temporary, suffix)
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        writer = _open(stream, suffix)
         try:
             yield LatencyFile(writer)
         finally:
             writer.close()
 
 
-def _open(path: Path, suffix: str) -> Writer:
+def _open(stream: IO[bytes], suffix: str) -> Writer:
     if suffix == ".parquet":
         from pyarrow import parquet
 
-        return parquet.ParquetWriter(path, schema(), compression="zstd")
+        return parquet.ParquetWriter(stream, schema(), compression="zstd")
     from pyarrow import csv
 
-    return csv.CSVWriter(path, schema(), write_options=csv.WriteOptions(quoting_style="none"))
+    return csv.CSVWriter(stream, schema(), write_options=csv.WriteOptions(quoting_style="none"))

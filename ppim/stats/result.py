@@ -15,6 +15,7 @@ from ppim.errors import InputError
 from ppim.files import atomic_path
 from ppim.stats import counters, simulation, summary
 from ppim.systems.chosen import settings_text
+from ppim.text_files import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +106,7 @@ class SimulationResult:
     @property
     def run(self) -> str:
         """Name of the run: trace, system, and what differs from the system's file."""
-        name = f"{self.trace.stem}/{self.system.name}"
+        name = f"{printable(self.trace.stem)}/{self.system.name}"
         return f"{name}+{settings_text(self.settings)}" if self.settings else name
 
     @property
@@ -194,7 +195,7 @@ class SimulationResult:
         is_pim = self.system.kind == "pim"
         return {
             "run": run,
-            "trace": self.trace.name,
+            "trace": printable(self.trace.name),
             "algorithm": self.algorithm,
             "system": self.system.name,
             "mapping": self.system.placement.mapping if is_pim else "",

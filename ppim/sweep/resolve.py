@@ -10,6 +10,7 @@ from ppim.errors import InputError, unreadable
 from ppim.sweep import identity
 from ppim.sweep.plan import Plan, PlannedRun, Point
 from ppim.temporary import temporary_folder
+from ppim.text_files import printable
 
 SYNTHETIC = "synthetic"
 NOT_PROBED = ("seed", "max_samples")
@@ -90,13 +91,13 @@ class _Checked:
             trace_name = identity.digest(
                 "trace", _named_by_content(trace_options, inputs), identity.code_digest("trace")
             )
-            label = f"{Path(_words(trace_options)[0]).stem}-{trace_name[:8]}"
+            label = f"{printable(Path(_words(trace_options)[0]).stem)}-{trace_name[:8]}"
             of_sample, samples = self._try_trace(trace_options), trace_options.get("max_samples")
             accesses = of_sample * samples if samples else None
             trace = trace_name
         else:
             trace_file = str(self._near(planned.run["trace"]))
-            label = Path(trace_file).name
+            label = printable(Path(trace_file).name)
             trace = self._digest(Path(trace_file))
             accesses = self._open_trace(trace_file)
         files = {name: self._digest(Path(value)) for name, value in options.items() if _is_file(value)}

@@ -127,8 +127,8 @@ def write_table(folder: Path, name: str, rows: Sequence[dict[str, Any]], columns
 
 
 def _write_frame(frame: pd.DataFrame, path: Path) -> None:
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
         if path.suffix == ".csv":
-            frame.to_csv(temporary, index=False, float_format="%.12g", lineterminator="\n")
+            frame.to_csv(stream, index=False, float_format="%.12g", lineterminator="\n")
         else:
-            frame.to_parquet(temporary, index=False)
+            frame.to_parquet(stream, index=False)

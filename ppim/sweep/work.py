@@ -8,6 +8,7 @@ from typing import Any
 
 from ppim.errors import PpimError
 from ppim.temporary import temporary_folder
+from ppim.text_files import printable
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def simulate_run(job: RunJob) -> dict[str, Any]:
 
 def _named(figures: dict[str, Any], used: Path, job: RunJob) -> dict[str, Any]:
     """A row or a summary in which the trace is called by what it is, not by where this worker had it."""
-    run = Path(job.label).stem + str(figures["run"]).removeprefix(used.stem)
+    run = Path(job.label).stem + str(figures["run"]).removeprefix(printable(used.stem))
     if "command" not in figures:
         return {**figures, "run": run, "trace": job.label}
     command = str(figures["command"]).replace(shlex.quote(str(used)), shlex.quote(job.trace))

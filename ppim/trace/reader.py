@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ppim.errors import InputError, unreadable
+from ppim.files import for_arrow
 from ppim.trace import check, schema
 
 OUT_OF_ORDER = "out of order (batch, table, sample, lookup, subtable must not decrease)"
@@ -262,7 +263,7 @@ def _open(path: Path) -> pq.ParquetFile:
     if begins != _MAGIC:
         raise InputError(f"{path}: not a Parquet file, so not a trace; make one with `ppim gen-trace`")
     try:
-        return pq.ParquetFile(path, pre_buffer=False)
+        return pq.ParquetFile(for_arrow(path), pre_buffer=False)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cut off or damaged Parquet file; make the trace again") from error
 

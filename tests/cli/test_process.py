@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 import sys
@@ -87,3 +88,73 @@ def test_a_small_address_space_is_told_of(arguments: list[str], mebibytes: int, 
     (line,) = done.stderr.splitlines()
     assert f"its memory is limited to {mebibytes} MiB: raise that (ulimit -v unlimited)" in line
     assert not list(tmp_path.iterdir())
+
+
+LOCALES = [
+    {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    {"LC_ALL": "POSIX"},
+    {"LC_ALL": "C.UTF-8"},
+    {"LC_ALL": "xx_YY.nonsense"},
+    {"PYTHONIOENCODING": "latin-1"},
+    {"LANG": "", "LC_ALL": "", "TERM": "", "HOME": "/nonexistent"},
+]
+
+
+@pytest.mark.parametrize("locale", LOCALES, ids=str)
+def test_any_locale_and_any_path(locale: dict[str, str], tmp_path: Path) -> None:
+    """Names of files, columns and systems that the terminal cannot show are shown as well as it can."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a b\n\xff\xc3\xa9" + b"x" * 200))
+    folder.mkdir()
+    data = folder / "\u65e5\u672c -x.csv"
+    data.write_text("caf\u00e9,\u8868\n1,2\n", encoding="utf-8")
+    environment = {name: value for name, value in BUFFERED.items() if not name.startswith(("LC_", "LANG"))}
+    environment |= locale
+
+    def run(*words: str | Path) -> str:
+        command = [sys.executable, "-m", "ppim", *words]
+        done = subprocess.run(
+            command, capture_output=True, check=False, env=environment, cwd=folder, stdin=subprocess.DEVNULL
+        )
+        assert done.returncode == 0, done.stderr
+        assert b"Traceback" not in done.stderr
+        return done.stdout.decode("utf-8", "replace")
+
+    trace, stats, summary = (
+        folder / os.fsdecode(name) for name in (b"t\xff.parquet", b"s\xff.csv", b"s.json")
+    )
+    run("gen-trace", data, "--dataset", "csv", "-o", trace)
+    assert "caf" in run("info", trace)
+    run("simulate", trace, "--system", "cpu", "-o", stats, "--summary", summary)
+    lines = csv.DictReader(stats.read_text(encoding="utf-8").splitlines())
+    assert {line["trace"] for line in lines} == {"t\ufffd.parquet"}
+    assert "cpu" in run("compare", summary)
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "arguments", "statuses"),
+    [
+        ("-n 6", ["info", SAMPLE], (0, 1, 2)),
+        ("-n 10", ["simulate", SAMPLE, "--threads", "2", "-o", "out"], (0, 1, 2)),
+        ("-n 16", ["gen-trace", "synthetic", "--max-samples", "9", "-o", "out"], (0, 1, 2)),
+    ],
+)
+def test_few_open_files(limit: str, arguments: list[str], statuses: tuple[int, ...], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ppim", *arguments]
+    limited = ["sh", "-c", f'ulimit {limit}; exec "$@"', "sh", *command]
+    done = subprocess.run(limited, capture_output=True, text=True, check=False, env=BUFFERED, cwd=tmp_path)
+    assert done.returncode in statuses, done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == (
+        ["out"] if done.returncode == 0 and "-o" in arguments else []
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["info", SAMPLE], ["systems"], ["simulate", "--help"], ["simulate", SAMPLE]]
+)
+def test_a_reader_that_leaves_after_a_line(arguments: list[str]) -> None:
+    done = ppim(*arguments, shell_end="| head -n 1")
+    assert len(done.stdout.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr

@@ -8,6 +8,7 @@ from ppim.errors import InputError
 from ppim.files import atomic_path, keep_inputs
 from ppim.report.page.build import page
 from ppim.report.results import read_study
+from ppim.text_files import printable
 
 
 def report(
@@ -49,7 +50,7 @@ def report(
     study = read_study(paths)
     if where:
         study = study.where(where)
-    names = list(dict.fromkeys(path.resolve().stem for path in paths))
+    names = list(dict.fromkeys(printable(path.resolve().stem) for path in paths))
     text = page(study, title or _title(names), baseline)
     with atomic_path(output) as temporary:
         temporary.write_text(text, encoding="utf-8")
