@@ -325,6 +325,8 @@ def replay(
         made: Mapping[str, Any] = {}
         if system is None:
             system, made = programs.made_for(path, variant.name)
+        if device is not None:  # goes before the program's own
+            made = {name: value for name, value in made.items() if name not in ("device", "memory.device")}
         system = system or DEFAULT_PROGRAM_SYSTEM
         chosen = _choose(system, {**made, **(settings or {})}, device, for_program=True)
         if made:  # only what the user sets is warned of

@@ -101,6 +101,17 @@ def test_other_settings_act(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert cycles["changed"] == simulated.cycles
 
 
+def test_another_device_goes_before_that_of_the_program(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "p.ppim"
+    assert run("simulate", SAMPLE, "--device", "hbm2-8gb", "--program", program) == 0
+    assert run("replay", program, "--device", "hbm2-8gb", "--set", "pim.barrier=none") == 0
+    capsys.readouterr()
+    assert run("replay", program, "--device", "hbm2-4gb") == 2
+    assert "rows=32768 (here 16384)" in capsys.readouterr().err
+
+
 def test_only_what_a_user_sets_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program = tmp_path / "p.ppim"
     settings = ["--set", "mapping=interleave", "--set", "prefetch=none"]

@@ -124,6 +124,9 @@ STARS = {
     UNIT: (READ_LINE, HIT_LINE),
 }
 """Keys whose value may be * (all), and on which lines."""
+MAY_BE_ALL = np.zeros((len(WORDS), len(KEYS)), dtype=np.bool_)
+for _column, _words in STARS.items():
+    MAY_BE_ALL[_words, _column - FIRST_KEY] = True
 
 MOST_BURSTS = 1 << 20  # 64 MiB in one instruction is no row of a subtable
 LARGEST_NUMBER = (1 << 31) - 1  # of a turn, lookup, batch or bag

@@ -86,10 +86,11 @@ def _check_form(path: Path, rows: Rows) -> None:
             f"{path}:{rows[at, f.LINE_NUMBER]}: a line of {f.WORDS[words[at]]} {verb} {key}=; it is "
             f"`{f.form_of(int(words[at]))}`"
         )
-    for column in range(f.FIRST_KEY, f.LINE_COLUMNS):
-        words_of_star = f.STARS.get(column, ())
-        wrong = (rows[:, column] == i.ALL) & ~np.isin(words, words_of_star)
-        refuse(path, rows, wrong, f"{f.KEYS[column - f.FIRST_KEY]}=* on a line that has one of them only")
+    stars = (rows[:, f.FIRST_KEY :] == i.ALL) & ~f.MAY_BE_ALL[words]
+    if stars.any():
+        at, key = np.argwhere(stars)[0]
+        number = rows[at, f.LINE_NUMBER]
+        raise InputError(f"{path}:{number}: {f.KEYS[key]}=* on a line that has one of them only")
 
 
 def _check_ranges(path: Path, rows: Rows, geometry: UnitGeometry) -> None:
