@@ -38,8 +38,7 @@ trace. `make reproduce` makes this page; `scripts/claims.toml` has every setting
 presets' own; none is chosen for its result. A ratio is a mean over three placements of the rows.
 
 *binds* is the limit that comes nearest to the run's time, with its share (docs/model.md): what the speed hangs on,
-computed. *rank-bus* is one more, the bus inside a rank that takes its units' sums to the buffer chip, as if all were
-evenly used. The sentence below a table says it in words. *at most* is what the ratio would be if the first system
+computed. The sentence below a table says it in words. *at most* is what the ratio would be if the first system
 took no longer than that limit, an upper bound for this trace, these placements and these settings: a published
 figure above it cannot be reached with them. *as expected* is yes where ours lies in the range that other
 work on these papers finds, no where it does not, and - where there is no such range.
@@ -94,30 +93,9 @@ def time_of(runs: list[SimulationResult]) -> float:
     return fmean(run.time_ns for run in runs)
 
 
-def limits_of(run: SimulationResult) -> dict[str, float]:
-    """Lower bounds of a run's cycles by what sets them, that of the buses inside ranks included."""
-    inner = rank_bus_cycles(run)
-    return {**run.limits, **({"rank-bus": inner} if inner else {})}
-
-
-def rank_bus_cycles(run: SimulationResult) -> float:
-    """Least cycles in which sums get from the units of a rank to the buffer chip that adds them up; 0: they do not.
-
-    Every instruction that is no access sends one sum, where no row travels and nothing is prefetched.
-    """
-    counts = {name: int(values.sum()) for name, values in run.counts.items()}
-    travels = counts.get("bytes_delivered", 0) + counts.get("prefetch_reads", 0)
-    if run.issue_slots is None or run.system.pim.collect not in ("rank", "dimm") or travels:
-        return 0
-    timing, org = run.device.timing, run.device.organization
-    bursts = -(-counts["reads"] // (counts["accesses"] - counts["cache_hits"]))
-    sums = run.issue_slots - counts["accesses"]
-    return sums * bursts * max(timing.burst_cycles, timing.tCCD_S) / (org.channels * org.ranks)
-
-
 def binds(runs: list[SimulationResult]) -> str:
     """The limit nearest to the length of a run, and its share."""
-    limits = limits_of(runs[0])
+    limits = runs[0].limits
     if not limits:
         return "-"
     name = max(limits, key=lambda limit: limits[limit])
@@ -126,7 +104,7 @@ def binds(runs: list[SimulationResult]) -> str:
 
 def least_time(runs: list[SimulationResult]) -> float:
     """Mean of the lower bounds of a system's runs, ns; 0 where none is known."""
-    return fmean(max(limits_of(run).values(), default=0) / run.cycles * run.time_ns for run in runs)
+    return fmean(max(run.limits.values(), default=0) / run.cycles * run.time_ns for run in runs)
 
 
 def at_most(ours: list[SimulationResult], base: list[SimulationResult]) -> str:

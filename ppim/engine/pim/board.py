@@ -17,7 +17,7 @@ from ppim.jit.atomics import load_atomically, store_atomically, yield_processor
 REACHED = 0  # number of the barrier, counted from 1; written last
 END = 1  # cycle of the last completion that the barrier waits for
 PEAKS = 2  # most work of each kind since the barrier before it (`limits`)
-LINE = 8  # a cache line
+LINE = 16  # two cache lines
 
 # A part has two such lines and uses them in turn: it cannot reach a barrier before all have read what it said
 # of the last but one. On a third one stands which of its jobs it has left, since it needs more program.

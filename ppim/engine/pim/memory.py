@@ -114,7 +114,9 @@ def allocate(
         delivers=integers(len(rings.stream), _deliver_heap(rings, delivers_per_lookup), HEAP_COLUMNS),
         account=integers(c, account.ACCOUNT_COLUMNS),
         moving=integers(c, _moving_words(p), 1),
-        tally=integers(c, p.lanes + (p.lanes >> p.column_set_bits) + p.ranks + p.units, limits.TALLY_COLUMNS),
+        tally=integers(
+            c, p.lanes + (p.lanes >> p.column_set_bits) + p.ranks + 2 * p.units, limits.TALLY_COLUMNS
+        ),
         peaks=integers(c, limits.N_LIMITS),
         bounds=integers(limits.BOUNDS_SIZE),
         released=integers(p.turns_open),

@@ -256,7 +256,7 @@ class PimState(NamedTuple):
     moving : ndarray, shape (channels, words, 1)
         Ring of bits, one a cycle: something moves (`account`).
     tally : ndarray, shape (channels, places, TALLY_COLUMNS)
-        Work of banks, column sets, ranks and units (`limits`).
+        Work of banks, column sets, ranks, units and links (`limits`).
     peaks : ndarray, shape (channels, N_LIMITS)
         Most work since the last barrier (`limits`).
     bounds : ndarray, shape (BOUNDS_SIZE,)

@@ -53,6 +53,15 @@ def long_vectors(builder: ProgramBuilder) -> None:
         builder.transfer(0, unit, builder.lone_read(0, unit, number), bursts=64)
 
 
+def long_vectors_to_buffer_chips(builder: ProgramBuilder) -> None:
+    for bag in range(5):
+        parts = []
+        for unit in range(4):
+            parts.append(builder.lone_read(0, unit, bag))
+            builder.transfer(0, unit, parts[-1], bursts=64)
+        builder.collector(0, parts, bursts=64)
+
+
 def long_arithmetic(builder: ProgramBuilder) -> None:
     for number in range(20):
         builder.lone_read(0, 0, number % 32, compute=100)
@@ -71,6 +80,11 @@ CASES: dict[str, tuple[Write, dict[str, object], dict[str, float]]] = {
     "instruction-rate": (open_rows_of_many_units, {"instruction_interval": 16}, {}),
     "data-bus": (long_vectors, {"instruction_interval": 1}, {"burst_cycles": 1}),
     "compute": (long_arithmetic, {"instruction_interval": 1}, {}),
+    "rank-bus": (
+        long_vectors_to_buffer_chips,
+        {"instruction_interval": 1, "collect": "rank"},
+        {"burst_cycles": 1},
+    ),
 }
 
 
@@ -101,8 +115,8 @@ def test_only_what_binds_is_worth_speeding_up(name: str) -> None:
     before = run_case(write, system).cycles
     for other in NAMES:
         after = relieved(write, system, other)
-        if after is None:
-            continue
+        if after is None or (other != name and {other, name} == {"data-bus", "rank-bus"}):
+            continue  # bursts are equally long on both
         if other == name:
             assert after < 0.75 * before, other
         else:
@@ -127,6 +141,7 @@ BY_HAND = {
     "instruction-rate": (200 - 1) * 16 + 2,  # slots, and the last one's way to the unit
     "data-bus": 20 * 64 * 2,  # bursts of transfers
     "compute": 20 * 100,  # cycles of arithmetic in one unit
+    "rank-bus": 20 * 64 * 2,  # bursts of all units' sums; a fourth of them leave
 }
 
 
@@ -135,6 +150,18 @@ def test_bounds_by_hand(name: str) -> None:
     """To the cycle: a bound that is a little too low binds as before."""
     write, system, _ = CASES[name]
     assert run_case(write, system).limits[name] == BY_HAND[name]
+
+
+@pytest.mark.parametrize(("collect", "bursts"), [("rank", 20 * 64), ("tree", 5 * 64)])
+def test_links_to_collectors_by_hand(collect: str, bursts: int) -> None:
+    """The units of a rank share its bus; to a tree each has a link of its own."""
+    result = run_case(long_vectors_to_buffer_chips, {"instruction_interval": 1, "collect": collect})
+    assert result.limits["rank-bus"] == bursts * 2 <= result.cycles
+    assert result.limits["data-bus"] == 5 * 64 * 2
+
+
+def test_sums_that_cross_the_channel_have_no_other_bus() -> None:
+    assert "rank-bus" not in run_case(long_vectors, {"instruction_interval": 1}).limits
 
 
 def test_activates_one_by_one_by_hand() -> None:

@@ -49,19 +49,6 @@ def test_a_ratio_is_of_this_code(reproduce: ModuleType, tmp_path: Path) -> None:
     assert table[0] in PAGE
 
 
-def test_sums_that_cross_a_ranks_bus_bound_a_run(reproduce: ModuleType, tmp_path: Path) -> None:
-    trace = tmp_path / "trace.parquet"
-    ppim.generate_trace(
-        "synthetic", output=trace, algorithm="dense", vector_bytes=128, pooling=1, max_samples=16
-    )
-    run = ppim.simulate(trace, "trim-bg")
-    # A bag of one row is one sum of 2 bursts, 8 cycles each; four ranks share them at best.
-    assert reproduce.rank_bus_cycles(run) == int(run.counts["lookups"].sum()) * 2 * 8 / 4
-    assert reproduce.rank_bus_cycles(run) <= run.cycles
-    assert reproduce.limits_of(run)["rank-bus"] == reproduce.rank_bus_cycles(run)
-    assert reproduce.rank_bus_cycles(ppim.simulate(trace, "tensordimm")) == 0
-
-
 def test_facts_of_eight_ranks_over_one_bus(reproduce: ModuleType, tmp_path: Path) -> None:
     claim = next(claim for claim in CLAIMS if claim["paper"].startswith("RecNMP"))
     trace = tmp_path / "trace.parquet"

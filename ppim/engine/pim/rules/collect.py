@@ -1,7 +1,7 @@
 """Collectors: partial sums of a bag that are added up inside the memory (`collect`, docs/model.md §4)."""
 
 from ppim.engine.pim import state as s
-from ppim.engine.pim.rules import events, transfers
+from ppim.engine.pim.rules import events, limits, transfers
 from ppim.jit import helper
 from ppim.program import instruction as ins
 
@@ -15,6 +15,7 @@ def use_link(p, state, channel, row, cycle):
     taken = transfers.bus_cycles(p, row[ins.SUM_BURSTS])
     end = max(cycle, state.unit[channel, link, s.LINK_FREE]) + taken
     state.unit[channel, link, s.LINK_FREE] = end
+    limits.tally(p, state, channel, limits.RANK_BUS, link, taken, True)
     if p.keeps_events:
         bursts, parent = row[ins.SUM_BURSTS], row[ins.SUM_PARENT]
         events.keep_use(state, events.TRANSFER, channel, cycle, end - taken, end, row, bursts, parent, 1)

@@ -3,7 +3,7 @@
 Work between two barriers cannot overlap other work that waits for them, so each bound is summed over the
 barriers, of each the worst channel. Prefetches are free to overlap; they count in the bounds of the whole
 run, which hold as well. `tally` counts per bank, per set of banks that share a column path, per rank and
-per unit; `peaks` has the greatest count of each kind since the last barrier; `bounds` adds them up.
+per unit and link; `peaks` has the greatest count of each kind since the last barrier; `bounds` adds them up.
 """
 
 from collections.abc import Sequence
@@ -26,8 +26,17 @@ ACTIVATE_RATE = 2
 INSTRUCTION_RATE = 3
 DATA_BUS = 4
 COMPUTE = 5
-N_LIMITS = 6
-NAMES = ("bank-occupancy", "column-rate", "activate-rate", "instruction-rate", "data-bus", "compute")
+RANK_BUS = 6  # or a unit's link, where sums go to their collector on links of their own
+N_LIMITS = 7
+NAMES = (
+    "bank-occupancy",
+    "column-rate",
+    "activate-rate",
+    "instruction-rate",
+    "data-bus",
+    "compute",
+    "rank-bus",
+)
 
 # Columns of `tally`.
 TALLY_BARRIER = 0  # number of the barrier that `TALLY_SINCE` counts from
@@ -36,13 +45,13 @@ TALLY_ALL = 2  # all of the run, prefetches included
 TALLY_COLUMNS = 3
 
 # Positions in `bounds` behind the kinds.
-BARRIERS = 6  # that have opened
-BOUNDS_SIZE = 7
+BARRIERS = N_LIMITS  # that have opened
+BOUNDS_SIZE = N_LIMITS + 1
 
 
 @helper(forceinline=True)
 def rows_before(p, kind):
-    """First row of a kind's counts in `tally`: banks, column sets, ranks, units."""
+    """First row of a kind's counts in `tally`: banks, column sets, ranks, units, links (by their first unit)."""
     if kind == BANK_OCCUPANCY:
         return 0
     columns = p.lanes
@@ -51,12 +60,13 @@ def rows_before(p, kind):
         return columns
     if kind == ACTIVATE_RATE:
         return ranks
-    return ranks + p.ranks
+    units = ranks + p.ranks
+    return units if kind == COMPUTE else units + p.units
 
 
 @helper(forceinline=True)
 def tally(p, state, channel, kind, index, amount, is_demand):
-    """Count work of a bank, column set, rank or unit."""
+    """Count work of a bank, column set, rank, unit or link."""
     row = state.tally[channel, rows_before(p, kind) + index]
     row[TALLY_ALL] += amount
     if is_demand:
@@ -133,6 +143,7 @@ def limit_cycles(p: Parameters, rings: Sequence[Rings], states: Sequence[PimStat
             bound(p, kind, max(int(_whole_run(p, *part, kind).max()) for part in parts)),
         )
         for kind in range(N_LIMITS)
+        if kind != RANK_BUS or p.link_units
     }
 
 
@@ -149,6 +160,7 @@ def _whole_run(p: Parameters, rings: Rings, state: PimState, kind: int) -> NDArr
         COLUMN_RATE: p.lanes >> p.column_set_bits,
         ACTIVATE_RATE: p.ranks,
         COMPUTE: p.units,
+        RANK_BUS: p.units,
     }
     first = sum(size for other, size in sizes.items() if other < kind)
     return state.tally[:, first : first + sizes[kind], TALLY_ALL]
