@@ -11,7 +11,7 @@ from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.mapping.placing.placement import DUPLICATED, Footprint, Placement
 from ppim.prefetch.base import NO_PREFETCH, Phase
 from ppim.program import checks, costs, instruction, residency, tiers
-from ppim.program.builder import recipe as b, uses
+from ppim.program.builder import recipe as b, seen, uses
 from ppim.systems.spec import SystemSpec
 from ppim.trace.schema import TraceMeta
 from ppim.units import bytes_to_bursts
@@ -169,7 +169,10 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
         accumulators=compute.unit_accumulators,
         collect=int(pim.collect != "host"),
         collectors=parts.collectors,
-        dedup=int(pim.dedup == "turn"),
+        dedup=int(pim.dedup != "none"),
+        seen_rows=seen.ROWS_PER_ACCESS * max(table.accesses_per_lookup for table in meta.tables)
+        if pim.dedup == "rows"
+        else 0,
         lru=int(parts.cache.exists),
         cached=parts.cache.cached,
         cache_sets=parts.cache.sets,

@@ -152,8 +152,11 @@ class PimSpec(Section):
     )
     ranks_per_dimm: int = parameter(2, "ranks", "of a channel that a DIMM has", least=1, most=p.MOST_ENTRIES)
 
-    dedup: Literal["none", "turn"] = parameter(
-        "none", "", "equal lookups that one unit owns: sent one by one, or once for a table's part of a batch"
+    dedup: Literal["none", "turn", "rows"] = parameter(
+        "none",
+        "",
+        "equal lookups that one unit owns: sent one by one, or once for a table's part of a batch; or each row once "
+        "for that and a unit, of whatever lookups",
     )
 
     def __post_init__(self) -> None:

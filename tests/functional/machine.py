@@ -162,8 +162,9 @@ class Units:
         # Scratchpad of each unit for each turn; turn 0 stands for all under `prefetch = "all"`.
         self.scratchpads: dict[tuple[int, int], dict[int, Burst]] = defaultdict(dict)
         self.seen: dict[int, dict[int, Burst]] = defaultdict(dict)
-        # Rows that each unit has read in each turn, with the first lookup that they were read for.
-        self.kept: dict[tuple[int, int], dict[int, tuple[int, Burst]]] = defaultdict(dict)
+        # Rows that each unit has got in each turn, by unit and address that they come from, with the first lookup
+        # that they were read for.
+        self.kept: dict[tuple[int, int], dict[tuple[int, int], tuple[int, Burst]]] = defaultdict(dict)
         self.moved: list[int] = []
         self.moving: dict[int, list[Burst]] = {}  # rows that the host holds between two units
         # Rows that the host holds for a deliver of program order, by the place of their read-out.
@@ -176,12 +177,16 @@ class Units:
         self.accesses = [found for found in accesses for _ in range(each)]
         if program.prepared.recipe.parts:
             self.accesses = self._accesses_by_unit(accesses)
+        self.keeps_rows = program.prepared.system.pim.dedup == "rows"
+        if self.keeps_rows:
+            self.accesses = self._accesses_once(accesses)
 
     def _accesses_by_lookup(self) -> list[list[tuple[int, int, int]]]:
         """(table, subtable, row) of each access of each lookup of the trace, in program order.
 
         Program order is the trace's, but in a bag of a tensor train's table that of the second core's rows. Where
-        equal lookups go together, it is another inside a turn: then only (table, subtable) is right.
+        equal lookups go together, it is another inside a turn: then only (table, subtable) is right, but where
+        units keep rows (`_accesses_once`).
         """
         found: list[list[tuple[int, int, int]]] = []
         bags: list[tuple[int, int, int]] = []
@@ -221,6 +226,22 @@ class Units:
             by_lookup.append(waiting[bag, self.owner(lookup)].pop(0))
         assert not any(waiting.values())
         return by_lookup
+
+    def _accesses_once(self, accesses: list[list[tuple[int, int, int]]]) -> list[list[tuple[int, int, int]]]:
+        """The same where equal lookups of a turn in one unit stand together, in place of the first of them."""
+        groups: dict[tuple[int, int, int, tuple[tuple[int, int, int], ...]], int] = defaultdict(int)
+        for (batch, table, _), found in zip(self.bags, accesses, strict=True):
+            groups[batch, table, self._owner_in_memory(found), tuple(found)] += 1
+        return [list(rows) for (*_, rows), n in groups.items() for _ in range(n)]
+
+    def _owner_in_memory(self, accesses: list[tuple[int, int, int]]) -> int:
+        """The unit where the large row of a lookup lies, where each row lies once."""
+        meta = self.trace.meta
+        large = [x for x in accesses if not meta.tables[x[0]].subtables[x[1]].shared] or accesses
+        table, subtable, row = large[0]
+        units, _ = places(self.program.prepared.placement, table, subtable, np.array([row]))
+        assert units.shape == (1, 1)
+        return int(units[0, 0])
 
     @cached_property
     def tables(self) -> list[int]:
@@ -315,16 +336,23 @@ class Units:
         if kind == i.READ:
             assert unit == self.owner(lookup)
             self.seen[unit][address] = operand
-            kept = self.kept[unit, int(instruction[i.TURN])]
-            kept.setdefault(address, (lookup, operand))
+            self._keep(instruction, unit, lookup, operand)
         elif kind == i.READ_OUT:
             # What several units get, the one that holds it gets as well.
             is_for_many = bool(instruction[i.STEP]) or self.program.prepared.recipe.host_consumes
             assert unit != self.owner(lookup) or is_for_many
+            self._keep(instruction, unit, lookup, operand)
             if self.program.prepared.recipe.in_order:
                 self.host[int(instruction[i.ORDER])] = operand
                 return
         self._give(instruction, lookup, operand)
+
+    def _keep(self, instruction: np.ndarray, holder: int, lookup: int, operand: Burst) -> None:
+        """The unit of a lookup gets a row: with `dedup = "rows"` once in a turn, and then has it."""
+        kept = self.kept[self.owner(lookup), int(instruction[i.TURN])]
+        place = holder, int(instruction[i.ADDRESS])
+        assert not self.keeps_rows or place not in kept
+        kept.setdefault(place, (lookup, operand))
 
     def _accumulate(self, unit: int, lookup: int) -> None:
         """A unit adds to a sum that it has an accumulator for, or gets one for it."""
@@ -393,13 +421,19 @@ class Units:
     ) -> np.ndarray:
         """A row that no instruction brings: it was prefetched, or read for a lookup of the turn before this one."""
         placement = self.program.prepared.placement
+        turn = int(self.program.sums[self.program.lookups[lookup, i.LOOKUP_SUM], i.SUM_TURN])
+        if self.keeps_rows:
+            units, addresses = places(placement, table, subtable, np.array([row]))
+            reader, held = self.kept[self.owner(lookup), turn][int(units[0, 0]), int(addresses[0])]
+            assert reader < lookup
+            assert (held.table, held.subtable) == (table, subtable)
+            return held.numbers
         assert placement.mode[table, subtable] == DUPLICATED
         bursts = int(placement.row_bursts[table, subtable])
         address = int(placement.base[table, subtable]) + row * bursts
         name = self.trace.meta.tables[table].subtables[subtable].name
         if name in self.program.prepared.system.cache.demand_subtables:
-            turn = int(self.program.sums[self.program.lookups[lookup, i.LOOKUP_SUM], i.SUM_TURN])
-            reader, held = self.kept[self.owner(lookup), turn][address]
+            reader, held = self.kept[self.owner(lookup), turn][self.owner(lookup), address]
             assert reader < lookup
         else:
             held = scratchpad[address]

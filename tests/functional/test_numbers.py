@@ -88,6 +88,15 @@ PLACEMENTS: dict[str, dict[str, Any]] = {
         "unit_accumulators": 2,
     },
     "equal lookups once": {"mapping": "interleave", "dedup": "turn", "tt_reorder": False, "tt_reuse": False},
+    "equal rows once": {"mapping": "interleave", "dedup": "rows", "tt_reorder": False, "tt_reuse": False},
+    "equal rows once, in order": {
+        "mapping": "interleave",
+        "dedup": "rows",
+        "deliver": "in-order",
+        "collect": "tree",
+        "tt_reorder": False,
+        "tt_reuse": False,
+    },
     "collected in the base die": {"mapping": "duplicate", "prefetch": "table", "collect": "base-die"},
     "equal lookups once, collected in a tree": {
         "mapping": "duplicate",

@@ -122,7 +122,7 @@ class _Builder(PartedBags):
             self.merge(turn - 1 if turn else None, turn + ahead, rows)
             self.uses = Counter(pair for bag in bags for rows in bag for pair in self.touched(table, rows))
             turn_lookups = [0] * self.geometry.units
-            if self.system.pim.dedup == "turn":
+            if self.system.pim.dedup != "none":
                 self.emit_turn_once(turn, table, bags, turn_lookups)
                 continue
             for bag, lookups in enumerate(bags):
@@ -326,7 +326,11 @@ class _Builder(PartedBags):
     def emit_turn_once(
         self, turn: int, table: int, bags: list[list[list[int]]], turn_lookups: list[int]
     ) -> None:
-        """§1: equal lookups of a turn in one unit are sent as one, in place of the first of them."""
+        """§1: equal lookups of a turn in one unit are sent as one, in place of the first of them.
+
+        With `rows` a row that an instruction has brought to a unit stays there for the lookups behind.
+        """
+        there: set[tuple[int, int, int]] = set()  # owner, subtable, row
         groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}  # bags of equal lookups
         for bag, lookups in enumerate(bags):
             owners = self.owners(table, lookups, turn_lookups)
@@ -342,11 +346,17 @@ class _Builder(PartedBags):
                 self.program.lookups.append(LookupStep(name, compute_cycles=self.cycles_of(macs), macs=macs))
                 self.program.sums[name] = self.program.sums.get(name, 0) + 1
             self.program.counts["lookups"][place[0]] += len(members)
+            first = self.program.lookups[number]
             for subtable, row in zip(self.trace.schemes[table].access_subtables, rows, strict=True):
-                self.emit_access(turn, table, subtable, row, owner, number, len(members) - 1)
+                if (owner, subtable, row) in there:
+                    self.count_hit(table, subtable, owner)
+                else:
+                    before = first.operands
+                    self.emit_access(turn, table, subtable, row, owner, number, len(members) - 1)
+                    if self.system.pim.dedup == "rows" and first.operands > before:
+                        there.add((owner, subtable, row))
                 for _ in members[1:]:
                     self.count_hit(table, subtable, owner)
-            first = self.program.lookups[number]
             if first.operands == 0:
                 first.operands = 1
                 self.send(Step(HIT, *place, turn, lookup=number, sharers=len(members) - 1))

@@ -1,10 +1,10 @@
-"""Turns whose equal lookups are sent once (`dedup`; docs/model.md §1)."""
+"""Turns whose equal lookups, or equal rows too, are sent once (`dedup`; docs/model.md §1)."""
 
 import numpy as np
 
 from ppim.jit import helper
 from ppim.program import instruction as i, state as r
-from ppim.program.builder import recipe as b
+from ppim.program.builder import recipe as b, seen
 from ppim.program.builder.emit import append_hit, write_lookup
 from ppim.program.builder.lookups import count_kept_row, emit_access
 from ppim.program.builder.owners import list_lookups
@@ -88,6 +88,8 @@ def emit_turn_once(rings, recipe, placement, state, chunk, scratch, turn):
     """Instructions of a turn whose equal lookups in one unit are sent as one, in place of the first of them."""
     open_turn(rings, recipe, placement, state, chunk, scratch, turn)
     chain_equal_lookups(chunk, scratch, turn)
+    if recipe.seen_rows:
+        seen.forget_all(recipe, scratch, turn)
     for k in range(turn.lookups):
         if scratch[b.SCRATCH_OWNER, k] != i.NONE:
             emit_equal_lookups(rings, recipe, placement, state, chunk, scratch, turn, k)
@@ -110,12 +112,17 @@ def emit_equal_lookups(rings, recipe, placement, state, chunk, scratch, turn, fi
     operands, kept_bursts = 0, 0
     start = turn.start + first * turn.width
     for at in range(start, start + turn.width):
+        if recipe.seen_rows and seen.has_row(recipe, chunk, scratch, turn, at, owner.number):
+            count_kept_row(recipe, state, turn.table, np.int64(chunk.subtable[at]), owner, 1 + sharers)
+            continue
         located = (
             scratch[b.SCRATCH_ADDRESS, first] if at == scratch[b.SCRATCH_LARGE, first] else np.int64(i.NONE)
         )
         brought, bursts = emit_access(
             rings, recipe, placement, state, chunk, scratch, turn, at, owner, located, number, sharers
         )
+        if recipe.seen_rows and brought:
+            seen.note_row(recipe, chunk, scratch, turn, at, owner.number)
         operands += brought
         kept_bursts += bursts
         count_kept_row(recipe, state, turn.table, np.int64(chunk.subtable[at]), owner, sharers)

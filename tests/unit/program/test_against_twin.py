@@ -126,7 +126,8 @@ def vary(rng: np.random.Generator, system: SystemSpec, trace: SmallTrace) -> Sys
             system, collect=pick(rng, "base-die", "tree", *buffers, *buffers), ranks_per_dimm=1
         )
     if "once" in chosen:
-        system = set_leaves(system, dedup="turn", tt_reorder=False, tt_reuse=False)
+        dedup = pick(np.random.default_rng(system.placement.placement_seed), "turn", "rows")
+        system = set_leaves(system, dedup=dedup, tt_reorder=False, tt_reuse=False)
     if chosen == "host":
         choice = {"policy": "none", "transfer": "non-empty", "consumer": "host"}
         return set_leaves(system, prefetch="none", prefetch_used=False, **choice)
@@ -359,7 +360,7 @@ def test_the_seeds_reach_every_way_of_parts() -> None:
 
 def test_the_seeds_reach_everything() -> None:
     kinds, merged, left_out, outs, empty, shared, reused, for_host, early = set(), 0, 0, 0, 0, 0, 0, 0, 0
-    collected, once, on_demand = 0, 0, 0
+    collected, once, on_demand, rows_once = 0, 0, 0, 0
     placed: Counter[tuple[str, str, bool]] = Counter()
     for seed in SEEDS:
         system = case(seed)[2]
@@ -371,9 +372,11 @@ def test_the_seeds_reach_everything() -> None:
         placed[system.placement.mapping, system.placement.placement, has_hot_rows] += 1
         for_host += system.pim.consumer == "host"
         collected += bool(twin.collected)
-        once += system.pim.dedup == "turn" and any(
+        once += system.pim.dedup != "none" and any(
             x.kind == i.READ_OUT and x.sharers for steps in twin.streams for x in steps
         )
+        steps_of_hits = [x for steps in twin.streams for x in steps if x.kind == i.HIT]
+        rows_once += system.pim.dedup == "rows" and any(not x.sharers for x in steps_of_hits)
         on_demand += bool(system.cache.demand_subtables) and sum(twin.counts["sram_reads"]) > 0
         shared += any(x.sharers for steps in twin.streams for x in steps)
         costs = {(x.sum[0], x.compute_cycles) for x in twin.lookups}
@@ -393,6 +396,7 @@ def test_the_seeds_reach_everything() -> None:
     assert kinds == {(kind, frontend) for kind in every for frontend in ("per-channel", "global")}
     assert outs > 2
     assert min(merged, left_out, empty, shared, reused, for_host, early, collected, once, on_demand) >= 5
+    assert rows_once >= 5
     spread = {(name, how, False) for name in ("interleave", "duplicate") for how in ("hash", "page")}
     vertical = ("vertical", "hash", False)
     assert placed.keys() >= spread | {

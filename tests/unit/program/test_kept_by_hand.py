@@ -160,3 +160,26 @@ def test_prefetched_rows_leave_less_room() -> None:
     # 16 lookups use each row of the third core four times: with room, three of four are hits. With a first core there,
     # which all 16 find, only two of the rows are kept.
     assert found == {"none": 4 * 3, "table": 16 + 2 * 3}
+
+
+@pytest.mark.parametrize(
+    ("dedup", "steps", "hits"),
+    [
+        # Rows of q and r: (0, 0), (1, 0) in one bag, (0, 1), (1, 1) and (0, 0) again in the other. Two reads for the
+        # first, which serve the last as well; q 1 for the second, r 1 for the third, and nothing for the fourth.
+        ("rows", [(i.READ, 0, 1), (i.READ, 0, 1), (i.READ, 2, 0), (i.READ, 3, 0), (i.HIT, 4, 0)], 6),
+        ("turn", [(i.READ, 0, 1)] * 2 + [(i.READ, n, 0) for n in (2, 2, 3, 3, 4, 4)], 2),
+        ("none", [(i.READ, n, 0) for n in (0, 0, 1, 1, 2, 2, 3, 3, 4, 4)], 0),
+    ],
+)
+def test_a_row_comes_to_a_unit_once_in_a_turn(
+    dedup: str, steps: list[tuple[int, int, int]], hits: int
+) -> None:
+    trace = trace_of("qr", [[0, 2], [1, 3, 0]], collisions=2)
+    system = replace(make_system(dedup=dedup), placement=PlacementSpec(mapping="interleave"))
+    program = build_whole(trace, DEVICE, system)
+    demand = [row for row in program.streams[0] if row[i.KIND] <= i.LAST_ACCESS]
+    assert [tuple(row[[i.KIND, i.LOOKUP, i.SHARERS]].tolist()) for row in demand] == steps
+    assert program.counts[0, [b.ACCESSES, b.CACHE_HITS]].tolist() == [10, hits]
+    operands = {"rows": [2, 2, 1, 1, 1], "turn": [2] * 5, "none": [2] * 5}
+    assert program.lookups[:, i.LOOKUP_OPERANDS].tolist() == operands[dedup]

@@ -142,6 +142,7 @@ def test_delivers_in_order_and_few_accumulators(algorithm: str, settings: dict[s
         {"collect": "base-die", "unit_accumulators": 1, "barrier": "none"},
         {"dedup": "turn", "barrier": "none"},
         {"dedup": "turn", "collect": "tree", "deliver": "in-order", "level": "rank"},
+        {"dedup": "rows", "collect": "tree", "level": "rank"},
         {
             "dedup": "turn",
             "mapping": "duplicate",
