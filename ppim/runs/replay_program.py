@@ -31,7 +31,8 @@ class ProgramReplay:
     path : Path
         In the authors' text format, plain or gzip.
     system : SystemSpec
-        Its mapping, cache contents and prefetches do not act: the file has them.
+        Its mapping, cache contents and prefetches do not act: the file has them. Nor does an adder in the base die:
+        the file does not say which sums are one bag's.
 
     Raises
     ------
@@ -54,7 +55,7 @@ class ProgramReplay:
         for name, given, plain in (
             ("deliver", system.pim.deliver, "ahead"),
             ("consumer", system.pim.consumer, "unit"),
-            ("collect", system.pim.collect, "host"),
+            ("collect", system.pim.collect.replace("base-die", "host"), "host"),
             ("unit_accumulators", system.compute.unit_accumulators, 0),
         ):
             if given != plain:
@@ -67,6 +68,7 @@ class ProgramReplay:
         self.geometry = UnitGeometry.of(device, system.pim.level)
         self.units = form.UnitAddresses(device, self.geometry)
         self.survey: read.Survey = read.survey_program(path, self.units)
+        self.leaves_out_adder = system.pim.collect == "base-die"
         self.system = _as_it_acts(system, self.survey)
 
     def run(
@@ -189,6 +191,10 @@ class ProgramReplay:
 
     def _warnings(self) -> list[str]:
         found = []
+        if self.leaves_out_adder:
+            found.append(
+                "partial sums go to the host, as with collect=host: the authors' format does not say which are one bag's"
+            )
         if self.survey.dimm_lines:
             found.append(
                 f"{self.survey.dimm_lines:,} lines for the DIMM were left out, as the authors' simulator leaves them"
@@ -215,6 +221,7 @@ def _as_it_acts(system: SystemSpec, survey: read.Survey) -> SystemSpec:
         )
     return replace(
         system,
+        pim=replace(system.pim, collect="host"),
         placement=replace(system.placement, mapping=""),
         prefetch=replace(system.prefetch, prefetch=name, prefetch_used=False),
     )

@@ -50,17 +50,17 @@ def round_trip(
         (PAPER, ["prefetch=all"]),
         (PAPER, ["barrier=table"]),
         (PAPER, ["transfer=non-empty"]),
-        ("proactivepim", []),
-        ("proactivepim", ["transfer=all"]),
-        ("proactivepim", ["level=bank"]),
-        ("proactivepim", ["prefetch=none", "policy=lru", "cache_bytes=8192"]),
-        ("proactivepim", ["mapping=hot", "prefetch=none"]),
-        ("proactivepim", ["prefetch_used=true"]),
-        ("proactivepim-map", []),
+        ("proactivepim", ["collect=host"]),
+        ("proactivepim", ["collect=host", "transfer=all"]),
+        ("proactivepim", ["collect=host", "level=bank"]),
+        ("proactivepim", ["collect=host", "prefetch=none", "policy=lru", "cache_bytes=8192"]),
+        ("proactivepim", ["collect=host", "mapping=hot", "prefetch=none"]),
+        ("proactivepim", ["collect=host", "prefetch_used=true"]),
+        ("proactivepim-map", ["collect=host"]),
         ("pim-base", []),
         ("pim-base", ["instruction_bits=28"]),
         ("pim-base", ["frontend=global"]),
-        ("proactivepim", ["mapping=hot", "prefetch=none", "instruction_bits=224"]),
+        ("proactivepim", ["collect=host", "mapping=hot", "prefetch=none", "instruction_bits=224"]),
         ("pim-base", ["instruction_bits=224"]),
     ],
 )
@@ -140,6 +140,21 @@ def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     message = capsys.readouterr().err
     assert "1 lines for the DIMM were left out" in message
     assert "1 addresses lie beyond the device" in message
+
+
+def test_sums_go_to_the_host_where_the_base_die_would_add_them_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("simulate", SAMPLE, "--program", tmp_path / "p") == 0
+    results = []
+    for name, options in (("base-die", []), ("host", ["--set", "collect=host"])):
+        capsys.readouterr()
+        file = tmp_path / f"{name}.csv"
+        assert run("replay", tmp_path / "p", "--system", "proactivepim", *options, "-o", file) == 0
+        said = "partial sums go to the host, as with collect=host" in capsys.readouterr().err
+        assert said == (name == "base-die")
+        results.append(pd.read_csv(file)[SAME])
+    pd.testing.assert_frame_equal(*results)
 
 
 @pytest.mark.parametrize(

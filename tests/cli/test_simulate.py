@@ -173,9 +173,10 @@ def test_stdout_gets_the_summary_or_the_csv(results: Any, capsys: pytest.Capture
 
 
 def test_options_override_the_recipe(results: Any, tmp_path: Path) -> None:
-    """The base system is the full one without mapping and prefetch."""
+    """The base system is the full one without mapping, prefetch and adder in the base die."""
     out = tmp_path / "stats.csv"
-    assert run("simulate", SAMPLE, "--mapping", "interleave", "--prefetch", "none", "-o", out) == 0
+    options = ["--mapping", "interleave", "--prefetch", "none", "--set", "collect=host"]
+    assert run("simulate", SAMPLE, *options, "-o", out) == 0
     ours = pd.read_csv(out).drop(columns=["run", "system", "settings"])
     base = pd.read_csv(results("pim-base") / "stats.csv").drop(columns=["run", "system", "settings"])
     # The base has no scratchpad, the full system one that nothing fills.
@@ -227,7 +228,7 @@ def test_a_run_keeps_its_settings(results: Any, tmp_path: Path, capsys: pytest.C
 
 def test_settings_reach_system_and_device(results: Any, tmp_path: Path) -> None:
     usual = pd.read_csv(results("proactivepim") / "stats.csv")["cycles"][0]
-    for setting in ("barrier=none", "pim.instruction_bits=28"):
+    for setting in ("barrier=none", "pim.collect=host"):
         out = tmp_path / "stats.csv"
         assert run("simulate", SAMPLE, "--set", setting, "-o", out) == 0
         assert pd.read_csv(out)["cycles"][0] < usual, setting

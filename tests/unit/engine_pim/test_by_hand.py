@@ -10,6 +10,7 @@ import pytest
 
 from ppim.dram.device import Device
 from ppim.engine.pim import state as s
+from ppim.engine.pim.rules import classes
 from tests.reference.pim_programs import Case, ProgramBuilder, make_device, make_system
 from tests.reference.pim_twin import TwinResult, simulate
 from tests.reference.pim_words import in_words
@@ -152,6 +153,37 @@ def _engines_beside_twin(monkeypatch: pytest.MonkeyPatch) -> None:
 for _name in dir(twin_cases):
     if _name.startswith("test_") and not _name.endswith(ABOUT_THE_TWIN_ITSELF):
         globals()[f"{_name}_as_in_the_twin"] = getattr(twin_cases, _name)
+
+
+def test_sums_of_two_channels_meet_in_the_base_die() -> None:
+    case = one_turn()
+    early, late = case.sum(0, 0), case.sum(1, 0)
+    case.collector(0, [early, late])
+    case.read(0, 0, 0, case.lookup(early))
+    case.read(1, 0, 0, case.lookup(late))
+    case.read(1, 0, 1, case.lookup(late))
+    case.transfer(0, 0, early)
+    case.transfer(1, 0, late)
+    case.turn()
+    last = case.sum(1, 0)
+    case.collector(1, [last])
+    case.read(1, 0, 2, case.lookup(last))
+    case.transfer(1, 0, last, turn=1)
+    result = run(case, make_device(channels=2), barrier="table", collect="base-die", collect_cycles=3)
+    # Channel 0: READ 16, data 32, over the bus 32..34. Channel 1: READs 16 and 18, data 34, 34..36. The base die has
+    # both 3 cycles later and sends their sum over channel 0, 39..41. The second turn: slot 41, READ 43 of the open
+    # row, data 59, 59..61, and from the base die 64..66.
+    assert result.cycles == 66
+    assert commands(result, 1)[-1] == (43, "read", 0, 0)
+    assert result.counters[:, s.TRANSFER_CYCLES].tolist() == [2 + 2, 2 + 2 + 2]
+    assert result.counters[:, s.TRANSFER_BURSTS].tolist() == [1, 1]  # what leaves the memory
+    # Adding up is all that is left from the last partial sum's start on, but for its own bus: 34..39 in channel 0,
+    # in channel 1, whose bus it takes 59..61, 61..64.
+    assert result.classes[:, classes.STALL_COMPUTE].tolist() == [39 - 34, 64 - 61]
+    assert result.classes[:, classes.BUSY].tolist() == [
+        2 + 2 + 2 + 2,  # ACTIVATE and READ, data into the unit, and the bus twice
+        1 + 2 + 4 + 2 + 1 + 2 + 2 + 2,
+    ]
 
 
 def test_an_empty_program_takes_no_time() -> None:

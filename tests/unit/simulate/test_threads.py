@@ -21,6 +21,9 @@ from ppim.systems.chosen import choose_system
 from ppim.systems.load import load_system
 from tests.reference.small_traces import SmallTrace, small_trace
 
+# Channels meet only at barriers.
+APART = {"collect": "host"}
+
 
 @pytest.mark.parametrize(("channels", "parts"), [(8, 1), (8, 2), (8, 3), (8, 8), (8, 99), (1, 4)])
 def test_every_channel_is_in_one_part(channels: int, parts: int) -> None:
@@ -63,7 +66,7 @@ def test_products_are_reused_in_parts_as_in_the_whole(
         "tt-rec", {"tt_rank": 2}, rows=(60, 300), samples=40, batches_per_chunk=3, pooling=(20, 30)
     )
     settings = [f"mapping={mapping}", f"tt_reorder={reorder}", "hot_fraction=0.5", "prefetch=none"]
-    settings += [f"tt_split={split}", f"tt_granularity={granularity}"]
+    settings += [f"tt_split={split}", f"tt_granularity={granularity}", "collect=host"]
     system = choose_system("proactivepim", parse_settings(settings)).spec
     whole, *divided = (simulate(trace, system, threads=threads) for threads in (1, 2, 3, 8))
     for result in divided:
@@ -76,7 +79,7 @@ def test_products_are_reused_in_parts_as_in_the_whole(
 def test_a_single_turn_runs_on_several_threads(prefetch: str) -> None:
     """With `next` the only turn waits for the end of the trace, so that nothing is known of loads before."""
     trace = small_trace("qr", {"collisions": 4}, rows=(300,), samples=1, batch_size=1, pooling=(9, 9))
-    system = choose_system("proactivepim", prefetch=prefetch).spec
+    system = choose_system("proactivepim", APART, prefetch=prefetch).spec
     alone, together = (simulate(trace, system, threads=threads) for threads in (1, 2))
     assert together.cycles == alone.cycles
     assert together.total("lookups") == 9
@@ -97,7 +100,7 @@ def test_a_damaged_trace_ends_all_threads(threads: int) -> None:
     with pytest.raises(InputError, match="row group 3"):
         simulate(
             BrokenTrace(trace.meta, trace.schemes, trace.bags, 3),
-            load_system("proactivepim"),
+            load_system("proactivepim", APART),
             threads=threads,
         )
     assert threading.active_count() == before
@@ -111,7 +114,7 @@ def test_a_fault_in_one_part_ends_those_that_wait_for_it(
     monkeypatch.setattr(ProgramRun, "feed", fail_in(ProgramRun.feed, failing))
     trace = a_trace()
     with pytest.raises(PpimError, match="no more memory"):
-        simulate(trace, load_system("proactivepim"), threads=3)
+        simulate(trace, load_system("proactivepim", APART), threads=3)
 
 
 def fail_in(feed: Callable[..., None], part: int) -> Callable[..., None]:

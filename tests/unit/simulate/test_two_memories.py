@@ -149,9 +149,7 @@ def one_memory(system: SystemSpec) -> dict[str, Any]:
 def test_everything_hot_is_one_memory_for_which_the_other_costs_nothing(algorithm: str, barrier: str) -> None:
     """Rows that are all accessed keep their numbers, so that they lie where one memory has them."""
     trace = a_trace(algorithm, rows=(60, 31), samples=40, pooling=(6, 12), skew=1.0)
-    two = load_system(
-        "proactivepim-tiers", {"barrier": barrier, "tiers.hot_fraction": 1.0, "collect": "host"}
-    )
+    two = load_system("proactivepim-tiers", {"barrier": barrier, "tiers.hot_fraction": 1.0})
     one = load_system("proactivepim", one_memory(two))
     both, alone = simulate(trace, two), simulate(trace, one)
     assert both.second is not None
