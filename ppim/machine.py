@@ -1,4 +1,4 @@
-"""What a run depends on of the machine that it is on: what `ppim doctor` says."""
+"""What a run depends on of the machine that it is on: what `ppim doctor` says, and what a summary keeps."""
 
 import os
 import platform
@@ -7,12 +7,16 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 from ppim import __version__
 from ppim.jit import kernel_cache
 from ppim.tables import Description, Table
+
+COMPUTING = ("numba", "llvmlite", "numpy", "pyarrow")
+"""Packages that compute or write results."""
 
 NEEDED = ("numba", "llvmlite", "numpy", "pandas", "pyarrow", "click", "tqdm")
 EXTRAS = {
@@ -59,6 +63,20 @@ def describe(findings: list[Finding]) -> Description:
     problems = [f"{each.what}: {each.remark}" for each in findings if each.is_problem]
     verdict = problems or ["all is well"]
     return Description((table, "", *verdict), (table,), {"problems": problems})
+
+
+@cache
+def environment() -> dict[str, str]:
+    """What a run was made with, for its summary: results are the same elsewhere, and this says where to look if not."""
+    from llvmlite import binding
+
+    versions = {name: metadata.version(name) for name in COMPUTING}
+    return {
+        "python": platform.python_version(),
+        **versions,
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": os.environ.get("NUMBA_CPU_NAME") or binding.get_host_cpu_name(),
+    }
 
 
 def _versions() -> Iterator[Finding]:

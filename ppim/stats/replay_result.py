@@ -14,6 +14,7 @@ from ppim.dram.device import Device
 from ppim.dram.energy import negative_parts
 from ppim.errors import PpimError
 from ppim.files import atomic_path
+from ppim.machine import environment
 from ppim.stats import counters, replay
 from ppim.stats.latency import PERCENTILES, Distribution
 from ppim.units import ceil_div
@@ -105,6 +106,7 @@ class ReplayResult:
         names = ("path", "format", "inject", "outstanding", "merging")
         return {
             "ppim_version": __version__,
+            "environment": environment(),
             **{name: front[name] for name in names},
             "device": asdict(self.device),
         }

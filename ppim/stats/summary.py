@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ppim import __version__
+from ppim.machine import environment
 from ppim.systems import chosen, effect, spec
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def configuration(result: SimulationResult) -> dict[str, Any]:
     ]
     return {
         "ppim_version": __version__,
+        "environment": environment(),
         "command": shlex.join(["ppim", command, str(result.trace), *options]),
         "trace": str(result.trace),
         "trace_made_by": result.made_by,

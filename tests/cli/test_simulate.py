@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numba
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -133,6 +135,9 @@ class TestEverySystem:
         for name in set(SUMMED) & summary["totals"].keys():
             assert summary["totals"][name] == lines[name].sum(), name
         assert summary["system"]["name"] == system
+        assert summary["environment"]["python"] == platform.python_version()
+        assert summary["environment"]["numba"] == numba.__version__
+        assert summary["environment"]["processor"]
 
     def test_units_add_up_to_their_channel(self, results: Any, system: str) -> None:
         place = ["memory", "channel"]
