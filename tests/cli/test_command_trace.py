@@ -89,7 +89,7 @@ def check(system: SystemSpec, device: Device, commands: list[list[Command]], sta
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        ("proactivepim", ["tREFI=900"]),
+        ("proactivepim", ["tREFI=700"]),
         ("proactivepim", ["prefetch=next", "level=bank"]),
         ("proactivepim-paper", []),
         ("proactivepim-paper", ["mapping=interleave", "prefetch=none"]),
