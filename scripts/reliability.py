@@ -1,17 +1,14 @@
 """`make reliability`: the figures of docs/reliability.md, computed anew.
 
-Rules and how many of them moved commands break; changed sources that the tests notice; executions of the fuzzer; faults and
-public cases that are tried. Kernels run uncompiled, but in the tests of faults and cases. Exit status 1 if a moved command, a changed source or a fuzzed input slips through.
+Rules and how many of them moved commands break, in small traces and in runs; changed sources that the tests notice; tables of
+other simulators and closed forms; executions of the fuzzer; faults and public cases that are tried. Exit status 1 if a moved command, a changed source or a fuzzed input slips through.
 """
 
 from __future__ import annotations
 
-import os
-
-os.environ["NUMBA_DISABLE_JIT"] = "1"
-
 import argparse
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -90,14 +87,18 @@ STATE_MUTATIONS: tuple[tuple[str, str, str], ...] = (
     ("ppim/check/windows.py", "count >= most", "count > most"),
     ("ppim/check/windows.py", "(count - most)", "(count - most + 1)"),
     ("ppim/check/states.py", "open_row == row,", "True,"),
-    ("ppim/check/states.py", "if kind in (READ_P, WRITE_P):", "if kind == READ_P:"),
+    (
+        "ppim/check/states.py",
+        "if kind in (commands.READ_P, commands.WRITE_P):",
+        "if kind == commands.READ_P:",
+    ),
     ("ppim/check/states.py", "OPEN_BANK, open_row == CLOSED", "OPEN_BANK, True"),
     ("ppim/check/states.py", "CLOSED_BANK, open_row != CLOSED", "CLOSED_BANK, True"),
     ("ppim/check/states.py", "OPEN_ROWS, found < 0", "OPEN_ROWS, True"),
-    ("ppim/check/states.py", "is_asleep == (kind == SELF_REFRESH_EXIT)", "True"),
+    ("ppim/check/states.py", "is_asleep == (kind == commands.SELF_REFRESH_EXIT)", "True"),
     ("ppim/check/states.py", "state.asleep[channel, rank] = AWAKE", "pass"),
     ("ppim/check/buses.py", "state.last[slot, TIME] - 1", "state.last[slot, TIME]"),
-    ("ppim/check/buses.py", "layout.dual and kind < ACTIVATE", "kind < ACTIVATE"),
+    ("ppim/check/buses.py", "layout.dual and kind < commands.ACTIVATE", "kind < commands.ACTIVATE"),
     ("ppim/check/buses.py", "lane // layout.banks_per_unit", "lane"),
     ("ppim/check/buses.py", "if worst < 0:", "if worst < -1_000_000:"),
     ("ppim/check/intervals.py", "early < 0:", "early < -1:"),
@@ -204,6 +205,16 @@ def tests_passed(paths: Sequence[str]) -> tuple[int, int]:
     return sum(counts.values()), counts.get("passed", 0)
 
 
+def compiled(*arguments: str) -> str:
+    """What a script prints, with compiled kernels."""
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"}
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}:\n{done.stderr}")
+    return done.stdout
+
+
 def fuzz(seconds: int) -> tuple[int, dict[str, str]]:
     """Executions of all targets, and what was found."""
     executions, findings = 0, {}
@@ -237,6 +248,7 @@ def main() -> int:
     parser.add_argument("--fuzz-seconds", type=int, default=60, help="for each reader; 0: leave it out")
     parser.add_argument("--skip-suites", action="store_true", help="leave out the tests of faults and cases")
     options = parser.parse_args()
+    os.environ["NUMBA_DISABLE_JIT"] = "1"
     from ppim.check.resolve import STATE_RULES, all_constraints, all_windows
 
     rules = {row.name for row in all_constraints()}
@@ -258,6 +270,13 @@ def main() -> int:
         unnoticed = try_sources(mutations)
         failed |= bool(unnoticed)
         say(LINE.format(title, len(mutations), len(mutations) - len(unnoticed)))
+    for kind, found in json.loads(compiled("-m", "tests.unit.check.moved_runs")).items():
+        failed |= found["tried"] != found["caught"] or found["accused"] > 0
+        say(LINE.format(f"runs with one command a cycle earlier: {kind}", found["tried"], found["caught"]))
+        say(LINE.format("    blamed though nobody moved them", "", found["accused"]))
+    say("\nbeside Ramulator 2.1, and latency against load: lines of the tables")
+    say(compiled("-m", "tests.golden.ramulator2").rstrip())
+    say(compiled("scripts/latency_curves.py"))
     if not options.skip_suites:
         for title, paths in (
             ("faults: tried, survived", FAULTS),

@@ -1,0 +1,25 @@
+"""`make reliability` finds the places that it changes: each once in today's sources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.conftest import ROOT
+from tests.unit.scripts.load import script
+
+reliability: Any = script("reliability")
+
+
+def test_every_place_to_change_is_there() -> None:
+    mutations = [*reliability.rule_mutations(), *reliability.state_mutations()]
+    assert len(mutations) > 90
+    for mutation in mutations:
+        text = (ROOT / mutation.file).read_text(encoding="utf-8")
+        assert text[mutation.at :].startswith(mutation.old), mutation.label
+        assert mutation.new != mutation.old
+
+
+def test_every_test_that_it_runs_is_there() -> None:
+    paths = [*reliability.REPORTS, *reliability.FAULTS]
+    paths += [reliability.TABLE_TESTS[0], reliability.CHECK_TESTS[0], reliability.ENGINE_TABLE_TESTS[0]]
+    assert [path for path in paths if not (ROOT / path).exists()] == []
