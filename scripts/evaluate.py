@@ -26,14 +26,16 @@ from ppim.systems.load import load_system, system_names
 PAGE = Path(__file__).parent.parent / "docs" / "evaluation.md"
 MARKS = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-SAMPLES = 100
-LONG = 999  # of systems that copy rows: 100 samples touch fewer rows than some of them copy
+SAMPLES = {"qr": 100, "tt-rec": 40}
+LONG = {"qr": 999, "tt-rec": 100}
+"""Of systems that copy rows: 100 samples of QR touch fewer rows than some of them copy."""
 NAMES = {"qr": "QR", "tt-rec": "TT-Rec"}
 TABLES = 26
 
 BASE, MAPPED, FULL = "pim-base", "proactivepim-map", "proactivepim"
 STEPS = (BASE, MAPPED, "proactivepim-cache", FULL)
-IMPOSSIBLE = {("tensordimm", "TT-Rec")}
+PAPER = {"qr": 2.22, "tt-rec": 2.15}
+IMPOSSIBLE = {("tensordimm", "tt-rec")}
 """It splits vectors, and no unit can multiply with a slice of a matrix."""
 TIERS = "proactivepim-tiers"
 AUTHORS: dict[str, Any] = {
@@ -41,11 +43,12 @@ AUTHORS: dict[str, Any] = {
     "cross_unit_timing": "faw-only",
     "barrier": "none",
     "transfer": "all",
+    "collect": "host",
 }
 """What `proactivepim-paper` changes in the steps of the ablation."""
 FRONT_ENDS: dict[str, dict[str, Any]] = {
     "per channel": {},
-    "global": {"frontend": "global"},
+    "per channel, deliver in-order": {"deliver": "in-order"},
     "as its authors simulate": AUTHORS,
 }
 
@@ -68,14 +71,14 @@ def ratio(slow: Runs, fast: Runs) -> str:
 
 def instructions(bench: Bench) -> str:
     """Issue slots against what a few lines of arithmetic expect of a table and batch."""
-    lookups, units, turns = BATCH * POOLING, 32, SAMPLES // BATCH * TABLES
+    lookups, units, turns = BATCH * POOLING, 32, SAMPLES["qr"] // BATCH * TABLES
     transfers = 4 * BATCH  # one for each of a channel's bank groups and each bag, broadcast to all channels
     expected = {
         (BASE, "two reads, a deliver for 31 of 32, transfers"): lookups * (2 + (units - 1) / units),
         (MAPPED, "two reads, transfers"): lookups * 2,
         (FULL, "one read, transfers, four prefetches"): lookups + 4,
     }
-    trace, rows = bench.trace("qr", SAMPLES), []
+    trace, rows = bench.trace("qr", SAMPLES["qr"]), []
     for (system, how), reads in expected.items():
         slots = bench.runs(trace, system, **AUTHORS).issue_slots
         each = reads + transfers
@@ -83,70 +86,55 @@ def instructions(bench: Bench) -> str:
     return markdown(["system", "a table and batch needs", "expected", "simulated", "difference"], rows)
 
 
-def ablation_traces(bench: Bench) -> dict[str, Path]:
-    """QR and TT-Rec; the latter with the factors of its paper and with those of ProactivePIM's authors."""
-    return {
-        "QR": bench.trace("qr", SAMPLES),
-        "TT-Rec": bench.trace("tt-rec", SAMPLES),
-        "TT, cube-root": bench.trace("tt-rec", SAMPLES, factorisation="cube-root"),
-    }
+def traces(bench: Bench) -> dict[str, Path]:
+    """QR and TT-Rec in the paper's case."""
+    return {algorithm: bench.trace(algorithm, samples) for algorithm, samples in SAMPLES.items()}
 
 
 def ablation(bench: Bench) -> str:
     """Step by step to the full system, for every front end."""
     rows = []
-    for (label, trace), paper in zip(ablation_traces(bench).items(), (2.22, 2.15, 2.15), strict=True):
+    for algorithm, trace in traces(bench).items():
         for front_end, settings in FRONT_ENDS.items():
-            runs = [bench.runs(trace, step, **settings) for step in STEPS]
-            if not settings:
-                runs.append(bench.runs(trace, TIERS))
-            speeds = [f"{runs[0].cycles:,.0f}"]
-            speeds += [f"{run.cycles:,.0f} ({ratio(runs[0], run)})" for run in runs[1:]]
-            speeds += [""] * (len(STEPS) + 1 - len(runs))
-            rows.append([label, front_end, *speeds, f"{paper:.2f}"])
-    return markdown(["", "front end", *STEPS, TIERS, "paper"], rows)
+            base, *steps = (bench.runs(trace, step, **settings) for step in STEPS)
+            tiers = ratio(base, bench.runs(trace, TIERS, **settings)) if settings != AUTHORS else ""
+            speeds = [ratio(base, step) for step in steps]
+            rows.append(
+                [NAMES[algorithm], front_end, f"{base.cycles:,.0f}", *speeds, tiers, PAPER[algorithm]]
+            )
+    return markdown(["", "front end", f"{BASE}: cycles", *STEPS[1:], TIERS, "paper"], rows)
 
 
 def time_split(bench: Bench) -> str:
     """Classes of cycles and the nearest limit of each step."""
     rows = []
-    for algorithm, name in NAMES.items():
-        trace = bench.trace(algorithm, SAMPLES)
+    for algorithm, trace in traces(bench).items():
         for step in STEPS:
             run = bench.runs(trace, step)
             shares = [f"{run.share(column):.0%}" for column in CYCLE_CLASSES]
-            rows.append([name, step, *shares, run.bound_by()])
+            rows.append([NAMES[algorithm], step, *shares, run.bound_by()])
     classes = [column.removesuffix("_cycles").removeprefix("stall_") for column in CYCLE_CLASSES]
     return markdown(["", "system", *classes, "nearest limit"], rows)
 
 
 def systems(bench: Bench) -> str:
-    """The full system against all others, by time: a table for each trace, so that each is narrow."""
-    traces = {
-        "QR": bench.trace("qr", LONG),
-        "QR, uniform bags": bench.trace("qr", LONG, bags="uniform"),
-        "TT-Rec": bench.trace("tt-rec", LONG // 4),
-    }
-    full = {label: bench.runs(trace, FULL) for label, trace in traces.items()}
-    rows: dict[str, list[Sequence[object]]] = {name: [] for name in traces}
-
-    def add(label: str, system: str, **settings: Any) -> None:
-        for name, trace in traces.items():
-            if (system, name) not in IMPOSSIBLE:
-                run = bench.runs(trace, system, **settings)
-                cells = [f"{run.time_ns / 1000:,.1f}", ratio(run, full[name]), run.bound_by()]
-                rows[name].append([label, *cells])
-
-    for system in system_names():
-        add(system, system)
-        if load_system(system).kind == "host":
-            add(f"{system} without its cache", system, llc_bytes=0)
-    for changed in ({"instruction_bits": 28}, {"prefetch": "used"}):
-        add(f"{FULL}, {', '.join(f'{key} = {value}' for key, value in changed.items())}", FULL, **changed)
-    return "\n".join(
-        markdown([f"{name}: system", "us", "full is faster by", "nearest limit"], lines)
-        for name, lines in rows.items()
-    )
+    """All systems beside the full one, by time: a table for each trace, so that each is narrow."""
+    tables = []
+    for algorithm, samples in LONG.items():
+        trace = bench.trace(algorithm, samples)
+        full, rows = bench.runs(trace, FULL), []
+        for system in system_names():
+            settings: list[dict[str, Any]] = [{}]
+            if load_system(system).kind == "host":
+                settings.append({"llc_bytes": 0})
+            for changed in settings if (system, algorithm) not in IMPOSSIBLE else []:
+                run = bench.runs(trace, system, **changed)
+                label = f"{system} without its cache" if changed else system
+                rows.append([label, f"{run.time_ns / 1000:,.1f}", ratio(run, full), run.bound_by()])
+        tables.append(
+            markdown([f"{NAMES[algorithm]}: system", "us", "full is faster by", "nearest limit"], rows)
+        )
+    return "\n".join(tables)
 
 
 def prefetches(bench: Bench) -> str:
@@ -154,34 +142,24 @@ def prefetches(bench: Bench) -> str:
     rows = []
     for schedule in ("none", "table", "used", "next", "all"):
         row = [schedule]
-        for trace in ablation_traces(bench).values():
+        for trace in traces(bench).values():
             run = bench.runs(trace, FULL, prefetch=schedule)
-            row += [f"{run.cycles:,.0f} ({ratio(bench.runs(trace, BASE), run)})", f"{run.issue_slots:,.0f}"]
+            row += [f"{run.cycles:,.0f}", ratio(bench.runs(trace, BASE), run), f"{run.issue_slots:,.0f}"]
         rows.append(row)
-    header = [column for label in ablation_traces(bench) for column in (f"{label}: cycles", "slots")]
+    header = [x for name in NAMES.values() for x in (f"{name}: cycles", "over base", "slots")]
     return markdown(["prefetch", *header], rows)
 
 
-def tt_rec(bench: Bench) -> str:
-    """What TT-Rec's ratio depends on: bags, delivers, the front end, and what the base reuses of the second core."""
-    choices = {
-        "per channel": {},
-        "per channel, deliver in-order": {"deliver": "in-order"},
-        "as its authors simulate": AUTHORS,
-    }
+def reuse(bench: Bench) -> str:
+    """What TT-Rec's ratio owes to reads of the second core that lookups of a bag share."""
     rows = []
     for pooling in (10, 80):
-        trace = bench.trace("tt-rec", BOTH["tt-rec"], pooling=pooling)
-        for front_end, settings in choices.items():
-            full = [bench.runs(trace, FULL, prefetch=schedule, **settings) for schedule in ("table", "used")]
-            for reuse in (True, False):
-                base = bench.runs(trace, BASE, tt_reorder=reuse, tt_reuse=reuse, **settings)
-                row = ["yes" if reuse else "no", str(pooling), front_end]
-                rows.append([*row, f"{base.cycles:,.0f}", *(ratio(base, run) for run in full)])
-    rows.sort(key=lambda row: row[0] == "no")
-    return markdown(
-        ["base with reuse", "pooling", "front end", BASE, "full over it", "with prefetch used"], rows
-    )
+        trace = bench.trace("tt-rec", SAMPLES["tt-rec"], pooling=pooling)
+        full = bench.runs(trace, FULL)
+        for shares in (True, False):
+            base = bench.runs(trace, BASE, tt_reorder=shares, tt_reuse=shares)
+            rows.append([pooling, "yes" if shares else "no", f"{base.cycles:,.0f}", ratio(base, full)])
+    return markdown(["pooling", "base with reuse", f"{BASE}: cycles", "full over it"], rows)
 
 
 def mappings(bench: Bench) -> str:
@@ -191,8 +169,7 @@ def mappings(bench: Bench) -> str:
     rows = []
     for mapping, placement in choices:
         row: list[object] = [f"{mapping}, {placement}" if mapping in ("interleave", "duplicate") else mapping]
-        for algorithm in NAMES:
-            trace = bench.trace(algorithm, SAMPLES)
+        for trace in traces(bench).values():
             run = bench.runs(trace, BASE, mapping=mapping, placement=placement)
             row += [f"{run.cycles:,.0f}", ratio(bench.runs(trace, BASE), run), f"{run.unevenness:.2f}"]
         rows.append(row)
@@ -208,29 +185,26 @@ def factor(
     settings: Callable[[object], dict[str, Any]] = lambda _: {},
     samples: dict[str, int],
 ) -> str:
-    """One thing changed at a time, everything else as usual, for the algorithms of `samples` one after the other."""
+    """One thing changed at a time, everything else as usual, for the algorithms of `samples` side by side."""
     rows = []
-    for algorithm, n in samples.items():
-        for value in values:
+    for value in values:
+        row: list[object] = [value]
+        for algorithm, n in samples.items():
             file = bench.trace(algorithm, n, **trace(value))
-            base, mapped, full = (
-                bench.runs(file, system, **settings(value)) for system in (BASE, MAPPED, FULL)
-            )
-            row = [NAMES[algorithm], str(value), ratio(base, full), ratio(mapped, full)]
-            rows.append([*row, base.bound_by(), full.bound_by()])
-    return markdown(["", "value", "over base", "over map", "limit of base", "limit of full"], rows)
+            base, full = (bench.runs(file, system, **settings(value)) for system in (BASE, FULL))
+            row += [ratio(base, full), base.bound_by(), full.bound_by()]
+        rows.append(row)
+    header = [x for name in samples for x in (f"{NAMES[name]}: over base", "limit of base", "limit of full")]
+    return markdown(["value", *header], rows)
 
 
-BOTH = {"qr": SAMPLES, "tt-rec": 40}
-
-
-def setting(name: str, *values: object, samples: dict[str, int] = BOTH) -> Callable[[Bench], str]:
+def setting(name: str, *values: object) -> Callable[[Bench], str]:
     """A table over the values of one parameter of the system."""
-    return lambda bench: factor(bench, values, settings=lambda value: {name: value}, samples=samples)
+    return lambda bench: factor(bench, values, settings=lambda value: {name: value}, samples=SAMPLES)
 
 
 def trace_option(
-    name: str, *values: object, samples: dict[str, int] = BOTH, **settings: Any
+    name: str, *values: object, samples: dict[str, int] = SAMPLES, **settings: Any
 ) -> Callable[[Bench], str]:
     """A table over the values of one parameter of the trace."""
     return lambda bench: factor(
@@ -238,28 +212,24 @@ def trace_option(
     )
 
 
+ONLY_QR, ONLY_TT = ({algorithm: SAMPLES[algorithm]} for algorithm in SAMPLES)
 MAKERS: dict[str, Callable[[Bench], str]] = {
     "instructions": instructions,
     "ablation": ablation,
     "time": time_split,
     "systems": systems,
     "prefetch": prefetches,
-    "tt-rec": tt_rec,
+    "reuse": reuse,
     "mapping": mappings,
-    "instruction-bits": setting("instruction_bits", 28, 56, 85, 112, 224, 448),
+    "instruction-bits": setting("instruction_bits", 28, 85, 224, 448),
     "barrier": setting("barrier", "table", "batch", "none"),
-    "transfer": setting("transfer", "non-empty", "all"),
-    "cross-unit-timing": setting("cross_unit_timing", "physical", "faw-only", "none"),
-    "deliver": setting("deliver", "ahead", "in-order"),
-    "collect": setting("collect", "host", "base-die", "tree"),
-    "macs": setting("macs", 1, 4, 16, 64, 256),
-    "pooling": trace_option("pooling", 1, 10, 20, 40, 80, samples={"qr": SAMPLES, "tt-rec": 40}),
-    "bags": trace_option("bags", "pareto", "uniform"),
-    "batch": trace_option("batch", 1, 4, 16, 64, samples={"qr": 192, "tt-rec": 64}),
+    "macs": setting("macs", 4, 16, 64, 256),
+    "pooling": trace_option("pooling", 1, 10, 40, 80),
+    "batch": trace_option("batch", 1, 4, 16, samples={"qr": 96, "tt-rec": 32}),
     # The longest vectors do not fit in 4 GiB.
     "vector": trace_option("vector_bytes", 64, 128, 256, 512, device="hbm2-8gb"),
-    "collisions": trace_option("collisions", 4, 8, 16, 32, 64, samples={"qr": SAMPLES}),
-    "rank": trace_option("tt_rank", 8, 16, 32, 64, samples={"tt-rec": 40}),
+    "collisions": trace_option("collisions", 4, 8, 16, 32, 64, samples=ONLY_QR),
+    "rank": trace_option("tt_rank", 8, 16, 32, samples=ONLY_TT),
 }
 """Table of the page -> its text."""
 
