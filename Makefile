@@ -133,7 +133,7 @@ evaluate: $(INSTALLED) ## the tables of docs/evaluation.md; DATASET=PATH of Crit
 
 # --- checks ------------------------------------------------------------------------------------
 
-.PHONY: lint format test golden check-all fuzz reliability test-nojit test-bounds bench
+.PHONY: lint format test test-all golden check-all fuzz reliability test-nojit test-bounds bench
 lint: $(INSTALLED) ## style, types, that imports flow one way, and that the site builds without a warning
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -153,7 +153,10 @@ browser: ## Debian's chromium, for the tests of reports
 	else $(if $(filter 0,$(shell id -u)),,sudo -n) sh -c 'apt-get update -q && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium chromium-driver fonts-dejavu-core'; fi
 
-test: $(INSTALLED) ## the test suite; `make browser` before it, for the tests of reports
+test: $(INSTALLED) ## the tests but for slow matrices; `make browser` before it, for those of reports
+	$(BIN)/pytest -n 2 -m 'not slow and not golden'
+
+test-all: $(INSTALLED) ## the whole test suite
 	$(BIN)/pytest -n 2
 
 # Cases with DRAMsim3's answers: the committed ones, all of those in GOLDEN, and every preset beside DRAMsim3 itself.

@@ -78,7 +78,7 @@ def test_new_files_pass_the_checks_of_style_and_layers(copy: Path) -> None:
     run(copy, "importlinter.cli", "lint-imports", "--no-cache")
 
 
-# Those of the tests that run over whatever there is; those that simulate are left to `make test`.
+# Those of the tests that run over whatever there is; those that simulate are left to `make test-all`.
 TESTS = [
     "cli/test_devices.py::test_devices_lists_every_preset_and_its_validation",
     "cli/test_devices.py::test_info_shows_every_device[new-device]",
