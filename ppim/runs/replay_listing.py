@@ -8,17 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from ppim.dram.load import load_device
-from ppim.engine.commands import CommandSink, make_pim_engine
+from ppim.engine import commands as drams
 from ppim.errors import InputError
-from ppim.mapping.placing.geometry import UnitGeometry
-from ppim.prefetch import base
-from ppim.program import checks, costs, feed, prepare, state
+from ppim.program import checks, feed, state
 from ppim.program.builder import recipe as b
-from ppim.program.listing import build, form as f, header as h, read
+from ppim.program.listing import build, form as f, header as h, machine, read
 from ppim.runs import collect
 from ppim.runs.replay_program import ALGORITHM
 from ppim.stats import counters, energy, latency, result as results
-from ppim.systems.spec import PrefetchSpec, SystemSpec
+from ppim.systems import spec
 
 _COUNTED = (
     (f.LOOKUPS, b.LOOKUPS),
@@ -48,7 +46,7 @@ class ListingReplay:
         A file that is not of the format, or a system that cannot execute it; all of the file is checked.
     """
 
-    def __init__(self, path: Path, system: SystemSpec) -> None:
+    def __init__(self, path: Path, system: spec.SystemSpec) -> None:
         if system.kind != "pim":
             raise InputError(f"system {system.name}: has no PIM units; a PIM program needs some")
         if system.dimm is not None:
@@ -59,27 +57,18 @@ class ListingReplay:
         self.device = device = load_device(system.memory.device, system.memory.overrides)
         self.header = header = h.read_header(path)
         h.check_header(path, header, device, system)
-        self.geometry = UnitGeometry.of(device, system.pim.level)
         fetches = header.units.prefetch
         self.system = replace(
             system,
             placement=replace(system.placement, mapping=header.units.mapping),
-            prefetch=PrefetchSpec(prefetch=fetches, prefetch_subtables=system.prefetch.prefetch_subtables),
+            prefetch=spec.PrefetchSpec(
+                prefetch=fetches, prefetch_subtables=system.prefetch.prefetch_subtables
+            ),
         )
         checks.check_units(device, self.system)
         self._given = system
-        self.maker = build.Maker(
-            geometry=self.geometry,
-            is_global=system.pim.frontend == "global",
-            vector_bursts=header.units.vector_bursts,
-            prefetch=base.PREFETCHES.get(fetches),
-            host_consumes=system.pim.consumer == "host",
-            in_order=system.pim.deliver == "in-order",
-            accumulators=system.compute.unit_accumulators,
-            collects=system.pim.collect != "host",
-            collectors=prepare.collectors_of_channel(device, system),
-            compute_cycles=lambda macs: costs.compute_cycles(macs, system.compute, device.timing.tCK),
-        )
+        self.maker = machine.maker_for(header, device, system)
+        self.geometry = self.maker.geometry
         self.survey = read.Survey()
         builder = build.Builder(path, self.maker)
         for rows in read.whole_turns(self._blocks(self.survey)):
@@ -93,7 +82,7 @@ class ListingReplay:
             yield rows
 
     def run(
-        self, advance: Callable[[int], object] = lambda _: None, commands: CommandSink | None = None
+        self, advance: Callable[[int], object] = lambda _: None, commands: drams.CommandSink | None = None
     ) -> results.SimulationResult:
         """Replay all of it.
 
@@ -108,7 +97,7 @@ class ListingReplay:
         geometry = self.geometry
         streams = 1 if self.maker.is_global else geometry.channels
         self.rings = state.make_rings(streams, *(feed.FIRST_RING,) * 4)
-        self.engine = make_pim_engine(
+        self.engine = drams.make_pim_engine(
             self.device,
             self.system,
             self.rings,

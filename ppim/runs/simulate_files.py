@@ -12,8 +12,7 @@ from ppim.progress import progress_bar
 from ppim.runs import collect, outputs, programs
 from ppim.runs.simulate import simulate
 from ppim.runs.timeline import simulate_timeline
-from ppim.stats import cautions, result as results, simulation
-from ppim.stats.command_trace import command_files, memory_names, write_all
+from ppim.stats import cautions, command_trace as traces, result as results, simulation
 from ppim.stats.summary import write_summary
 from ppim.systems.chosen import ChosenSystem
 from ppim.systems.inputs import input_files
@@ -50,7 +49,7 @@ def simulate_file(
         )
     if program_format is not None and program is None:
         raise InputError("--program-format: is of a program; give --program FILE too")
-    names = memory_names(chosen.spec) if command_trace is not None else []
+    names = traces.memory_names(chosen.spec) if command_trace is not None else []
     keep_inputs(
         [trace, *input_files(chosen.base, chosen.spec)],
         *(output, units, summary, program, command_trace, timeline.path if timeline else None),
@@ -70,9 +69,9 @@ def simulate_file(
         commands = []
         if command_trace is not None:
             opened = iter(
-                stack.enter_context(command_files(command_trace, [x for part in names for x in part]))
+                stack.enter_context(traces.command_files(command_trace, [x for part in names for x in part]))
             )
-            commands = [partial(write_all, [next(opened) for _ in part]) for part in names]
+            commands = [partial(traces.write_all, [next(opened) for _ in part]) for part in names]
         bar = stack.enter_context(
             progress_bar(reader.n_accesses, "access", chosen.spec.name, show=show_progress)
         )
