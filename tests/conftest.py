@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,19 @@ settings.load_profile("compiled")
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("PPIM_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a `matrix(n)` every n-th case is quick; the others are slow."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        matrix = item.get_closest_marker("matrix")
+        if matrix is not None:
+            function = item.nodeid.partition("[")[0]
+            if seen[function] % matrix.args[0]:
+                item.add_marker(pytest.mark.slow)
+            seen[function] += 1
 
 
 @pytest.fixture(autouse=True)

@@ -39,6 +39,7 @@ def stats_of(path: Path, *arguments: object) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "choice",
     [

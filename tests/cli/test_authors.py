@@ -42,6 +42,7 @@ def round_trip(
     return pd.read_csv(simulated), pd.read_csv(replayed)
 
 
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize(
     ("system", "settings"),
     [

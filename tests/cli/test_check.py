@@ -88,6 +88,7 @@ def test_bad_input(trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert trace.read_text() == LEGAL
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("system", ["proactivepim", "space"])
 def test_runs_of_ours_are_legal(tmp_path: Path, system: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Under their own rules; under stricter ones they are not."""

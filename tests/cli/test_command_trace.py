@@ -86,6 +86,7 @@ def check(system: SystemSpec, device: Device, commands: list[list[Command]], sta
 
 
 # Systems in which no row travels through the host: there the twin needs no order between the streams.
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
@@ -134,6 +135,7 @@ def test_commands_in_pieces(
     assert commands_in(tmp_path / "pieces", 8) == commands_in(tmp_path / "whole", 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pim-base", "recnmp", "trim-bank"])
 def test_commands_of_a_longer_run_keep_the_rules(tmp_path: Path, name: str) -> None:
     """With rows that travel, units of every level, several ranks, and refreshes."""
@@ -145,6 +147,7 @@ def test_commands_of_a_longer_run_keep_the_rules(tmp_path: Path, name: str) -> N
     check(system, device, found, pd.read_csv(stats))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["proactivepim-tiers", "space"])
 def test_commands_of_two_memories(tmp_path: Path, name: str) -> None:
     """Each memory's files carry its name, its own cycles and its own rules."""

@@ -86,6 +86,7 @@ def random_designs(search: Path, count: int) -> list[Design]:
     return list(found.values())
 
 
+@pytest.mark.slow
 def test_random_designs_of_the_same_budget_do_not_beat_the_front(search: Path, tmp_path: Path) -> None:
     from ppim.stats.summary import summary
 
@@ -142,6 +143,7 @@ def test_the_front_is_printed_in_lines_that_fit(
         assert any(line.startswith(f"{number} ") and f"{time_ns:.4g}" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_the_number_of_jobs(
     search: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -149,11 +151,13 @@ def test_the_result_does_not_depend_on_the_number_of_jobs(
     assert digests(tmp_path / "out") == digests(undisturbed)
 
 
+@pytest.mark.slow
 def test_another_seed_tries_others(search: Path, undisturbed: Path, tmp_path: Path) -> None:
     assert ppim("explore", TRACE, search, "-o", tmp_path / "out", "--runs", RUNS, "--seed", 4) == 0
     assert digests(tmp_path / "out")["designs.csv"] != digests(undisturbed)["designs.csv"]
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on_to_the_same_tables(search: Path, undisturbed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     command = [

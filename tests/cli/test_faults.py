@@ -128,6 +128,7 @@ def writer(request: pytest.FixtureRequest, things: dict[str, Path]) -> Writer:
     return Writer(request.param, [word.format(**things) for word in words], output)
 
 
+@pytest.mark.matrix(5)
 def test_no_room_is_one_line_and_what_was_there_stays(
     writer: Writer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -148,6 +149,7 @@ def test_no_room_is_one_line_and_what_was_there_stays(
     assert run(*writer.words, output) == 0
 
 
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize("instead", ["nothing", "a file"])
 def test_a_folder_that_goes_away_is_one_line(
     writer: Writer,
@@ -187,6 +189,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(
     assert str(output) in line
 
 
+@pytest.mark.slow
 def test_two_writers_of_one_output(things: dict[str, Path], tmp_path: Path) -> None:
     """Each writes a file of its own; the last one's takes the place, whole."""
     words = ["gen-trace", str(things["csv"]), "--dataset", "csv", "-o"]
@@ -198,6 +201,7 @@ def test_two_writers_of_one_output(things: dict[str, Path], tmp_path: Path) -> N
     assert {path.name for path in tmp_path.iterdir()} == {"alone", "both"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["gen-trace", "simulate", "replay"])
 def test_signals_at_any_moment(things: dict[str, Path], tmp_path: Path, command: str) -> None:
     """The output is whole or not there, the status is the signal's, and the next run removes what a killed one left."""

@@ -44,6 +44,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+@pytest.mark.matrix(13)
 @pytest.mark.parametrize("system", ONE_MEMORY)
 @pytest.mark.parametrize("algorithm", ["dense", "qr", "tt-rec"])
 def test_a_replay_of_every_system_repeats_the_simulation(

@@ -81,6 +81,7 @@ class TestDoctor:
 
 
 class TestWarmUp:
+    @pytest.mark.slow
     def test_later_runs_find_their_kernels(self, tmp_path: Path) -> None:
         """With a cache of its own: what it has compiled, no run compiles again."""
         cache = {"NUMBA_CACHE_DIR": str(tmp_path)}

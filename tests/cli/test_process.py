@@ -100,6 +100,7 @@ LOCALES = [
 ]
 
 
+@pytest.mark.matrix(7)
 @pytest.mark.parametrize("locale", LOCALES, ids=str)
 def test_any_locale_and_any_path(locale: dict[str, str], tmp_path: Path) -> None:
     """Names of files, columns and systems that the terminal cannot show are shown as well as it can."""

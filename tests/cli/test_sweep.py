@@ -313,6 +313,7 @@ def check_tables(folder: Path, expected: Path) -> None:
         assert (folder / name).read_bytes() == (expected / name).read_bytes(), name
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the cluster's libraries
 @pytest.mark.parametrize("shares", [True, False], ids=["shared folder", "nothing shared"])
 def test_a_cluster_gives_the_same_table(
@@ -340,6 +341,7 @@ def test_a_cluster_gives_the_same_table(
     check_tables(tmp_path / "out", undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_cluster_that_loses_a_worker_loses_no_run(
     sweep_file: Path, undisturbed: Path, tmp_path: Path, cluster: Cluster
@@ -386,6 +388,7 @@ base = {system = "pim-base"}
 KILLS = 5
 
 
+@pytest.mark.slow
 def test_two_hundred_runs_killed_five_times_give_the_same_table(tmp_path: Path) -> None:
     path = tmp_path / "many.toml"
     path.write_text(MANY)

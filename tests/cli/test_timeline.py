@@ -77,6 +77,7 @@ class Opened:
         return sum(end - start for _, start, end, _ in self.slices.get((process, track), []))
 
 
+@pytest.mark.slow
 def test_the_sample_opens_and_adds_up(run: Any) -> None:
     """All of a run: the slices of every channel have the busy cycles of its CSV, in ns since a cycle takes one."""
     status, _ = run("simulate", SAMPLE, "-o", "stats.csv", "--timeline", "all.json", "--cycles", 1 << 20)

@@ -33,6 +33,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.matrix(21)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_of_a_page(page: Path, prepared: Path, tmp_path: Path) -> None:
     """Pasted into a shell one block after the other; `make docs` writes outputs anew."""

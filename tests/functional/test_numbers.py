@@ -261,6 +261,7 @@ def bursts_of(program: WholeProgram) -> list[Counter]:
     return found
 
 
+@pytest.mark.matrix(7)
 @pytest.mark.parametrize("frontend", ["per-channel", "global"])
 @pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -347,6 +348,7 @@ TRAINS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.matrix(7)
 @pytest.mark.parametrize("frontend", ["per-channel", "global"])
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("train", TRAINS)

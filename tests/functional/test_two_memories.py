@@ -171,6 +171,7 @@ def computed(trace: SmallTrace, system: SystemSpec, weights: Weights) -> dict[tu
     }
 
 
+@pytest.mark.matrix(7)
 @pytest.mark.parametrize("frontend", ["per-channel", "global"])
 @pytest.mark.parametrize("name", SYSTEMS)
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -96,6 +96,7 @@ def busiest_channel(path: Path) -> list[Command]:
     return max(channels.values(), key=len)[:HEAD]
 
 
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.name)
 def test_moved_commands_are_judged_as_pair_by_pair(path: Path, tmp_path: Path) -> None:
     """Some command, some cycles earlier or later: both checks blame the same commands."""

@@ -15,6 +15,7 @@ from tests.unit.check import moved_runs
 pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too slow without compilation")
 
 
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize("name", ["ddr5-16gb-x8-4800", "gddr6-8gb-x16", "hbm3-16gb-6400"])
 @pytest.mark.parametrize("settings", moved_runs.MODES, ids=lambda mode: "".join(mode.values()) or "usual")
 def test_moved_commands_of_a_device(tmp_path: Path, name: str, settings: dict[str, str]) -> None:

@@ -24,6 +24,7 @@ def compare(case: Case, engine: EngineResult) -> np.ndarray:
     return engine.classes
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("block", range(3))
 def test_random_programs(block: int) -> None:
     met = np.zeros(classes.N_CYCLE_CLASSES, dtype=np.int64)

@@ -22,6 +22,7 @@ def run_twin(seed: int) -> tuple[Case, TwinResult]:
     return case, pim_twin.simulate(case.device, case.system, case.program)
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_programs(seed: int) -> None:
     case, twin = run_twin(seed)

@@ -64,6 +64,7 @@ def has_fast_engine(device: Device, system: SystemSpec, delivers: int = 0) -> bo
     return engine.by_unit is not None
 
 
+@pytest.mark.matrix(7)
 @pytest.mark.parametrize("collect", ["host", "base-die"])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_programs(seed: int, collect: str) -> None:

@@ -35,6 +35,7 @@ SEEDS = range(10)
 SHAPES = [(8, 4, 4), (2, 16, 4), (4, 2, 16), (16, 4, 2), (1, 16, 8), (2, 8, 8)]  # ranks, bank groups, banks
 
 
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize("ranks", [4, 8])
 @pytest.mark.parametrize("disabled", ["0", "1"])
 def test_plain_python_takes_the_last_bank_too(tmp_path: Path, disabled: str, ranks: int) -> None:
@@ -91,6 +92,7 @@ def run_twin(seed: int) -> tuple[Case, TwinResult]:
     return case, pim_twin.simulate(case.device, case.system, case.program)
 
 
+@pytest.mark.matrix(11)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_programs_over_two_words(seed: int) -> None:
     case, twin = run_twin(seed)

@@ -24,6 +24,7 @@ from tests.unit.engine_pim.feed import EngineResult, run_program
 SEEDS = range(1000, 1060)
 
 
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_programs(seed: int) -> None:
     case = random_case_that_moves(seed)

@@ -67,11 +67,13 @@ def check(seed: int, piece: int | None = None, keep_commands: int = 200_000) -> 
     return engines[0].calls
 
 
+@pytest.mark.matrix(7)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_programs(seed: int) -> None:
     check(seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", [1, 7])
 def test_programs_that_arrive_in_pieces(piece: int) -> None:
     assert sum(check(seed, piece=piece) for seed in SEEDS) > len(SEEDS) * 10
@@ -83,10 +85,12 @@ def test_pools_that_have_to_grow(monkeypatch: pytest.MonkeyPatch) -> None:
         check(seed, piece=3)
 
 
+@pytest.mark.slow
 def test_commands_taken_in_small_portions() -> None:
     assert sum(check(seed, keep_commands=1) for seed in SEEDS) > len(SEEDS) * 10
 
 
+@pytest.mark.slow
 def test_the_seeds_tie_memories() -> None:
     """Some runs wait for the other memory; some turns are empty in one memory; prefetches go on meanwhile."""
     waited, gaps, fetched = 0, 0, 0

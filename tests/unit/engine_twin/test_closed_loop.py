@@ -31,6 +31,7 @@ def requests(device: Device, rng: np.random.Generator, n: int, write_share: floa
     return address, rng.random(n) < write_share, np.cumsum(pauses)
 
 
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize("name", DEVICES)
 @pytest.mark.parametrize("outstanding", [1, 3, 40])
 @pytest.mark.parametrize(

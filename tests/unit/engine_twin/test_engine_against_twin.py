@@ -93,6 +93,7 @@ def assert_same(result: HostResult, twin: TwinRun) -> None:
     assert result.accepted == sum(cycle is not None for cycle in twin.accepted_at)
 
 
+@pytest.mark.slow
 @repeatable
 @given(case=cases(devices()), inject=injections, merge=st.booleans())
 def test_any_mode_with_every_defect_of_dramsim3(case: Case, inject: int, merge: bool) -> None:
@@ -106,6 +107,7 @@ awkward = st.one_of(
 plain_devices = (devices() | awkward).map(in_plain_modes)
 
 
+@pytest.mark.slow
 @repeatable
 @given(case=cases(awkward, dense=True), inject=injections)
 def test_lost_reads_livelocks_and_capped_rows(case: Case, inject: int) -> None:
@@ -114,6 +116,7 @@ def test_lost_reads_livelocks_and_capped_rows(case: Case, inject: int) -> None:
         assert_same(engine_of(case, **options), twin_of(case, **options))
 
 
+@pytest.mark.slow
 @repeatable
 @given(case=cases(devices()), inject=injections, merge=st.booleans())
 def test_any_mode_without_the_defects(case: Case, inject: int, merge: bool) -> None:
@@ -144,6 +147,7 @@ def test_drained_runs_serve_everything_and_end_together(
     assert result.accepted == len(case.addresses)
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("general", [False, True])
 def test_chunks_of_any_size_change_nothing(general: bool) -> None:
     @settings(repeatable, max_examples=25)

@@ -61,6 +61,7 @@ def assert_same(result: HostResult, taken: Taken, twin: TwinRun) -> None:
             assert_counted(found, channel, of)
 
 
+@pytest.mark.slow
 @repeatable
 @given(
     case=cases(devices()), inject=injections, merge=st.booleans(), follow=st.booleans(), pieces=st.integers(1, 4)
@@ -70,6 +71,7 @@ def test_any_mode(case: Case, inject: int, merge: bool, follow: bool, pieces: in
     assert_same(*run_of(case, pieces=pieces, merge=merge, **options), twin_of(case, merging=merge, **options))
 
 
+@pytest.mark.slow
 @repeatable
 @given(case=cases(devices().map(in_plain_modes), dense=True), inject=injections, merge=st.booleans())
 def test_both_kernels(case: Case, inject: int, merge: bool) -> None:

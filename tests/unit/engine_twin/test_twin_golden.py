@@ -36,6 +36,7 @@ def golden(shared: Path) -> tuple[Path, dict[str, Any]]:
     return folder, {case["id"]: case for case in cases}
 
 
+@pytest.mark.matrix(13)
 @pytest.mark.parametrize("case_id", CASES)
 def test_twin_issues_the_recorded_commands(case_id: str, golden: tuple[Path, dict[str, Any]]) -> None:
     folder, cases = golden

@@ -483,6 +483,7 @@ class Copy:
         return [int(word) for word in output.split()], errors
 
 
+@pytest.mark.slow
 def test_a_changed_constant_of_another_module_is_seen(tmp_path: Path) -> None:
     copy = Copy(tmp_path)
     assert copy.run() == ([111111, 0], "")
@@ -525,6 +526,7 @@ kernel()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["kernel_cache.dumps", "kernel_cache.Path.replace"])
 def test_a_killed_run_leaves_the_next_one_right(what: str, tmp_path: Path) -> None:
     copy = Copy(tmp_path)
@@ -579,6 +581,7 @@ print(sum(kernel.stats.cache_misses.values()))
 """
 
 
+@pytest.mark.slow
 def test_of_two_first_runs_one_compiles(root: Path) -> None:
     command = [sys.executable, "-c", COMPILES]
     runs = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]

@@ -175,6 +175,7 @@ def test_bus(first, second, ok):
     assert (list(wrong_bus_uses(make_device(), [first, second])) == []) == ok
 
 
+@pytest.mark.slow
 def test_every_kind_of_command_moved_earlier_in_real_runs_is_found():
     """Of the commands that wait for a timing rule, one moved a cycle ahead is caught."""
     caught = set()

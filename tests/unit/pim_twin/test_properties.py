@@ -76,6 +76,7 @@ def delivers_of(case: Case) -> tuple[np.ndarray, np.ndarray]:
     return case.program.sums[sums, SUM_CHANNEL], np.array(bursts)
 
 
+@pytest.mark.matrix(5)
 @every_seed
 def test_no_command_breaks_a_rule(seed):
     case, result = run(seed)
@@ -201,6 +202,7 @@ def test_every_instruction_is_sent_to_every_channel_it_names(seed):
         assert counts.instructions == named + delivers
 
 
+@pytest.mark.matrix(5)
 @every_seed
 def test_barrier_holds_demand_back(seed):
     case, result = run(seed)

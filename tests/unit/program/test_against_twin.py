@@ -329,12 +329,14 @@ def check_counts(program: WholeProgram, twin: TwinProgram) -> None:
     assert program.turn_left.tolist() == waits
 
 
+@pytest.mark.matrix(7)
 @pytest.mark.parametrize("check", [check_instructions, check_lookups_and_sums, check_counts])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_same_program(seed: int, check: Callable[[WholeProgram, TwinProgram], None]) -> None:
     check(*run_both(seed))
 
 
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize("check", [check_instructions, check_lookups_and_sums, check_counts])
 @pytest.mark.parametrize("seed", PART_SEEDS)
 def test_same_program_of_parts(seed: int, check: Callable[[WholeProgram, TwinProgram], None]) -> None:
@@ -358,6 +360,7 @@ def test_the_seeds_reach_every_way_of_parts() -> None:
     assert found["cases"] > len(PART_SEEDS) // 2
 
 
+@pytest.mark.slow
 def test_the_seeds_reach_everything() -> None:
     kinds, merged, left_out, outs, empty, shared, reused, for_host, early = set(), 0, 0, 0, 0, 0, 0, 0, 0
     collected, once, on_demand, rows_once = 0, 0, 0, 0

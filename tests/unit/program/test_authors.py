@@ -289,6 +289,7 @@ def test_a_program_without_reads(tmp_path: Path, text: str, frontend: str) -> No
     assert result.total("reads") == (64 if "PR" in text else 0)
 
 
+@pytest.mark.slow
 def test_turns_larger_than_the_first_rings(tmp_path: Path) -> None:
     reads = "".join(f"HBM RD {at(k % 8, k // 8 % 4, k)} 2 \n" for k in range(9000))
     result = replay(tmp_path, (f"{reads}\n" + "HBM TR 0 2 \n" * 16) * 2).run()

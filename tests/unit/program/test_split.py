@@ -176,6 +176,7 @@ def test_lookups_stay_apart(seed: int) -> None:
         assert len(np.unique(bags, axis=0)) == len(bags)
 
 
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize("check", [check_instructions, check_lookups_and_sums, check_counts])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_same_programs(seed: int, check) -> None:  # type: ignore[no-untyped-def]
@@ -185,6 +186,7 @@ def test_same_programs(seed: int, check) -> None:  # type: ignore[no-untyped-def
         assert saved == twin.counts["partial_sum_hits"]
 
 
+@pytest.mark.slow
 def test_the_seeds_reach_everything() -> None:
     two, kept, empty, chains, hits, both, prefetched, pairs = 0, 0, 0, 0, 0, 0, 0, 0
     for seed in SEEDS:

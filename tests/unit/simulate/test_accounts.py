@@ -91,6 +91,7 @@ def a_trace(algorithm: str, **options: Any) -> SmallTrace:
     return small_trace(algorithm, {"vector_bytes": 128, **ALGORITHMS[algorithm]}, **options)
 
 
+@pytest.mark.matrix(15)
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("algorithm", "choice"), PAIRS, ids=[name_of(*pair) for pair in PAIRS])
 @pytest.mark.parametrize("name", PIM_SYSTEMS)
@@ -190,6 +191,7 @@ def test_the_host_as_consumer() -> None:
             assert result.total("compute_cycles") == 0
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60, derandomize=True, database=None)
 @given(
     algorithm=st.sampled_from(sorted(ALGORITHMS)),
@@ -268,6 +270,7 @@ STREAMED = [
 ]
 
 
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize(("name", "algorithm", "mapping", "prefetch", "settings"), STREAMED)
 def test_neither_rings_nor_chunks_nor_threads_change_a_run(
     name: str,

@@ -50,6 +50,7 @@ def test_accounts(name: str, algorithm: str) -> None:
     check_run(a_trace(algorithm), load_system(name))
 
 
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize(
     "changes", [{}, {"deliver": "in-order"}, {"collect": "tree"}, {"frontend": "global"}]
 )
