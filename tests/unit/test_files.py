@@ -51,7 +51,8 @@ def test_failure_leaves_what_was_there(tmp_path: Path, failure: type[BaseExcepti
 
 def test_interrupted_process_leaves_nothing(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from ppim.files import atomic_path\n"
+        "import signal, sys, time; from pathlib import Path; from ppim.files import atomic_path\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it\n"
         "with atomic_path(Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('half'); print('ready', flush=True); time.sleep(60)\n"
     )
@@ -221,7 +222,8 @@ def test_a_socket_and_a_closed_file_are_refused(tmp_path: Path, monkeypatch: pyt
 
 def test_leftovers_of_a_killed_run_go_and_those_of_a_living_one_stay(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from ppim.files import atomic_path\n"
+        "import signal, sys, time; from pathlib import Path; from ppim.files import atomic_path\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it\n"
         "with atomic_path(Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('half'); print('ready', flush=True); time.sleep(60)\n"
     )
