@@ -133,7 +133,7 @@ evaluate: $(INSTALLED) ## the tables of docs/evaluation.md; DATASET=PATH of Crit
 
 # --- checks ------------------------------------------------------------------------------------
 
-.PHONY: lint format test test-all golden check-all fuzz reliability test-nojit test-bounds bench
+.PHONY: lint format test test-slow test-all golden check-all fuzz reliability test-nojit test-bounds bench
 lint: $(INSTALLED) ## style, types, that imports flow one way, and that the site builds without a warning
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -155,6 +155,9 @@ browser: ## Debian's chromium, for the tests of reports
 
 test: $(INSTALLED) ## the tests but for slow matrices; `make browser` before it, for those of reports
 	$(BIN)/pytest -n 2 -m 'not slow and not golden'
+
+test-slow: $(INSTALLED) ## those slow matrices, up to the first that fails
+	$(BIN)/pytest -n 2 -x -m 'slow and not golden'
 
 test-all: $(INSTALLED) ## the whole test suite
 	$(BIN)/pytest -n 2
