@@ -18,17 +18,6 @@ from ppim.runs.replay_program import ALGORITHM
 from ppim.stats import counters, energy, latency, result as results
 from ppim.systems import spec
 
-_COUNTED = (
-    (f.LOOKUPS, b.LOOKUPS),
-    (f.ACCESSES, b.ACCESSES),
-    (f.HITS, b.CACHE_HITS),
-    (f.MISSES, b.CACHE_MISSES),
-    (f.BYTES, b.BYTES_CACHE),
-    (f.LOADS, b.SRAM_READS),
-    (f.FILLS, b.SRAM_FILLS),
-)
-"""Column of a line of `counts`, and of what the program builder counts."""
-
 
 class ListingReplay:
     """A program file of the format `ppim-program` on the PIM units of a system.
@@ -155,7 +144,7 @@ class ListingReplay:
         own = self.survey.counts
         of_unit = (own[:, f.LINE_GIVEN] & f.mask_of(("unit",))) != 0
         channels = own[~of_unit]
-        for column, counted in _COUNTED:
+        for column, counted in f.COUNTED:
             self.counts[:, counted] = 0
             np.add.at(self.counts[:, counted], channels[:, f.CHANNEL], channels[:, column])
         units = own[of_unit]

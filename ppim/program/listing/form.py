@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ppim.program import instruction as i
+from ppim.program.builder import recipe as b
 from ppim.requests.formats.ppim_program import NAME
 
 FORMAT = NAME
@@ -200,3 +201,15 @@ class Header:
     system: str
     settings: tuple[str, ...]
     lines: int
+
+
+COUNTED = (
+    (LOOKUPS, b.LOOKUPS),
+    (ACCESSES, b.ACCESSES),
+    (HITS, b.CACHE_HITS),
+    (MISSES, b.CACHE_MISSES),
+    (BYTES, b.BYTES_CACHE),
+    (LOADS, b.SRAM_READS),
+    (FILLS, b.SRAM_FILLS),
+)
+"""Column of a line of `counts`, and of what the program builder counts."""

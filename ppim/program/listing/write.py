@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from ppim.dram.device import Device
 from ppim.prefetch.base import Phase
 from ppim.program import feed, instruction as i, prepare, state as r
-from ppim.program.builder import recipe as b
 from ppim.program.listing import form as f, text as t
 from ppim.program.listing.header import header_lines, memory_of
 from ppim.trace.reader import TraceChunk
@@ -18,16 +17,6 @@ from ppim.trace.reader import TraceChunk
 FORMATTED_ROWS = 1 << 14  # lines that are put into text at once
 BEFORE_TURNS = -1
 
-_COUNTED = (
-    (f.LOOKUPS, b.LOOKUPS),
-    (f.ACCESSES, b.ACCESSES),
-    (f.HITS, b.CACHE_HITS),
-    (f.MISSES, b.CACHE_MISSES),
-    (f.BYTES, b.BYTES_CACHE),
-    (f.LOADS, b.SRAM_READS),
-    (f.FILLS, b.SRAM_FILLS),
-)
-"""Column of a line of `counts`, and of the builder's counts."""
 _KEY_OF_COLUMN = {column: f.KEYS[column - f.FIRST_KEY] for column in range(f.FIRST_KEY, f.LINE_COLUMNS)}
 
 
@@ -199,10 +188,10 @@ class ListingWriter:
         """What the builder counts besides, by channel and unit."""
         state, geometry = self._feed.state, self._geometry
         channels = np.arange(geometry.channels)
-        keys = ("channel", *(_KEY_OF_COLUMN[column] for column, _ in _COUNTED))
+        keys = ("channel", *(_KEY_OF_COLUMN[column] for column, _ in f.COUNTED))
         lines = _lines(f.COUNTS_LINE, len(channels), *keys)
         lines[:, f.CHANNEL] = channels
-        for column, counted in _COUNTED:
+        for column, counted in f.COUNTED:
             lines[:, column] = state.counts[:, counted]
         self._put(lines)
         lines = _lines(f.COUNTS_LINE, geometry.units, "channel", "unit", "accesses")
