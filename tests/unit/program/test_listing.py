@@ -15,6 +15,7 @@ from ppim.config import parse_settings
 from ppim.dram.load import load_device
 from ppim.errors import InputError
 from ppim.mapping.placing.geometry import UnitGeometry
+from ppim.program.builder import recipe as b
 from ppim.program.listing import form as f, header as h
 from ppim.program.listing.read import read_rows
 from ppim.program.listing.text import LINE_BYTES, MOST_DIGITS, format_lines
@@ -163,6 +164,17 @@ def test_the_example_of_the_documentation(tmp_path: Path) -> None:
     # macs = 64: one cycle each for the 32 of turn 0, 32 and 16 for turn 1.
     assert result.counts["compute_cycles"].tolist() == [48, 0, 0, 1, 0, 1, 0, 0]
     assert result.total("activates") == 3
+
+
+def test_what_lines_of_counts_say_is_in_the_columns_of_their_names(tmp_path: Path) -> None:
+    """Each in its own column: what is written and read alike wrong would come back unnoticed."""
+    line = "counts channel=3 lookups=11 accesses=12 hits=5 misses=7 bytes=640 loads=9 fills=4\n"
+    replayed = replay(tmp_path, example() + line)
+    result = replayed.run()
+    names = ("lookups", "accesses", "cache_hits", "cache_misses", "bytes_cache")
+    assert [int(result.counts[name][3]) for name in names] == [11, 12, 5, 7, 640]
+    assert [result.total(name) for name in names] == [11, 12, 5, 7, 640]
+    assert replayed.counts[3, [b.SRAM_READS, b.SRAM_FILLS]].tolist() == [9, 4]
 
 
 def test_cycles_of_one_read_by_hand(tmp_path: Path) -> None:
