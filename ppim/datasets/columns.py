@@ -18,8 +18,9 @@ from ppim.datasets import base as datasets, delimited, fields, hash_text, stream
 from ppim.datasets.text import TextLayout, read_values
 from ppim.errors import InputError, UnknownNameError
 from ppim.files import for_arrow
+from ppim.parquet_footer import MAGIC, ColumnPart, read_row_groups
 
-_PARQUET = b"PAR1"
+_GET_AGAIN = "get the file again"
 _CHUNK_ROWS = 1 << 16
 _CHUNK_VALUES = 1 << 22
 _MOST_UNPACKED = 1 << 28  # bytes of a column of a row group
@@ -156,8 +157,10 @@ class ParquetSource(datasets.Source):
                         f"{paths[0]}; give files of one kind"
                     )
         datasets.check_tables(len(self._chosen), str(paths[0]))
-        for file, path in zip(self._files, paths, strict=True):
-            _check_promises(file.metadata, self._chosen, path)
+        self._values = [
+            _values_promised(file.metadata, self._chosen, path)
+            for file, path in zip(self._files, paths, strict=True)
+        ]
         self.one_hot = not any(_is_list(schemas[0].field(name).type) for name in self._chosen)
         self.tables = tuple(datasets.TableSpec(name, None) for name in self._chosen)
         n_rows = sum(file.metadata.num_rows for file in self._files)
@@ -165,9 +168,9 @@ class ParquetSource(datasets.Source):
 
     def chunks(self) -> Iterator[datasets.SampleChunk]:
         left = self.total_samples or 0
-        for file, path in zip(self._files, self._paths, strict=True):
+        for file, path, values in zip(self._files, self._paths, self._values, strict=True):
             try:
-                chunk_rows = _chunk_rows(file.metadata, self._chosen)
+                chunk_rows = _chunk_rows(file.metadata.num_rows, values)
                 for batch in file.iter_batches(chunk_rows, columns=list(self._chosen)):
                     batch = batch.slice(0, left)
                     if not batch.num_rows:
@@ -249,44 +252,54 @@ def _open_parquet(path: Path) -> pq.ParquetFile:
         raise InputError(f"{path}: not a Parquet file, or damaged; get the file again") from error
 
 
-def _check_promises(metadata: pq.FileMetaData, chosen: Sequence[str], path: Path) -> None:
-    """Refuse columns that unpack to gigabytes: a page, a dictionary and a row's list are in memory as a whole."""
-    for number, column in _columns(metadata, chosen):
-        packed, unpacked = column.total_compressed_size, column.total_uncompressed_size
-        if unpacked > _MOST_UNPACKED and unpacked > _MAX_RATIO * packed:
-            promise = f"unpack to {unpacked:,}"
-        elif column.num_values > _MOST_VALUES + _VALUES_PER_BYTE * max(packed, 0):
-            promise = f"unpack to {column.num_values:,} values"
+def _values_promised(metadata: pq.FileMetaData, chosen: Sequence[str], path: Path) -> int:
+    """Values of the columns that are read.
+
+    Raises
+    ------
+    InputError
+        Columns that unpack to gigabytes: a page, a dictionary and a row's list are in memory as a whole.
+    """
+    values = 0
+    for number, name, column in _columns(metadata, chosen, path):
+        values += column.values
+        if column.unpacked > _MOST_UNPACKED and column.unpacked > _MAX_RATIO * column.packed:
+            promise = f"unpack to {column.unpacked:,}"
+        elif column.values > _MOST_VALUES + _VALUES_PER_BYTE * max(column.packed, 0):
+            promise = f"unpack to {column.values:,} values"
         else:
             continue
         raise InputError(
-            f"{path}: row group {number}, column {column.path_in_schema!r}: {packed:,} bytes {promise}; "
+            f"{path}: row group {number}, column {name!r}: {column.packed:,} bytes {promise}; "
             "write it again with smaller row groups"
         )
+    return values
 
 
 def _columns(
-    metadata: pq.FileMetaData, chosen: Sequence[str]
-) -> Iterator[tuple[int, pq.ColumnChunkMetaData]]:
-    """What the file says of each column that is read, row group by row group."""
+    metadata: pq.FileMetaData, chosen: Sequence[str], path: Path
+) -> Iterator[tuple[int, str, ColumnPart]]:
+    """What the file says of each column that is read, row group by row group: number, name, sizes."""
     wanted = frozenset(chosen)
-    schema = metadata.schema
+    leaves = [metadata.schema.column(place).path for place in range(metadata.num_columns)]
     # A name may have dots of its own, and the path of a list goes on behind it.
     read = [
-        place
-        for place in range(metadata.num_columns)
-        if any(name in wanted for name in accumulate(schema.column(place).path.split("."), "{}.{}".format))
+        (place, leaf)
+        for place, leaf in enumerate(leaves)
+        if any(name in wanted for name in accumulate(leaf.split("."), "{}.{}".format))
     ]
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        for place in read:
-            yield number, group.column(place)
+    for number, group in enumerate(read_row_groups(path, _GET_AGAIN)):
+        if len(group.columns) != len(leaves):
+            raise InputError(
+                f"{path}: row group {number} has {len(group.columns):,} columns, the file {len(leaves):,}; {_GET_AGAIN}"
+            )
+        for place, leaf in read:
+            yield number, leaf, group.columns[place]
 
 
-def _chunk_rows(metadata: pq.FileMetaData, chosen: Sequence[str]) -> int:
+def _chunk_rows(n_rows: int, values: int) -> int:
     """Rows to read at a time, fewer of rows with many values."""
-    values = sum(column.num_values for _, column in _columns(metadata, chosen))
-    return max(1, min(_CHUNK_ROWS, _CHUNK_VALUES * metadata.num_rows // max(values, 1)))
+    return max(1, min(_CHUNK_ROWS, _CHUNK_VALUES * n_rows // max(values, 1)))
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -373,10 +386,10 @@ class Csv(datasets.Dataset):
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:  # noqa: ARG003
-        return head.startswith(_PARQUET)
+        return head.startswith(MAGIC)
 
     def open(self, paths: Sequence[Path], options: datasets.ReadOptions) -> datasets.Source:
-        kinds = {streams.read_head(path, len(_PARQUET)) == _PARQUET for path in paths}
+        kinds = {streams.read_head(path, len(MAGIC)) == MAGIC for path in paths}
         if len(kinds) > 1:
             raise InputError(f"{paths[0]}: some files are Parquet and some text; give files of one kind")
         if kinds.pop():

@@ -140,6 +140,8 @@ def read_npy_header(
             shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
     except _BAD_HEADER as error:
         raise InputError(f"{where}: not a .npy array ({_first_line(error)})") from error
+    if not dtype.itemsize or dtype.subdtype:
+        raise InputError(f"{where}: holds elements of type {str(dtype)!r}; save it as numbers")
     if dtype.hasobject:
         raise InputError(f"{where}: holds Python objects, which are not read; save it as numbers")
     offset = stream.tell()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ppim.errors import InputError
 from ppim.figures import front, timeline
+from ppim.parquet_footer import MAGIC
 from ppim.stats.simulation import UNIT_COLUMNS
 from ppim.text_files import csv_lines
 from ppim.trace.profile import AccessProfile
@@ -25,7 +26,6 @@ SKEW_COLUMNS = (
 )
 """Of the CSV of `ppim profile`."""
 
-PARQUET = b"PAR1"
 POINTS_PER_RUN = 32
 """Of a curve where many rows have equal counts: a straight line there is none on a logarithmic scale."""
 
@@ -77,7 +77,7 @@ def kind_of(path: Path) -> str:
         return "study"
     if timeline.looks_like(path):
         return "timeline"
-    if start.startswith(PARQUET):
+    if start.startswith(MAGIC):
         return "skew"
     header = start.splitlines()[0].decode(errors="replace").split(",") if start else []
     if header == list(UNIT_COLUMNS):
@@ -126,7 +126,7 @@ def read_skew(paths: Sequence[Path]) -> list[Curve]:
     curves: list[Curve] = []
     for path in paths:
         with path.open("rb") as stream:
-            is_trace = stream.read(len(PARQUET)) == PARQUET
+            is_trace = stream.read(len(MAGIC)) == MAGIC
         curves += _curves_of_trace(path) if is_trace else _curves_of_csv(path)
     if not curves:
         raise InputError(f"{paths[0]}: has no access; nothing is skewed")

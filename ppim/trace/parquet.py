@@ -19,9 +19,9 @@ import numpy as np
 import pyarrow as pa
 
 from ppim.jit import njit
+from ppim.parquet_footer import MAGIC
 from ppim.trace.scratch import Scratch
 
-MAGIC = b"PAR1"
 PAGE_VALUES = 1 << 20
 _MAX_VARINT_BYTES = 10
 _ZSTD_LEVEL = 1

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 
 from ppim.errors import InputError, unreadable
 from ppim.files import for_arrow
+from ppim.parquet_footer import MAGIC, read_row_groups
 from ppim.trace import check, schema
 
 OUT_OF_ORDER = "out of order (batch, table, sample, lookup, subtable must not decrease)"
 REMAKE = "make the trace again with `ppim gen-trace`"
-_MAGIC = b"PAR1"
 _MAX_GROUP_ACCESSES = 1 << 28  # of one batch
 _USUAL_GROUP_ACCESSES = 1 << 22
 _LEAST_RATIO = 8  # accesses a byte: columns that repeat take few
@@ -85,7 +85,7 @@ class TraceReader:
         self.meta = schema.TraceMeta.from_json(text, f"{self.path}: ppim metadata")
         _check_schema(self._file.schema_arrow, self.meta, self.path)
         _check_totals(self.meta, self.n_accesses, self.path)
-        _check_promises(self._file.metadata, self.path)
+        _check_promises(self.path)
 
     @property
     def n_accesses(self) -> int:
@@ -257,10 +257,10 @@ def _open(path: Path) -> pq.ParquetFile:
         if not stat.S_ISREG(path.stat().st_mode):
             raise InputError(f"{path}: is no file, but a trace is read from its end; give a trace file")
         with path.open("rb") as stream:
-            begins = stream.read(len(_MAGIC))
+            begins = stream.read(len(MAGIC))
     except OSError as error:
         raise unreadable(path, error, "give a trace file") from error
-    if begins != _MAGIC:
+    if begins != MAGIC:
         raise InputError(f"{path}: not a Parquet file, so not a trace; make one with `ppim gen-trace`")
     try:
         return pq.ParquetFile(for_arrow(path), pre_buffer=False)
@@ -299,24 +299,22 @@ def _check_totals(meta: schema.TraceMeta, accesses: int, path: Path) -> None:
     raise InputError(f"{path}: ppim metadata: {problem}; make the trace again")
 
 
-def _check_promises(metadata: pq.FileMetaData, path: Path) -> None:
+def _check_promises(path: Path) -> None:
     """Hold the sizes of row groups against the file, before memory is taken for them."""
     size = path.stat().st_size
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        columns = [group.column(column) for column in range(group.num_columns)]
-        packed = sum(column.total_compressed_size for column in columns)
-        unpacked = sum(column.total_uncompressed_size for column in columns)
+    for number, group in enumerate(read_row_groups(path, "make the trace again")):
+        packed = sum(column.packed for column in group.columns)
+        unpacked = sum(column.unpacked for column in group.columns)
         wrong = (
-            not 0 <= group.num_rows <= _MAX_GROUP_ACCESSES
+            not 0 <= group.rows <= _MAX_GROUP_ACCESSES
             or not 0 <= packed <= size
-            or group.num_rows > _USUAL_GROUP_ACCESSES + _LEAST_RATIO * unpacked
+            or group.rows > _USUAL_GROUP_ACCESSES + _LEAST_RATIO * unpacked
             or unpacked > _MAX_RATIO * packed + _USUAL_GROUP_ACCESSES
-            or any(column.num_values != group.num_rows for column in columns)
+            or any(column.values != group.rows for column in group.columns)
         )
         if wrong:
             raise InputError(
-                f"{path}: row group {number} promises {group.num_rows:,} accesses in {unpacked:,} bytes, packed in "
+                f"{path}: row group {number} promises {group.rows:,} accesses in {unpacked:,} bytes, packed in "
                 f"{packed:,} of the file's {size:,}; make the trace again"
             )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ppim.parquet_footer import MAGIC
 from ppim.progress import progress_bar
 from ppim.stats.info.base import KINDS, InfoKind
 from ppim.tables import Description, Table
@@ -15,7 +16,6 @@ from ppim.trace import schema
 from ppim.trace.locality import Locality, measure_locality
 from ppim.trace.reader import TraceReader
 
-_MAGIC = b"PAR1"
 _HEADINGS = (
     "table",
     "name",
@@ -37,7 +37,7 @@ _MOST_COMMAND = 400  # characters of a command line
 def _recognises(target: str) -> bool:
     try:
         with Path(target).open("rb") as stream:
-            return stream.read(len(_MAGIC)) == _MAGIC
+            return stream.read(len(MAGIC)) == MAGIC
     except OSError:
         return False
 
