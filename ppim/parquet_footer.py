@@ -8,7 +8,7 @@ Field numbers are those of parquet.thrift (Apache Parquet format 2.10), structur
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ _DOUBLE_BYTES, _UUID_BYTES = 8, 16
 _LONG_LIST = 15  # its length follows
 
 # Fields of FileMetaData, RowGroup, ColumnChunk and ColumnMetaData.
-_ROW_GROUPS = 4
+_ROWS_OF_FILE, _ROW_GROUPS = 3, 4
 _COLUMNS, _ROWS = 1, 3
 _COLUMN_DATA = 3
 _VALUES, _UNPACKED, _PACKED = 5, 6, 7
@@ -44,7 +44,7 @@ class ColumnPart(NamedTuple):
 
 
 class RowGroup(NamedTuple):
-    """A row group, as the footer has it; nothing of it is checked."""
+    """A row group, as the footer has it; rows are checked, sizes are not."""
 
     rows: int
     columns: tuple[ColumnPart, ...]
@@ -62,11 +62,13 @@ def read_row_groups(path: Path, mend: str) -> list[RowGroup]:
     Raises
     ------
     InputError
-        A file that cannot be read, or whose footer is none.
+        A file that cannot be read, whose footer is none, or whose row groups do not add up to its rows.
     """
     try:
         footer = _Compact(_footer_bytes(path)).structure(0)
-        return [_row_group(fields) for fields in footer[_ROW_GROUPS]]
+        groups = [_row_group(fields) for fields in footer[_ROW_GROUPS]]
+        _check_rows(_whole(footer[_ROWS_OF_FILE]), groups)
+        return groups
     except OSError as error:
         raise unreadable(path, error, mend) from error
     except (IndexError, KeyError, TypeError, ValueError) as error:
@@ -81,6 +83,12 @@ def _row_group(fields: dict[int, Any]) -> RowGroup:
             ColumnPart(*(_whole(column[key]) for key in (_VALUES, _PACKED, _UNPACKED))) for column in columns
         ),
     )
+
+
+def _check_rows(rows: int, groups: Sequence[RowGroup]) -> None:
+    """pyarrow counts with what the file says, below zero too."""
+    if min((group.rows for group in groups), default=0) < 0 or sum(group.rows for group in groups) != rows:
+        raise ValueError("rows that do not add up")
 
 
 def _whole(value: object) -> int:

@@ -172,6 +172,8 @@ class ParquetSource(datasets.Source):
             try:
                 chunk_rows = _chunk_rows(file.metadata.num_rows, values)
                 for batch in file.iter_batches(chunk_rows, columns=list(self._chosen)):
+                    # A damaged file's offsets may point outside their values.
+                    batch.validate(full=True)
                     batch = batch.slice(0, left)
                     if not batch.num_rows:
                         return

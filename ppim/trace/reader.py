@@ -177,6 +177,7 @@ class TraceReader:
             ) from error
 
     def _numbers(self, columns: pa.Table | pa.RecordBatch, group: int) -> TraceChunk:
+        columns.validate()
         if any(columns.column(name).null_count for name in schema.COLUMNS):
             raise InputError(f"{self.path}: row group {group} has empty values; make the trace again")
         return TraceChunk(*(_numbers(columns.column(name)) for name in schema.COLUMNS))

@@ -86,7 +86,10 @@ def test_a_footer_cut_or_changed_at_any_byte_is_read_or_refused(tmp_path: Path) 
         b"\x4c" + b"\x1c" * 5000,  # structures in structures
         b"\x45" + b"\xff" * 40,  # a number without end
         b"\x45\x02\x00",  # row groups that are a number
-        b"\x49\x1c\x16\x02\x00\x00",  # a row group without columns
+        b"\x36\x02\x19\x1c\x36\x02\x00\x00",  # a row group without columns
+        b"\x36\x01\x19\x0c\x00",  # -1 rows
+        b"\x36\x04\x19\x1c\x19\x0c\x26\x02\x00\x00",  # 2 rows, and a row group of 1
+        b"\x36\x00\x19\x2c\x19\x0c\x26\x03\x00\x19\x0c\x26\x04\x00\x00",  # row groups of -2 and 2 rows
     ],
 )
 def test_what_is_no_footer_is_refused(tmp_path: Path, footer: bytes) -> None:
@@ -107,3 +110,10 @@ def test_what_ends_otherwise_is_refused(tmp_path: Path, data: bytes) -> None:
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=MEND):
         read_row_groups(tmp_path / "t.parquet", MEND)
+
+
+def test_rows_add_up(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    footer = b"\x36\x02\x19\x1c\x19\x0c\x26\x02\x00\x00"  # 1 row, and a row group of 1
+    path.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    assert read_row_groups(path, MEND) == [RowGroup(1, ())]
