@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import pytest
 
-from ppim.program.instruction import ALL, HIT, READ
+from ppim.program.instruction import ALL, HIT, READ, READ_OUT
 from tests.reference.pim_programs import ProgramBuilder, make_device, make_system
 from tests.reference.pim_twin import TwinResult, TwinStuckError, simulate
 
@@ -778,6 +778,151 @@ def test_a_deliver_in_program_order_holds_up_its_stream(program, deliver, delive
     assert bus(result) == [("read_out", 38, 40), ("deliver", 44, 46)]
     assert result.slots[-1][0] == next_slot
     assert result.lookup_complete[0] == 46
+
+
+@pytest.mark.parametrize("deliver", ["ahead", "in-order"])
+def test_a_partner_in_the_same_unit_needs_no_deliver(program, deliver):
+    lookup = program.lookup(program.sum(0, 0))
+    program.read(0, 0, 0, lookup)
+    program.read(0, 0, BANK_1, lookup)
+    program.lone_read(0, 1, 0)
+    result = run(program, deliver=deliver, instruction_interval=Fraction(85, 28))
+    # Slots 0, 3, 6: nothing stands still. ACT 2. Bank 1 may follow tRRD_L later, at 8, and unit 1 has its instruction
+    # then as well; it comes first behind the last activator, and bank 1 tRRD_S later, at 12. READ 14, data 30 later.
+    assert [slots[0] for slots in result.slots] == [0, 3, 6]
+    assert [x[:3] for x in commands(result)[:3]] == [
+        (2, "activate", 0),
+        (8, "activate", 1),
+        (12, "activate", 0),
+    ]
+    assert result.lookup_complete == [12 + 30, 8 + 30]
+    assert bus(result) == []
+
+
+def test_rows_that_travel_in_their_own_channel_in_order(program):
+    for unit in (0, 2):
+        lookup = program.lookup(program.sum(0, unit))
+        program.read(0, unit, 0, lookup)
+        program.read_out(0, 1, 0, lookup, bursts=2)
+        program.deliver()
+    result = run(program, deliver="in-order", instruction_interval=Fraction(85, 28))
+    # First lookup: READ slot 0, ACT 2; READ_OUT slot 3, ACT 2 + tRRD_S = 6, READs 20 and 22, bus [34, 36), [36, 38),
+    # and with the host at 22 + RL + B = 38. So the stream stands from 6 to 38; the deliver's data have the bus from
+    # 38 + WL = 42 on, for 2 x 2 cycles (it has turned round by 38 + tRTRS = 40).
+    # Second lookup: the deliver's slot lasts to 41.04: READ slot 41, READ_OUT slot 44. Its row is open: READs 46 and
+    # 48, bus [60, 62), [62, 64), host 64, deliver slot 64, bus [68, 72). Its own row: ACT 43, READ 57, data 73.
+    slots = [slots[0] for slots in result.slots]
+    assert slots == [0, 3, 38, 41, 44, 64]
+    assert commands(result) == [
+        (2, "activate", 0, 0),
+        (6, "activate", 1, 0),
+        (16, "read", 0, 0),
+        (20, "read", 1, 0),
+        (22, "read", 1, 0),
+        (43, "activate", 2, 0),
+        (46, "read", 1, 0),
+        (48, "read", 1, 0),
+        (57, "read", 2, 0),
+    ]
+    assert bus(result) == [
+        ("read_out", 34, 36),
+        ("read_out", 36, 38),
+        ("deliver", 42, 46),
+        ("read_out", 60, 62),
+        ("read_out", 62, 64),
+        ("deliver", 68, 72),
+    ]
+    assert result.lookup_complete == [46, 73]
+    assert result.channels[0].instructions == 6
+
+
+@pytest.mark.parametrize(
+    ("deliver", "second_read_out", "deliver_slots", "complete"),
+    [
+        # The second read-out is behind the first deliver in its stream: slot 32 + 8. ACT 42, READ 56, bus [70, 72).
+        ("in-order", 40, {1: 32, 4: 72}, [38, 78]),
+        # It goes at 8: ACT 10, READ 24, bus [38, 40), reserved when the first deliver is sent at 32, which so has
+        # [42, 44). The second one is sent at 40, [44, 46) in its own channel.
+        ("ahead", 8, {1: 32, 3: 40}, [44, 46]),
+    ],
+)
+def test_rows_that_travel_between_channels_wait_for_each_other_in_order(
+    deliver, second_read_out, deliver_slots, complete
+):
+    program = ProgramBuilder()
+    program.turn()
+    for owner, holder in ((1, 0), (0, 1)):
+        lookup = program.lookup(program.sum(owner, 0))
+        program.read(owner, 0, 0, lookup)
+        program.read_out(holder, 1, 0, lookup)
+        if deliver == "in-order":
+            program.deliver()
+    result = run(program, make_device(channels=2), deliver=deliver)
+    # Channel 0: the first read-out has slot 0, ACT 2, READ 16, bus [30, 32); the second lookup's own READ slot 8. That
+    # stream stands for nothing. Channel 1: READ slot 0; its deliver's slot is 32, bus from 36 on.
+    read_outs = [
+        slots for slots, row in zip(result.slots, program.instructions, strict=True) if row[0] == READ_OUT
+    ]
+    assert read_outs == [{0: 0}, {1: second_read_out}]
+    assert result.deliver_slots == deliver_slots
+    assert result.lookup_complete == complete
+
+
+def test_delivers_in_order_do_not_overtake():
+    program = ProgramBuilder()
+    program.turn()
+    for holder, bursts in ((1, 8), (2, 1)):
+        lookup = program.lookup(program.sum(0, 0))
+        program.read_out(holder, 0, 0, lookup, bursts=bursts)
+        program.deliver()
+    result = run(program, make_device(channels=4), deliver="in-order")
+    # The host holds eight bursts (READ 16 ... 30) at 46 and the other row (READ 16) at 32: this one waits for its turn,
+    # slot 46 + 8. Bus [50, 66), and from 54 + WL on [66, 68).
+    assert result.deliver_slots == {0: 46, 2: 54}
+    assert bus(result) == [("deliver", 50, 66), ("deliver", 66, 68)]
+    assert result.cycles == 68
+
+
+def test_rows_for_all_parts_of_a_second_core_in_order():
+    program = ProgramBuilder()
+    program.turn()
+    parts = []  # two lookups in each of the two units of channel 1, which share their second-core row
+    for unit in range(2):
+        sum_ = program.sum(1, unit)
+        parts.append((program.lookup(sum_), program.lookup(sum_)))
+    firsts, seconds = zip(*parts, strict=True)
+    program.everywhere(READ, 1, list(firsts), bursts=1, sharers=1, step=2)
+    for column, lookups in enumerate((firsts, seconds)):
+        program.read_out_for_all(0, 1, column, 1, list(lookups), step=2)
+        program.deliver()
+    result = run(program, make_device(channels=2, bankgroups=2), deliver="in-order")
+    # Channel 1: one slot, 0, for both parts: unit 1 ACT 2, READ 16, data 32; unit 0 ACT 6, data 36. Channel 0 has no
+    # deliver in its stream: READ_OUTs in slots 0 and 8, READ 16 and 18, with the host at 32 and 34. Channel 1 stands
+    # until 32, then a slot for each part of each lookup: 32, 40, 48, 56, and WL later 2 cycles of its bus.
+    assert [slots.get(0) for slots in result.slots if 0 in slots] == [0, 8]
+    assert [slots[1] for slots in result.slots if 1 in slots] == [0, 32, 40, 48, 56]
+    assert [slot for slot, _, _ in result.delivers] == [32, 40, 48, 56]
+    assert bus(result, 1) == [("deliver", end - 2, end) for end in (38, 46, 54, 62)]
+    assert result.lookup_complete == [38, 54, 46, 62]
+
+
+def test_a_barrier_behind_a_deliver_in_order(program):
+    sum_ = program.sum(0, 0)
+    lookup = program.lookup(sum_, compute=3)
+    program.read(0, 0, 0, lookup)
+    program.read_out(0, 1, 0, lookup)
+    program.deliver()
+    program.transfer(0, 0, sum_)
+    program.turn()
+    program.lone_read(0, 0, 1)
+    result = run(program, deliver="in-order", barrier="table", instruction_interval=4)
+    # READ_OUT: slot 4, ACT 6, READ 20, bus [34, 36); deliver slot 36, bus [40, 42); arithmetic to 45. The transfer's
+    # slot is 40, so it is ready with the sum, when the bus has turned round again (42 + tRTRS): [45, 47). The next
+    # turn is sent at 47: READ 49 of the open row, data 65.
+    assert [slots[0] for slots in result.slots] == [0, 4, 36, 40, 47]
+    assert bus(result) == [("read_out", 34, 36), ("deliver", 40, 42), ("transfer", 45, 47)]
+    assert result.turn_complete == [47, 65]
+    assert result.cycles == 65
 
 
 def test_a_delivered_row_serves_all_lookups_that_share_it(program):

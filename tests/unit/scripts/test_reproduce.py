@@ -66,3 +66,23 @@ def test_facts_of_eight_ranks_over_one_bus(reproduce: ModuleType, tmp_path: Path
     assert text == "1 % to 3 % of it"
     assert reproduce.filled("{bus} of it", [{"bus": "1 %"}, {"bus": "1 %"}]) == "1 % of it"
     assert reproduce.filled("no facts", [{}]) == "no facts"
+
+
+def test_facts_of_cold_rows_and_of_turns(reproduce: ModuleType, tmp_path: Path) -> None:
+    claim = next(claim for claim in CLAIMS if "{cold}" in claim.get("hangs_on", ""))
+    trace = tmp_path / "trace.parquet"
+    ppim.generate_trace("synthetic", output=trace, algorithm="dense", vector_bytes=128, max_samples=8)
+    bench = reproduce.Bench(DOCUMENT["traces"], tmp_path)
+    ours, base = bench.runs(trace, claim["ours"]), bench.runs(trace, claim["base"])
+    facts = reproduce.cold_facts(ours, base)
+    first, second = ours[0].memories
+    # Each cold row is two bursts of 64 bytes, 2 cycles each on one of eight buses.
+    share = int(second.counts["accesses"].sum()) * 2 * 2 / 8 / first.cycles
+    assert facts["cold"] == f"{100 * share:.0f} %"
+    assert float(facts["worst"]) < reproduce.time_of(base) / reproduce.time_of(ours)
+    least, most = map(float, reproduce.least_and_most(ours, base).split(", "))
+    assert least <= reproduce.time_of(base) / reproduce.time_of(ours) <= most + 0.01
+    parts = script("turn_parts").TurnParts(length=200, rows=4, travel=100, slots=60, sums=40)
+    assert reproduce.turn_facts(parts) == {
+        "turn": "200", "rows": "4.0", "each": "25", "travel": "50 %", "slots": "30 %", "sums": "20 %",
+    }  # fmt: skip
