@@ -22,6 +22,8 @@ _UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _SIZE = re.compile(r"(\d{1,12}) ?(KiB|MiB|GiB)", re.ASCII)
 _SHOWN_CHARACTERS = 80
 _MOST_TOML_BYTES = 1 << 22
+# A dotted name of more parts: tomllib takes time and memory that grow with their square.
+_LONG_NAME = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){32}""", re.ASCII)
 
 
 class Words(str):
@@ -33,9 +35,15 @@ class Words(str):
 def read_toml(path: Path) -> dict[str, Any]:
     """Parse a TOML file; a missing or malformed one is an InputError that names it."""
     try:
-        return tomllib.loads(read_whole(Path(path), "is it TOML?", _MOST_TOML_BYTES).decode())
+        return _parse(read_whole(Path(path), "is it TOML?", _MOST_TOML_BYTES).decode())
     except _NOT_TOML as error:
         raise InputError(f"{path}: not valid TOML: {_reason(error)}") from error
+
+
+def _parse(text: str) -> dict[str, Any]:
+    if _LONG_NAME.search(text):
+        raise RecursionError
+    return tomllib.loads(text)
 
 
 def _reason(error: BaseException) -> str:
@@ -231,7 +239,7 @@ def parse_pairs(items: Iterable[str], option: str) -> dict[str, Any]:
 
 def _toml_value(text: str, where: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return _parse(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return Words(text)
     except _NOT_TOML as error:

@@ -25,6 +25,7 @@ _MAX_LINKS = 40  # as Linux follows
 MOST_PIPED_BYTES = 1 << 33
 """Of a pipe: its copy shall fill nobody's disk, and what never ends stops here."""
 _PIECE_BYTES = 1 << 20
+_given: dict[str, str] = {}  # copies of pipes, and what they are copies of
 _NAME_BYTES = 100  # of the output's name in its temporary name, so that this is never too long
 _SUFFIX = ".part"
 _OPEN_FILES = ("/proc/self/fd", "/dev/fd")
@@ -243,12 +244,20 @@ def _is_pipe(path: Path) -> bool:
 def _copy_of(path: Path) -> Iterator[Path]:
     with temporary_folder() as folder:
         copy = folder / path.name
+        _given[str(copy)] = str(path)
         try:
             with path.open("rb") as stream, naming_failure(folder), copy.open("wb") as target:
                 _copy_within(stream, target, min(MOST_PIPED_BYTES, shutil.disk_usage(folder).free // 2), path)
         except OSError as error:
             raise unreadable(path, error) from error
         yield copy
+
+
+def as_given(text: str) -> str:
+    """A message with the names of pipes instead of those of their copies."""
+    for copy, path in _given.items():
+        text = text.replace(copy, path)
+    return text
 
 
 def _copy_within(stream: IO[bytes], target: IO[bytes], most: int, path: Path) -> None:

@@ -37,6 +37,11 @@ def heeded() -> Iterator[None]:
     try:
         yield
         check()
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:
+        check()  # what a library made of it that its work was cut off
+        raise
     finally:
         _received.clear()
         sys.unraisablehook = report

@@ -1,7 +1,5 @@
 """Command traces from files: which form they have, whose channel they are of, and blocks of checked commands."""
 
-import errno
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +21,8 @@ LONGEST_QUOTE = 40
 # Names of files of one channel: ours, DRAMsim3's, Ramulator's two.
 _CHANNEL_IN_NAME = re.compile(
     r"^(?:(?P<memory>[a-z]+)-)?channel-(?P<ours>\d+)\.cmd$|ch_(?P<theirs>\d+)cmd\.trace$"
-    r"|chan-(?P<first>\d+)-rank-(?P<rank>\d+)\.cmdtrace$|\.ch(?P<second>\d+)$"
+    r"|chan-(?P<first>\d+)-rank-(?P<rank>\d+)\.cmdtrace$|\.ch(?P<second>\d+)$",
+    re.ASCII,
 )
 HALVES = 2  # pseudo channels of a channel
 GROUPS_OF_A_STACK = 4  # bank groups of a stack id: JESD238, 16 banks in groups of 4
@@ -48,8 +47,10 @@ def trace_files(path: Path) -> list[TraceFile]:
     InputError
         No such file, or no file in the folder has the name of a command trace.
     """
-    if not path.exists():
-        raise unreadable(path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
+    try:
+        path.stat()
+    except OSError as error:  # none there, or links that lead to each other
+        raise unreadable(path, error) from error
     if not path.is_dir():
         return [_named(path)]
     files = [_named(found) for found in path.iterdir() if _match(found)]

@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> Any:
         error.show()
         sys.exit(error.exit_code)
     except PpimError as error:
-        complain(str(error))
+        complain(_as_given(str(error)))
         sys.exit(error.exit_code)
     except MemoryError as error:
         complain(f"{str(error) or 'out of memory'}; {_more_memory()}")
@@ -126,6 +126,12 @@ def main(arguments: list[str] | None = None) -> Any:
         where = f"{error.filename}: " if error.filename else ""
         complain(f"{where}{error.strerror or error}; nothing was written")
         sys.exit(PpimError.exit_code)
+
+
+def _as_given(message: str) -> str:
+    from ppim.files import as_given
+
+    return as_given(message)
 
 
 def _is_unloaded(error: Exception) -> bool:

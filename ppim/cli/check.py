@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from ppim.cli.options import complete_devices, complete_systems, tell, width
+from ppim.cli.options import InputPath, Whole, complete_devices, complete_systems, tell, width
 
 ILLEGAL = 1
 LISTED = 20
 
 
 @click.command(short_help="Check a command trace against a device's timing rules.")
-@click.argument("trace", type=click.Path(path_type=Path))
+@click.argument("trace", type=InputPath())
 @click.option(
     "--device",
     metavar="NAME|FILE",
@@ -36,7 +36,7 @@ LISTED = 20
 @click.option("--strict", is_flag=True, help="Also check what DRAMsim3 leaves out, such as tRFCb.")
 @click.option(
     "--refresh-slack",
-    type=click.IntRange(0, 64),
+    type=Whole(0, 64),
     default=0,
     show_default=True,
     metavar="N",
@@ -44,7 +44,7 @@ LISTED = 20
 )
 @click.option(
     "--limit",
-    type=click.IntRange(0, 1_000_000),
+    type=Whole(0, 1_000_000),
     default=LISTED,
     show_default=True,
     metavar="N",

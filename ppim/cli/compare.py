@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ppim.cli.options import table_options, width
+from ppim.cli.options import InputPath, table_options, width
 from ppim.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Compare runs: time, traffic, load, limits, and what makes the difference.")
-@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="RUN...")
+@click.argument("runs", type=InputPath(), nargs=-1, required=True, metavar="RUN...")
 @click.option(
     "--baseline", metavar="NAME", help="Run or system that speed-ups refer to; the first without it."
 )

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from ppim.cli.options import pool_options, tell
+from ppim.cli.options import InputPath, Whole, pool_options, tell
 
 MOST_COLUMNS = 100
 """Of the front that is printed, however wide the terminal is."""
 
 
 @click.command(short_help="Search a design space: time or energy against SRAM and copies.")
-@click.argument("trace", type=click.Path(path_type=Path))
+@click.argument("trace", type=InputPath())
 @click.argument("search", type=click.Path(path_type=Path), metavar="SEARCH.toml")
 @click.option(
     "-o",
@@ -26,7 +26,7 @@ MOST_COLUMNS = 100
 )
 @click.option(
     "--runs",
-    type=click.IntRange(min=1, max=1_000_000),
+    type=Whole(min=1, max=1_000_000),
     default=200,
     show_default=True,
     metavar="N",
@@ -34,7 +34,7 @@ MOST_COLUMNS = 100
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0, max=(1 << 32) - 1),
+    type=Whole(min=0, max=(1 << 32) - 1),
     default=0,
     show_default=True,
     help="Of the search.",

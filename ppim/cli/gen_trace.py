@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ppim.cli.options import NamesOption, Size, print_lines
+from ppim.cli.options import NamesOption, Size, Whole, print_lines
 
 if TYPE_CHECKING:
     from ppim.api import GeneratedTrace
@@ -41,10 +41,8 @@ STDOUT = Path("-")
     metavar="NAME",
     help="Weight sharing: {names}.",
 )
-@click.option(
-    "--collisions", type=click.IntRange(1), help="Ids that share a row (qr, hash, ...).  [default: 4]"
-)
-@click.option("--tt-rank", type=click.IntRange(1), help="Rank of the tensor train (tt-rec).  [default: 16]")
+@click.option("--collisions", type=Whole(1), help="Ids that share a row (qr, hash, ...).  [default: 4]")
+@click.option("--tt-rank", type=Whole(1), help="Rank of the tensor train (tt-rec).  [default: 16]")
 @click.option(
     "--algorithm-option", multiple=True, metavar="KEY=VALUE", help="Another option of the algorithm."
 )
@@ -58,15 +56,13 @@ STDOUT = Path("-")
 )
 @click.option(
     "--dense-below",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=0,
     show_default=True,
     help="Keep tables of fewer rows dense.",
 )
-@click.option(
-    "--batch-size", type=click.IntRange(1), default=4, show_default=True, help="Samples in a batch."
-)
-@click.option("--pooling", type=click.IntRange(1), help="Lookups in a bag.  [default: 10]")
+@click.option("--batch-size", type=Whole(1), default=4, show_default=True, help="Samples in a batch.")
+@click.option("--pooling", type=Whole(1), help="Lookups in a bag.  [default: 10]")
 @click.option(
     "--pooling-distribution",
     type=click.Choice(["pareto", "uniform", "dataset"]),
@@ -82,9 +78,9 @@ STDOUT = Path("-")
     metavar="dataset|seen|N",
     help="Rows of the tables: the dataset's own, numbered as first seen, or at most N.  [default: the dataset's if known]",
 )
-@click.option("--max-samples", type=click.IntRange(1), help="Stop after this many samples.")
+@click.option("--max-samples", type=Whole(1), help="Stop after this many samples.")
 @click.option("--tables", metavar="T,T,...", help="Only these tables, by number or name.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.option("--seed", type=Whole(0, 2**63 - 1), default=0, show_default=True)
 @click.option(
     "--on-error",
     type=click.Choice(["fail", "skip"]),
@@ -92,7 +88,7 @@ STDOUT = Path("-")
     show_default=True,
     help="What to do with a row that cannot be read.",
 )
-@click.option("--threads", type=click.IntRange(1), help="Encoding threads.  [default: one per processor]")
+@click.option("--threads", type=Whole(1), help="Encoding threads.  [default: one per processor]")
 def command(dataset: tuple[str, ...], output: Path, **options: Any) -> None:
     """Turn DATASET (a path, several day files, or the word synthetic) into a trace of subtable accesses.
 

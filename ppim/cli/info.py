@@ -1,8 +1,10 @@
 """`ppim info`: say what a file or a name is."""
 
+from pathlib import Path
+
 import click
 
-from ppim.cli.options import NamesOption, complete_targets, show, table_options
+from ppim.cli.options import NamesOption, complete_targets, readable, show, table_options
 
 
 @click.command(short_help="Describe a trace, a dataset, a result, a device or a system.")
@@ -33,6 +35,7 @@ def command(
         ppim info train.txt
         ppim info clicks.csv --dataset csv --dataset-option columns=user,item
     """
+    target = str(readable(Path(target), click.get_current_context()))
     if dataset_name is None and not dataset_option:
         from ppim.stats.info.base import describe
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ppim.cli.words import coloured
+from ppim.numbers import real_number, whole_number
 from ppim.tables import WRITERS, Description, as_lines, as_text, terminal_width
 from ppim.text_files import printable
 
@@ -81,20 +83,66 @@ def _names_and_files(names: list[str], incomplete: str, *, with_files: bool = Tr
     return [*found, CompletionItem(incomplete, type="file")] if with_files else found
 
 
-class Size(click.IntRange):
+class Whole(click.IntRange):
+    """A whole number in digits 0 to 9."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        if isinstance(value, str):
+            try:
+                value = whole_number(value)
+            except ValueError as error:
+                self.fail(str(error), param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Real(click.FloatRange):
+    """A number in digits 0 to 9, with a point and an exponent or not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        if isinstance(value, str):
+            try:
+                value = real_number(value)
+            except ValueError as error:
+                self.fail(str(error), param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class InputPath(click.Path):
+    """A file or folder that is read; of a pipe (a process substitution) its copy, since files are opened several times."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Where it can be read."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        return path if ctx is None or ctx.resilient_parsing else readable(path, ctx)
+
+
+def readable(path: Path, ctx: click.Context) -> Path:
+    """The same path, or of a pipe that of its copy, which is there as long as the command runs."""
+    from ppim.files import rereadable
+
+    (found,) = ctx.with_resource(rereadable([path]))
+    return found
+
+
+class Size(Whole):
     """A number of bytes, written with a unit if you like: 128, 64KiB, 1MiB."""
 
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Bytes."""
-        number: Any = value.strip() if isinstance(value, str) else value
+        number: Any = value
         for unit, size in SIZES.items():
             if isinstance(number, str) and number.endswith(unit):
-                digits = number.removesuffix(unit).strip()
-                if not digits.isdecimal():
+                try:
+                    number = whole_number(number.removesuffix(unit).rstrip(" ")) * size
+                except ValueError:
                     self.fail(f"{value!r} is no number of bytes; write it as 64KiB", param, ctx)
-                number = int(digits) * size
                 break
         return super().convert(number, param, ctx)
 
@@ -149,13 +197,13 @@ def timeline_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--from-cycle",
-            type=click.IntRange(min=0),
+            type=Whole(min=0),
             metavar="A",
             help="First cycle of the timeline's window.",
         ),
         click.option(
             "--turn",
-            type=click.IntRange(min=0),
+            type=Whole(min=0),
             metavar="K",
             help="Turn that is the timeline's window, from 0: one table's part of one batch.",
         ),
@@ -172,7 +220,7 @@ def pool_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     jobs = click.option(
         "--jobs",
-        type=click.IntRange(min=1, max=1024),
+        type=Whole(min=1, max=1024),
         metavar="N",
         help="Processes of this machine; one for each of its processors without it.",
     )

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from ppim.cli.options import NamesOption, tell
+from ppim.cli.options import InputPath, NamesOption, Real, tell
 
 
 @click.command(short_help="Draw results as a figure for a paper or a slide.")
-@click.argument("results", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="RESULT...")
+@click.argument("results", type=InputPath(), nargs=-1, required=True, metavar="RESULT...")
 @click.option(
     "-o",
     "--output",
@@ -40,7 +40,7 @@ from ppim.cli.options import NamesOption, tell
 )
 @click.option(
     "--width",
-    type=click.FloatRange(min=3, max=20),
+    type=Real(min=3, max=20),
     default=3.5,
     show_default=True,
     metavar="INCHES",

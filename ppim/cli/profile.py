@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ppim.cli.options import InputPath
 from ppim.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ COLUMNS = "table,name,subtable,first_rank,rows,accesses_per_row,cumulative_acces
 
 
 @click.command(short_help="Sorted access counts of a trace's subtables.")
-@click.argument("trace", type=click.Path(path_type=Path))
+@click.argument("trace", type=InputPath())
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="CSV of the skew curves; - for stdout.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Figure of them (.png, .svg, .pdf).")
 def command(trace: Path, output: Path | None, plot: Path | None) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ppim.cli.options import complete_devices, complete_systems, print_lines, timeline_options
+from ppim.cli.options import Whole, complete_devices, complete_systems, print_lines, timeline_options
 
 DEFAULT_DEVICE = "hbm2-4gb"
 DEFAULT_SYSTEM = "proactivepim-paper"
@@ -29,7 +29,7 @@ DEFAULT_SYSTEM = "proactivepim-paper"
 )
 @click.option(
     "--cycles",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     metavar="N",
     help="Run exactly N memory cycles; otherwise until every request is served. With --from-cycle: cycles of the "
     "timeline's window.",
@@ -56,13 +56,13 @@ DEFAULT_SYSTEM = "proactivepim-paper"
 @timeline_options
 @click.option(
     "--inject",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     metavar="N",
     help="Requests per memory cycle at most; DRAMsim3 takes one.  [default: 1]",
 )
 @click.option(
     "--outstanding",
-    type=click.IntRange(min=1, max=1 << 16),
+    type=Whole(min=1, max=1 << 16),
     metavar="N",
     help="Requests under way at most: the next one waits until one is done.  [default: as many as find room]",
 )

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from ppim.cli.options import tell
+from ppim.cli.options import InputPath, tell
 
 
 @click.command(short_help="Write results as one interactive page for the browser.")
-@click.argument("results", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="RESULT...")
+@click.argument("results", type=InputPath(), nargs=-1, required=True, metavar="RESULT...")
 @click.option(
     "-o",
     "--output",

@@ -4,11 +4,19 @@ from pathlib import Path
 
 import click
 
-from ppim.cli.options import NamesOption, complete_devices, complete_systems, print_lines, timeline_options
+from ppim.cli.options import (
+    InputPath,
+    NamesOption,
+    Whole,
+    complete_devices,
+    complete_systems,
+    print_lines,
+    timeline_options,
+)
 
 
 @click.command(short_help="Simulate a trace on a processing-in-memory or host system.")
-@click.argument("trace", type=click.Path(path_type=Path))
+@click.argument("trace", type=InputPath())
 @click.option(
     "--system",
     "system_name",
@@ -87,13 +95,13 @@ from ppim.cli.options import NamesOption, complete_devices, complete_systems, pr
 @timeline_options
 @click.option(
     "--cycles",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     metavar="N",
     help="Cycles of the timeline's window.  [default: 20,000]",
 )
 @click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     default=1,
     show_default=True,
     metavar="N",

@@ -10,7 +10,7 @@ from ppim.datasets import base, fields, histories, streams, text
 
 _HEADER_ITEMS = ("parent_asin", "asin", "item", "item_id")
 _HEADER_USERS = ("user_id", "reviewerid", "user")
-_ROW = re.compile(r"[0-9A-Z]{9,},[0-9A-Z]{9,},[0-9.]+,\d{9,}")
+_ROW = re.compile(r"[0-9A-Z]{9,},[0-9A-Z]{9,},[0-9.]+,[0-9]{9,}")
 _USER = re.compile(r"A[0-9A-Z]{10,}")
 
 

@@ -32,10 +32,10 @@ LAYOUT = text.TextLayout(
 
 _LOOKED_AT = 100
 _DELIMITERS = ("\t", ",")
-_INTEGER = re.compile(r"-?\d*(\.\d*)?")
+_INTEGER = re.compile(r"-?[0-9]*(\.[0-9]*)?")
 _CATEGORY = re.compile(r"[0-9a-fA-F]{0,8}")
 _WHOLE_CATEGORY = re.compile(r"[0-9a-fA-F]{8}")
-_LABEL = re.compile(r"\d?(\.0*)?")
+_LABEL = re.compile(r"[0-9]?(\.0*)?")
 
 
 def looks_like_criteo(head: bytes) -> bool:

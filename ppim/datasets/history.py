@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from ppim.datasets import base, delimited, hash_text, histories
 from ppim.errors import InputError, UnknownNameError
+from ppim.numbers import real_number
 
 # Names that a column goes by where none is chosen, the most telling first.
 ALIASES = {
@@ -224,7 +225,7 @@ def _floats(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 def _float(field: bytes) -> float:
     try:
-        return float(field)
+        return real_number(field.decode("ascii", "replace"))
     except ValueError:
         return np.nan
 

@@ -16,7 +16,11 @@ DOUBLE_DATA_RATE = 2
 ADDRESS_FIELDS = ("ch", "ra", "bg", "ba", "ro", "co")
 """Fields of an address mapping: channel, rank, bank group, bank in its group, row, column."""
 LARGEST_TIMING_CYCLES = 2**28
-"""Sums of a few timing values stay far inside 32 bits."""
+"""Of refresh intervals: sums of a few timing values stay far inside 32 bits."""
+MOST_DISTANCE_CYCLES = 2**16
+"""Of all other timing values: ninety times the longest of the presets (a tRFC of 710 cycles), and few refreshes long."""
+_INTERVALS = ("tREFI", "tREFIb")
+_ACTIVATE_DISTANCES = ("tRRD_L", "tRRD_S", "tFAW")
 # What a number may at most be: beyond any memory, and small enough for the engine's tables.
 MOST = {
     "channels": 1 << 8,
@@ -171,8 +175,9 @@ class Timing:
             raise ValueError(f"tCK = {self.tCK} ns is not positive, or more than {MOST_TCK_NS:,.0f} ns")
         for item in fields(self):
             value = getattr(self, item.name)
-            if isinstance(value, int) and not 0 <= value <= LARGEST_TIMING_CYCLES:
-                raise ValueError(f"{item.name} = {value} cycles is not between 0 and {LARGEST_TIMING_CYCLES}")
+            most = LARGEST_TIMING_CYCLES if item.name in _INTERVALS else MOST_DISTANCE_CYCLES
+            if isinstance(value, int) and not 0 <= value <= most:
+                raise ValueError(f"{item.name} = {value} cycles is not between 0 and {most}")
 
     @property
     def read_latency(self) -> int:
@@ -293,18 +298,26 @@ class Device:
             raise ValueError(f"hbm_dual_cmd = true, but {self.protocol} has one command bus, not two")
 
     def _refuse_refresh_without_end(self) -> None:
-        """A bank must have time for a column command between two refreshes of it."""
+        """A bank must have time for a row cycle between two refreshes of it, or one comes before its column command for ever."""
         timing = self.timing
         by_bank = self.controller.refresh_policy == "BANK_LEVEL_STAGGERED"
-        names = ("tREFIb", "tRFCb") if by_bank else ("tREFI", "tRFC")
-        interval, busy = (getattr(timing, name) for name in names)
-        if by_bank:
-            interval *= self.organization.banks
-        if interval <= busy + timing.tRCD:
+        between, refresh = ("tREFIb", "tRFCb") if by_bank else ("tREFI", "tRFC")
+        interval = getattr(timing, between) * (self.organization.banks if by_bank else 1)
+        to_column = ("tRCDRD", "tRCDWR") if self.is_gddr or self.is_hbm else ("tRCD",)
+        to_precharge = max(("tRAS", *to_column), key=lambda name: int(getattr(timing, name)))
+        needed = {name: int(getattr(timing, name)) for name in (refresh, "tRP", to_precharge)}
+        if interval <= sum(needed.values()):
+            parts = ", ".join(f"{name} = {cycles}" for name, cycles in needed.items())
             raise ValueError(
-                f"{names[0]} = {getattr(timing, names[0])} leaves no time for a read between two refreshes of "
-                f"{names[1]} = {busy} cycles; lengthen the one or shorten the other"
+                f"{between} = {getattr(timing, between)} leaves no time for a read between two refreshes, which take "
+                f"{parts} cycles; lengthen {between} or shorten {max(needed, key=needed.__getitem__)}"
             )
+        for name in _ACTIVATE_DISTANCES:
+            if getattr(timing, name) >= interval:
+                raise ValueError(
+                    f"{between} = {getattr(timing, between)} leaves no time for the next activate between two refreshes: "
+                    f"{name} = {getattr(timing, name)} cycles; lengthen {between} or shorten {name}"
+                )
 
     @property
     def refresh_interval_cycles(self) -> int:

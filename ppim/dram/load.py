@@ -1,5 +1,6 @@
 """From a preset's name or a file to a `Device`."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -8,7 +9,7 @@ from typing import Any
 
 from ppim import config
 from ppim.dram import device, ini
-from ppim.errors import UnknownNameError
+from ppim.errors import InputError, UnknownNameError
 
 PRESET_FOLDER = Path(__file__).parent / "devices"
 DEFAULT_DEVICE = "hbm2-4gb"
@@ -74,6 +75,10 @@ def load_device(
         return make_device(path.stem, config.read_toml(path), name_or_path, overrides)
     name = _preset_name(name_or_path)
     if not is_preset(name):
+        if os.sep in name_or_path:
+            raise InputError(
+                f"{name_or_path}: no name of a device; its file has a name that ends in .toml or .ini"
+            )
         raise UnknownNameError("device", name_or_path, device_names())
     table = config.read_toml(preset_file(name))
     return make_device(name, table, f"device {name}", overrides)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ppim.errors import InputError
 from ppim.figures import base, style
+from ppim.numbers import real_number
 from ppim.report.parts import DARK, GREY, RED
 from ppim.text_files import csv_header, csv_lines
 
@@ -93,7 +94,7 @@ def read_front(paths: Sequence[Path]) -> Front:
             continue
         try:
             objective, sram, copied = (
-                float(line[name]) for name in (columns[0], "sram_bytes", "copied_bytes")
+                real_number(line[name]) for name in (columns[0], "sram_bytes", "copied_bytes")
             )
         except (TypeError, ValueError) as error:
             raise InputError(f"{path}:{number}: {error}; run the search again") from error

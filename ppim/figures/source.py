@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ppim.errors import InputError
 from ppim.figures import front, timeline
+from ppim.numbers import whole_number
 from ppim.parquet_footer import MAGIC
 from ppim.stats.simulation import UNIT_COLUMNS
 from ppim.text_files import csv_lines
@@ -97,8 +98,10 @@ def read_loads(paths: Sequence[Path]) -> list[Loads]:
     for path in paths:
         for number, line in enumerate(_lines(path, UNIT_COLUMNS, "ppim simulate --units"), 2):
             try:
-                place = int(line["channel"]), int(line["unit"])
-                found.setdefault((path, line["run"], line["memory"]), {})[place] = int(line["accesses"])
+                place = whole_number(line["channel"]), whole_number(line["unit"])
+                found.setdefault((path, line["run"], line["memory"]), {})[place] = whole_number(
+                    line["accesses"]
+                )
             except ValueError as error:
                 raise InputError(f"{path}:{number}: {error}; write the file again") from error
     loads = []
@@ -161,7 +164,7 @@ def _curves_of_csv(path: Path) -> list[Curve]:
     runs: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
     for number, line in enumerate(_lines(path, SKEW_COLUMNS, "ppim profile"), 2):
         try:
-            run = int(line["rows"]), int(line["accesses_per_row"])
+            run = whole_number(line["rows"]), whole_number(line["accesses_per_row"])
         except ValueError as error:
             raise InputError(f"{path}:{number}: {error}; write the file again") from error
         runs.setdefault((line["table"], line["name"], line["subtable"]), []).append(run)

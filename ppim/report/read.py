@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ppim.errors import InputError
+from ppim.numbers import real_number
 from ppim.stats.counters import COLUMNS, CYCLE_CLASSES, IDENTITY
 from ppim.stats.result import SimulationResult
 from ppim.text_files import lines_of_csv, read_text
@@ -114,14 +115,25 @@ def _runs_of_csv(path: Path, text: str) -> Iterator[Run]:
 
 def _value(path: Path, line: int, name: str, text: str) -> str | float:
     """A name as it is, a figure as a number >= 0."""
-    if name not in COLUMNS and name != "channel":
-        return text
+    return figure(path, line, name, text) if name in COLUMNS or name == "channel" else text
+
+
+def figure(path: Path, line: int, name: str, text: str) -> float:
+    """A figure of a table as a number >= 0.
+
+    Raises
+    ------
+    InputError
+        It is none; with file, line and column.
+    """
     try:
-        value = float(text)
+        value = real_number(text)
     except ValueError:
         value = math.nan
     if not 0 <= value < math.inf:
-        raise InputError(f"{path}:{line}: column {name}: {text!r} is no count; write the file again")
+        raise InputError(
+            f"{path}:{line}: column {name}: {text!r} is no number from 0 on; write the file again"
+        )
     return int(value) if value.is_integer() else value
 
 

@@ -6,7 +6,6 @@ A result is a stats CSV or a summary of `ppim simulate`, or the folder or the ta
 from __future__ import annotations
 
 import json
-import math
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Any
 
 from ppim.errors import InputError, UnknownNameError
 from ppim.report.compare import compare
-from ppim.report.read import Run, read_runs, run_of_rows, run_of_totals
+from ppim.report.read import Run, figure, read_runs, run_of_rows, run_of_totals
 from ppim.stats.counters import COLUMNS, IDENTITY
 from ppim.text_files import csv_header, csv_lines, read_text
 
@@ -322,20 +321,16 @@ def _sweep_result(
 ) -> Result:
     """A run of the table; its record has its channels and all of its settings."""
     name = line["id"]
-    try:
-        figures = {
-            column: float(line[column])
-            for column in ("time_ns", "limit_share", *COLUMNS)
-            if line.get(column, "") != ""
-        }
-        speed_ups = {base: float(text) for base in baselines if (text := line[f"speed_up_{base}"]) != ""}
-    except ValueError as error:
-        raise InputError(f"{path}:{number}: {error}; write the file again") from error
+
+    def figure_of(column: str) -> float | None:
+        text = line.get(column, "")
+        return None if text == "" else figure(path, number, column, text)
+
+    columns = ("time_ns", "limit_share", *COLUMNS)
+    figures = {column: value for column in columns if (value := figure_of(column)) is not None}
+    speed_ups = {base: value for base in baselines if (value := figure_of(f"speed_up_{base}")) is not None}
     if "time_ns" not in figures:
         raise InputError(f"{path}:{number}: run {name} has no time_ns; do the sweep again")
-    for column, value in (*figures.items(), *speed_ups.items()):
-        if not 0 <= value < math.inf:
-            raise InputError(f"{path}:{number}: {column} is {value}; write the file again")
     identity = {column: line.get(column, "") for column in IDENTITY if column != "channel"}
     record = _record(path.parent / "runs" / f"{name}.json")
     summary = record.get("summary", {})

@@ -1,6 +1,7 @@
 """From a preset's name or a TOML file to a `SystemSpec`, with overrides by dotted or leaf name."""
 
 import dataclasses
+import os
 import typing
 from collections.abc import Mapping
 from functools import cache
@@ -53,6 +54,10 @@ def load_named(name_or_path: str, overrides: Mapping[str, Any]) -> tuple[spec.Sy
         path, where = Path(name_or_path), name_or_path
     else:
         if name_or_path not in system_names():
+            if os.sep in name_or_path:
+                raise InputError(
+                    f"{name_or_path}: no name of a system; its file has a name that ends in .toml"
+                )
             raise UnknownNameError("system", name_or_path, system_names())
         path, where = PRESET_FOLDER / f"{name_or_path}.toml", f"system {name_or_path}"
     table = {"name": path.stem, **read_table(path)}

@@ -14,12 +14,13 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from ppim import files
-from ppim.cli import main
+from ppim.cli import cli, main
 from ppim.errors import InputError
 from ppim.trace.reader import TraceReader
 from ppim.trace.schema import METADATA_KEY
@@ -89,10 +90,150 @@ def test_a_pipe_without_end_stops(
     assert sorted(tmp_path.iterdir()) == [pipe, temporary]
 
 
-def test_a_trace_is_no_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_trace_is_no_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert run("profile", tmp_path / "pipe", "-o", "-") == 2
-    assert "is no file, but a trace is read from its end" in capsys.readouterr().err
+    with pytest.raises(InputError, match="is no file, but a trace is read from its end"):
+        TraceReader(tmp_path / "pipe")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a result of each kind."""
+    folder = tmp_path_factory.mktemp("results")
+    outputs = {"-o": "st.csv", "--units": "units.csv", "--summary": "run.json", "--timeline": "window.json"}
+    words = [word for option, name in outputs.items() for word in (option, folder / name)]
+    assert run("simulate", SAMPLE, *words, "--command-trace", folder / "commands") == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (("simulate", "{}", "-o", "{out}.csv"), SAMPLE),
+        (("profile", "{}", "-o", "{out}.csv"), SAMPLE),
+        (("compare", "{}", "--systems", "pim-base", "-o", "{out}.csv"), SAMPLE),
+        (("compare", "{}", "-o", "{out}.csv"), "st.csv"),
+        (("compare", "{}", "-o", "{out}.csv"), "run.json"),
+        (("plot", "{}", "-o", "{out}.svg"), "st.csv"),
+        (("plot", "{}", "-o", "{out}.svg"), "units.csv"),
+        (("plot", "{}", "-o", "{out}.svg"), "window.json"),
+        (("plot", "{}", "-o", "{out}.svg"), SAMPLE),
+        (("report", "{}", "-o", "{out}.html"), "run.json"),
+        (("check", "{}", "--system", "proactivepim", "-o", "{out}.txt"), "commands/channel-0.cmd"),
+        (("info", "{}"), SAMPLE),
+        (("info", "{}"), "st.csv"),
+    ],
+    ids=str,
+)
+def test_every_input_may_be_a_pipe(
+    results: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    name: str | Path,
+) -> None:
+    def output_of(path: Path, out: str) -> tuple[str, dict[str, bytes]]:
+        capsys.readouterr()
+        assert run(*(word.format(path, out=tmp_path / out) for word in words)) == 0
+        shown = capsys.readouterr().out
+        return shown, {file.suffix: file.read_bytes() for file in tmp_path.glob(f"{out}.*")}
+
+    plain, pipe = results / name, tmp_path / "pipes" / Path(name).name
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    content = plain.read_bytes()
+    writer = threading.Thread(target=lambda: pipe.write_bytes(content))
+    writer.start()
+    shown, files_of_pipe = output_of(pipe, "a")
+    writer.join(timeout=30)
+    expected, files_of_file = output_of(plain, "b")
+    assert files_of_pipe.keys() == files_of_file.keys()
+    if words[0] == "info":
+        # The title of what is described may be its path.
+        assert shown.splitlines()[1:] == expected.splitlines()[1:]
+    elif words[-1].endswith("csv"):
+        assert files_of_pipe == files_of_file
+    else:
+        assert all(files_of_pipe.values())
+
+
+def test_a_pipe_is_called_by_its_own_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text("no trace\n"))
+    writer.start()
+    assert run("profile", pipe, "-o", "-") == 2
+    writer.join(timeout=30)
+    (line,) = complaints(capsys.readouterr().err)
+    assert line.startswith(f"ppim: {pipe}: ")
+    assert tempfile.gettempdir() + "/ppim-run" not in line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("replay", "{}"),
+        ("simulate", "{}"),
+        ("info", "{}"),
+        ("check", "{}"),
+        ("compare", "{}"),
+        ("report", "{}", "-o", "x.html"),
+        ("sweep", "{}", "-o", "x"),
+        ("gen-trace", "{}", "-o", "x"),
+        ("simulate", SAMPLE, "--system", "{}/x.toml"),
+        ("simulate", SAMPLE, "-o", "{}"),
+        ("simulate", SAMPLE, "-o", "{}/x.csv"),
+        ("simulate", SAMPLE, "--command-trace", "{}/x"),
+    ],
+    ids=str,
+)
+def test_links_that_lead_to_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[object, ...]
+) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.symlink_to(other)
+    other.symlink_to(one)
+    assert run(*(str(word).format(one) for word in words)) == 2
+    (line,) = complaints(capsys.readouterr().err)
+    assert str(one) in line
+    assert "Too many levels of symbolic links" in line
+    assert sorted(tmp_path.iterdir()) == [one, other]
+
+
+@pytest.mark.parametrize("option", ["--device", "--system"])
+def test_a_recipe_is_no_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert run("simulate", SAMPLE, option, tmp_path / "pipe") == 2
+    (line,) = complaints(capsys.readouterr().err)
+    assert f"{tmp_path / 'pipe'}: no name of a {option[2:]}; its file has a name that ends in .toml" in line
+
+
+def numbers_of_options() -> list[tuple[str, str]]:
+    """Each command with each of its options that takes a whole number."""
+    return [
+        (name, parameter.opts[0])
+        for name in cli.list_commands(click.Context(cli))
+        for parameter in getattr(cli.get_command(click.Context(cli), name), "params", ())
+        if isinstance(parameter.type, click.types.IntParamType)
+    ]
+
+
+def test_options_with_numbers_are_found() -> None:
+    assert {"gen-trace", "replay", "simulate", "check", "explore", "sweep"} <= dict(
+        numbers_of_options()
+    ).keys()
+
+
+@pytest.mark.parametrize(
+    "text", ["1_000", "\u0665", "\uff15", "\u00b2", "+5", " 5", "5\n", "0x10", "1e3", "5.0", ""]
+)
+@pytest.mark.parametrize(("name", "option"), numbers_of_options())
+def test_a_whole_number_is_digits(name: str, option: str, text: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    parameter = next(each for each in command.params if option in each.opts)
+    with pytest.raises(click.BadParameter, match="whole number"):
+        parameter.type.convert(text, parameter, click.Context(command))
 
 
 @pytest.mark.parametrize(("close", "status"), [(">&-", 1), ("2>&-", 0), (">&- 2>&-", 1), ("<&-", 0)])

@@ -370,6 +370,11 @@ def refused(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: object
         (["--units", "-"], ["-:", "only the stats"]),
         (["--summary", "-"], ["-:", "only the stats"]),
         (["--set", "tREFI=260"], ["tREFI = 260 leaves no time", "tRFC"]),
+        (["--set", "tREFI=280"], ["tREFI = 280 leaves no time", "shorten tRFC"]),
+        (["--set", "tRCDRD=3800"], ["tREFI = 3900 leaves no time", "shorten tRCDRD"]),
+        (["--set", "tRP=2000", "--set", "tRCDRD=2000"], ["tREFI = 3900 leaves no time", "tRP = 2000"]),
+        (["--set", "tRRD_S=3900"], ["tREFI = 3900 leaves no time", "shorten tRRD_S"]),
+        (["--set", "tCCD_L=268435456"], ["tCCD_L = 268435456", "65536"]),
         (["--system", "heam", "--set", "tCK=1e-6"], ["tCK", "1000 times apart"]),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -217,3 +218,19 @@ def test_toml_that_has_no_end(tmp_path: Path, text: str) -> None:
 def test_settings_that_have_no_end(text: str) -> None:
     with pytest.raises(InputError, match="--set a: "):
         parse_settings([f"a={text}"])
+
+
+@pytest.mark.parametrize("text", ["a" + ".a" * 100_000 + " = 1\n", "[" + '"a" . ' * 100_000 + "a]\n"])
+def test_a_name_of_many_parts_takes_no_time(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.toml").write_text(text)
+    start = time.process_time()
+    with pytest.raises(InputError, match="nested too deeply"):
+        read_toml(tmp_path / "x.toml")
+    assert time.process_time() - start < 10
+
+
+def test_dots_in_values_are_no_name(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(f'a.b.c = "{"." * 1000}"\nd = [{"1.5, " * 1000}]\n')
+    found = read_toml(tmp_path / "x.toml")
+    assert len(found["d"]) == 1000
+    assert found["a"]["b"]["c"] == "." * 1000

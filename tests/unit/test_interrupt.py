@@ -100,6 +100,30 @@ def test_a_command_ends_with_the_signals_status(
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("number", "kind", "status"), SIGNALS)
+def test_what_a_library_makes_of_a_signal_is_that_signal(
+    number: int, kind: type[BaseException], status: int
+) -> None:
+    def work() -> None:
+        with interrupt.heeded():
+            lose(number)
+            raise RuntimeError("no compiled object yet")
+
+    with pytest.raises(kind) as stopped:
+        work()
+    if kind is SystemExit:
+        assert stopped.value.code == status
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    def work() -> None:
+        with interrupt.heeded():
+            raise RuntimeError("of its own")
+
+    with pytest.raises(RuntimeError, match="of its own"):
+        work()
+
+
 def test_signals_and_reports_are_as_before_afterwards() -> None:
     def now() -> list[Any]:
         return [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM), sys.unraisablehook]

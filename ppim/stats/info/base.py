@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppim.errors import InputError, near_names
+from ppim.errors import InputError, near_names, unreadable
 from ppim.registry import Registry
 from ppim.tables import Description
 
@@ -35,6 +35,11 @@ def describe(target: str) -> Description:
     for kind in sorted(kinds, key=lambda kind: kind.is_general):
         if kind.recognises(target):
             return kind.describe(target)
+    if Path(target).is_symlink():
+        try:
+            Path(target).stat()
+        except OSError as error:  # it leads nowhere, or to itself
+            raise unreadable(target, error) from error
     if Path(target).suffix and not Path(target).exists():
         raise InputError(f"{target}: no such file")
     near = near_names(target, [name for kind in kinds for name in kind.names()])

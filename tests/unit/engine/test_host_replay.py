@@ -263,7 +263,7 @@ def test_a_memory_that_only_refreshes_is_given_up():
     device = preset("hbm2-4gb")
     hopeless = changed(device)
     # Past the device's own checks, which refuse it.
-    object.__setattr__(hopeless, "timing", changed(device.timing, tRFC=100 * device.timing.tREFI))
+    object.__setattr__(hopeless, "timing", changed(device.timing, tRFC=10 * device.timing.tREFI))
     with pytest.raises(PpimError, match="tRFC"):
         replay(hopeless, np.arange(20000) * 64, np.zeros(20000), np.zeros(20000))
 

@@ -293,7 +293,7 @@ def test_the_command_finds_the_kind_that_fits(tmp_path: Path, capsys: pytest.Cap
         (["units.csv", "--where", "system=a", "-o", "f.svg"], "--where: chooses runs"),
         (["a.csv", "--where", "system", "-o", "f.svg"], "KEY=VALUE"),
         (["gap.csv", "-o", "f.svg"], "units are missing"),
-        (["word.csv", "-o", "f.svg"], "word.csv:2: invalid literal"),
+        (["word.csv", "-o", "f.svg"], "is no whole number; write it in digits 0 to 9"),
         (["empty.csv", "-o", "f.svg"], "has no unit: hosts have none"),
     ],
 )
@@ -393,8 +393,8 @@ def test_front_is_read_from_the_table_of_designs(tmp_path: Path) -> None:
     [
         ("", "has no design"),
         ("c,16,failed,oh,False,False,16,,,,\n", "no design ran on the whole trace"),
-        ("a,4,done,,True,False,16,six,100,200,1\n", ":2: could not convert"),
-        ("a,4,done,,True,False,16,nan,100,200,1\n", ":2: nan is no cost"),
+        ("a,4,done,,True,False,16,six,100,200,1\n", ":2: 'six' is no number"),
+        ("a,4,done,,True,False,16,nan,100,200,1\n", ":2: 'nan' is no number"),
         ("a,4,done,,True,False,16,6,-1,200,1\n", ":2: -1.0 is no cost"),
         ("a,4,done\n", ":2: "),
     ],

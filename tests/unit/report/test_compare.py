@@ -232,7 +232,7 @@ def test_what_is_no_result_is_refused(tmp_path: Path, two: list[Path]) -> None:
     for wrong in ("nan", "-1", "inf", "x"):
         path = tmp_path / "wrong.csv"
         path.write_text(text.replace(",600,", f",{wrong},", 1))
-        with pytest.raises(InputError, match=r"wrong\.csv:2: column \w+: '.*' is no count"):
+        with pytest.raises(InputError, match=r"wrong\.csv:2: column \w+: '.*' is no number"):
             read_runs([path])
     with pytest.raises(InputError, match=r"is in .*base\.csv too"):
         read_runs([two[0], two[0]])

@@ -141,8 +141,14 @@ def test_a_host_has_one_whole_and_no_energy(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("id,a,status,error\n1,2,done,\n", "no table of a sweep's runs"),
-        ("id,a,status,error,time_ns,trace,system\n1,2,done,,x,t,s\n", "runs.csv:2: could not convert"),
-        ("id,a,status,error,time_ns,trace,system\n1,2,done,,inf,t,s\n", "runs.csv:2: time_ns is inf"),
+        (
+            "id,a,status,error,time_ns,trace,system\n1,2,done,,x,t,s\n",
+            "runs.csv:2: column time_ns: 'x' is no number",
+        ),
+        (
+            "id,a,status,error,time_ns,trace,system\n1,2,done,,inf,t,s\n",
+            "runs.csv:2: column time_ns: 'inf' is no number",
+        ),
         ("id,a,status,error,time_ns,trace,system\n1,2,done,,,t,s\n", "runs.csv:2: run 1 has no time_ns"),
         ("id,a,status,error,time_ns,trace,system\n1,2,done\n", "runs.csv:2: has not as many values"),
         ("id,a,status,error,time_ns,trace,system\n1,2,failed,too large,,,\n", "failed runs says: too large"),
