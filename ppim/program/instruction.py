@@ -38,10 +38,12 @@ ORDER = 7
 N_SUMS = 8  # TRANSFER: consecutive sums moved (one per channel that has one); 0: empty
 SHARERS = 8  # demand, DELIVER: lookups behind LOOKUP, consecutive, that use the row too; same place as N_SUMS
 STEP = 9  # UNIT = ALL: from one unit's first lookup to the next unit's; READ_OUT: 0, or delivered to many (below)
+LISTED = -1  # STEP of a READ_OUT that is delivered to receivers
 INSTRUCTION_COLUMNS = 10
 
 # Whom a demand instruction serves: UNIT = ALL, in the n-th of its units, LOOKUP + n * STEP and the SHARERS behind it.
 # READ_OUT with a STEP: it is delivered to the units of LOOKUP, LOOKUP + STEP, ..., SHARERS of them behind the first.
+# READ_OUT with LISTED: it is delivered to the receiver LOOKUP and to the SHARERS receivers behind it.
 # Else LOOKUP and the SHARERS behind it, in one unit.
 
 # Columns of a lookup.
@@ -51,6 +53,12 @@ LOOKUP_COMPUTE = 2  # memory cycles its arithmetic takes
 LOOKUP_READY = 3  # arrival of its latest operand so far; written by the engine
 LOOKUP_BURSTS = 4  # bursts it keeps in the unit's buffer until its arithmetic ends
 LOOKUP_COLUMNS = 5
+
+# A receiver has a lookup's place, among those of its turn: lookups of one unit to which one row is delivered.
+RECEIVER_SUM = LOOKUP_SUM  # the sum of its first lookup (names channel and unit)
+RECEIVER_MARK = LOOKUP_OPERANDS  # NONE, which a lookup never has
+RECEIVER_LOOKUP = 2  # its first lookup; receivers of a row stand in the order of these
+RECEIVER_SHARERS = 3  # lookups behind that one, consecutive, that use the row too
 
 # Columns of a sum: the partial sum of one bag in one unit.
 SUM_CHANNEL = 0

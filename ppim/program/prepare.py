@@ -173,6 +173,7 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
         seen_rows=seen.ROWS_PER_ACCESS * max(table.accesses_per_lookup for table in meta.tables)
         if pim.dedup == "rows"
         else 0,
+        listed=int(pim.dedup == "rows"),
         lru=int(parts.cache.exists),
         cached=parts.cache.cached,
         cache_sets=parts.cache.sets,

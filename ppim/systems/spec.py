@@ -156,7 +156,7 @@ class PimSpec(Section):
         "none",
         "",
         "equal lookups that one unit owns: sent one by one, or once for a table's part of a batch; or each row once "
-        "for that and a unit, of whatever lookups",
+        "for that, of whatever lookups of whatever units",
     )
 
     def __post_init__(self) -> None:

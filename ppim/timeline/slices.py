@@ -256,6 +256,8 @@ class _PimChannel(_Channel):
             args |= self.row_args(turn, columns[ins.ADDRESS], columns[ins.CHANNEL], columns[ins.UNIT])
             args |= {"address": columns[ins.ADDRESS], "bursts": columns[ins.BURSTS]}
         if kind != ins.PREFETCH and columns[ins.LOOKUP] != ins.NONE and kind != ins.TRANSFER:
+            if columns[ins.STEP] == ins.LISTED:
+                return args | {"receivers": 1 + columns[ins.SHARERS], "unit": columns[ins.UNIT]}
             args |= {"lookup": columns[ins.LOOKUP]}
             bag = self.lookups.get(columns[ins.LOOKUP], {}).get("bag")
             if bag is not None:

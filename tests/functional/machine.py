@@ -232,7 +232,33 @@ class Units:
         groups: dict[tuple[int, int, int, tuple[tuple[int, int, int], ...]], int] = defaultdict(int)
         for (batch, table, _), found in zip(self.bags, accesses, strict=True):
             groups[batch, table, self._owner_in_memory(found), tuple(found)] += 1
-        return [list(rows) for (*_, rows), n in groups.items() for _ in range(n)]
+        found = iter([list(rows) for (*_, rows), n in groups.items() for _ in range(n)])
+        # Receivers stand among the lookups, and are none.
+        return [
+            [] if self.is_receiver(number) else next(found) for number in range(len(self.program.lookups))
+        ]
+
+    def is_receiver(self, number: int) -> bool:
+        """Whether lookups to which a row is delivered stand in the place of a lookup."""
+        return bool(self.program.lookups[number, i.RECEIVER_MARK] == i.NONE)
+
+    def _served_by(self, instruction: np.ndarray, lookup: int) -> list[range]:
+        """Lookups to which a row goes, unit by unit; `lookup` is the first one's, or the first receiver."""
+        more, step = int(instruction[i.SHARERS]), int(instruction[i.STEP])
+        if instruction[i.KIND] != i.READ_OUT or step == 0:
+            return [range(lookup, lookup + 1 + more)]
+        if step == i.LISTED:
+            rows = self.program.lookups[lookup : lookup + 1 + more]
+            assert (rows[:, i.RECEIVER_MARK] == i.NONE).all()
+            firsts, sharers = rows[:, i.RECEIVER_LOOKUP].tolist(), rows[:, i.RECEIVER_SHARERS].tolist()
+            served = [range(first, first + 1 + users) for first, users in zip(firsts, sharers, strict=True)]
+            # Each in a unit of its own, which the receiver names.
+            assert [self.owner(users[0]) for users in served] == [
+                self.owner(lookup + n) for n in range(1 + more)
+            ]
+            assert len({self.owner(users[0]) for users in served}) == 1 + more
+            return served
+        return [range(lookup + n * step, lookup + n * step + 1) for n in range(1 + more)]
 
     def _owner_in_memory(self, accesses: list[tuple[int, int, int]]) -> int:
         """The unit where the large row of a lookup lies, where each row lies once."""
@@ -338,10 +364,11 @@ class Units:
             self.seen[unit][address] = operand
             self._keep(instruction, unit, lookup, operand)
         elif kind == i.READ_OUT:
-            # What several units get, the one that holds it gets as well.
-            is_for_many = bool(instruction[i.STEP]) or self.program.prepared.recipe.host_consumes
-            assert unit != self.owner(lookup) or is_for_many
-            self._keep(instruction, unit, lookup, operand)
+            # What the units of a set get, the one that holds it gets as well.
+            is_for_set = instruction[i.STEP] > 0 or self.program.prepared.recipe.host_consumes
+            for users in self._served_by(instruction, lookup):
+                assert unit != self.owner(users[0]) or is_for_set
+                self._keep(instruction, unit, users[0], operand)
             if self.program.prepared.recipe.in_order:
                 self.host[int(instruction[i.ORDER])] = operand
                 return
@@ -362,13 +389,10 @@ class Units:
 
     def _give(self, instruction: np.ndarray, lookup: int, operand: Burst) -> None:
         """The operand is in the unit, for the lookup and those that share it; or in each of several units."""
-        if instruction[i.KIND] == i.READ_OUT and instruction[i.STEP]:
-            for index in range(int(instruction[i.SHARERS]) + 1):
-                self.operands[lookup + index * int(instruction[i.STEP])].append(operand)
-            return
-        for user in range(lookup, lookup + int(instruction[i.SHARERS]) + 1):
-            assert self.owner(user) == self.owner(lookup)
-            self.operands[user].append(operand)
+        for users in self._served_by(instruction, lookup):
+            for user in users:
+                assert self.owner(user) == self.owner(users[0])
+                self.operands[user].append(operand)
 
     def _receivers(self, instruction: np.ndarray) -> list[int]:
         geometry = self.program.prepared.geometry

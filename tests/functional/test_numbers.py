@@ -198,6 +198,8 @@ def computed_results(
     partial: dict[int, Any] = {}
     tables: dict[int, int] = {}
     for lookup in range(len(program.lookups)):
+        if units.is_receiver(lookup):
+            continue
         number = int(program.lookups[lookup, i.LOOKUP_SUM])
         table = units.accesses[lookup][0][0]
         parts = units.parts(lookup, prefetch_all=prefetch_all)
@@ -464,6 +466,23 @@ def test_equal_lookups_go_together(placement: str) -> None:
     ]
     assert max(len(found) for found in bags) > 1
     assert program.counts[:, b.CACHE_HITS].sum() >= shared[:, i.SHARERS].sum()
+
+
+@pytest.mark.parametrize("placement", ["equal rows once", "equal rows once, in order"])
+@pytest.mark.parametrize("algorithm", ["qr mult", "tt-rec"])
+def test_a_row_that_units_need_is_read_once_in_a_turn(placement: str, algorithm: str) -> None:
+    trace = a_trace(algorithm)
+    program = build_whole(trace, DEVICE, a_system(placement, "per-channel"))
+    rows = np.concatenate(program.streams)
+    reads = rows[np.isin(rows[:, i.KIND], (i.READ, i.READ_OUT))]
+    places, times = np.unique(reads[:, [i.TURN, i.CHANNEL, i.UNIT, i.ADDRESS]], axis=0, return_counts=True)
+    out = reads[:, i.KIND] == i.READ_OUT
+    assert (reads[out, i.STEP] == i.LISTED).any()
+    # Only a row that its own unit needs as well is read there besides.
+    own = {tuple(row) for row in reads[~out][:, [i.TURN, i.CHANNEL, i.UNIT, i.ADDRESS]].tolist()}
+    assert all(
+        n == 1 or (n == 2 and tuple(place) in own) for place, n in zip(places.tolist(), times, strict=True)
+    )
 
 
 def test_a_wrong_number_in_memory_is_noticed() -> None:

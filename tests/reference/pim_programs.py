@@ -17,6 +17,7 @@ from ppim.program.instruction import (
     DELIVER,
     HIT,
     INSTRUCTION_COLUMNS,
+    LISTED,
     LOOKUP_COLUMNS,
     MOVE_IN,
     MOVE_OUT,
@@ -188,6 +189,8 @@ class ProgramBuilder:
         order = len(self.instructions) - 1
         _, _, _, _, bursts, turn, lookup, _, sharers, step = [*self.instructions[-1], 0][:10]
         users = [(lookup + n * step, 0) for n in range(1 + sharers)] if step else [(lookup, sharers)]
+        if step == LISTED:
+            users = [(row[2], row[3]) for row in self.lookups[lookup : lookup + 1 + sharers]]
         for user, more in users:
             channel, unit = self.sums[self.lookups[user][0]][:2]
             self.instructions.append([DELIVER, channel, unit, 0, bursts, turn, user, order, more])
@@ -221,6 +224,19 @@ class ProgramBuilder:
         turn = self.sums[self.lookups[lookups[0]][0]][3]
         row = [READ_OUT, channel, unit, address, bursts, turn, lookups[0], NONE, len(lookups) - 1, step]
         self.instructions.append(row)
+
+    def read_out_for(
+        self, channel: int, unit: int, address: int, bursts: int, receivers: list[tuple[int, int]]
+    ) -> None:
+        """A READ_OUT that is delivered to (lookup, how many behind it that use the row too), each in a unit of its own."""
+        first = len(self.lookups)
+        turn = self.sums[self.lookups[receivers[0][0]][0]][3]
+        for lookup, sharers in receivers:
+            for user in range(lookup, lookup + 1 + sharers):
+                self.lookups[user][1] += 1
+            self.lookups.append([self.lookups[lookup][0], NONE, lookup, sharers, 0])
+        more = len(receivers) - 1
+        self.instructions.append([READ_OUT, channel, unit, address, bursts, turn, first, NONE, more, LISTED])
 
     def hit(self, lookup: int, sharers: int = 0) -> None:
         channel, unit = self.sums[self.lookups[lookup][0]][:2]
@@ -589,6 +605,50 @@ class RandomProgram:
                 if place is not None:
                     assert turn is not None
                     self.builder.prefetch(place[0], turn, channel=channel, bursts=place[1])
+
+
+class RandomProgramWithLists(RandomProgram):
+    """One in which rows are read out for lookups of several units, now and then for neighbours that share them."""
+
+    def emit_read_out(
+        self, channel: int, unit: int, lookup: int, address: int, bursts: int, sharers: int = 0
+    ) -> None:
+        rng, builder = self.rng, self.builder
+        receivers = {(channel, unit): (lookup, sharers)}
+        turn = len(builder.turn_batch) - 1
+        # Other lookups of the turn, from the last one back.
+        for other in reversed(range(len(builder.lookups))):
+            sum_, mark = builder.lookups[other][:2]
+            home = tuple(builder.sums[sum_][:2])
+            if builder.sums[sum_][3] != turn or len(receivers) == 4:
+                break
+            if mark == NONE or mark == 0 or home in receivers or rng.random() < 0.3:
+                continue
+            behind = builder.lookups[other + 1 : other + 2]
+            with_next = bool(behind) and behind[0][0] == sum_ and behind[0][1] > 0 and rng.random() < 0.5
+            receivers[home] = (other, int(with_next))
+        if len(receivers) == 1:
+            super().emit_read_out(channel, unit, lookup, address, bursts, sharers)
+            return
+        holder = int(rng.integers(self.channels)), int(rng.integers(self.units))
+        builder.read_out_for(*holder, address, bursts, sorted(receivers.values()))
+        if self.system.pim.deliver == "in-order":
+            builder.deliver()
+
+
+def random_case_with_lists(seed: int) -> Case:
+    """As `random_case`, with rows that are read out for lookups of several units."""
+    rng = np.random.default_rng([seed, 0x1157])
+    device = random_device(rng)
+    system = random_system(rng, device)
+    system = replace(
+        system,
+        pim=replace(system.pim, consumer="unit"),
+        compute=replace(system.compute, unit_accumulators=0),
+    )
+    program = RandomProgramWithLists(rng, device, system)
+    program.read_out_share = 0.6
+    return Case(seed, device, system, program.build())
 
 
 class RandomProgramThatMoves(RandomProgram):

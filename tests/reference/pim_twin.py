@@ -24,6 +24,7 @@ from ppim.program.instruction import (
     DELIVER,
     HIT,
     KIND,
+    LISTED,
     LOOKUP,
     LOOKUP_BURSTS,
     LOOKUP_COMPUTE,
@@ -37,6 +38,9 @@ from ppim.program.instruction import (
     PREFETCH,
     READ,
     READ_OUT,
+    RECEIVER_LOOKUP,
+    RECEIVER_MARK,
+    RECEIVER_SHARERS,
     SHARERS,
     STEP,
     SUM,
@@ -910,7 +914,18 @@ class Simulation:
         for sum_, row in zip(self.sums, program.sums, strict=True):
             sum_.parent = self.sums[row[SUM_PARENT]] if row[SUM_PARENT] != NONE else None
         self.collected: list[Sum] = []  # in this cycle
-        self.lookups = [self.make_lookup(index, row, program) for index, row in enumerate(program.lookups)]
+        # Receivers stand among lookups, which keep their numbers.
+        self.receivers = {
+            index: range(row[RECEIVER_LOOKUP], row[RECEIVER_LOOKUP] + 1 + row[RECEIVER_SHARERS])
+            for index, row in enumerate(program.lookups)
+            if row[RECEIVER_MARK] == NONE
+        }
+        self.lookup_at = {
+            index: self.make_lookup(index, row, program)
+            for index, row in enumerate(program.lookups)
+            if index not in self.receivers
+        }
+        self.lookups = list(self.lookup_at.values())
         self.instructions = [
             self.make_instruction(index, row) for index, row in enumerate(program.instructions)
         ]
@@ -966,12 +981,15 @@ class Simulation:
         if kind not in ACCESSES:
             return []
         first, step, sharers = int(row[LOOKUP]), int(row[STEP]), int(row[SHARERS])
+        if kind == READ_OUT and step == LISTED:
+            served = [self.receivers[receiver] for receiver in range(first, first + 1 + sharers)]
+            return [self.lookup_at[number] for numbers in served for number in numbers]
         if kind == READ_OUT and step:
-            return [self.lookups[first + n * step] for n in range(1 + sharers)]
+            return [self.lookup_at[first + n * step] for n in range(1 + sharers)]
         units = 1
         if row[UNIT] == ALL:
             units = sum(len(x.units) for x in self.channels if row[CHANNEL] in (ALL, x.index))
-        return [self.lookups[first + n * step + s] for n in range(units) for s in range(1 + sharers)]
+        return [self.lookup_at[first + n * step + s] for n in range(units) for s in range(1 + sharers)]
 
     def phase(self, kind: int, turn: int) -> int:
         """§5."""

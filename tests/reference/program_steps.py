@@ -21,7 +21,8 @@ class Step:
     sharers: int = 0
     sums: tuple[SumName, ...] = ()
     order: int | None = None  # of a READ_OUT among all of the program, and of its DELIVER
-    step: int = 0  # from the lookup of one unit to the next unit's, where several use the row
+    # From the lookup of one unit to the next unit's, where several use the row; LISTED: `lookup` is the first receiver.
+    step: int = 0
 
 
 @dataclass
@@ -33,12 +34,21 @@ class LookupStep:
     macs: int = 0
 
 
+@dataclass(frozen=True)
+class ReceiverStep:
+    """Lookups of one unit to which a row is delivered, among those of their turn."""
+
+    sum: SumName
+    lookup: int
+    sharers: int
+
+
 @dataclass
 class TwinProgram:
     """What the builder should write and count."""
 
     streams: list[list[Step]]
-    lookups: list[LookupStep] = field(default_factory=list)
+    lookups: list[LookupStep | ReceiverStep] = field(default_factory=list)
     sums: dict[SumName, int] = field(default_factory=dict)  # lookups of each
     ordinals: dict[SumName, int] = field(default_factory=dict)  # sums of its unit before it
     # turn, bag, (channel, number) of a collector -> sums that it adds up

@@ -15,12 +15,12 @@ import numpy as np
 from ppim.mapping.placing.geometry import UnitGeometry
 from ppim.mapping.placing.placement import DUPLICATED, Placement
 from ppim.prefetch.base import Phase
-from ppim.program.instruction import ALL, DELIVER, HIT, PREFETCH, READ, READ_OUT, TRANSFER
+from ppim.program.instruction import ALL, DELIVER, HIT, LISTED, PREFETCH, READ, READ_OUT, TRANSFER
 from ppim.systems.spec import SystemSpec
 from ppim.trace.schema import SubtableMeta, TraceMeta
 from tests.reference.parts_twin import PartedBags, inner_ranks
 from tests.reference.placements import copy_of, locate
-from tests.reference.program_steps import LookupStep, Step, SumName, TwinProgram
+from tests.reference.program_steps import LookupStep, ReceiverStep, Step, SumName, TwinProgram
 from tests.reference.small_traces import SmallTrace
 
 COUNTS = (
@@ -138,7 +138,7 @@ class _Builder(PartedBags):
                 self.open_sums(turn, bag, owners)
                 self.emit_bag(turn, table, bag, list(zip(lookups, owners, strict=True)))
         self.merge(len(turns) - 1 if turns else None, 0, [])
-        for lookup in self.program.lookups:
+        for lookup in (x for x in self.program.lookups if isinstance(x, LookupStep)):
             self.program.counts["macs"][lookup.sum[2]] += lookup.macs
         return self.program
 
@@ -328,15 +328,28 @@ class _Builder(PartedBags):
     ) -> None:
         """§1: equal lookups of a turn in one unit are sent as one, in place of the first of them.
 
-        With `rows` a row that an instruction has brought to a unit stays there for the lookups behind.
+        With `rows` a row that an instruction has brought to a unit stays there for the lookups behind, and a row that
+        lies elsewhere is read out once, for all units that need it.
         """
         there: set[tuple[int, int, int]] = set()  # owner, subtable, row
+        # subtable, row -> units that get it from elsewhere: lookup, those that equal it
+        travels: dict[tuple[int, int], dict[int, tuple[int, int]]] = {}
+        sent: set[tuple[int, int]] = set()
         groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}  # bags of equal lookups
         for bag, lookups in enumerate(bags):
             owners = self.owners(table, lookups, turn_lookups)
             self.open_sums(turn, bag, owners)
             for rows, owner in zip(lookups, owners, strict=True):
                 groups.setdefault((owner, tuple(rows)), []).append(bag)
+        by_rows = self.system.pim.dedup == "rows"
+        number = len(self.program.lookups)
+        for (owner, rows), members in groups.items():
+            for subtable, row in zip(self.trace.schemes[table].access_subtables, rows, strict=True):
+                if by_rows and self.holder(table, subtable, row, owner) != owner:
+                    travels.setdefault((subtable, row), {}).setdefault(owner, (number, len(members) - 1))
+            number += len(members)
+        first_receiver = number
+        receivers: list[tuple[int, int]] = []  # lookup, those that equal it
         for (owner, rows), members in groups.items():
             place = divmod(owner, self.geometry.units_per_channel)
             number = len(self.program.lookups)
@@ -348,8 +361,20 @@ class _Builder(PartedBags):
             self.program.counts["lookups"][place[0]] += len(members)
             first = self.program.lookups[number]
             for subtable, row in zip(self.trace.schemes[table].access_subtables, rows, strict=True):
+                users = travels.get((subtable, row), {})
                 if (owner, subtable, row) in there:
                     self.count_hit(table, subtable, owner)
+                elif owner in users:
+                    there.add((owner, subtable, row))
+                    first.operands += 1
+                    first.bursts += self.bursts(table, subtable)
+                    if (subtable, row) in sent:
+                        self.count_hit(table, subtable, owner)
+                    else:
+                        sent.add((subtable, row))
+                        self.read_out_for(
+                            turn, table, subtable, row, users, first_receiver + len(receivers), receivers
+                        )
                 else:
                     before = first.operands
                     self.emit_access(turn, table, subtable, row, owner, number, len(members) - 1)
@@ -362,6 +387,48 @@ class _Builder(PartedBags):
                 self.send(Step(HIT, *place, turn, lookup=number, sharers=len(members) - 1))
             for other in self.program.lookups[number + 1 :]:
                 other.operands = first.operands
+        self.program.lookups += [
+            ReceiverStep(self.program.lookups[number].sum, number, sharers) for number, sharers in receivers
+        ]
+
+    def holder(self, table: int, subtable: int, row: int, owner: int) -> int:
+        """The unit that an owner gets a row from."""
+        if copy_of(self.placement, table, subtable, row) is not None:
+            return owner
+        return self.place(table, subtable, row)[0]
+
+    def read_out_for(
+        self,
+        turn: int,
+        table: int,
+        subtable: int,
+        row: int,
+        users: dict[int, tuple[int, int]],
+        first_receiver: int,
+        receivers: list[tuple[int, int]],
+    ) -> None:
+        """One READ_OUT of a row for all units that need it, which count as its channel's but for the first's access."""
+        holder, address = self.place(table, subtable, row)
+        bursts = self.bursts(table, subtable)
+        homes = {owner: divmod(owner, self.geometry.units_per_channel) for owner in users}
+        self.program.unit_accesses[holder] += 1
+        self.program.counts["accesses"][next(iter(homes.values()))[0]] += 1
+        at = divmod(holder, self.geometry.units_per_channel)
+        order = self.read_outs
+        if len(users) == 1:
+            ((number, sharers),) = users.values()
+            self.send(Step(READ_OUT, *at, turn, address, bursts, number, sharers, order=order))
+        else:
+            more = len(users) - 1
+            read_out = Step(
+                READ_OUT, *at, turn, address, bursts, first_receiver, more, order=order, step=LISTED
+            )
+            self.send(read_out)
+            receivers += users.values()
+        if self.system.pim.deliver == "in-order":
+            for owner, (number, sharers) in users.items():
+                self.send(Step(DELIVER, *homes[owner], turn, 0, bursts, number, sharers, order=order))
+        self.read_outs += 1
 
     def emit_split_lookup(self, turn: int, table: int, bag: int, rows: list[int]) -> None:
         """§1, vertical mapping: every unit has a lookup for its slices, and executes what any is sent."""

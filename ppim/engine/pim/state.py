@@ -27,7 +27,7 @@ ENTRY_RUNS = 10  # of a leader: runs not finished
 ENTRY_READY = 11  # of a leader: arrival of its latest finished run
 ENTRY_TOTAL = 12  # of a leader: bursts of the instruction
 ENTRY_NUMBER = 13  # of a leader that is read out: place among all read-outs; of one that moves: its turn
-ENTRY_STEP = 14  # of a leader that is read out: 0, or from one lookup that gets it to the next
+ENTRY_STEP = 14  # of a leader that is read out: 0, or from one lookup that gets it to the next, or LISTED
 ENTRY_COLUMNS = 15
 
 NO_ENTRY = -1

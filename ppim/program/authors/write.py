@@ -48,8 +48,8 @@ class ProgramWriter:
             raise InputError(
                 "program: the format has transfers between blocks only; give unit_accumulators=0"
             )
-        # The format has a deliver behind its read-out anyway.
-        recipe = prepared.recipe._replace(global_stream=1, in_order=0)
+        # The format has a deliver behind its read-out anyway, and one only.
+        recipe = prepared.recipe._replace(global_stream=1, in_order=0, listed=0)
         self._feed = feed.ProgramFeed(replace(prepared, recipe=recipe))
         self._units = f.UnitAddresses(device, prepared.geometry)
         self._stream = stream

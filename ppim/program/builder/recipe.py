@@ -63,6 +63,8 @@ SCRATCH_LARGE = 1  # the access that says which unit it is,
 SCRATCH_ADDRESS = 2  # and where the row of that access lies in the unit;
 SCRATCH_ORDER = 3  # by place in the turn: numbers of lookups as they come.
 TURN_ROWS = 4
+SCRATCH_SUM = 4  # where equal lookups are sent once: the sum of each lookup,
+SCRATCH_EQUAL = 5  # and the next one with the same rows and owner, or NONE
 SCRATCH_ROWS = (
     10  # where equal lookups are sent once (`equal`); behind them, where uses of rows are counted (`uses`), and
     # where rows that units have got are noted (`seen`)
@@ -154,6 +156,7 @@ class Recipe(NamedTuple):
     collect: int  # 1: collectors add up the partial sums of a bag:
     collectors: int  # as many as the units of a channel have, or 0: one for all units
     dedup: int  # 1: equal lookups of a turn are sent once
+    listed: int  # 1: a row that is read out goes to all units that need it in the turn
     seen_rows: int  # of the scratch, for rows that a unit has got in a turn (`seen`); 0: they are sent again
     lru: int  # 1: demand goes through a cache in the unit
     cached: np.ndarray
@@ -212,7 +215,9 @@ def make_scratch(recipe: Recipe, rings: Rings) -> np.ndarray:
     rows = SCRATCH_ROWS if recipe.dedup else TURN_ROWS
     if recipe.bypass_below:
         rows = SCRATCH_ROWS + 2 * recipe.use_rows
-    return np.empty((rows + 2 * recipe.seen_rows, len(rings.lookups)), dtype=np.int64)
+    # Behind all else: rows that units get in a turn (`seen`), and who else gets them (`receivers`).
+    rows += (2 + recipe.listed) * recipe.seen_rows
+    return np.empty((rows, len(rings.lookups)), dtype=np.int64)
 
 
 class BuildState(NamedTuple):

@@ -8,7 +8,7 @@ from ppim.program.builder import recipe as b
 
 # Of the hash table of a turn's rows and their owners, in the scratch behind all else: the access that brought each
 # row, in `seen_rows` rows, and the unit that has it, in as many.
-ROWS_PER_ACCESS = 4  # at most four times as many places as accesses
+ROWS_PER_ACCESS = 8  # at most eight times as many places as accesses
 HASH_MULTIPLIER = 0x2545F4914F6CDD1D  # odd, as in `equal`
 HASH_MASK = (1 << 62) - 1
 
@@ -21,9 +21,14 @@ def first_line(recipe):
 
 @helper(forceinline=True)
 def table_size(turn):
-    """Places of the table of a turn: a power of two, twice as many as accesses or more."""
-    size = ROWS_PER_ACCESS
-    while size < 2 * turn.lookups * turn.width:
+    """Places of the table of a turn: a power of two, twice as many as rows in it or more.
+
+    A row that travels is there once more, for whatever unit; lookups of one access have none.
+    """
+    size, rows = ROWS_PER_ACCESS, turn.lookups * turn.width
+    if turn.width > 1:
+        rows *= 2
+    while size < 2 * rows:
         size <<= 1
     return size
 
@@ -57,10 +62,10 @@ def place_of(recipe, chunk, scratch, turn, at, owner):
 
 
 @helper
-def has_row(recipe, chunk, scratch, turn, at, owner):
-    """Whether the owner has got the row of an access for a lookup before."""
+def brought_by(recipe, chunk, scratch, turn, at, owner):
+    """The access with which the owner gets the row of an access, or NONE if none so far."""
     line, column = place_of(recipe, chunk, scratch, turn, at, owner)
-    return scratch[line, column] != i.NONE
+    return scratch[line, column]
 
 
 @helper

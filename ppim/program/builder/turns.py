@@ -58,6 +58,7 @@ def turn_fits(rings, recipe, state, table, n_accesses, n_bags, n_first, n_rows):
     n_lookups = n_accesses // recipe.accesses[table]
     units = recipe.channels * recipe.units_per_channel
     n_sums = min(n_lookups, n_bags * units) + n_bags * most_collected(recipe)
+    n_lookups += recipe.listed * n_accesses  # receivers stand among lookups
     if recipe.slices:
         n_lookups, n_sums = n_lookups * recipe.slices, n_bags * recipe.slices
     if recipe.parts:

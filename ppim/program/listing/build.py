@@ -128,21 +128,30 @@ class Builder:
         words = rows[:, f.LINE_WORD]
         turn = np.cumsum(words == f.TURN_LINE) - 1  # of the piece
         self._check_turns(rows, turn)
-        heads, looked = rows[words == f.TURN_LINE], words == f.LOOKUP_LINE
+        heads, looked = rows[words == f.TURN_LINE], np.isin(words, (f.LOOKUP_LINE, f.RECEIVER_LINE))
         lookup_rows, turn_of_lookup = rows[looked], turn[looked]
         counts = np.bincount(turn_of_lookup, minlength=len(heads))
         first_of_turn = np.cumsum(counts) - counts
         self._check_lookups(lookup_rows, turn_of_lookup, first_of_turn)
+        is_receiver = lookup_rows[:, f.LINE_WORD] == f.RECEIVER_LINE
+        self._fill_receivers(lookup_rows, is_receiver, turn_of_lookup, first_of_turn, counts)
         sums = _Sums(self, lookup_rows, turn_of_lookup)
         lines = (words != f.TURN_LINE) & ~looked
         instruction_rows, turn_of_line = rows[lines], turn[lines]
         instructions = self._instructions(instruction_rows, turn_of_line)
-        served = self._served(instruction_rows, turn_of_line, instructions, first_of_turn, counts)
+        served = self._served(
+            instruction_rows, turn_of_line, instructions, lookup_rows, first_of_turn, counts
+        )
         self._check_units(instruction_rows, served, lookup_rows)
         demand = instructions[:, i.KIND] <= i.LAST_ACCESS
         serves = demand[served.by]
         operands = np.bincount(served.lookup[serves], minlength=len(lookup_rows))
-        refuse(self.path, lookup_rows, operands == 0, "a lookup that no read, readout or hit names")
+        refuse(
+            self.path,
+            lookup_rows,
+            (operands == 0) & ~is_receiver,
+            "a lookup that no read, readout or hit names",
+        )
         if self.maker.in_order:
             self._check_delivers(instruction_rows, instructions, served)
         wrong = (instructions[:, i.KIND] == i.DELIVER) & (not self.maker.in_order)
@@ -156,7 +165,9 @@ class Builder:
             stream=np.zeros(len(instructions), np.int64)
             if self.maker.is_global
             else instruction_rows[:, f.CHANNEL],
-            lookups=self._lookups(lookup_rows, sums, operands, instructions, served),
+            lookups=self._lookups(
+                lookup_rows, turn_of_lookup, first_of_turn, sums, operands, instructions, served
+            ),
             sums=sums.rows,
             turns=self._turns(heads, turn_of_line, instructions, served, sums, first_of_turn),
             first_lookup=self.lookups,
@@ -220,8 +231,31 @@ class Builder:
                 f"lookup {rows[at, f.NUMBER]} where lookup {number[at]} of the turn comes",
             )
 
+    def _fill_receivers(
+        self, rows: Rows, is_receiver: Flags, turn: Integers, first: Integers, counts: Integers
+    ) -> None:
+        """Write unit and bag of each receiver into its line: those of its first lookup."""
+        own = np.flatnonzero(is_receiver)
+        lines, last = rows[own], rows[own, f.LOOKUP] + rows[own, f.SHARERS]
+        refuse(self.path, lines, last >= counts[turn[own]], "a lookup that its turn does not have")
+        by = np.repeat(np.arange(len(own)), 1 + lines[:, f.SHARERS])
+        users = (first[turn[own]] + lines[:, f.LOOKUP])[by] + np.arange(len(by)) - np.searchsorted(by, by)
+        refuse(self.path, lines[by], is_receiver[users], "a receiver of a receiver; it names lookups")
+        of_first = rows[first[turn[own]] + lines[:, f.LOOKUP]]
+        differ = np.any(rows[users][:, [f.CHANNEL, f.UNIT]] != of_first[by][:, [f.CHANNEL, f.UNIT]], axis=1)
+        refuse(self.path, lines[by], differ, "lookups of several units; each unit has a receiver of its own")
+        for column in (f.CHANNEL, f.UNIT, f.BAG):
+            rows[own, column] = of_first[:, column]
+
     def _lookups(
-        self, rows: Rows, sums: "_Sums", operands: Integers, instructions: Integers, served: _Served
+        self,
+        rows: Rows,
+        turn: Integers,
+        first: Integers,
+        sums: "_Sums",
+        operands: Integers,
+        instructions: Integers,
+        served: _Served,
     ) -> Integers:
         lookups = np.zeros((len(rows), i.LOOKUP_COLUMNS), dtype=np.int64)
         lookups[:, i.LOOKUP_SUM] = self.sums + sums.of_lookup
@@ -234,6 +268,10 @@ class Builder:
             np.add.at(
                 lookups[:, i.LOOKUP_BURSTS], served.lookup[keeps], instructions[served.by[keeps], i.BURSTS]
             )
+        own = np.flatnonzero(rows[:, f.LINE_WORD] == f.RECEIVER_LINE)
+        lookups[own, i.RECEIVER_MARK] = i.NONE
+        lookups[own, i.RECEIVER_LOOKUP] = self.lookups + first[turn[own]] + rows[own, f.LOOKUP]
+        lookups[own, i.RECEIVER_SHARERS] = rows[own, f.SHARERS]
         return lookups
 
     def _turns(
@@ -296,7 +334,13 @@ class Builder:
         return columns
 
     def _served(
-        self, rows: Rows, turn: Integers, instructions: Integers, first: Integers, counts: Integers
+        self,
+        rows: Rows,
+        turn: Integers,
+        instructions: Integers,
+        lookups: Rows,
+        first: Integers,
+        counts: Integers,
     ) -> _Served:
         """Which lookups each instruction serves; their absolute numbers become its LOOKUP."""
         geometry = self.maker.geometry
@@ -312,22 +356,48 @@ class Builder:
         refuse(self.path, rows, wrong, "a step of less than 1 + sharers: two units would serve one lookup")
         wrong = serves & (step > 0) & ~several & ~to_all
         refuse(self.path, rows, wrong, "a step, but one unit executes it")
+        listed = serves & (step == i.LISTED)
         last = rows[:, f.LOOKUP] + (outer - 1) * step + inner - 1
         here = counts[turn] if len(counts) else np.zeros(len(turn), np.int64)
         refuse(self.path, rows, serves & (last >= here), "a lookup that its turn does not have")
         own = first[turn] if len(first) else np.zeros(len(turn), np.int64)
         instructions[serves, i.LOOKUP] = self.lookups + (own + rows[:, f.LOOKUP])[serves]
-        total = np.where(serves, outer * inner, 0)
+        is_receiver = lookups[:, f.LINE_WORD] == f.RECEIVER_LINE
+        total = np.where(serves & ~listed, outer * inner, 0)
         by = np.repeat(np.arange(len(rows)), total)
         place = np.arange(len(by)) - np.repeat(np.cumsum(total) - total, total)
         part = place // inner[by]
         share = place - part * inner[by]
         lookup = (own + rows[:, f.LOOKUP])[by] + part * step[by] + share
+        refuse(self.path, rows[by], is_receiver[lookup], "a receiver, which a readout of step=* names alone")
         channel = np.where(to_channels[by], part // geometry.units_per_channel, rows[by, f.CHANNEL])
         unit = np.where(to_all[by], part % geometry.units_per_channel, rows[by, f.UNIT])
         anywhere = kinds[by] == i.READ_OUT
         channel[anywhere] = unit[anywhere] = i.ALL
-        return _Served(by, lookup, channel, unit, share == 0)
+        # A readout of step=* serves what its receivers name.
+        by_receiver = np.repeat(np.flatnonzero(listed), (1 + sharers)[listed])
+        receiver = (own + rows[:, f.LOOKUP])[by_receiver]
+        receiver += np.arange(len(by_receiver)) - np.searchsorted(by_receiver, by_receiver)
+        refuse(
+            self.path, rows[by_receiver], ~is_receiver[receiver], "step=*, and a lookup that is no receiver"
+        )
+        refuse(
+            self.path, rows[by_receiver], _running_counts(receiver) > 0, "a receiver that a readout has named"
+        )
+        users = 1 + lookups[receiver, f.SHARERS]
+        of_receiver = np.repeat(np.arange(len(receiver)), users)
+        behind = np.arange(len(of_receiver)) - np.repeat(np.cumsum(users) - users, users)
+        named = (first[turn[by_receiver]] + lookups[receiver, f.LOOKUP])[of_receiver] + behind
+        by = np.concatenate([by, by_receiver[of_receiver]])
+        order = np.argsort(by, kind="stable")
+        any_unit = np.full(len(named), i.ALL, dtype=np.int64)
+        return _Served(
+            by[order],
+            np.concatenate([lookup, named])[order],
+            np.concatenate([channel, any_unit])[order],
+            np.concatenate([unit, any_unit])[order],
+            np.concatenate([share == 0, behind == 0])[order],
+        )
 
     def _check_units(self, rows: Rows, served: _Served, lookups: Rows) -> None:
         own = lookups[served.lookup]
@@ -470,7 +540,8 @@ class _Sums:
         rows[:, i.SUM_CHANNEL], rows[:, i.SUM_UNIT] = channel[at], unit[at]
         rows[:, i.SUM_BAG], rows[:, i.SUM_TURN] = bag, builder.turns + self.turn
         rows[:, i.SUM_SENT] = rows[:, i.SUM_PARENT] = i.NONE
-        rows[self._partial, i.SUM_LOOKUPS] = np.bincount(self._inverse, minlength=len(keys))
+        counted = self._inverse[lookups[:, f.LINE_WORD] == f.LOOKUP_LINE]
+        rows[self._partial, i.SUM_LOOKUPS] = np.bincount(counted, minlength=len(keys))
         own = geometry.units_per_channel * channel + unit
         rows[self._partial, i.SUM_ORDINAL] = builder.opened[own] + _running_counts(own)
         self.opened = builder.opened + np.bincount(own, minlength=geometry.units)

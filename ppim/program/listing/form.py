@@ -27,7 +27,8 @@ DELIVER_LINE = 5
 TRANSFER_LINE = 6
 PREFETCH_LINE = 7
 COUNTS_LINE = 8
-WORDS = ("turn", "lookup", "read", "readout", "hit", "deliver", "transfer", "prefetch", "counts")
+RECEIVER_LINE = 9
+WORDS = ("turn", "lookup", "read", "readout", "hit", "deliver", "transfer", "prefetch", "counts", "receiver")
 """First words of lines behind the header, by number; at most eight letters, as keys."""
 INSTRUCTIONS = range(READ_LINE, PREFETCH_LINE + 1)
 
@@ -105,6 +106,7 @@ MUST = (
     ("channel", "unit"),
     ("turn", "channel", "bank", "row", "column", "bursts"),
     ("channel",),
+    ("number", "lookup"),
 )
 """Keys that a line of each word has,"""
 MAY = (
@@ -117,12 +119,14 @@ MAY = (
     ("bag",),
     (),
     ("unit", "lookups", "accesses", "hits", "misses", "bytes", "loads", "fills"),
+    ("sharers",),
 )
 """and that it may have; 0 without them."""
 
 STARS = {
     CHANNEL: (READ_LINE, HIT_LINE, TRANSFER_LINE, PREFETCH_LINE),
     UNIT: (READ_LINE, HIT_LINE),
+    STEP: (READ_OUT_LINE,),
 }
 """Keys whose value may be * (all), and on which lines."""
 MAY_BE_ALL = np.zeros((len(WORDS), len(KEYS)), dtype=np.bool_)

@@ -155,7 +155,15 @@ class ListingWriter:
         lines[:, f.NUMBER] = self._numbers(lookups, sums[:, i.SUM_TURN])
         lines[:, f.BAG] = sums[:, i.SUM_BAG]
         lines[:, f.CHANNEL], lines[:, f.UNIT] = sums[:, i.SUM_CHANNEL], sums[:, i.SUM_UNIT]
-        lines[:, f.MACS] = rings.lookups[lookups & rings.lookup_mask, i.LOOKUP_COMPUTE]
+        rows = rings.lookups[lookups & rings.lookup_mask]
+        lines[:, f.MACS] = rows[:, i.LOOKUP_COMPUTE]
+        listed = np.flatnonzero(rows[:, i.RECEIVER_MARK] == i.NONE)
+        receivers = rows[listed]
+        lines[listed, f.LINE_WORD] = f.RECEIVER_LINE
+        lines[listed, f.LOOKUP] = self._numbers(receivers[:, i.RECEIVER_LOOKUP], sums[listed, i.SUM_TURN])
+        lines[listed, f.SHARERS] = receivers[:, i.RECEIVER_SHARERS]
+        given = np.where(receivers[:, i.RECEIVER_SHARERS] > 0, f.mask_of(("sharers",)), 0)
+        lines[listed, f.LINE_GIVEN] = f.MUST_MASK[f.RECEIVER_LINE] | given
         return lines
 
     def _instruction_lines(self, instructions: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -181,7 +189,7 @@ class ListingWriter:
             ("step", f.STEP, serves),
             ("bursts", f.BURSTS, kinds == i.HIT),
         ):
-            lines[told & (lines[:, column] > 0), f.LINE_GIVEN] |= f.mask_of((key,))
+            lines[told & (lines[:, column] != 0), f.LINE_GIVEN] |= f.mask_of((key,))
         return lines
 
     def _put_counts(self) -> None:

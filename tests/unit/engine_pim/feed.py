@@ -22,13 +22,16 @@ from ppim.program.instruction import (
     DELIVER,
     HIT,
     KIND,
+    LISTED,
     LOOKUP,
     N_SUMS,
     NONE,
     ORDER,
     PREFETCH,
     READ_OUT,
+    RECEIVER_SHARERS,
     SHARERS,
+    STEP,
     SUM,
     SUM_CHANNEL,
     SUM_SENT,
@@ -157,6 +160,9 @@ class Feeder:
         units = 1
         if row[UNIT] == ALL:
             units = self.units * (self.channels if row[CHANNEL] == ALL else 1)
+        if row[KIND] == READ_OUT and row[STEP] == LISTED:
+            receivers = self.program.lookups[row[LOOKUP] : row[LOOKUP] + 1 + row[SHARERS]]
+            return int((1 + receivers[:, RECEIVER_SHARERS]).sum())
         return units * (1 + int(row[SHARERS]))
 
     def _keep_own_sums(self, row: np.ndarray, channel: int) -> None:

@@ -7,8 +7,16 @@ from functools import cache
 import pytest
 
 from ppim.engine.pim import memory
+from ppim.program.instruction import KIND, LISTED, READ_OUT, STEP
 from tests.reference import pim_twin
-from tests.reference.pim_programs import Case, ProgramBuilder, make_device, make_system, random_case
+from tests.reference.pim_programs import (
+    Case,
+    ProgramBuilder,
+    make_device,
+    make_system,
+    random_case,
+    random_case_with_lists,
+)
 from tests.reference.pim_twin import TwinResult
 from tests.unit.engine_pim.compare import assert_same
 from tests.unit.engine_pim.feed import run_program
@@ -27,6 +35,17 @@ def run_twin(seed: int) -> tuple[Case, TwinResult]:
 def test_random_programs(seed: int) -> None:
     case, twin = run_twin(seed)
     assert_same(case, twin, run_program(case.device, case.system, case.program))
+
+
+def test_rows_that_are_read_out_for_several_units() -> None:
+    listed = 0
+    for seed in range(40):
+        case = random_case_with_lists(seed)
+        twin = pim_twin.simulate(case.device, case.system, case.program)
+        assert_same(case, twin, run_program(case.device, case.system, case.program))
+        instructions = case.program.instructions
+        listed += int(((instructions[:, KIND] == READ_OUT) & (instructions[:, STEP] == LISTED)).sum())
+    assert listed > 100
 
 
 @pytest.mark.parametrize("piece", [1, 7])

@@ -1044,6 +1044,29 @@ def test_a_read_out_for_all_units_of_a_channel(program):
     assert result.cycles == 62
 
 
+@pytest.mark.parametrize("deliver", ["ahead", "in-order"])
+def test_a_row_that_is_read_out_once_for_several_units(deliver):
+    program = ProgramBuilder()
+    program.turn()
+    shared = program.sum(0, 0)
+    first, _ = program.lookup(shared, compute=3), program.lookup(shared, compute=3)
+    others = [program.lookup(program.sum(1, unit)) for unit in (0, 1)]
+    program.read_out_for(0, 1, 0, 1, [(first, 1), *((lookup, 0) for lookup in others)])
+    if deliver == "in-order":
+        program.deliver()
+    result = run(program, make_device(channels=2), deliver=deliver)
+    # ACT 2, READ 16, bus [30, 32): the host holds the row at 32. A deliver to each of three units: in channel 0's stream
+    # at 32, for both lookups there; in channel 1's at 32 and 40. WL later each has the bus of its channel.
+    assert sorted(result.delivers) == [(32, 0, 0), (32, 1, 0), (40, 1, 0)]
+    assert bus(result, 0) == [("read_out", 30, 32), ("deliver", 36, 38)]
+    assert bus(result, 1) == [("deliver", 36, 38), ("deliver", 44, 46)]
+    assert result.lookup_complete == [38, 38, 38, 46]
+    assert result.lookup_end == [41, 44, 38, 46]
+    assert [channel.instructions for channel in result.channels] == [2, 2]
+    assert [channel.reads for channel in result.channels] == [1, 0]
+    assert result.turn_complete == [46]
+
+
 @pytest.mark.parametrize(
     ("level", "collect", "uses"),
     [

@@ -17,12 +17,14 @@ from ppim.program import instruction as i
 from ppim.program.builder import recipe as b
 from ppim.systems.spec import PlacementSpec, SystemSpec
 from tests.reference.pim_programs import make_device, make_system, pick
-from tests.reference.program_twin import Step, SumName, TwinProgram, build_twin
+from tests.reference.program_steps import LookupStep, ReceiverStep, Step, SumName, TwinProgram
+from tests.reference.program_twin import build_twin
 from tests.reference.small_traces import SmallTrace, small_trace
 from tests.reference.whole_program import WholeProgram, build_whole
 
 SEEDS = range(360)
 PART_SEEDS = range(60)
+ROW_SEEDS = range(60)
 ALGORITHMS: dict[str, list[dict[str, Any]]] = {
     "qr": [{"collisions": 4}, {"collisions": 23, "operation": "concat"}, {"dense_below": 100}],
     "tt-rec": [{"tt_rank": 2}, {"tt_rank": 4, "factorisation": "cube-root", "dense_below": 100}],
@@ -235,6 +237,26 @@ def case_of_parts(seed: int) -> tuple[SmallTrace, Device, SystemSpec]:
     )
 
 
+def case_of_rows(seed: int) -> tuple[SmallTrace, Device, SystemSpec]:
+    """A system whose units get each row once in a turn, most of them without copies."""
+    trace, device, system = case(seed)
+    system = set_leaves(
+        system,
+        mapping="interleave" if seed % 4 else "hot",
+        placement="hash",
+        prefetch="none",
+        prefetch_used=False,
+        demand_subtables=(),
+        consumer="unit",
+        unit_accumulators=0,
+        dedup="rows",
+        tt_reorder=False,
+        tt_reuse=False,
+        deliver=("ahead", "in-order")[seed % 2],
+    )
+    return trace, device, system
+
+
 def run_both(seed: int) -> tuple[WholeProgram, TwinProgram]:
     return run_case(seed, *case(seed))
 
@@ -263,14 +285,14 @@ def check_instructions(program: WholeProgram, twin: TwinProgram) -> None:
 
 def check_lookups_and_sums(program: WholeProgram, twin: TwinProgram) -> None:
     """The same lookups, sums of units and sums of collectors."""
-    got = [
-        (
-            sum_name(program.sums[row[i.LOOKUP_SUM]]),
-            *row[[i.LOOKUP_OPERANDS, i.LOOKUP_COMPUTE, i.LOOKUP_BURSTS]].tolist(),
-        )
-        for row in program.lookups
-    ]
-    assert got == [(x.sum, x.operands, x.compute_cycles, x.bursts) for x in twin.lookups]
+    for row, x in zip(program.lookups, twin.lookups, strict=True):
+        assert sum_name(program.sums[row[i.LOOKUP_SUM]]) == x.sum
+        if isinstance(x, ReceiverStep):
+            columns = [i.RECEIVER_MARK, i.RECEIVER_LOOKUP, i.RECEIVER_SHARERS]
+            assert row[columns].tolist() == [i.NONE, x.lookup, x.sharers]
+        else:
+            columns = [i.LOOKUP_OPERANDS, i.LOOKUP_COMPUTE, i.LOOKUP_BURSTS]
+            assert row[columns].tolist() == [x.operands, x.compute_cycles, x.bursts]
     of_units = program.sums[:, i.SUM_UNIT] != i.NONE
     sums, collected = program.sums[of_units], program.sums[~of_units]
     assert {sum_name(row): row[i.SUM_LOOKUPS] for row in sums} == twin.sums
@@ -308,6 +330,10 @@ def lookups_served(program: WholeProgram, x: Step) -> int:
     """Lookups that an instruction brings an operand: one in each unit that it reaches, and sharers."""
     geometry = program.prepared.geometry
     units = 1
+    if x.step == i.LISTED:
+        assert x.lookup is not None
+        receivers = program.lookups[x.lookup : x.lookup + 1 + x.sharers]
+        return int((1 + receivers[:, i.RECEIVER_SHARERS]).sum())
     if x.unit == i.ALL:
         units = geometry.units if x.channel == i.ALL else geometry.units_per_channel
     return units * (1 + x.sharers)
@@ -341,6 +367,26 @@ def test_same_program(seed: int, check: Callable[[WholeProgram, TwinProgram], No
 @pytest.mark.parametrize("seed", PART_SEEDS)
 def test_same_program_of_parts(seed: int, check: Callable[[WholeProgram, TwinProgram], None]) -> None:
     check(*run_case(seed, *case_of_parts(seed)))
+
+
+@pytest.mark.matrix(5)
+@pytest.mark.parametrize("seed", ROW_SEEDS)
+def test_same_program_of_rows_read_once(seed: int) -> None:
+    program, twin = run_case(seed, *case_of_rows(seed))
+    for check in (check_instructions, check_lookups_and_sums, check_counts):
+        check(program, twin)
+
+
+def test_the_seeds_reach_every_way_of_rows() -> None:
+    found: Counter[str] = Counter()
+    for seed in ROW_SEEDS:
+        _, twin = run_case(seed, *case_of_rows(seed))
+        receivers = [x for x in twin.lookups if isinstance(x, ReceiverStep)]
+        found["with receivers"] += bool(receivers)
+        found["with equal lookups"] += any(x.sharers for x in receivers)
+        steps = [x for steps in twin.streams for x in steps if x.kind == i.READ_OUT]
+        found["listed and not"] += len({x.step for x in steps}) == 2
+    assert min(found.values()) >= 5
 
 
 def test_the_seeds_reach_every_way_of_parts() -> None:
@@ -382,7 +428,7 @@ def test_the_seeds_reach_everything() -> None:
         rows_once += system.pim.dedup == "rows" and any(not x.sharers for x in steps_of_hits)
         on_demand += bool(system.cache.demand_subtables) and sum(twin.counts["sram_reads"]) > 0
         shared += any(x.sharers for steps in twin.streams for x in steps)
-        costs = {(x.sum[0], x.compute_cycles) for x in twin.lookups}
+        costs = {(x.sum[0], x.compute_cycles) for x in twin.lookups if isinstance(x, LookupStep)}
         reused += len(costs) > len(twin.turn_batch)
         limited = system.compute.unit_accumulators
         early += any(

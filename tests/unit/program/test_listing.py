@@ -30,10 +30,11 @@ from ppim.systems.spec import SystemSpec
 from tests.conftest import ROOT
 from tests.reference.pim_programs import pick
 from tests.reference.small_traces import SmallTrace, small_trace
-from tests.unit.program.test_against_twin import case, case_of_parts, set_leaves
+from tests.unit.program.test_against_twin import case, case_of_parts, case_of_rows, set_leaves
 
 SEEDS = range(70)
 PART_SEEDS = range(30)
+ROW_SEEDS = range(24)
 
 
 def same(simulated: SimulationResult, replayed: SimulationResult) -> None:
@@ -102,6 +103,43 @@ def test_a_replay_of_rows_in_parts_is_the_simulation(
 ) -> None:
     trace, devices["device"], system = case_of_parts(seed)
     round_trip(tmp_path / "p.ppim", trace, with_time(seed, system))
+
+
+@pytest.mark.parametrize("seed", ROW_SEEDS)
+def test_a_replay_of_rows_that_are_read_once_is_the_simulation(
+    tmp_path: Path, devices: dict[str, object], seed: int
+) -> None:
+    trace, devices["device"], system = case_of_rows(seed)
+    round_trip(tmp_path / "p.ppim", trace, with_time(seed, system))
+
+
+def test_programs_of_rows_that_are_read_once_have_receivers(tmp_path: Path) -> None:
+    trace, path = small_trace("qr", {"vector_bytes": 128}), tmp_path / "p.ppim"
+    with path.open("wb") as stream:
+        simulate(trace, choose_system("fafnir").spec, program=partial(ListingWriter, stream=stream))  # type: ignore[arg-type]
+    text = path.read_text()
+    assert re.search(r"^readout .* lookup=\d+ sharers=\d+ step=\*$", text, re.MULTILINE)
+    assert re.search(r"^receiver number=\d+ lookup=\d+$", text, re.MULTILINE)
+
+
+def test_a_row_for_three_units_by_hand(tmp_path: Path) -> None:
+    """One readout of 2 bursts, and a deliver to each of three units, of which one has two lookups."""
+    text = (
+        f"{HEADER}turn number=0\n"
+        "lookup number=0 channel=0 unit=0 macs=64\nlookup number=1 channel=0 unit=0 macs=64\n"
+        "lookup number=2 channel=1 unit=0 macs=64\nlookup number=3 channel=1 unit=1 macs=64\n"
+        "receiver number=4 lookup=0 sharers=1\nreceiver number=5 lookup=2\nreceiver number=6 lookup=3\n"
+        "readout channel=0 unit=1 bank=0 row=0 column=0 bursts=2 lookup=4 sharers=2 step=*\n"
+    )
+    result = replay(tmp_path, text).run()
+    # HBM2: ACT 2, READ 16 and 18, with the host at 18 + 16 = 34. Channel 1 has a deliver at 34, bus [38, 42), and one
+    # when its slot of 85 / 28 cycles is over, at 37, behind it on the bus: [42, 46); one cycle of arithmetic.
+    assert result.total("reads") == 2
+    assert result.counts["instructions"].tolist() == [2, 2, 0, 0, 0, 0, 0, 0]
+    assert result.counts["compute_cycles"].tolist() == [2, 2, 0, 0, 0, 0, 0, 0]
+    assert result.counts["lookups"].tolist() == [2, 2, 0, 0, 0, 0, 0, 0]
+    assert result.total("bytes_delivered") == 3 * 128
+    assert result.cycles == 47
 
 
 @pytest.mark.parametrize("algorithm", ["dense", "qr", "tt-rec"])
@@ -203,7 +241,7 @@ def test_gzip_blanks_and_comments(tmp_path: Path) -> None:
     path = tmp_path / "p"
     path.write_bytes(gzip.compress(example().replace(" ", "\t ").replace("\n", "  \r\n").encode()))
     survey = ListingReplay(path, choose_system("pim-base").spec).survey
-    assert survey.lines.tolist() == [2, 4, 2, 1, 1, 0, 3, 0, 0]
+    assert survey.lines.tolist() == [2, 4, 2, 1, 1, 0, 3, 0, 0, 0]
 
 
 def test_text_and_numbers_give_each_other(tmp_path: Path) -> None:
@@ -293,6 +331,12 @@ TAKEN = "transfer channel=0 unit=0 bag=0\n"
         (RIGHT + TAKEN + TAKEN, 5, "a sum that has left already"),
         (RIGHT + "deliver channel=0 unit=0 bursts=2 lookup=0", 4, "a deliver, in a program"),
         (RIGHT + "prefetch turn=1 channel=0 bank=0 row=0 column=0 bursts=2", 4, "a prefetch, in a program"),
+        (RIGHT + "receiver number=1 lookup=1", 4, "a receiver of a receiver"),
+        (RIGHT + "receiver number=1 lookup=0 sharers=3", 4, "a lookup that its turn does not have"),
+        (RIGHT + f"receiver number=1 lookup=0\nread {PLACE} lookup=1", 5, r"a receiver, which a readout of step=\* names"),
+        (RIGHT + f"readout {PLACE} lookup=0 step=*", 4, "a lookup that is no receiver"),
+        (RIGHT + "receiver number=1 lookup=0\n" + f"readout {PLACE} lookup=1 step=*\n" * 2, 6, "a receiver that a readout has named"),
+        (RIGHT + "lookup number=1 channel=1 unit=0 macs=1\nreceiver number=2 lookup=0 sharers=1", 5, "lookups of several units"),
         (RIGHT.replace("read", "lookup", 1), 3, "a line of lookup lacks number="),
     ],
 )  # fmt: skip

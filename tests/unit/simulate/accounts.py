@@ -223,7 +223,7 @@ def check_bytes(result: SimulationResult, program: WholeProgram, trace: SmallTra
     outs = rows_of(program, i.READ_OUT)
     out = int(outs[:, i.BURSTS].sum()) * burst
     # A row that several units get is delivered to each of them.
-    to_many = int((outs[:, i.BURSTS] * outs[:, i.SHARERS])[outs[:, i.STEP] > 0].sum()) * burst
+    to_many = int((outs[:, i.BURSTS] * outs[:, i.SHARERS])[outs[:, i.STEP] != 0].sum()) * burst
     # What is collected inside the memory leaves it once a bag.
     leaves = program.sums[:, i.SUM_PARENT] == i.NONE
     moved = 0 if host_consumes else int(leaves.sum()) * vector_bursts * burst

@@ -13,6 +13,7 @@ from ppim.engine.pim.rules import (
     refresh,
     round_robin,
     selection,
+    targets,
     turns,
 )
 from ppim.jit import helper
@@ -127,7 +128,8 @@ def hand_to_host(p, rings, state, channel, leader, due):
         add_deliver(p, rings, state, item, item[s.ENTRY_LOOKUP], sharers, due)
         return
     for unit in range(1 + sharers):
-        add_deliver(p, rings, state, item, item[s.ENTRY_LOOKUP] + unit * step, 0, due)
+        lookup, users = targets.delivered_to(rings, item[s.ENTRY_LOOKUP], step, unit)
+        add_deliver(p, rings, state, item, lookup, users, due)
 
 
 @helper
@@ -201,6 +203,9 @@ def read_burst(p, rings, state, b, channel, lane, place, cycle):
     else:
         commands.count_reads(state, channel, 1, before, kind == ins.PREFETCH)
     state.lane[channel, lane, s.READS_SINCE_ACTIVATE] += 1
+    user = item[s.ENTRY_LOOKUP] if kind <= ins.LAST_ACCESS else ins.NONE
+    if state.log_capacity > 0 and item[s.ENTRY_STEP] == ins.LISTED:
+        user, _ = targets.delivered_to(rings, user, ins.LISTED, 0)
     commands.keep_log(
         state,
         channel,
@@ -209,7 +214,7 @@ def read_burst(p, rings, state, b, channel, lane, place, cycle):
         lane,
         b.open_row[lane],
         item[s.ENTRY_COLUMN],
-        item[s.ENTRY_LOOKUP] if kind <= ins.LAST_ACCESS else ins.NONE,
+        user,
         kind,
     )
     item[s.ENTRY_COLUMN] += 1

@@ -206,8 +206,8 @@ def open_lookups(p, rings, state, instruction, cycle):
 def open_delivers(rings, state, instruction):
     """`open_lookups` for a row that is delivered to several units."""
     for unit in range(1 + instruction[ins.SHARERS]):
-        channel = compute.owner_channel(rings, targets.first_lookup_in(instruction, unit))
-        state.channel[channel, s.OPEN] += 1
+        lookup, sharers = targets.delivered_to(rings, instruction[ins.LOOKUP], instruction[ins.STEP], unit)
+        state.channel[compute.owner_channel(rings, lookup), s.OPEN] += 1 + sharers
 
 
 @helper

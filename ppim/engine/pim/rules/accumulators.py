@@ -48,6 +48,8 @@ def opens_all(p, rings, state, instruction):
     found = 0
     for unit in range(units):
         first = targets.first_lookup_in(instruction, unit)
+        if targets.goes_to_several(instruction):
+            first, sharers = targets.delivered_to(rings, instruction[ins.LOOKUP], instruction[ins.STEP], unit)
         for lookup in range(first, first + 1 + sharers):
             found = max(found, opens(p, rings, state, lookup))
     return found

@@ -1,5 +1,7 @@
 """Who executes an instruction, and whom it serves (docs/model.md §1 and §2)."""
 
+import numpy as np
+
 from ppim.jit import helper
 from ppim.program import instruction as ins
 
@@ -35,6 +37,18 @@ def first_lookup_in(instruction, unit):
 
 
 @helper(forceinline=True)
+def delivered_to(rings, first, step, unit):
+    """(first lookup, those behind it) that a row which goes to several serves in the `unit`-th of its units.
+
+    `first` and `step` are those of its READ_OUT.
+    """
+    if step == ins.LISTED:
+        receiver = rings.lookups[(first + unit) & rings.lookup_mask]
+        return receiver[ins.RECEIVER_LOOKUP], receiver[ins.RECEIVER_SHARERS]
+    return first + unit * step, np.int64(0)
+
+
+@helper(forceinline=True)
 def waits_for_barrier(instruction):
     """Whether an instruction counts between barriers: prefetches and empty transfers may overlap (§10)."""
     kind = instruction[ins.KIND]
@@ -44,7 +58,7 @@ def waits_for_barrier(instruction):
 @helper(forceinline=True)
 def goes_to_several(instruction):
     """Whether one row is read out for the units of several lookups."""
-    return instruction[ins.KIND] == ins.READ_OUT and instruction[ins.STEP] > 0
+    return instruction[ins.KIND] == ins.READ_OUT and instruction[ins.STEP] != 0
 
 
 @helper(forceinline=True)
