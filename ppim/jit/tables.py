@@ -8,10 +8,12 @@ and owns nothing. The caller keeps the array alive. With compilation off it is t
 `bare_rows(array, columns)` also knows the size of its last dimension, which makes indexing cheaper.
 """
 
+import ctypes
 import operator
 from typing import Any
 
 import numba
+import numpy as np
 from numba.core import cgutils, types
 from numba.core.datamodel import models
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
@@ -129,6 +131,10 @@ if numba.config.DISABLE_JIT:
             raise ValueError(f"rows of {array.shape[-1]}, not {columns}")
         return array
 
+    def rows_at(address: int, rows: int, columns: int) -> Any:
+        """The rows of int64 that lie at an address."""
+        return np.ctypeslib.as_array((ctypes.c_int64 * columns * rows).from_address(address))
+
 else:
 
     def _as_table(array: Any, columns: int) -> Any:
@@ -161,3 +167,17 @@ else:
         """A C-ordered array whose rows have a constant number of columns as a bare table that knows it."""
         made = isinstance(columns, types.IntegerLiteral) and _as_table(array, columns.literal_value)
         return made and (made[0](array, columns), made[1])
+
+    @intrinsic(prefer_literal=True)
+    def rows_at(_context, address, rows, columns):  # type: ignore[no-untyped-def]  # noqa: ARG001
+        """The rows of int64 that lie at an address, kept alive by another thread, as a bare table."""
+        if not isinstance(columns, types.IntegerLiteral):
+            return None
+        table_type = Table(types.int64, 2, columns.literal_value)
+
+        def codegen(context, builder, _sig, args):  # type: ignore[no-untyped-def]
+            table = cgutils.create_struct_proxy(table_type)(context, builder)
+            table.data = builder.inttoptr(args[0], context.get_value_type(types.CPointer(types.int64)))
+            return table._getvalue()
+
+        return table_type(types.int64, rows, columns), codegen

@@ -70,12 +70,13 @@ SUM_READY = 5  # end of its latest addition so far, then of its transfer; writte
 SUM_SENT = 6  # cycle in which its transfer was sent, else NONE; written by the engine
 SUM_ORDER = 7  # order of its transfer among the channel's; written by the engine
 SUM_BURSTS = 8  # of its vector; written by the engine, but for a collector's sum
-SUM_PARENT = 9  # row of the collector's sum that its transfer is added to, or NONE
+SUM_PARENT = 9  # row of the collector's sum that its transfer is added to, or NONE, or APART
 SUM_ORDINAL = 10  # how many sums its unit had before it; used where accumulators are few
 SUM_COLUMNS = 11
 
 ALL = -1
 NONE = -1
+APART = -2  # the sum that all parts of a memory make together, each of which runs a program of its own
 
 
 class Program(NamedTuple):

@@ -169,6 +169,7 @@ def _write_recipe(parts: _Parts, *, tied: bool) -> b.Recipe:
         accumulators=compute.unit_accumulators,
         collect=int(pim.collect != "host"),
         collectors=parts.collectors,
+        apart=0,
         dedup=int(pim.dedup != "none"),
         seen_rows=seen.ROWS_PER_ACCESS * max(table.accesses_per_lookup for table in meta.tables)
         if pim.dedup == "rows"

@@ -4,7 +4,7 @@ from functools import partial
 
 from ppim.dram.device import Device
 from ppim.engine.commands import CommandSink
-from ppim.engine.pim.parts import channels_depend, divide
+from ppim.engine.pim.parts import divide
 from ppim.errors import InputError
 from ppim.mapping.base import moves_rows
 from ppim.mapping.placing.placement import Placement
@@ -37,14 +37,15 @@ class PimRun:
         prepared = prepare(
             reader.meta, device, system, count_accesses=partial(profile.access_profile, reader)
         )
-        depend = channels_depend(prepared.system, prepared.delivers_per_lookup)
         learns = moves_rows(system.placement.mapping)
-        # Where rows move, where they are must be known before anything is built ahead.
-        threads = 1 if depend or learns else min(threads, device.organization.channels)
         self.prepared, self.commands = prepared, commands
+        # Where rows move, where they are must be known before anything is built ahead.
+        threads = 1 if learns else program_run.most_parts(prepared, device, threads, commands)
         self.programs = [
             program_run.ProgramRun(prepared, device, commands=commands if threads == 1 else None)
         ]
+        if not self.programs[0].is_divisible:
+            threads = 1
         self.crew = crew.Crew(threads, lambda: self.programs[0].give_up())
         self.parts = threads
         self.is_divided = threads == 1

@@ -9,6 +9,17 @@ from ppim.program.builder import kernels, recipe
 from ppim.trace.reader import no_accesses
 
 
+def most_parts(prepared: prepare.Prepared, device: Device, threads: int, commands: CommandSink | None) -> int:
+    """Parts in which the memory may be simulated, of its channels, for so many threads."""
+    if parts.channels_depend(prepared.system, prepared.delivers_per_lookup) and (
+        commands is not None
+        or kernels.is_joint(prepared.recipe) is not None
+        or not parts.parts_can_meet(prepared.system, prepared.delivers_per_lookup)
+    ):
+        return 1
+    return min(threads, device.organization.channels)
+
+
 class ProgramRun:
     """The program for a memory's channels, or a part of them, and the engine that runs it.
 
@@ -53,6 +64,12 @@ class ProgramRun:
         self.nothing = feed.as_accesses(no_accesses(prepared.has_wide_rows), 0)
         self._take(self.nothing)
         self.program.begin(self.engine)
+
+    @property
+    def is_divisible(self) -> bool:
+        """Whether its engine can be that of a part; where parts meet in sums, only the engine by unit can."""
+        system, delivers = self.prepared.system, self.prepared.delivers_per_lookup
+        return self.engine.by_unit is not None or not parts.channels_depend(system, delivers)
 
     def feed(self, accesses: recipe.Accesses) -> None:
         """Build and run a stretch of the trace."""

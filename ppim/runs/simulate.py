@@ -34,7 +34,7 @@ def simulate(
         Told the number of accesses each time some have been taken.
     threads : int
         Most parts of the memory's channels that are simulated beside each other, where they meet only at
-        barriers; with more than one, the trace is read on several threads, too. The result is the same.
+        barriers, or in the base die; with more than one, the trace is read on several threads, too. The result is the same.
     program : callable, optional
         Opens what is given each chunk to write its program, too: `ProgramWriter` with its file, say.
     commands : sequence of callables, optional

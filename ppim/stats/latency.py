@@ -12,6 +12,7 @@ from ppim.engine.host.latencies import Latencies as RequestTimes, bucket_of
 from ppim.engine.host.latency import BUCKET_BITS, N_BUCKETS
 from ppim.engine.pim.engine import PimEngine
 from ppim.engine.pim.rules import times
+from ppim.program.state import NOT_STARTED
 
 PERCENTILES = (50, 95, 99)
 PICOSECONDS_PER_NANOSECOND = 1000
@@ -107,6 +108,9 @@ class Latencies:
         ready = []
         for engine, clock_ns, waiting in zip(engines, self.clocks_ns, self.waiting, strict=True):
             rows = engine.take_times()
+            # A part that has nothing of a turn but bags' sums.
+            not_begun = rows[:, times.START] == NOT_STARTED
+            rows[not_begun, times.START] = rows[not_begun, times.END]
             rows[:, [times.START, times.END]] = np.rint(
                 rows[:, [times.START, times.END]] * (clock_ns * PICOSECONDS_PER_NANOSECOND)
             )

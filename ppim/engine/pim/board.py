@@ -16,8 +16,18 @@ from ppim.jit.atomics import load_atomically, store_atomically, yield_processor
 # A line of the board: what one part says of one barrier.
 REACHED = 0  # number of the barrier, counted from 1; written last
 END = 1  # cycle of the last completion that the barrier waits for
-PEAKS = 2  # most work of each kind since the barrier before it (`limits`)
-LINE = 16  # two cache lines
+PEAKS = 2  # most work of each kind since the barrier before it (`limits`), up to 8
+# Where the base die adds up sums of all parts (`by_unit.exchange`): partial sums that wait at the barrier,
+SUMS_AT = 9  # the address of the first,
+SUMS = 10  # how many,
+FIRST_TURN = 11  # of which turns,
+LAST_TURN = 12
+LAST_BAG = 13  # and the greatest number of a bag;
+# for this part itself, what comes out for all of them, once it is found:
+JOINED = 14  # number of the barrier
+JOINT_END = 15  # end of the last transfer
+JOINT_BUS = 16  # cycles of the bus that is used most
+LINE = 24  # three cache lines
 
 # A part has two such lines and uses them in turn: it cannot reach a barrier before all have read what it said
 # of the last but one. On a third one stands which of its jobs it has left, since it needs more program.
@@ -64,6 +74,12 @@ def has_reached(board, part, barrier):
 def has_left(board, part, job):
     """Whether a part has left a job."""
     return load_atomically(board, (part * LINES_OF_PART + JOB_LEFT) * LINE) >= job
+
+
+@helper(forceinline=True)
+def has_joined(board, part, barrier):
+    """Whether a part has found out what comes of the sums of all parts at a barrier."""
+    return board[line_of(part, barrier) + JOINED] == barrier
 
 
 @helper

@@ -62,13 +62,16 @@ def build_and_run(engine, builder, position, job, final, until):
         A status of `run_rings`, NO_ROOM if the rings are too small, or GIVEN_UP; and the first access that
         is not built.
     """
-    parameters, banks, by_unit = engine.parameters, engine.banks, engine.by_unit
+    parameters, banks = engine.parameters, engine.banks
+    by_unit, exchange = engine.by_unit, engine.exchange
     rings, state, board = engine.rings, engine.state, bare(engine.board)
     joint, recipe, placement, made = builder.joint, builder.recipe, builder.placement, builder.state
     chunk, scratch, n, total = builder.accesses, bare(builder.scratch), builder.accesses.n, builder.total
     while True:
         run.look_again(rings)
-        status = run.run_all(parameters, rings, state, banks, by_unit, board, engine.ahead, final, until)
+        status = run.run_all(
+            parameters, rings, state, banks, by_unit, exchange, board, engine.ahead, final, until
+        )
         if status >= s.GROW:
             return status, position
         found = barrier.release_turns(parameters, rings, state, board)

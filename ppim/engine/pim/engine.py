@@ -10,8 +10,7 @@ from ppim.engine import banks as b, codes
 from ppim.engine.pim import memory, parameters, parts, run as compiled, state as s
 from ppim.engine.pim.by_cycle.lookahead import lookahead
 from ppim.engine.pim.by_cycle.run import settle_all
-from ppim.engine.pim.by_unit import setup
-from ppim.engine.pim.by_unit.state import ACTIVE_CYCLES, ByUnit
+from ppim.engine.pim.by_unit import exchange, setup, state as u
 from ppim.engine.pim.rules import limits, times
 from ppim.engine.pim.rules.classes import N_CYCLE_CLASSES
 from ppim.errors import InputError, PpimError
@@ -78,11 +77,16 @@ class PimEngine:
         rules = setup.bank_rules(p, distances)
         windows = parameters.has_activate_windows(device, system)
         self.banks: b.Banks | None = None
-        self.by_unit: ByUnit | None = None
+        self.by_unit: u.ByUnit | None = None
+        self.exchange: exchange.Exchange | None = None
+        self._shown: list[tuple[int, exchange.Exchange]] = []  # others may still read them
         if rules is not None and setup.can_run(
             p, system, has_delivers=delivers_per_lookup > 0, has_long_window=windows and device.is_gddr
         ):
             self.by_unit = setup.make_by_unit(p, rules)
+            self.exchange = exchange.make_exchange(
+                rings, part.channels, part.of, device.organization.channels
+            )
         else:
             self.banks = b.make_banks(device, p.channels, distances, activate_windows=windows)
         self.delivers_per_lookup = delivers_per_lookup
@@ -128,7 +132,7 @@ class PimEngine:
     def active_cycles(self) -> NDArray[np.int64]:
         """After `finish`: cycles of the run in which each rank has an open bank, shape (channels, ranks)."""
         if self.by_unit is not None:
-            return self.by_unit.channel[:, ACTIVE_CYCLES, np.newaxis]
+            return self.by_unit.channel[:, u.ACTIVE_CYCLES, np.newaxis]
         assert self.banks is not None
         return b.active_cycles(self.banks, self.end)
 
@@ -156,6 +160,7 @@ class PimEngine:
             self.state,
             self.banks,
             self.by_unit,
+            self.exchange,
             self.board,
             self.ahead,
         )
@@ -169,6 +174,14 @@ class PimEngine:
             status = self.call(final, until)
             if status == s.GROW:
                 self.grow_pool()
+                continue
+            if status == s.BITS_FULL:
+                assert self.by_unit is not None
+                self.by_unit = setup.with_more_bits(self.by_unit)
+                continue
+            if status == s.BAGS_FULL:
+                assert self.exchange is not None
+                self.exchange = exchange.with_more_bags(self.exchange)
                 continue
             if status == s.GIVEN_UP:
                 raise parts.GivenUp("another part of the run has failed")
@@ -232,4 +245,10 @@ class PimEngine:
     def resize(self, rings: Rings) -> None:
         """Continue with larger rings (the builder found no room)."""
         self.rings = rings
+        if self.exchange is not None and self.parameters.parts > 1:
+            passed = int(self.state.bounds[limits.BARRIERS])
+            # What is shown at a barrier has been read when the one behind it has opened.
+            self._shown = [(number, shown) for number, shown in self._shown if number + 2 > passed]
+            self._shown.append((passed, self.exchange))
+            self.exchange = exchange.resized(self.exchange, rings)
         self.state = memory.resized(self.state, self.parameters, rings, self.delivers_per_lookup)

@@ -61,10 +61,23 @@ def whole(channels: int) -> Part:
 
 def channels_depend(system: SystemSpec, delivers_per_lookup: int) -> bool:
     """Whether channels depend on each other within a turn, and not only at barriers."""
+    return system.pim.collect != "host" or _tied_by_demand(system, delivers_per_lookup)
+
+
+def parts_can_meet(system: SystemSpec, delivers_per_lookup: int) -> bool:
+    """Whether sums that the base die adds up are all that channels depend on, and only barriers wait for them."""
+    return (
+        system.pim.collect == "base-die"
+        and system.pim.barrier != "none"
+        and system.pim.transfer == "non-empty"
+        and not _tied_by_demand(system, delivers_per_lookup)
+    )
+
+
+def _tied_by_demand(system: SystemSpec, delivers_per_lookup: int) -> bool:
     return bool(
         delivers_per_lookup
         or system.pim.frontend == "global"
         or system.compute.unit_accumulators
         or (system.pim.turns_open and system.pim.barrier == "none")
-        or system.pim.collect != "host"
     )

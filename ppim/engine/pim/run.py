@@ -8,6 +8,7 @@ from ppim.engine.banks import Banks
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.engine.pim.by_cycle.run import run_channels
+from ppim.engine.pim.by_unit.exchange import Exchange, pack_exchange
 from ppim.engine.pim.by_unit.run import run_units
 from ppim.engine.pim.by_unit.state import ByUnit, pack_by_unit
 from ppim.engine.pim.rules import barrier
@@ -28,6 +29,8 @@ class Engine(NamedTuple):
     by_unit : ByUnit, or None
         State of the engine that runs: by cycle its banks, by unit its own tables. What the
         other needs is not compiled.
+    exchange : Exchange, or None
+        With `by_unit`, what parts of a memory find out together.
     board : ndarray of int64
         Where the parts tell each other of barriers (`board`).
     ahead : int
@@ -39,6 +42,7 @@ class Engine(NamedTuple):
     state: PimState
     banks: Banks | None
     by_unit: ByUnit | None
+    exchange: Exchange | None
     board: np.ndarray
     ahead: int
 
@@ -54,14 +58,14 @@ def look_again(rings):
 
 
 @helper
-def run_all(parameters, rings, state, banks, by_unit, board, ahead, final, until):
+def run_all(parameters, rings, state, banks, by_unit, exchange, board, ahead, final, until):
     """Run every channel as far as it goes without the others; REFILL if one needs more program, or why it stopped."""
     status = s.DONE
     # Of these two one is compiled: for None the compiler leaves a branch out.
     if banks is not None:
         status = run_channels(parameters, rings, state, banks, board, ahead, final, until)
     if by_unit is not None:
-        status = run_units(parameters, rings, state, by_unit, final, until)
+        status = run_units(parameters, rings, state, by_unit, exchange, board, final, until)
     return status
 
 
@@ -91,12 +95,15 @@ def run_rings(engine, final, until):
     int
         DONE, REFILL, GROW, LOG_FULL or STUCK.
     """
-    parameters, banks, by_unit = engine.parameters, engine.banks, engine.by_unit
+    parameters, banks = engine.parameters, engine.banks
+    by_unit, exchange = engine.by_unit, engine.exchange
     rings, state, board = engine.rings, engine.state, bare(engine.board)
     barrier.release_turns(parameters, rings, state, board)
     while True:
         look_again(rings)
-        status = run_all(parameters, rings, state, banks, by_unit, board, engine.ahead, final, until)
+        status = run_all(
+            parameters, rings, state, banks, by_unit, exchange, board, engine.ahead, final, until
+        )
         if status >= s.GROW:
             return status
         found = barrier.release_turns(parameters, rings, state, board)
@@ -114,6 +121,7 @@ def pack_engine(engine: Engine) -> Engine:
         state=s.pack_state(engine.state),
         banks=pack(engine.banks),
         by_unit=pack_by_unit(engine.by_unit),
+        exchange=pack_exchange(engine.exchange),
     )
 
 

@@ -158,6 +158,8 @@ LOG_FULL = 3  # the commands kept have to be taken
 STUCK = 4  # nothing can happen any more, yet not all is complete: a fault of the engine
 GIVEN_UP = 5  # another part of the run has failed
 NO_ROOM = 6  # the rings are too small for the next turn
+BITS_FULL = 7  # a turn has more cycles than there are bits for (`by_unit.cycles`)
+BAGS_FULL = 8  # a barrier waits for more bags than there is room for (`by_unit.exchange`)
 
 # Of the log. The first columns of a command are `codes.LOG_CYCLE` and so on; of a READ or WRITE there are
 LOG_USER = LOG_COLUMN + 1  # the first lookup that it serves, NONE where it serves none

@@ -42,7 +42,7 @@ def same_rows(chunk, left, right, width):
 @helper
 def open_turn(rings, recipe, placement, state, chunk, scratch, turn):
     """Open the sums of all bags of a turn, and note owner and sum of each lookup."""
-    n = list_lookups(recipe, placement, state, chunk, scratch, turn, True)
+    n = list_lookups(rings, recipe, placement, state, chunk, scratch, turn, True)
     first = 0
     while first < n:
         end = end_of_bag(chunk, scratch, turn, first, n)

@@ -106,7 +106,7 @@ def append_turns(joint, rings, recipe, placement, state, chunk, scratch, positio
             if not is_open:
                 only_own = bags.only_own_matter(recipe, table)
                 pending[b.OPEN_LOOKUPS] = owners.list_lookups(
-                    recipe, placement, state, chunk, scratch, turn, only_own
+                    rings, recipe, placement, state, chunk, scratch, turn, only_own
                 )
                 pending[b.OPEN_PLACE] = 0
             if not emit_bags(rings, recipe, placement, state, chunk, scratch, turn):

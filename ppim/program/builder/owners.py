@@ -8,6 +8,7 @@ from ppim.mapping.placing.placement import DUPLICATED, NO_COPY
 from ppim.program import instruction as i
 from ppim.program.builder import recipe as b
 from ppim.program.builder.chunk import end_of_bag
+from ppim.program.builder.sums import open_sums_apart
 
 
 @helper(forceinline=True)
@@ -89,7 +90,7 @@ def find_owners(recipe, placement, chunk, turn, owners, addresses, first):
 
 
 @helper(forceinline=True)
-def list_lookups(recipe, placement, state, chunk, scratch, turn, only_own):
+def list_lookups(rings, recipe, placement, state, chunk, scratch, turn, only_own):
     """Write owner, large access and address of each lookup of a turn to the scratch, and list them in trace order.
 
     Owners become numbers of the program's units, or NONE where they are not among these; such lookups are not
@@ -106,6 +107,8 @@ def list_lookups(recipe, placement, state, chunk, scratch, turn, only_own):
         scratch[b.SCRATCH_LARGE, k] = large_access(recipe, chunk, turn, k)
     if placement.copy_mask:
         balance_owners(recipe, placement, state, chunk, scratch, turn)
+    if recipe.apart:
+        open_sums_apart(rings, recipe, placement, state, chunk, owners, turn)
     n = 0
     for k in range(turn.lookups):
         owner = recipe.own_unit[owners[k]]

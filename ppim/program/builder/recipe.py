@@ -155,6 +155,7 @@ class Recipe(NamedTuple):
     accumulators: int  # bags that a unit may have open; 0: unlimited
     collect: int  # 1: collectors add up the partial sums of a bag:
     collectors: int  # as many as the units of a channel have, or 0: one for all units
+    apart: int  # 1: that one adds up sums of channels that the program is not for, too
     dedup: int  # 1: equal lookups of a turn are sent once
     listed: int  # 1: a row that is read out goes to all units that need it in the turn
     seen_rows: int  # of the scratch, for rows that a unit has got in a turn (`seen`); 0: they are sent again
@@ -311,7 +312,10 @@ def recipe_for(recipe: Recipe, channels: Sequence[int]) -> Recipe:
     n = recipe.units_per_channel
     own_unit = own_units(recipe.own_unit.size, n, channels)
     return recipe._replace(
-        channels=len(channels), own_unit=own_unit, slices=len(channels) * n if recipe.slices else 0
+        channels=len(channels),
+        own_unit=own_unit,
+        slices=len(channels) * n if recipe.slices else 0,
+        apart=int(recipe.collect and not recipe.collectors and len(channels) * n < recipe.own_unit.size),
     )
 
 

@@ -6,7 +6,7 @@ from ppim.jit import helper
 from ppim.jit.bits import count_trailing_zeros
 from ppim.program import instruction as i, state as r
 from ppim.program.builder import recipe as b
-from ppim.program.builder.chunk import sample_of
+from ppim.program.builder.chunk import end_of_bag as end_in_trace, sample_of
 from ppim.program.builder.emit import append_transfer
 from ppim.program.builder.recipe import number_of_collector, number_of_unit
 
@@ -128,7 +128,7 @@ def open_touched_sums(rings, recipe, state, bag, turn):
     collected = i.NONE
     if recipe.collectors:
         open_collectors(rings, recipe, state, bag, turn)
-    elif recipe.collect:
+    elif recipe.collect and not recipe.apart:
         # One for all units: its sums leave over the channels in turn.
         collected = open_collected(rings, recipe, bag % recipe.channels, bag, turn)
     for word in range(-(-recipe.channels * recipe.units_per_channel // b.WORD_BITS)):
@@ -141,12 +141,38 @@ def open_touched_sums(rings, recipe, state, bag, turn):
             number = open_sum(rings, recipe, state, channel, unit, bag, turn)
             if recipe.collectors:
                 collected = state.collected[number_of_collector(recipe, channel, unit)]
-            if recipe.collect:
+            if recipe.apart:
+                rings.sums[number & rings.sum_mask, i.SUM_PARENT] = i.APART
+                state.counts[channel, b.COLLECTED] += recipe.vector_bursts
+            elif recipe.collect:
                 # The first one has nothing to be added to.
                 if rings.sums[collected & rings.sum_mask, i.SUM_LOOKUPS] > 0:
                     state.counts[channel, b.COLLECTED] += recipe.vector_bursts
                 add_to_collected(rings, number, collected)
             state.slot_of_unit[owner] = number
+
+
+@helper
+def open_sums_apart(rings, recipe, placement, state, chunk, owners, turn):
+    """Allocate the sums of a turn's bags that leave over the program's channels, whoever owns their lookups.
+
+    `owners`, units of the whole memory, also say whose partial sum is a bag's first, which is added to nothing.
+    """
+    first, units = 0, recipe.units_per_channel
+    while first < turn.lookups:
+        stop = end_in_trace(chunk, turn, first)
+        bag = sample_of(chunk, turn, first)
+        least = placement.units
+        for k in range(first, stop):
+            # Partial sums leave the first unit of every channel first.
+            least = min(least, owners[k] % units * placement.channels + owners[k] // units)
+        channel = recipe.own_unit[least % placement.channels * units]
+        if channel != i.NONE:
+            state.counts[channel, b.COLLECTED] -= recipe.vector_bursts
+        channel = recipe.own_unit[bag % placement.channels * units]
+        if channel != i.NONE:
+            open_collected(rings, recipe, channel, bag, turn.number)
+        first = stop
 
 
 @helper(forceinline=True)

@@ -2,10 +2,11 @@
 
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
-from ppim.engine.pim.by_unit import cycles, state as u, transfers
+from ppim.engine.pim.board import has_joined, has_reached
+from ppim.engine.pim.by_unit import cycles, exchange as x, state as u, transfers
 from ppim.engine.pim.by_unit.stream import act_stream
 from ppim.engine.pim.by_unit.units import advance
-from ppim.engine.pim.rules import barrier, commands
+from ppim.engine.pim.rules import barrier, commands, limits
 from ppim.jit import helper
 from ppim.jit.by_address import by_address
 from ppim.program import state as r
@@ -63,23 +64,26 @@ def turn_is_left(p, rings):
 
 
 @helper
-def run_units(p, rings, state, every, final, until):
-    """Run every channel as far as it goes without the others; where they meet, with transfers of all between."""
-    meet = transfers.channels_meet(p) and until == NEVER
-    served, reach, status = NEVER, NEVER, s.DONE
-    if meet:
-        served = transfers.serve_together(p, rings, state, every, 0)
-    while not meet or turn_is_left(p, rings):
-        if meet:
-            reach = transfers.first_ready(p, state)
-        status = s.DONE
-        for channel in range(p.channels):
-            a = by_address(u.channel_of(every, channel))
-            stopped = run_channel(p, rings, state, a, final, until, served, reach)
-            if stopped >= s.GROW:
-                return stopped
-            status = max(status, stopped)
-        if not meet:
+def run_each(p, rings, state, every, final, until, served, reach):
+    """Run every channel as far as it goes without the others; a status, and whether one has no more bits for cycles."""
+    status, lacks_bits = s.DONE, False
+    for channel in range(p.channels):
+        a = by_address(u.channel_of(every, channel))
+        stopped = run_channel(p, rings, state, a, final, until, served, reach)
+        if stopped >= s.GROW:
+            return stopped, False
+        lacks_bits |= stopped == WAITS
+        status = max(status, stopped)
+    return status, lacks_bits
+
+
+@helper
+def run_together(p, rings, state, every, final):
+    """Run channels that meet in the sums of bags: each as far as it goes without the others, then transfers of all."""
+    served, status = transfers.serve_together(p, rings, state, every, 0), s.DONE
+    while turn_is_left(p, rings):
+        status, _ = run_each(p, rings, state, every, final, NEVER, served, transfers.first_ready(p, state))
+        if status >= s.GROW:
             return status
         before = served
         served = transfers.serve_together(p, rings, state, every, final)
@@ -87,4 +91,44 @@ def run_units(p, rings, state, every, final, until):
             return status
         if served == before and turn_is_left(p, rings):
             return s.STUCK if status == s.DONE else status
+    return status
+
+
+@helper(forceinline=True)
+def is_at_barrier(p, rings, every, final):
+    """Whether all that the part's channels wait for is other turns, and transfers."""
+    known = NEVER
+    for channel in range(p.channels):
+        known = min(known, transfers.sums_known(rings, every, channel, final))
+    return known == NEVER
+
+
+@helper
+def run_part(p, rings, state, every, exchange, board, final):
+    """Run a part's channels up to a barrier; when all parts are there, serve the transfers that it waits for."""
+    number = state.bounds[limits.BARRIERS] + 1
+    if not has_joined(board, p.part, number):
+        # Sums of earlier turns have been served, and the turn's own are ready later than its barrier.
+        status, lacks_bits = run_each(p, rings, state, every, final, NEVER, rings.marks[r.RELEASE], NEVER)
+        if lacks_bits:
+            return s.BITS_FULL
+        if status >= s.GROW or not is_at_barrier(p, rings, every, final):
+            return status
+        if not has_reached(board, p.part, number):
+            x.show(p, rings, state, exchange, board)
+        if not barrier.all_have_reached(p, board, number):
+            return status
+        if not x.join(p, rings, state, exchange, board):
+            return s.BAGS_FULL
+    return run_together(p, rings, state, every, final)
+
+
+@helper
+def run_units(p, rings, state, every, exchange, board, final, until):
+    """Run every channel as far as it goes without the others; where they meet, with transfers of all between."""
+    if until == NEVER and barrier.parts_meet(p):
+        return run_part(p, rings, state, every, exchange, board, final)
+    if until == NEVER and transfers.channels_meet(p):
+        return run_together(p, rings, state, every, final)
+    status, _ = run_each(p, rings, state, every, final, until, NEVER, NEVER)
     return status

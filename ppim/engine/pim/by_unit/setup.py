@@ -9,6 +9,7 @@ from ppim.engine.activate_window import SHORT_WINDOW
 from ppim.engine.codes import ACTIVATE, NEVER, NO_ROW, PRECHARGE, READ, REFRESH
 from ppim.engine.pim import state as s
 from ppim.engine.pim.by_unit import cycles, state as u
+from ppim.engine.pim.rules.classes import WORD_SHIFT
 from ppim.engine.pim.state import Parameters
 from ppim.systems.spec import SystemSpec
 
@@ -117,3 +118,13 @@ def make_by_unit(p: Parameters, rules: dict[str, int]) -> u.ByUnit:
     by_unit.unit[:, :, u.NEXT] = NEVER
     by_unit.bank[:, :, u.ROW] = NO_ROW
     return by_unit
+
+
+def with_more_bits(by_unit: u.ByUnit) -> u.ByUnit:
+    """Twice the bits for cycles; those that are not counted yet keep what is known of them."""
+    channels, old, kinds = by_unit.bits.shape
+    bits = integers(channels, 2 * old, kinds)
+    for channel, counted in enumerate(by_unit.channel[:, u.COUNTED] >> WORD_SHIFT):
+        words = np.arange(counted, counted + old)
+        bits[channel, words & (2 * old - 1)] = by_unit.bits[channel, words & (old - 1)]
+    return by_unit._replace(bits=bits, word_mask=2 * old - 1, span=2 * by_unit.span)

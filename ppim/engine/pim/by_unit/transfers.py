@@ -42,7 +42,7 @@ def serve_ready(p, rings, state, a, last):
         cycles.note_bus(a, ready, start, end)
         row[ins.SUM_READY] = end
         turns.complete_one(rings, state, a.number, row[ins.SUM_TURN], end)
-        if row[ins.SUM_PARENT] != ins.NONE:
+        if row[ins.SUM_PARENT] >= 0:
             add_to_parent(p, rings, state, row[ins.SUM_PARENT], ready, end)
 
 

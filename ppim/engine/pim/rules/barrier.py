@@ -2,7 +2,7 @@
 
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
-from ppim.engine.pim.board import END, PEAKS, REACHED, has_reached, line_of
+from ppim.engine.pim.board import END, JOINT_END, PEAKS, REACHED, has_joined, has_reached, line_of
 from ppim.engine.pim.rules import events, limits, times
 from ppim.jit import helper
 from ppim.jit.atomics import store_atomically
@@ -22,6 +22,12 @@ def is_complete(p, turn):
     if p.tied:
         done += turn[r.TURN_TWIN_DONE]
     return turn[r.TURN_CLOSED] and done >= turn[r.TURN_LEFT]
+
+
+@helper(forceinline=True)
+def parts_meet(p):
+    """Whether the base die adds up sums of several parts, so that turns end in all of them together."""
+    return p.parts > 1 and p.collect == s.COLLECT_BASE_DIE
 
 
 @helper(forceinline=True)
@@ -63,7 +69,7 @@ def all_have_reached(p, board, barrier):
 @helper(forceinline=True)
 def latest_end(p, board, barrier):
     """Last completion that a barrier waits for, in any part."""
-    end = 0
+    end = board[line_of(p.part, barrier) + JOINT_END]
     for part in range(p.parts):
         end = max(end, board[line_of(part, barrier) + END])
     return end
@@ -87,6 +93,12 @@ def release_turns(p, rings, state, board):
     oldest = marks[r.OLDEST_TURN]
     while oldest < marks[r.NEXT_TURN]:
         turn = rings.turns[oldest & rings.turn_mask]
+        if parts_meet(p) and not has_joined(board, p.part, state.bounds[limits.BARRIERS] + 1):
+            if found == NOTHING and has_reached(board, p.part, state.bounds[limits.BARRIERS] + 1):
+                # Channels have to look again when all are there.
+                others = all_have_reached(p, board, state.bounds[limits.BARRIERS] + 1)
+                found = RELEASED if others else OTHERS_LAG
+            break
         if not is_complete(p, turn):
             break
         if times.needs_room(rings, state, oldest):

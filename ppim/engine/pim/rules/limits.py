@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ppim.engine.activate_window import SHORT_WINDOW
 from ppim.engine.pim import state as s
-from ppim.engine.pim.board import PEAKS, line_of
+from ppim.engine.pim.board import JOINT_BUS, PEAKS, line_of
 from ppim.engine.pim.state import Parameters, PimState
 from ppim.jit import helper, njit
 from ppim.program import state as r
@@ -119,6 +119,8 @@ def add_barrier(p, state, board, barrier):
         worst = 0
         for part in range(p.parts):
             worst = max(worst, board[line_of(part, barrier) + PEAKS + kind])
+        if kind == DATA_BUS:
+            worst = max(worst, board[line_of(p.part, barrier) + JOINT_BUS])
         for channel in range(p.channels):
             state.peaks[channel, kind] = 0
         state.bounds[kind] += least_cycles(p, kind, worst)
