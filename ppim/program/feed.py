@@ -199,7 +199,9 @@ class ProgramFeed:
         """Make room where there was none for what is to be built next."""
         self.rings = grow_rings(self.rings)
         scratch = b.make_scratch(self.recipe, self.rings)
-        scratch[:, : self.scratch.shape[1]] = self.scratch  # lookups of a turn that is begun
+        # Lookups of a turn that is begun; turns whose rows are noted are never begun without room for all.
+        kept = b.rows_of_lookups(self.recipe)
+        scratch[:kept, : self.scratch.shape[1]] = self.scratch[:kept]
         self.scratch = scratch
         self.consumer.resize(self.rings)
 

@@ -211,13 +211,17 @@ class Accesses(NamedTuple):
     found: int
 
 
+def rows_of_lookups(recipe: Recipe) -> int:
+    """Rows of the scratch about a turn's lookups, and uses of rows."""
+    if recipe.bypass_below:
+        return SCRATCH_ROWS + 2 * recipe.use_rows
+    return SCRATCH_ROWS if recipe.dedup else TURN_ROWS
+
+
 def make_scratch(recipe: Recipe, rings: Rings) -> np.ndarray:
     """Scratch of `build`: for the lookups of any turn that fits the rings."""
-    rows = SCRATCH_ROWS if recipe.dedup else TURN_ROWS
-    if recipe.bypass_below:
-        rows = SCRATCH_ROWS + 2 * recipe.use_rows
     # Behind all else: rows that units get in a turn (`seen`), and who else gets them (`receivers`).
-    rows += (2 + recipe.listed) * recipe.seen_rows
+    rows = rows_of_lookups(recipe) + (2 + recipe.listed) * recipe.seen_rows
     return np.empty((rows, len(rings.lookups)), dtype=np.int64)
 
 

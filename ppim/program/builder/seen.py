@@ -23,11 +23,9 @@ def first_line(recipe):
 def table_size(turn):
     """Places of the table of a turn: a power of two, twice as many as rows in it or more.
 
-    A row that travels is there once more, for whatever unit; lookups of one access have none.
+    A row that travels is there once more, for whatever unit; a lookup's large row does not.
     """
-    size, rows = ROWS_PER_ACCESS, turn.lookups * turn.width
-    if turn.width > 1:
-        rows *= 2
+    size, rows = ROWS_PER_ACCESS, turn.lookups * (2 * turn.width - 1)
     while size < 2 * rows:
         size <<= 1
     return size

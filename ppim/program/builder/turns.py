@@ -58,7 +58,8 @@ def turn_fits(rings, recipe, state, table, n_accesses, n_bags, n_first, n_rows):
     n_lookups = n_accesses // recipe.accesses[table]
     units = recipe.channels * recipe.units_per_channel
     n_sums = min(n_lookups, n_bags * units) + n_bags * most_collected(recipe)
-    n_lookups += recipe.listed * n_accesses  # receivers stand among lookups
+    # Receivers stand among lookups, one at most for each access but that of the large row.
+    n_lookups += recipe.listed * (n_accesses - n_lookups)
     if recipe.slices:
         n_lookups, n_sums = n_lookups * recipe.slices, n_bags * recipe.slices
     if recipe.parts:

@@ -11,7 +11,7 @@ import ppim
 from ppim.program import feed
 from ppim.trace import reader
 
-SYSTEMS = ("proactivepim", "proactivepim-tiers", "pim-base", "recnmp", "heam", "space", "cpu")
+SYSTEMS = ("proactivepim", "proactivepim-tiers", "pim-base", "recnmp", "heam", "space", "fafnir", "cpu")
 
 
 @pytest.fixture(scope="module")
