@@ -13,7 +13,7 @@ def most_parts(prepared: prepare.Prepared, device: Device, threads: int, command
     """Parts in which the memory may be simulated, of its channels, for so many threads."""
     if parts.channels_depend(prepared.system, prepared.delivers_per_lookup) and (
         commands is not None
-        or kernels.is_joint(prepared.recipe) is not None
+        or prepared.recipe.dedup
         or not parts.parts_can_meet(prepared.system, prepared.delivers_per_lookup)
     ):
         return 1

@@ -118,6 +118,8 @@ def append_turns(joint, rings, recipe, placement, state, chunk, scratch, positio
             if recipe.dedup:
                 equal.emit_turn_once(rings, recipe, placement, state, chunk, scratch, turn)
                 first = turn.lookups
+            if recipe.apart and recipe.parts:
+                parts.open_parted_sums_apart(rings, recipe, placement, state, chunk, turn)
             while first < turn.lookups:
                 end = end_of_bag(chunk, turn, first)
                 if recipe.parts:

@@ -11,14 +11,13 @@ from ppim.jit import helper
 from ppim.mapping.placing import locate
 from ppim.mapping.placing.placement import DUPLICATED, NO_COPY
 from ppim.program import cache, instruction as i, state as r
-from ppim.program.builder import demand, recipe as b
+from ppim.program.builder import demand, recipe as b, sums
 from ppim.program.builder.bags import access_of, has_product, lookup_at, order_by_second_row
-from ppim.program.builder.chunk import sample_of
+from ppim.program.builder.chunk import end_of_bag, sample_of
 from ppim.program.builder.emit import append, append_deliver, set_step, write_lookup
 from ppim.program.builder.owners import large_access
 from ppim.program.builder.prefetches import is_held
 from ppim.program.builder.recipe import number_of_unit
-from ppim.program.builder.sums import Owner, open_touched_sums
 
 SECOND = 1  # access of a lookup whose row lies in parts
 
@@ -65,7 +64,7 @@ def member(recipe, units, index):
         channel, unit = index // recipe.units_per_channel, index % recipe.units_per_channel
     elif unit == i.ALL:
         unit = index
-    return Owner(number_of_unit(recipe, channel, unit), channel, unit)
+    return sums.Owner(number_of_unit(recipe, channel, unit), channel, unit)
 
 
 @helper
@@ -100,6 +99,23 @@ def note_sets(recipe, placement, state, chunk, turn, k):
 
 
 @helper
+def open_parted_sums_apart(rings, recipe, placement, state, chunk, turn):
+    """`open_sum_apart` for the bags of a turn; the first unit of a set is the first in which its sums leave."""
+    first = 0
+    while first < turn.lookups:
+        stop = end_of_bag(chunk, turn, first)
+        place = placement.units
+        for k in range(first, stop):
+            for piece in range(count_pieces(recipe, placement, turn.table)):
+                unit, _ = find_piece(recipe, placement, chunk, turn, k, piece)
+                place = min(place, sums.place_of_unit(recipe, placement, unit))
+        sums.open_sum_apart(
+            rings, recipe, placement, state, sample_of(chunk, turn, first), turn.number, place
+        )
+        first = stop
+
+
+@helper
 def same_second(chunk, scratch, turn, left, right):
     """Whether the lookups at two places have one second row."""
     left, right = lookup_at(scratch, left), lookup_at(scratch, right)
@@ -115,7 +131,7 @@ def emit_parted_bag(rings, recipe, placement, state, chunk, scratch, turn, first
         note_sets(recipe, placement, state, chunk, turn, k)
     if recipe.reordered[table]:
         order_by_second_row(chunk, scratch, turn, first, stop)
-    open_touched_sums(rings, recipe, state, sample_of(chunk, turn, first), turn.number)
+    sums.open_touched_sums(rings, recipe, state, sample_of(chunk, turn, first), turn.number)
     run, place = first, first
     while place < stop:
         length = 1

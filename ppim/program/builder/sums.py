@@ -152,26 +152,36 @@ def open_touched_sums(rings, recipe, state, bag, turn):
             state.slot_of_unit[owner] = number
 
 
+@helper(forceinline=True)
+def place_of_unit(recipe, placement, unit):
+    """Where the partial sum of a unit of the memory leaves among a bag's: the first unit of every channel first."""
+    return unit % recipe.units_per_channel * placement.channels + unit // recipe.units_per_channel
+
+
+@helper
+def open_sum_apart(rings, recipe, placement, state, bag, turn, first_place):
+    """Allocate the sum of a bag if it leaves over the program's channels, whoever owns the bag's lookups.
+
+    The partial sum at `first_place` is the first, which is added to nothing.
+    """
+    channel = recipe.own_unit[first_place % placement.channels * recipe.units_per_channel]
+    if channel != i.NONE:
+        state.counts[channel, b.COLLECTED] -= recipe.vector_bursts
+    channel = recipe.own_unit[bag % placement.channels * recipe.units_per_channel]
+    if channel != i.NONE:
+        open_collected(rings, recipe, channel, bag, turn)
+
+
 @helper
 def open_sums_apart(rings, recipe, placement, state, chunk, owners, turn):
-    """Allocate the sums of a turn's bags that leave over the program's channels, whoever owns their lookups.
-
-    `owners`, units of the whole memory, also say whose partial sum is a bag's first, which is added to nothing.
-    """
-    first, units = 0, recipe.units_per_channel
+    """`open_sum_apart` for the bags of a turn; `owners` of its lookups are units of the whole memory."""
+    first = 0
     while first < turn.lookups:
         stop = end_in_trace(chunk, turn, first)
-        bag = sample_of(chunk, turn, first)
-        least = placement.units
+        place = placement.units
         for k in range(first, stop):
-            # Partial sums leave the first unit of every channel first.
-            least = min(least, owners[k] % units * placement.channels + owners[k] // units)
-        channel = recipe.own_unit[least % placement.channels * units]
-        if channel != i.NONE:
-            state.counts[channel, b.COLLECTED] -= recipe.vector_bursts
-        channel = recipe.own_unit[bag % placement.channels * units]
-        if channel != i.NONE:
-            open_collected(rings, recipe, channel, bag, turn.number)
+            place = min(place, place_of_unit(recipe, placement, owners[k]))
+        open_sum_apart(rings, recipe, placement, state, sample_of(chunk, turn, first), turn.number, place)
         first = stop
 
 

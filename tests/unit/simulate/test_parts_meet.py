@@ -173,8 +173,9 @@ def test_what_parts_cannot_do_one_thread_does(settings: dict[str, Any]) -> None:
     assert all_of(simulate(trace, system, threads=2)) == all_of(simulate(trace, system))
 
 
-def test_tt_rec_in_parts_of_rows_runs_on_one_thread() -> None:
-    trace, system = a_trace("tt-rec", {"tt_rank": 2}, samples=12), base_die()
-    assert system.placement.tt_split == "bankgroups"
-    with closing(open_run(trace, system, 2, None, ())) as run:
-        assert run.parts == 1
+@pytest.mark.parametrize("split", ["bankgroups", "all"])
+@pytest.mark.parametrize("granularity", ["slice", "matrix"])
+@pytest.mark.parametrize("settings", [{}, {"prefetch": "none", "barrier": "batch"}])
+def test_rows_in_parts(split: str, granularity: str, settings: dict[str, Any]) -> None:
+    trace = a_trace("tt-rec", {"tt_rank": 4}, samples=24, pooling=(0, 12))
+    check_parts(trace, base_die(tt_split=split, tt_granularity=granularity, **settings), 2, 3, 8)
