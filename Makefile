@@ -181,9 +181,10 @@ fuzz: $(INSTALLED) ## fuzz every reader, or TARGETS=..., for SECONDS=600 each
 	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
 	@for target in $(TARGETS); do $(BIN)/python -m tests.fuzz.run $$target --seconds $(SECONDS) || failed=1; done; exit $${failed:-0}
 
-reliability: $(INSTALLED) ## the figures of docs/reliability.md (half an hour)
+FUZZ_SECONDS ?= 60
+reliability: $(INSTALLED) ## the figures of docs/reliability.md (half an hour; less with FUZZ_SECONDS=0)
 	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
-	PYTHONPATH=. $(BIN)/python scripts/reliability.py
+	PYTHONPATH=. $(BIN)/python scripts/reliability.py --fuzz-seconds $(FUZZ_SECONDS)
 
 # In plain Python a wrong index is an error, a debugger can stop, and coverage can see. Hashes wrap, as they do compiled.
 NOJIT := $(addprefix tests/unit/,engine engine_pim mapping requests trace weight_sharing)

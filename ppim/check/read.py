@@ -12,7 +12,7 @@ from ppim.check import commands, layout, parse
 from ppim.check.form import FORMS, WORDS, Grammar
 from ppim.dram.device import Device
 from ppim.errors import InputError, unreadable
-from ppim.requests.text import BLOCK_BYTES, line_blocks, open_text
+from ppim.requests.text import first_line, line_blocks
 
 Ints = NDArray[np.int64]
 
@@ -80,9 +80,9 @@ def find_grammar(path: Path, form: str | None = None) -> tuple[str, Grammar] | N
     InputError
         The file cannot be read, the named form is unknown, or no form (not the named one) has such a line.
     """
-    line = _first_line(path)
+    line = first_line(path)
     names = FORMS.names() if form is None else (FORMS.get(form).name,)
-    if line is None:
+    if not line:
         return None
     for name in names:
         grammar = FORMS.get(name).grammar(line)
@@ -90,14 +90,6 @@ def find_grammar(path: Path, form: str | None = None) -> tuple[str, Grammar] | N
             return name, grammar
     known = "; ".join(f"{name}: `{FORMS.get(name).example}`" for name in names)
     raise InputError(f"{path}: {_quote(line)} is no line of a command trace; {known}")
-
-
-def _first_line(path: Path) -> bytes | None:
-    with open_text(path) as stream:
-        while line := stream.readline(BLOCK_BYTES):
-            if line.strip():
-                return line.rstrip(b"\r\n")
-    return None
 
 
 def _quote(text: bytes) -> str:
@@ -143,8 +135,8 @@ class CommandReader:
         meanings = np.array([WORDS.index(word) for word in words], np.int64)
         spelling = _spellings(self.grammar)
         skip = self.grammar.skip_lines
-        for data, first_line, n_lines in line_blocks(self.file.path):
-            text, line_number = data, first_line
+        for data, first_number, n_lines in line_blocks(self.file.path):
+            text, line_number = data, first_number
             while skip and len(text):
                 text = text[int(np.argmax(text == parse.LINE_END)) + 1 :]
                 line_number, skip = line_number + 1, skip - 1

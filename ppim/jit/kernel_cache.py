@@ -94,10 +94,12 @@ def _readable(root: Path | None) -> Path | None:
     open_above = above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX
     if not stat.S_ISDIR(status.st_mode) or (_only_ours(status) and not open_above):
         return folder
-    _complain(
-        f"others may write {root if open_above else folder}; take that right away (chmod go-w) "
-        "or set NUMBA_CACHE_DIR to a folder of your own"
-    )
+    if open_above or status.st_uid in (os.geteuid(), 0):
+        place = root if open_above else folder
+        what = f"others may write {place}; take that right away (chmod go-w) or set"
+    else:
+        what = f"{folder} is another user's; set"
+    _complain(f"{what} NUMBA_CACHE_DIR to a folder of your own")
     return None
 
 

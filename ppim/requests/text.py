@@ -15,6 +15,7 @@ from ppim.errors import InputError, unreadable
 GZIP_MAGIC = b"\x1f\x8b"
 BLOCK_BYTES = 1 << 18
 NEWLINE = b"\n"
+NUL = b"\0"
 LINE_END = NEWLINE[0]
 
 
@@ -47,7 +48,7 @@ def line_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[ND
     Raises
     ------
     InputError
-        The file cannot be read, or a line is longer than `block_bytes`.
+        The file cannot be read, a line is longer than `block_bytes`, or there are NUL bytes.
     """
     buffer = bytearray(block_bytes + 1)  # room for a newline after the last line
     view, array = memoryview(buffer), np.frombuffer(buffer, np.uint8)
@@ -55,6 +56,11 @@ def line_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[ND
     with open_text(path) as stream:
         while n_fresh := stream.readinto(view[n_kept:block_bytes]):  # type: ignore[attr-defined]
             n_filled = n_kept + n_fresh
+            if (nul := buffer.find(NUL, n_kept, n_filled)) >= 0:
+                raise InputError(
+                    f"{path}:{line_number + count_lines(array[:nul])}: has NUL bytes, so it is no text, or was not "
+                    "written to its end; get it again"
+                )
             end = buffer.rfind(NEWLINE, n_kept, n_filled) + 1
             if end:
                 n_lines = count_lines(array[:end])
@@ -76,10 +82,19 @@ def count_lines(data: NDArray[np.uint8]) -> int:
     return int(np.count_nonzero(data == LINE_END))
 
 
+def first_line(path: Path) -> bytes:
+    """The first line that has a word, without blanks around it; nothing of a file without any.
+
+    Blank lines are passed over block by block: a small gzip file may have billions.
+    """
+    with open_text(path) as stream:
+        while block := stream.read(BLOCK_BYTES):
+            if text := block.lstrip():
+                line, end, _ = text.partition(NEWLINE)
+                return (line if end else line + stream.readline(BLOCK_BYTES)).rstrip()
+    return b""
+
+
 def first_words(path: Path) -> list[bytes]:
     """Words of the first line that has any; none of an empty file."""
-    with open_text(path) as stream:
-        while line := stream.readline(BLOCK_BYTES):
-            if words := line.split():
-                return words
-    return []
+    return first_line(path).split()

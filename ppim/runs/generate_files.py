@@ -197,6 +197,9 @@ def _sharing(options: TraceOptions) -> base.WeightSharing:
     for key in ("collisions", "tt_rank"):
         if getattr(options, key) is not None:
             parameters[key] = getattr(options, key)
+            if key in options.algorithm_options:
+                option = key.replace("_", "-")
+                raise InputError(f"--{option} and --algorithm-option {key}: the same twice; give one of them")
     parameters |= options.algorithm_options
     return base.WeightSharing.from_parameters(options.algorithm, parameters)
 

@@ -324,6 +324,19 @@ def test_numbers_beyond_use_are_one_line_at_once(
     assert [path.name for path in tmp_path.iterdir()] == ["r.trace"]
 
 
+@pytest.mark.parametrize(
+    ("option", "key", "algorithm"), [("--collisions", "collisions", "qr"), ("--tt-rank", "tt_rank", "tt-rec")]
+)
+def test_a_parameter_is_given_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, key: str, algorithm: str
+) -> None:
+    words = ("gen-trace", "synthetic", "-o", tmp_path / "t", "--algorithm", algorithm, option, 4)
+    assert run(*words, "--algorithm-option", f"{key}=8") == 2
+    (line,) = complaints(capsys.readouterr().err)
+    assert f"{option} and --algorithm-option {key}" in line
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("number", [1, 7, 64, 5040, 10_131_227, 9_999_991, 30_030])
 @pytest.mark.parametrize("parts", [2, 3, 4])
 def test_factorisations_are_all_there(number: int, parts: int) -> None:

@@ -315,6 +315,23 @@ def test_what_others_may_write_is_not_read(
     assert loaded(kernel)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_a_folder_of_another_user_is_not_read(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new_kernel()(1)
+    (kept,) = files(root)
+    content = pickle.dumps(Bomb())
+    kept.write_bytes(content)
+    os.chown(root / "kernels", 1234, 1234)
+    monkeypatch.chdir(root)
+    forget(monkeypatch)
+    assert f"{root / 'kernels'} is another user's;" in complains_once(capsys)
+    assert not (root / "unpickled").exists()
+    assert files(root) == [kept]
+    assert kept.read_bytes() == content
+
+
 def test_a_folder_like_tmp_may_hold_the_kernels(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root.mkdir()
     root.chmod(0o1777)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from ppim.errors import InputError, UnknownNameError
 from ppim.requests.base import FORMATS, LARGEST_CYCLE, Requests
 from ppim.requests.kernels import parse_block
 from ppim.requests.read import open_requests
-from ppim.requests.text import BLOCK_BYTES, line_blocks
+from ppim.requests.text import BLOCK_BYTES, first_words, line_blocks
 from tests.golden.devices import DRAMSIM3
 
 
@@ -84,6 +85,24 @@ def test_ramulator_lines(tmp_path: Path, text: str, expected: list) -> None:
     trace = open_requests(write(tmp_path, text))
     assert trace.format == "ramulator"
     assert as_tuples(trace.read_all()) == expected
+
+
+@pytest.mark.parametrize("text", [b"\0\0\n", b"0x80\0READ 1\n", b"\0" * 300_000])
+def test_nul_bytes_are_no_blanks(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "t.trace").write_bytes(b"0x40 READ 0\n\n" + text)
+    with pytest.raises(InputError, match=r"t.trace:3: has NUL bytes"):
+        open_requests(tmp_path / "t.trace").read_all()
+
+
+@pytest.mark.parametrize("end", [b"", b"0x40 READ 0", b"\t 0x40 READ 0\n"])
+def test_blank_lines_without_number_take_no_time(tmp_path: Path, end: bytes) -> None:
+    with gzip.open(tmp_path / "t.gz", "wb", compresslevel=1) as stream:
+        for _ in range(64):
+            stream.write(b"\n" * (1 << 20))
+        stream.write(end)
+    start = time.process_time()
+    assert first_words(tmp_path / "t.gz") == end.split()
+    assert time.process_time() - start < 5  # a line at a time takes longer
 
 
 def test_gzip_is_told_by_its_content(tmp_path: Path) -> None:
@@ -181,7 +200,7 @@ def test_a_line_without_end_is_refused(tmp_path: Path) -> None:
 
 
 @given(
-    lines=st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"")), max_size=30),
+    lines=st.lists(st.binary(max_size=12).map(lambda line: line.translate(None, b"\n\0")), max_size=30),
     last_newline=st.booleans(),
 )
 @settings(max_examples=60, deadline=None)
