@@ -3,6 +3,7 @@
 import numpy as np
 
 from ppim.jit import njit
+from ppim.program import words
 from ppim.program.authors import form as f
 from ppim.requests import kernels
 from ppim.requests.formats.authors import DEVICES
@@ -12,19 +13,12 @@ FINE, BAD_DEVICE, BAD_COMMAND, BAD_ADDRESS, BAD_BURSTS, EXTRA_WORD = range(6)
 
 MOST_BURSTS = 1 << 20  # 64 MiB in one instruction is no row of a subtable
 LARGEST_ADDRESS = np.uint64(2**63 - 1)
-BYTE_BITS = 8
-KEY_BYTES = 4  # of the longest word
-BASE = 10
-DIGIT_ZERO = ord("0")
 LINE_BYTES = 48  # at most: words, two numbers, blanks, line end
 
 
-def _keys(words: tuple[str, ...]) -> np.ndarray:
-    return np.array([int.from_bytes(word.encode(), "big") for word in words], np.int64)
-
-
-DEVICE_KEYS = _keys(DEVICES)
-COMMAND_KEYS = _keys(f.COMMANDS)
+DEVICE_KEYS = words.keys_of(DEVICES)
+COMMAND_KEYS = words.keys_of(f.COMMANDS)
+NO_ENDS = np.empty(0, np.uint8)  # words end with blanks
 TO_HBM = np.frombuffer(f"{DEVICES[0]} ".encode(), np.uint8)
 COMMAND_LETTERS = np.frombuffer("".join(f.COMMANDS).encode(), np.uint8).reshape(len(f.COMMANDS), -1)
 
@@ -33,26 +27,6 @@ LINE_KIND = 0
 LINE_ADDRESS = 1  # bytes
 LINE_BURSTS = 2
 LINE_COLUMNS = 3
-
-
-@njit(cache=False)
-def _read_key(data, at):
-    """(the word as a number, position after it); -1 if it is too long to be known."""
-    key, start = np.int64(0), at
-    while data[at] > kernels.BLANK:
-        key = (key << BYTE_BITS) | np.int64(data[at])
-        at += 1
-        if at - start > KEY_BYTES:
-            key = np.int64(-1)
-    return key, at
-
-
-@njit(cache=False)
-def _find(keys, key):
-    for index in range(keys.size):
-        if keys[index] == key:
-            return index
-    return -1
 
 
 @njit(cache=False)
@@ -69,12 +43,12 @@ def _read_number(data, at):
 @njit(cache=False)
 def _read_line(data, at, line):
     """Fill one row from the line at `at` (its first letter): (position of its end, status)."""
-    key, at = _read_key(data, at)
-    device = _find(DEVICE_KEYS, key)
+    key, at = words.read_key(data, at, NO_ENDS)
+    device = words.find_key(DEVICE_KEYS, key)
     if device < 0:
         return at, BAD_DEVICE
-    key, at = _read_key(data, kernels.skip_blanks(data, at))
-    command = _find(COMMAND_KEYS, key)
+    key, at = words.read_key(data, kernels.skip_blanks(data, at), NO_ENDS)
+    command = words.find_key(COMMAND_KEYS, key)
     if command < 0:
         return at, BAD_COMMAND
     line[LINE_KIND] = command if device == 0 else f.DIMM_LINE
@@ -108,21 +82,6 @@ def parse_lines(data, lines):
     return n, FINE, at
 
 
-@njit(cache=False)
-def _put_number(text, at, value):
-    """Write decimal digits and a blank; position after them."""
-    end = at + 1
-    rest = value // BASE
-    while rest > 0:
-        end += 1
-        rest //= BASE
-    for place in range(end - 1, at - 1, -1):
-        text[place] = DIGIT_ZERO + value % BASE
-        value //= BASE
-    text[end] = kernels.BLANK
-    return end + 1
-
-
 @njit
 def format_lines(lines, text):
     """Write rows as lines into `text` (LINE_BYTES a row); bytes written."""
@@ -137,8 +96,11 @@ def format_lines(lines, text):
                 text[at] = letter
                 at += 1
             text[at] = kernels.BLANK
-            at = _put_number(text, at + 1, lines[n, LINE_ADDRESS])
-            at = _put_number(text, at, lines[n, LINE_BURSTS])
+            at = words.put_digits(text, at + 1, lines[n, LINE_ADDRESS])
+            text[at] = kernels.BLANK
+            at = words.put_digits(text, at + 1, lines[n, LINE_BURSTS])
+            text[at] = kernels.BLANK
+            at += 1
         text[at] = LINE_END
         at += 1
     return at

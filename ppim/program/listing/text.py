@@ -3,64 +3,37 @@
 import numpy as np
 
 from ppim.jit import njit
-from ppim.program import instruction as i
+from ppim.program import instruction as i, words
 from ppim.program.listing import form as f
 from ppim.requests import kernels
 from ppim.requests.text import LINE_END
 
 FINE, BAD_WORD, BAD_PAIR, BAD_KEY, GIVEN_TWICE, BAD_VALUE = range(6)
 
-BYTE_BITS = 8
-KEY_BYTES = 8  # of the longest word
-BASE = 10
-DIGIT_ZERO = ord("0")
 COMMENT = ord("#")
 EQUALS = ord("=")
 STAR = ord("*")
+KEY_ENDS = np.array([EQUALS, COMMENT], np.uint8)
 MOST_DIGITS = 18  # of a value: numbers stay inside 63 bits
 
 
-def _key(word: str) -> int:
-    return int.from_bytes(word.encode(), "big")
-
-
-def _letters(words: tuple[str, ...]) -> np.ndarray:
+def _letters(of: tuple[str, ...]) -> np.ndarray:
     """Letters of words, one row a word, zeros behind the shorter ones."""
-    return np.array([list(word.encode().ljust(KEY_BYTES, b"\0")) for word in words], dtype=np.uint8)
+    return np.array([list(word.encode().ljust(kernels.WORD_BYTES, b"\0")) for word in of], dtype=np.uint8)
 
 
-WORD_KEYS = np.array([_key(word) for word in f.WORDS], np.int64)
-KEY_KEYS = np.array([_key(key) for key in f.KEYS], np.int64)
+WORD_KEYS = words.keys_of(f.WORDS)
+KEY_KEYS = words.keys_of(f.KEYS)
 WORD_LETTERS, KEY_LETTERS = _letters(f.WORDS), _letters(f.KEYS)
 # At most: the word, and for each key that a line may have a blank, the key, a sign and a number.
 LINE_BYTES = (
-    KEY_BYTES
+    kernels.WORD_BYTES
     + 1
     + max(
         sum(len(key) + 3 + MOST_DIGITS for key in (*must, *may))
         for must, may in zip(f.MUST, f.MAY, strict=True)
     )
 )
-
-
-@njit(cache=False)
-def _read_key(data, at):
-    """(the letters as a number, position after them); -1 if they are too many to be known."""
-    key, start = np.int64(0), at
-    while data[at] > kernels.BLANK and data[at] != EQUALS and data[at] != COMMENT:
-        key = (key << BYTE_BITS) | np.int64(data[at])
-        at += 1
-        if at - start > KEY_BYTES:
-            key = np.int64(-1)
-    return key, at
-
-
-@njit(cache=False)
-def _find(keys, key):
-    for index in range(keys.size):
-        if keys[index] == key:
-            return index
-    return -1
 
 
 @njit(cache=False)
@@ -81,16 +54,16 @@ def _ends_word(data, at):
 def _read_line(data, at, line):
     """Fill one row from the line at `at` (its first letter): (position from which its end can be looked for, status)."""
     line[:] = 0
-    key, at = _read_key(data, at)
-    line[f.LINE_WORD] = _find(WORD_KEYS, key)
+    key, at = words.read_key(data, at, KEY_ENDS)
+    line[f.LINE_WORD] = words.find_key(WORD_KEYS, key)
     if line[f.LINE_WORD] < 0 or not _ends_word(data, at):
         return at, BAD_WORD
     at = kernels.skip_blanks(data, at)
     while data[at] != LINE_END and data[at] != COMMENT:
-        key, at = _read_key(data, at)
+        key, at = words.read_key(data, at, KEY_ENDS)
         if data[at] != EQUALS:
             return at, BAD_PAIR
-        index = _find(KEY_KEYS, key)
+        index = words.find_key(KEY_KEYS, key)
         if index < 0:
             return at, BAD_KEY
         if line[f.LINE_GIVEN] >> index & 1:
@@ -142,15 +115,7 @@ def _put_value(text, at, value):
     if value == i.ALL:
         text[at] = STAR
         return at + 1
-    end = at + 1
-    rest = value // BASE
-    while rest > 0:
-        end += 1
-        rest //= BASE
-    for place in range(end - 1, at - 1, -1):
-        text[place] = DIGIT_ZERO + value % BASE
-        value //= BASE
-    return end
+    return words.put_digits(text, at, value)
 
 
 @njit
