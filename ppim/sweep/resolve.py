@@ -168,7 +168,9 @@ class _Checked:
     def _try_trace(self, options: dict[str, Any]) -> int:
         """Make the first sample's trace, so that a wrong option is found now; its accesses."""
         from ppim.api import generate_trace
+        from ppim.runs.generate_files import TraceOptions
 
+        TraceOptions(**{name: options[name] for name in NOT_PROBED if name in options})  # checks their ranges
         short = {name: value for name, value in options.items() if name not in NOT_PROBED}
         key = identity.digest("trace", short)
         if key not in self.accesses:

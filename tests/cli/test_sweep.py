@@ -165,6 +165,8 @@ def test_a_run_that_fails_is_recorded_and_the_others_go_on(
         ("[grid]\nprefetch = ['none', 'tabel']\n", "run with prefetch = tabel: "),
         ("[grid]\ndevice = ['hbm2-4gb', 'hbm2-4bg']\n", "run with device = hbm2-4bg: "),
         ("[grid]\ncollisions = [4, 0]\n", "run with collisions = 0: "),
+        ("[grid]\nseed = [0, -1]\n", "run with seed = -1: "),
+        ("[grid]\nseed = [0, 1e400]\n", "run with seed = inf: "),
     ],
 )
 def test_mistakes_are_found_before_anything_runs(
