@@ -20,7 +20,7 @@ LARGEST_TIMING_CYCLES = 2**28
 MOST_DISTANCE_CYCLES = 2**16
 """Of all other timing values: ninety times the longest of the presets (a tRFC of 710 cycles), and few refreshes long."""
 _INTERVALS = ("tREFI", "tREFIb")
-_ACTIVATE_DISTANCES = ("tRRD_L", "tRRD_S", "tFAW")
+_ACTIVATE_DISTANCES = ("tRRD_L", "tRRD_S")
 # What a number may at most be: beyond any memory, and small enough for the engine's tables.
 MOST = {
     "channels": 1 << 8,
@@ -298,14 +298,17 @@ class Device:
             raise ValueError(f"hbm_dual_cmd = true, but {self.protocol} has one command bus, not two")
 
     def _refuse_refresh_without_end(self) -> None:
-        """A bank must have time for a row cycle between two refreshes of it, or one comes before its column command for ever."""
+        """A bank must have time between two refreshes to be opened for a column command, or that never comes.
+
+        More time is needed only for more than one row between two refreshes.
+        """
         timing = self.timing
         by_bank = self.controller.refresh_policy == "BANK_LEVEL_STAGGERED"
         between, refresh = ("tREFIb", "tRFCb") if by_bank else ("tREFI", "tRFC")
         interval = getattr(timing, between) * (self.organization.banks if by_bank else 1)
         to_column = ("tRCDRD", "tRCDWR") if self.is_gddr or self.is_hbm else ("tRCD",)
-        to_precharge = max(("tRAS", *to_column), key=lambda name: int(getattr(timing, name)))
-        needed = {name: int(getattr(timing, name)) for name in (refresh, "tRP", to_precharge)}
+        slowest = max(to_column, key=lambda name: int(getattr(timing, name)))
+        needed = {name: int(getattr(timing, name)) for name in (refresh, "tRP", slowest)}
         if interval <= sum(needed.values()):
             parts = ", ".join(f"{name} = {cycles}" for name, cycles in needed.items())
             raise ValueError(

@@ -124,7 +124,8 @@ def devices(draw: st.DrawFn) -> Device:
     burst_cycles = organization.burst_length // BEATS_PER_CYCLE.get(protocol, 2)
     timing = draw(timings(burst_cycles, organization.ranks, controller.enable_self_refresh))
     # Between two refreshes of a bank there is time for a column command, or the device is refused.
-    least = (timing.tRFCb + timing.tRCD) // organization.banks + 1
+    to_column = max(timing.tRCD, timing.tRCDRD, timing.tRCDWR)
+    least = (timing.tRFCb + timing.tRP + to_column) // organization.banks + 1
     timing = replace(timing, tREFIb=max(timing.tREFIb, least))
     return Device("random", protocol, "drawn", organization, timing, POWER, controller)
 

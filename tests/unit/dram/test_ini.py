@@ -214,9 +214,8 @@ def test_utf16_is_told(tmp_path: Path) -> None:
         ("[dram_structure]\nbankgroups = 1048576\n", "is more than"),
         ("[timing]\ntRFC = 7800\n", "tREFI = 7800 leaves no time .* tRFC = 7800"),
         ("[timing]\ntRCD = 7800\n", "tREFI = 7800 leaves no time .* shorten tRCD"),
-        ("[timing]\ntRAS = 7800\n", "tREFI = 7800 leaves no time .* shorten tRAS"),
         ("[timing]\ntRP = 7750\n", "tREFI = 7800 leaves no time .* shorten tRP"),
-        ("[timing]\ntFAW = 7800\n", "tREFI = 7800 leaves no time for the next activate .* shorten tFAW"),
+        ("[timing]\ntRRD_S = 7800\n", "tREFI = 7800 leaves no time for the next activate .* shorten tRRD_S"),
         ("[timing]\ntRP = 65537\n", "tRP = 65537 cycles is not between 0 and 65536"),
         (
             "[timing]\ntREFIb = 1\n[system]\nrefresh_policy = BANK_LEVEL_STAGGERED\n",
