@@ -303,9 +303,9 @@ class Device:
         More time is needed only for more than one row between two refreshes.
         """
         timing = self.timing
-        by_bank = self.controller.refresh_policy == "BANK_LEVEL_STAGGERED"
-        between, refresh = ("tREFIb", "tRFCb") if by_bank else ("tREFI", "tRFC")
-        interval = getattr(timing, between) * (self.organization.banks if by_bank else 1)
+        between, refresh = self._refresh_keys()
+        banks = self.organization.banks if self._is_refreshed_by_bank() else 1
+        interval = getattr(timing, between) * banks
         to_column = ("tRCDRD", "tRCDWR") if self.is_gddr or self.is_hbm else ("tRCD",)
         slowest = max(to_column, key=lambda name: int(getattr(timing, name)))
         needed = {name: int(getattr(timing, name)) for name in (refresh, "tRP", slowest)}
@@ -321,6 +321,22 @@ class Device:
                     f"{between} = {getattr(timing, between)} leaves no time for the next activate between two refreshes: "
                     f"{name} = {getattr(timing, name)} cycles; lengthen {between} or shorten {name}"
                 )
+
+    def _is_refreshed_by_bank(self) -> bool:
+        return self.controller.refresh_policy == "BANK_LEVEL_STAGGERED"
+
+    def _refresh_keys(self) -> tuple[str, str]:
+        """Names of the time between two refreshes, and of the time that one takes."""
+        return ("tREFIb", "tRFCb") if self._is_refreshed_by_bank() else ("tREFI", "tRFC")
+
+    def refreshes_leave_no_time(self) -> str:
+        """What to say of a memory in which rows are opened, and closed again by refreshes before they are used."""
+        between, takes = self._refresh_keys()
+        return (
+            f"{self.name}: requests wait, but no column command can be issued any more: refreshes of "
+            f"{takes} = {getattr(self.timing, takes)} cycles every {between} = {getattr(self.timing, between)} leave "
+            f"no time; lengthen {between}"
+        )
 
     @property
     def refresh_interval_cycles(self) -> int:

@@ -282,11 +282,7 @@ class HostReplay:
             self._state = with_more_slots(self._state)
             return True
         if why == frontend.STANDSTILL:
-            timing = self.device.timing
-            raise InputError(
-                f"{self.device.name}: requests wait, but no column command can be issued any more: refreshes of "
-                f"tRFC = {timing.tRFC} cycles every tREFI = {timing.tREFI} leave no time; lengthen tREFI"
-            )
+            raise InputError(self.device.refreshes_leave_no_time())
         return False
 
     def _empty_log(self, channel: int) -> None:

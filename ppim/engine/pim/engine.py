@@ -68,6 +68,7 @@ class PimEngine:
         part: parts.Part | None = None,
         tied: bool = False,
     ) -> None:
+        self.device = device
         part = part or parts.whole(device.organization.channels)
         self.parameters = p = parameters.make_parameters(
             device, system, part, tied=tied, keep_events=keep_events
@@ -185,6 +186,8 @@ class PimEngine:
                 continue
             if status == s.GIVEN_UP:
                 raise parts.GivenUp("another part of the run has failed")
+            if status == s.NO_TIME:
+                raise InputError(self.device.refreshes_leave_no_time())
             if status == s.STUCK:
                 raise PpimError(
                     "the engine stands still although instructions are incomplete: please report it"

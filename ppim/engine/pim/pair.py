@@ -68,7 +68,7 @@ def run_pair(first, second, final, until, ratio, told):
     Returns
     -------
     tuple of int
-        What it ended with, and the memory that it is about (GROW, LOG_FULL).
+        What it ended with, and the memory that it is about (GROW, LOG_FULL, NO_TIME).
     """
     while True:
         one = run_rings(first, final, until[0])
@@ -76,9 +76,9 @@ def run_pair(first, second, final, until, ratio, told):
         before = told[0] + told[1]
         told[0] = tell(first.rings, second.rings, told[0], ratio[0], ratio[1])
         told[1] = tell(second.rings, first.rings, told[1], ratio[1], ratio[0])
-        if one == s.GROW or one == s.LOG_FULL:
+        if one == s.GROW or one == s.LOG_FULL or one == s.NO_TIME:
             return one, 0
-        if two == s.GROW or two == s.LOG_FULL:
+        if two == s.GROW or two == s.LOG_FULL or two == s.NO_TIME:
             return two, 1
         if told[0] + told[1] == before:
             # A memory that waits for the other's turns stands still by itself; both may not.
@@ -140,6 +140,8 @@ class PimPair:
                 continue
             if status == s.LOG_FULL and self.engines[memory].hand_on():
                 continue
+            if status == s.NO_TIME:
+                raise InputError(self.engines[memory].device.refreshes_leave_no_time())
             if status == s.STUCK:
                 raise PpimError(
                     "the engines of two memories stand still although instructions are incomplete: please report it"

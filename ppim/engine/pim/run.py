@@ -93,7 +93,7 @@ def run_rings(engine, final, until):
     Returns
     -------
     int
-        DONE, REFILL, GROW, LOG_FULL or STUCK.
+        DONE, REFILL, GROW, LOG_FULL, STUCK or NO_TIME.
     """
     parameters, banks = engine.parameters, engine.banks
     by_unit, exchange = engine.by_unit, engine.exchange

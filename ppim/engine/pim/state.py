@@ -100,7 +100,11 @@ JOIN_HEAD = OPEN + 3
 JOIN_TAIL = OPEN + 4
 LAST_ACTIVATOR = OPEN + 5  # unit
 LOG_COUNT = OPEN + 6
-CHANNEL_COLUMNS = OPEN + 7
+# Of refreshes between which no row could be used (`rules.refresh`).
+COLUMNS_BEFORE = OPEN + 7  # READs and WRITEs up to the last REFRESH
+ACTIVATES_BEFORE = OPEN + 8  # the same of ACTIVATEs
+FRUITLESS = OPEN + 9  # such refreshes since the last READ or WRITE
+CHANNEL_COLUMNS = OPEN + 10
 
 # Columns of `lane`.
 WINDOW_COUNT = 0
@@ -160,6 +164,7 @@ GIVEN_UP = 5  # another part of the run has failed
 NO_ROOM = 6  # the rings are too small for the next turn
 BITS_FULL = 7  # a turn has more cycles than there are bits for (`by_unit.cycles`)
 BAGS_FULL = 8  # a barrier waits for more bags than there is room for (`by_unit.exchange`)
+NO_TIME = 9  # refreshes leave no time for a READ
 
 # Of the log. The first columns of a command are `codes.LOG_CYCLE` and so on; of a READ or WRITE there are
 LOG_USER = LOG_COLUMN + 1  # the first lookup that it serves, NONE where it serves none

@@ -261,6 +261,15 @@ def test_tables_larger_than_the_first_memory() -> None:
 # What is refused.
 
 
+def test_refreshes_that_leave_the_second_memory_no_time() -> None:
+    """Its name and its keys are said, not the first one's."""
+    never = {"dimm.tREFI": 634, "dimm.tRFC": 560}
+    with pytest.raises(
+        InputError, match=r"ddr4-8gb-x8-3200: .* tRFC = 560 cycles every tREFI = 634 leave no time"
+    ):
+        simulate(a_trace("qr", samples=200), load_system("proactivepim-tiers", never))
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

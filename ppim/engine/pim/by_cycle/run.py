@@ -10,7 +10,7 @@ from ppim.engine.pim import heap, state as s
 from ppim.engine.pim.by_cycle import account, data, issue, queues
 from ppim.engine.pim.by_cycle.lookahead import FURTHEST_AHEAD, IN_STEP
 from ppim.engine.pim.by_cycle.streams import step_front
-from ppim.engine.pim.rules import barrier, commands
+from ppim.engine.pim.rules import barrier, commands, refresh
 from ppim.jit import helper, njit
 from ppim.program import instruction as ins, state as r
 
@@ -226,9 +226,19 @@ def arithmetic_end(p, state):
     return end
 
 
+@helper
+def has_no_time(p, state, channel, cycle):
+    """Whether refreshes leave a channel no time for a READ; not so if it waits for arithmetic to make room."""
+    row = state.channel[channel]
+    if not refresh.leaves_no_time(row):
+        return False
+    row[s.FRUITLESS] = 0
+    return arithmetic_end(p, state) <= cycle
+
+
 @helper(forceinline=True)
 def run_channels(p, rings, state, banks, board, ahead, final, until):
-    """Run all channels with their streams, from event to event, as far as they go; DONE, REFILL, GROW, LOG_FULL or STUCK.
+    """Run all channels with their streams, from event to event, as far as they go; a status.
 
     Round after round: in each, every channel up to the same cycle, which is `ahead` after the first event of
     any. What a channel does to another in a round takes effect later than that (`lookahead`).
@@ -283,7 +293,10 @@ def run_channels(p, rings, state, banks, board, ahead, final, until):
                     and not step_front(p, rings, state, stream, now)
                 ):
                     return s.GROW
+            if has_no_time(p, state, channel, now):
+                return s.NO_TIME
             progress += state.channel[channel, s.READS] + rings.stream[stream, r.SLOTS]
+            progress += state.channel[channel, s.FRUITLESS]  # which `has_no_time` counts
         if until < NEVER:
             return s.DONE
         fruitless = fruitless + 1 if progress == seen else 0

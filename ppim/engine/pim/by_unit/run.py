@@ -6,7 +6,7 @@ from ppim.engine.pim.board import has_joined, has_reached
 from ppim.engine.pim.by_unit import cycles, exchange as x, state as u, transfers
 from ppim.engine.pim.by_unit.stream import act_stream
 from ppim.engine.pim.by_unit.units import advance
-from ppim.engine.pim.rules import barrier, commands, limits
+from ppim.engine.pim.rules import barrier, commands, limits, refresh
 from ppim.jit import helper
 from ppim.jit.by_address import by_address
 from ppim.program import state as r
@@ -27,7 +27,7 @@ def step_end(p, state, a, goal):
 
 @helper(forceinline=True)
 def run_channel(p, rings, state, a, final, until, served, reach):
-    """Run a channel until its stream waits at a barrier or for more program; DONE, REFILL, LOG_FULL or WAITS.
+    """Run a channel until its stream waits at a barrier or for more program; DONE, REFILL, LOG_FULL, NO_TIME or WAITS.
 
     Without a stream to look at, up to the cycle before `until`. Where channels meet, all transfers that are ready up
     to `served` have been served, and a channel at a barrier goes up to `reach`, when the first one is that has not.
@@ -40,6 +40,8 @@ def run_channel(p, rings, state, a, final, until, served, reach):
                 return s.LOG_FULL
             end = step_end(p, state, a, goal)
             advance(p, rings, state, a, end)
+            if refresh.leaves_no_time(state.channel[a.number]):
+                return s.NO_TIME
             transfers.serve_transfers(p, rings, state, a, end)
             if end == row[u.COUNTED] + a.span:
                 # A slot may still be used in the cycle before `goal`.

@@ -8,6 +8,13 @@ from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.jit import helper
 
+MOST_FRUITLESS = 1 << 16
+"""Refreshes after which no READ will come any more.
+
+Between two of these a row was opened and closed again unused. What happens depends on how late a refresh is and
+which banks are open; that has come again long before.
+"""
+
 
 @helper(forceinline=True)
 def head_rank(p, row):
@@ -36,8 +43,26 @@ def hold(row, cycle):
 
 
 @helper(forceinline=True)
+def note_use(row):
+    """Count refreshes since the last READ or WRITE before which a row was opened."""
+    columns, activates = row[s.READS] + row[s.WRITES], row[s.ACTIVATES]
+    if columns != row[s.COLUMNS_BEFORE]:
+        row[s.FRUITLESS] = 0
+    else:
+        row[s.FRUITLESS] += activates != row[s.ACTIVATES_BEFORE]
+    row[s.COLUMNS_BEFORE], row[s.ACTIVATES_BEFORE] = columns, activates
+
+
+@helper(forceinline=True)
+def leaves_no_time(row):
+    """Whether refreshes and ACTIVATEs chase each other, so that no row will ever be read."""
+    return row[s.FRUITLESS] > MOST_FRUITLESS
+
+
+@helper(forceinline=True)
 def serve(p, row, cycle):
     """REFRESH is issued in `cycle`; its units are let go in the next one."""
+    note_use(row)
     row[s.REFRESH_DUE] += p.refresh_interval
     row[s.REFRESH_RELEASED] = cycle + 1
     row[s.REFRESH_LOOK] = NEVER
