@@ -23,8 +23,10 @@ class ByAddress(types.Type):
 
     def __init__(self, kind: types.BaseNamedTuple) -> None:
         self.kind = kind
-        digest = hashlib.sha256(str(kind).encode()).hexdigest()[:16]
-        super().__init__(name=f"{kind.instance_class.__name__}At{digest}")
+        of = kind.instance_class
+        # numba takes types of one name for one type, and its name of a named tuple leaves out the fields.
+        text = f"{of.__module__}.{of.__qualname__}{kind.fields}{kind}"
+        super().__init__(name=f"{of.__name__}At{hashlib.sha256(text.encode()).hexdigest()[:16]}")
 
 
 @register_model(ByAddress)

@@ -25,6 +25,7 @@ from typing import Any
 import llvmlite
 import numba
 import numpy as np
+from numba.core import sigutils
 from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
 from numba.core.runtime import rtsys
@@ -32,13 +33,21 @@ from numba.core.serialize import dumps
 
 from ppim import interrupt
 from ppim.jit.sources import PACKAGE
+from ppim.jit.types_told import UntoldError, told
 
 FORMAT = b"ppim kernel 1\n"
 SUFFIX = ".nbc"
+HELPER_SUFFIX = ".nbh"
 UNFINISHED = ".part"
 FORGOTTEN_AFTER = 60 * 24 * 3600  # seconds without use
 ABANDONED_AFTER = 3600  # seconds: no write takes so long
 LOCK = ".lock"
+_AGES = {
+    UNFINISHED: ABANDONED_AFTER,
+    LOCK: ABANDONED_AFTER,
+    SUFFIX: FORGOTTEN_AFTER,
+    HELPER_SUFFIX: FORGOTTEN_AFTER,
+}
 PATIENCE = 300  # seconds to wait for another process that compiles the same: longer than any kernel takes
 
 # numba's settings that do not change the code; they differ between machines, shells and terminals.
@@ -69,7 +78,7 @@ def keeps() -> bool:
     return not _complaints
 
 
-def _complain(why: str) -> None:
+def complain(why: str) -> None:
     if not _complaints:
         _complaints.append(why)
         if sys.stderr is not None:
@@ -82,7 +91,7 @@ def _only_ours(status: os.stat_result) -> bool:
 
 
 @cache
-def _readable(root: Path | None) -> Path | None:
+def readable(root: Path | None) -> Path | None:
     """The folder with the files, if it is there and only ours."""
     if root is None:
         return None
@@ -99,19 +108,33 @@ def _readable(root: Path | None) -> Path | None:
         what = f"others may write {place}; take that right away (chmod go-w) or set"
     else:
         what = f"{folder} is another user's; set"
-    _complain(f"{what} NUMBA_CACHE_DIR to a folder of your own")
+    complain(f"{what} NUMBA_CACHE_DIR to a folder of your own")
     return None
 
 
-def _writable(root: Path | None) -> Path | None:
+def writable(root: Path | None) -> Path | None:
     """The folder with the files, made if need be."""
     if root is None:
-        _complain("this user has no home folder; set NUMBA_CACHE_DIR to a folder that can be written")
+        complain("this user has no home folder; set NUMBA_CACHE_DIR to a folder that can be written")
         return None
-    if _readable(root) is None:
+    if readable(root) is None:
         (root / "kernels").mkdir(mode=0o755, parents=True, exist_ok=True)
-        _readable.cache_clear()
-    return _readable(root)
+        readable.cache_clear()
+    return readable(root)
+
+
+def file_name(name: str, key: bytes, suffix: str) -> str:
+    """The file of what a name in the sources and a key stand for."""
+    words = re.sub(r"[^\w.]", "", name)[-80:]
+    return f"{words}-{key.hex()[:24]}{suffix}"
+
+
+def cannot_write(error: OSError) -> None:
+    """Say it, once."""
+    complain(
+        f"{error.filename or cache_root()}: {error.strerror}; "
+        "mend it, or set NUMBA_CACHE_DIR to a folder that can be written"
+    )
 
 
 def read(path: Path, key: bytes) -> bytes | None:
@@ -163,13 +186,13 @@ def write(path: Path, key: bytes, payload: bytes) -> None:
 
 
 def tidy(folder: Path) -> None:
-    """Remove what killed runs have left, and kernels that nobody has used for long."""
+    """Remove what killed runs have left, and what nobody has used for long."""
     now = time.time()
-    for suffix, age in ((UNFINISHED, ABANDONED_AFTER), (LOCK, ABANDONED_AFTER), (SUFFIX, FORGOTTEN_AFTER)):
-        for file in folder.glob(f"*{suffix}"):
-            with suppress(OSError):  # another run was faster, or it is not ours to remove
-                if now - file.lstat().st_mtime > age:
-                    file.unlink()
+    for file in folder.iterdir():
+        with suppress(OSError):  # another run was faster, or it is not ours to remove
+            age = _AGES.get(file.suffix)
+            if age is not None and now - file.lstat().st_mtime > age:
+                file.unlink()
 
 
 # Locks that this process holds, by the kernel's file: descriptors.
@@ -223,7 +246,7 @@ def unlock_all() -> None:
         unlock(path)
 
 
-def _environment(codegen: Any) -> list[object]:
+def environment(codegen: Any) -> list[object]:
     """All but sources and signature that compiled code depends on."""
     config = numba.core.config
     return [
@@ -240,6 +263,15 @@ def _environment(codegen: Any) -> list[object]:
             if name.isupper() and not _NO_CODE.match(name)
         ],
     ]
+
+
+def _fields(signature: Any) -> list[bytes]:
+    """What numba's names of the arguments' types do not say."""
+    hashes = []
+    for kind in sigutils.normalize_signature(signature)[0]:
+        with suppress(UntoldError):
+            hashes.append(told(kind)[0])
+    return hashes
 
 
 class KernelCache(_Cache):
@@ -268,10 +300,9 @@ class KernelCache(_Cache):
     def _place(self, folder: Path, signature: Any, codegen: Any) -> tuple[Path, bytes]:
         """The file of a signature, and its key."""
         cells = dumps(tuple(cell.cell_contents for cell in self._cells))
-        parts = [*self._code, cells, str(signature), *_environment(codegen)]
+        parts = [*self._code, cells, str(signature), _fields(signature), *environment(codegen)]
         key = hashlib.sha256(repr(parts).encode()).digest()
-        name = re.sub(r"[^\w.]", "", self._name)[-80:]
-        return folder / f"{name}-{key.hex()[:24]}{SUFFIX}", key
+        return folder / file_name(self._name, key, SUFFIX), key
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
         """The compiled function of a signature, or None."""
@@ -279,10 +310,10 @@ class KernelCache(_Cache):
         # What is compiled needs its run time alone; what has to be compiled has the rest done by numba.
         rtsys.initialize(target_context)
         root = cache_root()
-        folder = _readable(root)
+        folder = readable(root)
         if folder is None:
             with suppress(OSError):  # `save_overload` says so
-                folder = None if _complaints else _writable(root)
+                folder = None if _complaints else writable(root)
         if folder is None:
             return None
         path, key = self._place(folder, sig, target_context.codegen())
@@ -313,16 +344,13 @@ class KernelCache(_Cache):
         root = cache_root()
         try:
             can_keep = not data.library.has_dynamic_globals and all(part.can_cache for part in data.lifted)
-            folder = _writable(root) if can_keep and not _complaints else None
+            folder = writable(root) if can_keep and not _complaints else None
             if folder is not None:
                 path, key = self._place(folder, sig, data.codegen)
                 tidy(folder)
                 write(path, key, dumps(data._reduce()))
         except OSError as error:
-            _complain(
-                f"{error.filename or root}: {error.strerror}; "
-                "mend it, or set NUMBA_CACHE_DIR to a folder that can be written"
-            )
+            cannot_write(error)
         finally:
             if self._locked is not None:
                 unlock(self._locked)

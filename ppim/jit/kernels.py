@@ -1,13 +1,14 @@
 """The one `njit`, and `helper` for what only kernels call."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, overload
 
 import numba
 from numba import extending
 from numba.core.types import unliteral
 
-from ppim.jit import kernel_cache, libraries
+from ppim.jit import helper_cache, kernel_cache, libraries
 from ppim.jit.sources import sources_digest
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -54,8 +55,12 @@ def helper(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         "forceinline": False,
         **options,
     }
-    compiled = numba.njit(pipeline_class=libraries.HelperCompiler, **settings)(function)
+    kept = helper_cache.HelperCache(function, settings)
+    compiled = numba.njit(pipeline_class=partial(libraries.HelperCompiler, keys=kept.keys), **settings)(
+        function
+    )
     if not numba.config.DISABLE_JIT:
+        compiled._cache = kept
         resolve = compiled.get_call_template
 
         def resolve_without_constants(args: Any, kws: Any) -> Any:

@@ -12,12 +12,18 @@ import ctypes
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
+import llvmlite.binding
 from numba import _dynfunc
-from numba.core.codegen import JITCodeLibrary
+from numba.core import ir, types
+from numba.core.codegen import CodeLibrary, JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import register_pass
+from numba.core.itanium_mangler import mangle
+from numba.core.lowering import Lower
+from numba.core.runtime import rtsys
 from numba.core.typed_passes import NativeLowering
 
 from ppim.jit.kernel_cache import unlock_all
@@ -33,14 +39,59 @@ class _Library(JITCodeLibrary):
         ll_module.data_layout = self._codegen._data_layout
 
 
-class _HelperLibrary(_Library):
-    """A helper's own code, as numba lowers it."""
+class HelperLibrary(_Library):
+    """A helper's own code, as numba lowers it, with what it calls of numba's."""
+
+    by_key: ClassVar[dict[bytes, "HelperLibrary"]] = {}  # of those that are kept on disk
+    _linking_libraries: list[Any]
+    key: bytes = b""  # tells its code from all other
+    file: str = ""  # that holds it
+
+    @classmethod
+    def kept(cls, codegen: Any, name: str, bitcode: bytes, callees: list["HelperLibrary"]) -> "HelperLibrary":
+        """One that was lowered before."""
+        self = cls.__new__(cls)
+        CodeLibrary.__init__(self, codegen, name)
+        self._final_module = self._shared_module = llvmlite.binding.parse_bitcode(bitcode)
+        self._linking_libraries = callees
+        self._finalized = True
+        return self
+
+    def know(self, key: bytes, file: str) -> None:
+        """Its code is in this file now."""
+        self.key, self.file = key, file
+        self.by_key[key] = self
+
+    def can_be_kept(self) -> bool:
+        """There is no address of this process in it, and all that it calls is kept."""
+        return (
+            not self.has_dynamic_globals
+            and not self._reload_init
+            and all(isinstance(callee, HelperLibrary) and callee.key for callee in self._linking_libraries)
+        )
 
     def finalize(self) -> None:
         self._raise_if_finalized()
+        self._take_in_foreign()
         self._final_module.verify()
         self._finalize_dynamic_globals()
         self._finalized = True
+
+    def _take_in_foreign(self) -> None:
+        """Make what it calls of numba's a part of it: those names hold numbers that another process gives to others."""
+        callees = dict.fromkeys(
+            library for library in self._linking_libraries if library is not rtsys.library
+        )
+        self._linking_libraries = [
+            library for library in callees if isinstance(library, HelperLibrary | _KernelLibrary)
+        ]
+        own = {function.name for function in self._final_module.functions if not function.is_declaration}
+        for library in callees:
+            if not isinstance(library, HelperLibrary | _KernelLibrary):
+                self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.name not in own:
+                function.linkage = "internal"
 
 
 class _KernelLibrary(_Library):
@@ -72,7 +123,7 @@ def _with_callees(libraries: list[Any]) -> list[Any]:
         elif library not in seen:
             seen.add(library)
             todo.append((library, True))
-            if isinstance(library, _HelperLibrary):
+            if isinstance(library, HelperLibrary):
                 todo.extend((callee, False) for callee in library._linking_libraries)
     return callees_first[::-1]
 
@@ -89,22 +140,58 @@ class _KernelLowering(NativeLowering):
         return super().run_pass(state)
 
 
+def called_as(fndesc: Any, environment: Any, library: HelperLibrary) -> Any:
+    """The object that stands for a helper's code where numba looks for a function."""
+    name = fndesc.qualname.split(".")[-1]
+    module = fndesc.lookup_module()
+    return _dynfunc.make_function(module, name, "code of a helper", _NO_CODE, environment, (library,))
+
+
+class _ByKey:
+    """Names of a helper's code that are the same in every process, and of no other code."""
+
+    def __init__(self, of_others: Any, key: bytes) -> None:
+        self._of_others, self._uid = of_others, self.uid(key)
+
+    @staticmethod
+    def uid(key: bytes) -> str:
+        """In the place of numba's running number."""
+        return key.hex()[:32]
+
+    def __call__(self, name: str, argtypes: Any, *, abi_tags: Any = (), uid: Any = None) -> str:
+        if uid != self._uid:
+            return self._of_others(name, argtypes, abi_tags=abi_tags, uid=uid)
+        return mangle(name, (), uid=uid)
+
+
+class _HelperLower(Lower):
+    """numba's, with no address of a function's Python object: it is of this process, and nobody reads it."""
+
+    def lower_assign(self, ty: Any, inst: Any) -> Any:
+        if isinstance(ty, types.Dispatcher) and isinstance(inst.value, (ir.Global, ir.FreeVar)):
+            return self.context.get_dummy_value()
+        return super().lower_assign(ty, inst)
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _HelperLowering(NativeLowering):
-    """numba's lowering, into a `_HelperLibrary`, without the step to machine code."""
+    """numba's lowering, into a `HelperLibrary`, without the step to machine code."""
 
     _name = "ppim_helper_lowering"
 
+    @property
+    def lowering_class(self) -> type[Lower]:
+        return _HelperLower
+
     def run_pass(self, state: Any) -> bool:
-        state.library = _HelperLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library = HelperLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
         state.flags.no_compile = True
+        if state.pipeline.key is not None:
+            state.targetctx.mangler = _ByKey(state.targetctx.mangler, state.pipeline.key)
         super().run_pass(state)
         state.library._ensure_finalized()
         lowered = state["cr"]
-        name = lowered.fndesc.qualname.split(".")[-1]
-        called = _dynfunc.make_function(
-            lowered.fndesc.lookup_module(), name, "code of a helper", _NO_CODE, lowered.env, (state.library,)
-        )
+        called = called_as(lowered.fndesc, lowered.env, state.library)
         state.targetctx.insert_user_function(called, lowered.fndesc, [state.library])
         state.reload_init.extend(state.library._reload_init)
         state["cr"] = lowered._replace(cfunc=called)
@@ -172,7 +259,19 @@ class KernelCompiler(Compiler):
 
 
 class HelperCompiler(Compiler):
-    """numba's compiler, for helpers."""
+    """numba's compiler, for helpers.
+
+    Parameters
+    ----------
+    keys : dict
+        What tells the code from all others, by its arguments' types.
+    """
+
+    def __init__(self, *args: Any, keys: Any = MappingProxyType({}), **kws: Any) -> None:
+        super().__init__(*args, **kws)
+        self.key: bytes | None = keys.get(tuple(self.state.args))
 
     def define_pipelines(self) -> Any:
+        if self.key is not None:
+            self.state.func_id.unique_id = _ByKey.uid(self.key)
         return [_with_lowering(pipeline, _HelperLowering) for pipeline in super().define_pipelines()]

@@ -8,7 +8,7 @@ import hashlib
 import re
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -91,14 +91,17 @@ def _read(name: str, file: Path) -> tuple[bytes, frozenset[str]]:
     return hashlib.sha256(text).digest(), frozenset(found - {"", name})
 
 
-def closure(function: Any) -> dict[str, Path] | None:
-    """The source files that a function is compiled from, by module name; None if its own is not in a file."""
-    file = Path(function.__code__.co_filename)
-    name = function.__module__
-    if file.is_relative_to(PACKAGE_FOLDER):
-        name = next((known for known, path in _package_files().items() if path == file), name)
-    if file.suffix != ".py" or not file.is_file():
-        return None
+def is_in_a_file(module: str) -> bool:
+    """Whether the source of a module is known, or it is a library's."""
+    if _module_file(module) is not None:
+        return True
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return file is not None and file.startswith(_LIBRARIES)
+
+
+@cache
+def _closure(name: str, file: Path) -> dict[str, Path]:
+    """The source files that a module is compiled from, by module name."""
     files, todo = {name: file}, [name]
     while todo:
         at = todo.pop()
@@ -110,11 +113,26 @@ def closure(function: Any) -> dict[str, Path] | None:
     return files
 
 
-def sources_digest(function: Any) -> bytes | None:
-    """A hash of all sources that a function is compiled from; None if they are not known."""
+def closure(function: Any) -> dict[str, Path] | None:
+    """The source files that a function is compiled from, by module name; None if its own is not in a file."""
+    file = Path(function.__code__.co_filename)
+    name = function.__module__
+    if file.is_relative_to(PACKAGE_FOLDER):
+        name = next((known for known, path in _package_files().items() if path == file), name)
+    if file.suffix != ".py" or not file.is_file():
+        return None
+    return _closure(name, file)
+
+
+def sources_digest(function: Any, with_modules: Iterable[str] = ()) -> bytes | None:
+    """A hash of all sources that a function, and code of other modules, is compiled from; None if they are not known."""
     files = closure(function)
     if files is None:
         return None
+    for name in with_modules:
+        file = _module_file(name)
+        if file is not None:
+            files = files | _closure(name, file)
     digest = hashlib.sha256()
     for name, file in sorted(files.items()):
         digest.update(name.encode() + b"\0" + _read(name, file)[0])

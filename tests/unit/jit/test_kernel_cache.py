@@ -57,11 +57,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a new process."""
     monkeypatch.setattr(kernel_cache, "_complaints", [])
-    kernel_cache._readable.cache_clear()
+    kernel_cache.readable.cache_clear()
 
 
 def files(root: Path) -> list[Path]:
-    return sorted(path for path in root.rglob("*") if path.is_file())
+    """All but helpers."""
+    return sorted(path for path in root.rglob("*") if path.is_file() and path.suffix != ".nbh")
 
 
 def test_a_kernel_is_kept_and_found_again(root: Path) -> None:

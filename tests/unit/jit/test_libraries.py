@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numba
 import pytest
 
@@ -81,8 +83,11 @@ def _third(x):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
-def test_a_helper_is_not_inlined_because_its_caller_is() -> None:
+def test_a_helper_is_not_inlined_because_its_caller_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """numba hands a caller's flags on to what is compiled for it."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))  # where a caller is not found without its callee
     assert _third(2) == 7
     (compiled,) = _by_itself.overloads.values()
     assert "alwaysinline" not in compiled.library.get_llvm_str()
