@@ -21,7 +21,7 @@ _LIMIT = 1 << 63  # whole numbers become words of 64 bits
 _UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _SIZE = re.compile(r"(\d{1,12}) ?(KiB|MiB|GiB)", re.ASCII)
 _SHOWN_CHARACTERS = 80
-_MOST_TOML_BYTES = 1 << 22
+_MOST_TOML_BYTES = 1 << 20
 # A dotted name of more parts: tomllib takes time and memory that grow with their square.
 _LONG_NAME = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){32}""", re.ASCII)
 

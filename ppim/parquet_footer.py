@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ppim.errors import InputError, unreadable
+
+_Fields: TypeAlias = "dict[int, _Fields]"
 
 MAGIC = b"PAR1"
 """First and last bytes of every Parquet file."""
@@ -31,6 +33,12 @@ _ROWS_OF_FILE, _ROW_GROUPS = 3, 4
 _COLUMNS, _ROWS = 1, 3
 _COLUMN_DATA = 3
 _VALUES, _UNPACKED, _PACKED = 5, 6, 7
+
+# What is kept of a footer, by fields of nested structures: with all of it 65,536 columns take a gigabyte.
+_KEPT: _Fields = {
+    _ROWS_OF_FILE: {},
+    _ROW_GROUPS: {_ROWS: {}, _COLUMNS: {_COLUMN_DATA: {_VALUES: {}, _UNPACKED: {}, _PACKED: {}}}},
+}
 
 
 class ColumnPart(NamedTuple):
@@ -65,7 +73,7 @@ def read_row_groups(path: Path, mend: str) -> list[RowGroup]:
         A file that cannot be read, whose footer is none, or whose row groups do not add up to its rows.
     """
     try:
-        footer = _Compact(_footer_bytes(path)).structure(0)
+        footer = _Compact(_footer_bytes(path)).structure(0, _KEPT)
         groups = [_row_group(fields) for fields in footer[_ROW_GROUPS]]
         _check_rows(_whole(footer[_ROWS_OF_FILE]), groups)
         return groups
@@ -126,31 +134,33 @@ class _Compact:
             _BINARY: self._binary,
             _UUID: partial(self._bytes, _UUID_BYTES),
         }
-        self._nested: dict[int, Callable[[int], Any]] = {
+        self._nested: dict[int, Callable[[int, _Fields], Any]] = {
             _LIST: self._list,
             _SET: self._list,
             _MAP: self._map,
             _STRUCT: self.structure,
         }
 
-    def structure(self, depth: int) -> dict[int, Any]:
-        """Values of a structure by the numbers of their fields."""
+    def structure(self, depth: int, kept: _Fields) -> dict[int, Any]:
+        """Values of a structure by the numbers of their fields, of those that are kept."""
         fields: dict[int, Any] = {}
         number = 0
         while head := self._byte():
             step, kind = head >> 4, head & 0xF
             number = number + step if step else self._signed()
             # A truth value of a field is its kind.
-            fields[number] = kind == _TRUE if kind <= _FALSE else self._value(kind, depth)
+            value = kind == _TRUE if kind <= _FALSE else self._value(kind, depth, kept.get(number, {}))
+            if number in kept:
+                fields[number] = value
         return fields
 
-    def _value(self, kind: int, depth: int) -> Any:
+    def _value(self, kind: int, depth: int, kept: _Fields) -> Any:
         read = self._plain.get(kind)
         if read is not None:
             return read()
         if depth == _MOST_NESTED:
             raise ValueError("nested too deeply")
-        return self._nested[kind](depth + 1)
+        return self._nested[kind](depth + 1, kept)
 
     def _truth(self) -> bool:
         return self._byte() == _TRUE
@@ -185,17 +195,20 @@ class _Compact:
         self._at += length
         return value
 
-    def _list(self, depth: int) -> list[Any]:
+    def _list(self, depth: int, kept: _Fields) -> list[Any]:
         head = self._byte()
         length = head >> 4
         if length == _LONG_LIST:
             length = self._unsigned()
         # Each takes a byte at least, so that the data ends before a length that was made up.
-        return [self._value(head & 0xF, depth) for _ in range(length)]
+        return [self._value(head & 0xF, depth, kept) for _ in range(length)]
 
-    def _map(self, depth: int) -> list[tuple[Any, Any]]:
+    def _map(self, depth: int, kept: _Fields) -> list[tuple[Any, Any]]:
         length = self._unsigned()
         if not length:
             return []
         kinds = self._byte()
-        return [(self._value(kinds >> 4, depth), self._value(kinds & 0xF, depth)) for _ in range(length)]
+        return [
+            (self._value(kinds >> 4, depth, kept), self._value(kinds & 0xF, depth, kept))
+            for _ in range(length)
+        ]

@@ -60,10 +60,15 @@ def _command(command: Issued) -> str:
     return f"{command.command} ({', '.join(place)}; line {command.line})"
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def _summary(result: CheckResult, title: str) -> Iterator[str | Table]:
-    verdict = f"{result.n_violations:,} violations" if result.n_violations else "legal"
+    verdict = _count(result.n_violations, "violation") if result.n_violations else "legal"
+    commands, channels = _count(result.commands, "command"), _count(result.channels, "channel")
     yield (
-        f"{title}{verdict}: {result.commands:,} commands of {result.channels} channels up to cycle "
+        f"{title}{verdict if result.commands else 'nothing to check'}: {commands} of {channels} up to cycle "
         f"{result.last_cycle:,}, {result.device} ({', '.join(result.forms)})"
     )
     rows = (

@@ -9,7 +9,7 @@ from ppim.datasets import base, hashing
 from ppim.errors import InputError
 from ppim.jit import njit
 
-_FIRST_SLOTS = 1 << 10
+_FIRST_SLOTS = 1 << 6  # there may be 65,536 tables, most of them small
 _FREE = np.uint32(2**32 - 1)
 _MAX_SEEN = 2**32 - 1
 _ONE = np.uint64(1)

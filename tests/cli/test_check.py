@@ -35,7 +35,7 @@ def trace(tmp_path: Path) -> Path:
 def test_legal_and_illegal(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("check", trace) == 0
     text = capsys.readouterr().out
-    assert "legal: 3 commands of 1 channels up to cycle 44, hbm2-4gb (ppim)" in text
+    assert "legal: 3 commands of 1 channel up to cycle 44, hbm2-4gb (ppim)" in text
     assert "never came up: other" not in text
     trace.write_text(BROKEN)
     assert run("check", trace) == 1
@@ -44,8 +44,14 @@ def test_legal_and_illegal(trace: Path, capsys: pytest.CaptureFixture[str]) -> N
         "channel 0, cycle 23: tRCD read of 14 cycles, margin -1: read (rank 0, bank 0.0, row 5; line 2) "
         "after activate (rank 0, bank 0.0, row 5; line 1) at 10"
     )
-    assert any(line.startswith("1 violations: ") for line in text)
+    assert any(line.startswith("1 violation: ") for line in text)
     assert run("check", trace, "--set", "tRCDRD=13") == 0
+
+
+def test_nothing_is_not_called_legal(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trace.write_text("")
+    assert run("check", trace) == 0
+    assert capsys.readouterr().out.startswith("nothing to check: 0 commands of 0 channels")
 
 
 def test_csv_and_json(trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
