@@ -233,6 +233,35 @@ def rereadable(paths: Iterable[Path]) -> Iterator[list[Path]]:
         yield [stack.enter_context(_copy_of(path)) if _is_pipe(path) else path for path in paths]
 
 
+@contextmanager
+def unchanged(paths: Iterable[Path]) -> Iterator[None]:
+    """Files that are read more than once: what is made of them would be of no state that they had, if they changed.
+
+    Raises
+    ------
+    InputError
+        At the end, a file that is another one now, or was written to.
+    """
+    before = [(path, _version(path)) for path in paths]
+    yield
+    for path, version in before:
+        if _version(path) != version:
+            raise InputError(
+                f"{path}: changed while it was read; run again, on a copy if something writes to it"
+            )
+
+
+def _version(path: Path) -> tuple[int, ...] | None:
+    """What changes when a file is replaced or written to; None of what is no regular file."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return ()
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def _is_pipe(path: Path) -> bool:
     try:
         return stat.S_ISFIFO(path.stat().st_mode)

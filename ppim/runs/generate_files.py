@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from ppim.datasets import base as datasets, rows as row_maps, streams
 from ppim.errors import InputError
-from ppim.files import atomic_path, keep_inputs, rereadable
+from ppim.files import atomic_path, keep_inputs, rereadable, unchanged
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.stats import cautions
@@ -125,7 +125,12 @@ def generate_file(
     """
     given = [Path(word) for word in words if words != (SYNTHETIC,)]
     keep_inputs(given, output)
-    with atomic_path(output) as temporary, rereadable(given) as files, compile_notice("gen-trace"):
+    with (
+        atomic_path(output) as temporary,
+        rereadable(given) as files,
+        unchanged(files),
+        compile_notice("gen-trace"),
+    ):
         name, paths = _dataset(tuple(map(str, files)) or words, options.dataset_format)
         source, paths, dataset = _open(name, paths, options)
         keep_inputs([*paths, *dataset.other_inputs()], output)

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from ppim.cli import main
+from ppim.datasets import streams
 from ppim.datasets.criteo_kaggle import ROWS as CRITEO_ROWS
 from ppim.trace.reader import TraceReader
 
@@ -266,3 +267,37 @@ def test_rows_that_were_skipped_are_always_told(tmp_path: Path, capsys: pytest.C
 )
 def test_digits_are_those_of_ascii(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert run("synthetic", "-o", tmp_path / "t", "--max-samples", "5", *words) == 2
+
+
+@pytest.mark.parametrize("rows", ["seen", "50"])
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param("a,b\n" + "1,2\n" * 20, id="shorter"),
+        pytest.param("a,b\n" + "1,2\n" * 200, id="longer"),
+        pytest.param("a,b\n" + "2,1\n" * 100, id="other values"),
+        pytest.param("a,b\n" + "9,9\n" * 100, id="unknown values"),
+        pytest.param("b,a\n" + "1,2\n" * 100, id="other names"),
+    ],
+)
+def test_a_dataset_that_changes_while_it_is_read(
+    rows: str,
+    then: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Between two passes, or after it was opened: no trace is left that is of neither state."""
+    data, output = tmp_path / "x.csv", tmp_path / "x.parquet"
+    data.write_text("a,b\n" + "1,2\n2,1\n" * 50)
+    fingerprint = streams.fingerprint
+
+    def fingerprint_and_change(paths: list[Path]) -> str:
+        digest = fingerprint(paths)
+        data.write_text(then)
+        return digest
+
+    monkeypatch.setattr(streams, "fingerprint", fingerprint_and_change)
+    assert run(data, "--dataset", "csv", "--rows", rows, "-o", output) == 2
+    assert "run again, on a copy if something writes to it" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [data]
