@@ -303,6 +303,11 @@ class Device:
         More time is needed only for more than one row between two refreshes.
         """
         timing = self.timing
+        if self._is_refreshed_by_bank() and not self.is_refreshed:
+            raise ValueError(
+                f"refresh_policy = {self.controller.refresh_policy}, but tREFI = {timing.tREFI} stands for a memory "
+                "that is not refreshed; shorten tREFI or take another refresh_policy"
+            )
         between, refresh = self._refresh_keys()
         banks = self.organization.banks if self._is_refreshed_by_bank() else 1
         interval = getattr(timing, between) * banks
@@ -332,10 +337,12 @@ class Device:
     def refreshes_leave_no_time(self) -> str:
         """What to say of a memory in which rows are opened, and closed again by refreshes before they are used."""
         between, takes = self._refresh_keys()
+        # DRAMsim3 waits so long between refreshes of two banks (host-controller.md §10).
+        apart = f", tREFI = {self.timing.tREFI} apart," if self._is_refreshed_by_bank() else ""
         return (
             f"{self.name}: requests wait, but no column command can be issued any more: refreshes of "
-            f"{takes} = {getattr(self.timing, takes)} cycles every {between} = {getattr(self.timing, between)} leave "
-            f"no time; lengthen {between}"
+            f"{takes} = {getattr(self.timing, takes)} cycles every {between} = {getattr(self.timing, between)}{apart} "
+            f"leave no time; lengthen {between}{' or shorten tREFI' if apart else ''}"
         )
 
     @property

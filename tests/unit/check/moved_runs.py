@@ -264,9 +264,12 @@ def pim_run(folder: Path, trace: Path, system: str) -> Tally | None:
     return try_run(folder, memory, pim_commands(folder / "commands"), distance)
 
 
-def host_run(folder: Path, name: str, settings: dict[str, str]) -> Tally:
-    """Move commands of a device's run."""
-    device = load_device(name, settings)
+def host_run(folder: Path, name: str, settings: dict[str, str]) -> Tally | None:
+    """Move commands of a device's run; None where it has no such mode."""
+    try:
+        device = load_device(name, settings)
+    except InputError:
+        return None
     return try_run(folder, Memory(device), host_commands(device, SEED), host_distance(device))
 
 
@@ -284,7 +287,9 @@ def main() -> None:
                 totals["systems"].add(found)
         for device in device_names():
             for settings in MODES:
-                totals["devices"].add(host_run(Path(name), device, settings))
+                found = host_run(Path(name), device, settings)
+                if found is not None:
+                    totals["devices"].add(found)
     sys.stdout.write(json.dumps({kind: vars(total) for kind, total in totals.items()}) + "\n")
 
 

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too slow witho
 @pytest.mark.parametrize("settings", moved_runs.MODES, ids=lambda mode: "".join(mode.values()) or "usual")
 def test_moved_commands_of_a_device(tmp_path: Path, name: str, settings: dict[str, str]) -> None:
     found = moved_runs.host_run(tmp_path, name, settings)
+    assert found is not None
     assert found.is_good
     assert found.tried >= 10
 

@@ -221,6 +221,10 @@ def test_utf16_is_told(tmp_path: Path) -> None:
             "[timing]\ntREFIb = 1\n[system]\nrefresh_policy = BANK_LEVEL_STAGGERED\n",
             "tREFIb = 1 leaves no time .* tRFCb",
         ),
+        (
+            "[timing]\ntREFI = 268435456\n[system]\nrefresh_policy = BANK_LEVEL_STAGGERED\n",
+            "tREFI = 268435456 stands for a memory that is not refreshed; .* another refresh_policy",
+        ),
     ],
 )
 def test_numbers_that_no_memory_has(tmp_path: Path, text: str, message: str) -> None:
