@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from ppim import files
 from ppim.datasets import base as datasets, rows as row_maps, streams
 from ppim.errors import InputError
-from ppim.files import atomic_path, keep_inputs, rereadable, unchanged
 from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.stats import cautions
@@ -124,16 +124,16 @@ def generate_file(
         A dataset, option or output that cannot be used; nothing is left behind.
     """
     given = [Path(word) for word in words if words != (SYNTHETIC,)]
-    keep_inputs(given, output)
+    files.keep_inputs(given, output)
     with (
-        atomic_path(output) as temporary,
-        rereadable(given) as files,
-        unchanged(files),
+        files.atomic_path(output) as temporary,
+        files.rereadable(given) as readable,
+        files.unchanged(readable),
         compile_notice("gen-trace"),
     ):
-        name, paths = _dataset(tuple(map(str, files)) or words, options.dataset_format)
+        name, paths = _dataset(tuple(map(str, readable)) or words, options.dataset_format)
         source, paths, dataset = _open(name, paths, options)
-        keep_inputs([*paths, *dataset.other_inputs()], output)
+        files.keep_inputs([*paths, *dataset.other_inputs()], output)
         dataset_options = dataclasses.asdict(dataset)  # type: ignore[call-overload]
         sharing = _sharing(options)
         recipe = _recipe(source, name, options, show_progress)
