@@ -10,7 +10,7 @@ from numba.core import sigutils
 from numba.core.event import trigger_event
 from numba.core.types import unliteral
 
-from ppim.jit import helper_cache, kernel_cache, libraries
+from ppim.jit import compilers, helper_cache, kernel_cache
 from ppim.jit.sources import sources_digest
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -29,7 +29,7 @@ def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         return lambda decorated: njit(decorated, **options)
     settings = {"nogil": True, "no_cfunc_wrapper": True, **options}
     keep = settings.pop("cache", True)
-    kernel = numba.njit(pipeline_class=libraries.KernelCompiler, **settings)(function)
+    kernel = numba.njit(pipeline_class=compilers.KernelCompiler, **settings)(function)
     sources = None if numba.config.DISABLE_JIT or not keep else sources_digest(function)
     if sources is not None:
         kernel._cache = kernel_cache.KernelCache(function, sources, settings)
@@ -58,7 +58,7 @@ def helper(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         **options,
     }
     kept = helper_cache.HelperCache(function, settings)
-    compiled = numba.njit(pipeline_class=partial(libraries.HelperCompiler, keys=kept.keys), **settings)(
+    compiled = numba.njit(pipeline_class=partial(compilers.HelperCompiler, keys=kept.keys), **settings)(
         function
     )
     if not numba.config.DISABLE_JIT:
@@ -101,6 +101,6 @@ def helper_by_type(function: Callable[..., Any]) -> Callable[[Function], Functio
 
     The decorated function gets the types and returns the helper's Python function.
     """
-    options = {"forceinline": True, "pipeline_class": libraries.HelperCompiler}
+    options = {"forceinline": True, "pipeline_class": compilers.HelperCompiler}
     by_type: Callable[[Function], Function] = extending.overload(function, jit_options=options)
     return by_type

@@ -22,7 +22,7 @@ import numba
 import numpy as np
 import pytest
 
-from ppim.jit import kernel_cache, libraries, njit
+from ppim.jit import compilers, kernel_cache, njit
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
@@ -586,13 +586,13 @@ COMPILES = """
 import sys, time
 from pathlib import Path
 from numba.core.compiler import Compiler
-from ppim.jit import libraries
+from ppim.jit import compilers
 from tests.unit.jit.test_kernel_cache import new_kernel
-inner = libraries.KernelCompiler.compile_extra
+inner = compilers.KernelCompiler.compile_extra
 def slowly(self, func):
     time.sleep(1.0)
     return inner(self, func)
-libraries.KernelCompiler.compile_extra = slowly
+compilers.KernelCompiler.compile_extra = slowly
 kernel = new_kernel()
 assert kernel(1) == 2
 print(sum(kernel.stats.cache_misses.values()))
@@ -648,7 +648,7 @@ def test_what_fails_to_compile_is_not_waited_for(root: Path, monkeypatch: pytest
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(libraries.KernelCompiler, "define_pipelines", interrupted)
+        patch.setattr(compilers.KernelCompiler, "define_pipelines", interrupted)
         with pytest.raises(KeyboardInterrupt):
             new_kernel()(1)
     assert files(root) == []
