@@ -26,8 +26,8 @@ CHECK_TESTS = ("tests/unit/check/test_moved.py", "-k", "not cycle_too_early")
 ENGINE_TABLE_TESTS = ("tests/unit/engine/test_timing.py",)
 REPORTS = ("tests/unit/datasets/test_cases.py",)
 FAULTS = (
-    *("tests/cli/test_outputs.py", "tests/cli/test_process.py", "tests/unit/test_files.py"),
-    *("tests/unit/test_interrupt.py", "tests/unit/jit"),
+    *(f"tests/cli/test_{what}.py" for what in ("faults", "inputs", "outputs", "process")),
+    *("tests/unit/test_files.py", "tests/unit/test_interrupt.py", "tests/unit/jit"),
 )
 LINE = "{:<58}{:>10}{:>10}"
 
@@ -189,6 +189,11 @@ def moved_commands() -> tuple[int, int]:
     return len(CASES), caught
 
 
+def with_kernels() -> dict[str, str]:
+    """The environment without what makes kernels run uncompiled."""
+    return {name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"}
+
+
 def tests_passed(paths: Sequence[str]) -> tuple[int, int]:
     """Tests in these files: tried, and passed."""
     present = [path for path in paths if (ROOT / path).exists()]
@@ -197,6 +202,7 @@ def tests_passed(paths: Sequence[str]) -> tuple[int, int]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n", "2", *present],
         cwd=ROOT,
+        env=with_kernels(),
         capture_output=True,
         text=True,
         check=False,
@@ -207,9 +213,8 @@ def tests_passed(paths: Sequence[str]) -> tuple[int, int]:
 
 def compiled(*arguments: str) -> str:
     """What a script prints, with compiled kernels."""
-    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"}
     command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=with_kernels(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}:\n{done.stderr}")
     return done.stdout
