@@ -84,6 +84,22 @@ def test_who_is_found_brings_all_below_it(root: Path, renew: Any) -> None:
     assert not lowest.overloads
 
 
+@pytest.mark.usefixtures("root")
+def test_others_see_only_names_that_no_other_code_has(renew: Any) -> None:
+    """What a helper takes in of numba's (`min`, `max`) has running numbers in its names, of this process."""
+    assert renew()(2) == 44
+    kept = libraries.HelperLibrary.by_key
+    assert len(kept) == 3
+    private = 0
+    for key, library in kept.items():
+        made = [function for function in library._final_module.functions if not function.is_declaration]
+        seen = [function.name for function in made if function.linkage.name != "internal"]
+        assert len(seen) == 1
+        assert key.hex()[:32] in seen[0]
+        private += len(made) - len(seen)
+    assert private >= 2
+
+
 def test_each_signature_has_a_file(root: Path, renew: Any) -> None:
     assert renew()(2) == 44
     assert renew()(2.5) == 55.0
@@ -226,16 +242,28 @@ def test_what_closes_over_something_is_not_kept(root: Path) -> None:
 # --- types -------------------------------------------------------------------------------------------
 
 
+def pair_of(*fields: str) -> Any:
+    """(1, 2), of a version of a class that has these fields."""
+    from collections import namedtuple
+
+    return namedtuple("Pair", fields, module=__name__)(1, 2)
+
+
+def _x_of(pair):  # type: ignore[no-untyped-def]
+    return pair.x
+
+
+@pytest.mark.usefixtures("root")
+def test_a_kernel_is_not_found_for_another_version_of_its_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The class stands in a file that the kernel's does not import."""
+    for fields, x in ((("x", "y"), 1), (("y", "x"), 2)):
+        forget(monkeypatch)
+        assert njit(_x_of)(pair_of(*fields)) == x
+
+
 def test_versions_of_a_class_are_told_apart() -> None:
     """numba's name of a named tuple does not hold the fields."""
-
-    def version(*fields: str) -> types.Type:
-        from collections import namedtuple
-
-        made = namedtuple("Pair", fields, module=__name__)
-        return numba.typeof(made(1, 2))
-
-    first, other = version("x", "y"), version("y", "x")
+    first, other = numba.typeof(pair_of("x", "y")), numba.typeof(pair_of("y", "x"))
     assert str(first) == str(other)
     pairs = [
         (first, other),
