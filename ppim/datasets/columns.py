@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from ppim.datasets import base as datasets, delimited, fields, hash_text, streams
 from ppim.datasets.text import TextLayout, read_values
 from ppim.errors import InputError, UnknownNameError
-from ppim.files import for_arrow
+from ppim.parquet_file import open_parquet
 from ppim.parquet_footer import MAGIC, ColumnPart, read_row_groups
 
 _GET_AGAIN = "get the file again"
@@ -142,7 +142,9 @@ class ParquetSource(datasets.Source):
 
     def __init__(self, paths: Sequence[Path], dataset: Csv, options: datasets.ReadOptions) -> None:
         super().__init__()
-        self._files = [_open_parquet(path) for path in paths]
+        self._files = [
+            open_parquet(path, "not a Parquet file, or damaged; get the file again") for path in paths
+        ]
         self._paths, self._options = paths, options
         schemas = [file.schema_arrow for file in self._files]
         self._chosen = choose(dataset.columns, schemas[0].names, paths[0])
@@ -245,13 +247,6 @@ def check_same_columns(
         raise InputError(
             f"{path}: column {others[0]!r} is not in {first}; give files of one kind, or columns="
         )
-
-
-def _open_parquet(path: Path) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(for_arrow(path))
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a Parquet file, or damaged; get the file again") from error
 
 
 def _values_promised(metadata: pq.FileMetaData, chosen: Sequence[str], path: Path) -> int:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ppim.errors import InputError, unreadable
-from ppim.files import for_arrow
+from ppim.parquet_file import open_parquet
 from ppim.parquet_footer import MAGIC, read_row_groups
 from ppim.trace import check, schema
 
@@ -263,10 +263,7 @@ def _open(path: Path) -> pq.ParquetFile:
         raise unreadable(path, error, "give a trace file") from error
     if begins != MAGIC:
         raise InputError(f"{path}: not a Parquet file, so not a trace; make one with `ppim gen-trace`")
-    try:
-        return pq.ParquetFile(for_arrow(path), pre_buffer=False)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cut off or damaged Parquet file; make the trace again") from error
+    return open_parquet(path, "cut off or damaged Parquet file; make the trace again", pre_buffer=False)
 
 
 def _check_schema(found: pa.Schema, meta: schema.TraceMeta, path: Path) -> None:
