@@ -1,4 +1,4 @@
-"""All channels: of each, its stream and its units take turns (docs/performance.md)."""
+"""All channels: of each, its stream and its units take turns (docs/performance-log.md)."""
 
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
