@@ -196,8 +196,9 @@ BOUNDS := $(addprefix tests/unit/,mapping program requests trace weight_sharing)
 test-bounds: $(INSTALLED) ## part of the tests with array indices checked in compiled code (minutes)
 	NUMBA_BOUNDSCHECK=1 $(BIN)/pytest -n 2 $(BOUNDS)
 
-bench: $(INSTALLED) ## speeds, measured on this machine
-	@for script in scripts/bench_*.py; do $(BIN)/python $$script || exit; done
+# BESIDE= another checkout with a .venv, measured by turns; BENCH='--only systems --longer' and such.
+bench: $(INSTALLED) ## speeds as ratios, beside those of the last release, in build/bench.csv (ten minutes)
+	$(BIN)/python scripts/bench.py $(if $(BESIDE),--beside $(BESIDE)) $(BENCH)
 
 # --- tidying -----------------------------------------------------------------------------------
 
