@@ -162,7 +162,8 @@ class PimPair:
         """After DONE: go on with refreshes to the end of the run in both; DONE or LOG_FULL."""
         ends = self.cycles
         status = self._run(final=True, until=ends)
-        for engine, end in zip(self.engines, ends, strict=True):
-            engine.settle(end)
-            engine.hand_on()
+        if status == s.DONE:
+            for engine, end in zip(self.engines, ends, strict=True):
+                engine.settle(end)
+                engine.hand_on()
         return status

@@ -108,7 +108,7 @@ def read_fetches(p, state, a, number, last):
     """An idle unit READs from open rows what it has to fetch, in cycles up to `last`."""
     unit = a.unit[number]
     place, stop = unit[u.FETCHED], a.channel[u.FETCHES_ADDED]
-    first_place, lane, reads, end = place, 0, 0, 0
+    first_place, last_read, reads, end = place, 0, 0, 0
     free, waiting_from = max(unit[u.FREE], unit[u.READ_FROM]), unit[u.WAITING_FROM]
     while place < stop:
         item = a.fetches[place & a.fetch_mask]
@@ -119,7 +119,7 @@ def read_fetches(p, state, a, number, last):
         until = first + item[u.FETCH_LENGTH]
         if bank[u.ROW] != item[u.FETCH_ROW] or until > last or not comes_alone(a, place, until):
             break
-        end = until
+        end, last_read = until, lane
         cycles.paint_reads(p, a, first, bursts, end + p.unit_read_latency)
         waiting_from = max(waiting_from, joins)
         if waiting_from < first:
@@ -137,8 +137,8 @@ def read_fetches(p, state, a, number, last):
         unit[u.FETCHED] = place
         unit[u.FREE] = end + 1
         unit[u.WAITING_FROM] = end
-        unit[s.LAST_BANK] = lane & (p.banks_per_unit - 1)
+        unit[s.LAST_BANK] = last_read & (p.banks_per_unit - 1)
         unit[u.READ_FROM] = free
-        limits.tally_reads(p, state, a.number, lane, reads, False)
+        limits.tally_reads(p, state, a.number, last_read, reads, False)
         commands.count_reads(state, a.number, reads, BEHIND_OTHERS, True)
         turns.finish_at(state, a.number, end + p.unit_read_latency)
