@@ -16,8 +16,9 @@ from tests.reference import pim_twin
 from tests.reference.pim_programs import Case, RandomProgram, pick, random_device, random_system
 from tests.reference.pim_twin import TwinResult
 from tests.reference.tier_twin import simulate_pair
-from tests.unit.engine_pim.compare import assert_same
-from tests.unit.engine_pim.feed import run_programs
+from tests.unit.engine_pim.compare import assert_equal_results, assert_same
+from tests.unit.engine_pim.feed import by_cycle, run_program, run_programs
+from tests.unit.engine_pim.test_by_unit import has_fast_engine, random_case
 
 SEEDS = range(60)
 CLOCKS = (1.0, 0.63, 0.714, 1.37, 2.5, 0.9999)
@@ -28,6 +29,29 @@ class ProgramWithGaps(RandomProgram):
 
     def emit_demand(self) -> dict[tuple[int, int, int], int]:
         return {} if self.rng.random() < 0.25 else super().emit_demand()
+
+
+def pair_by_unit(seed: int) -> tuple[Case, Case]:
+    """Two memories of which the first one's bank groups run one by one, and every other time the second one's too."""
+    rng = np.random.default_rng([seed, 0x0F57])
+    collect, barrier = pick(rng, "host", "base-die"), pick(rng, "table", "table", "batch")
+    first, second = random_case(seed, collect), random_case(seed + len(SEEDS), collect)
+    devices_and_systems = [(first.device, first.system), (second.device, second.system)]
+    if seed % 2 == 0:
+        device = random_device(rng)
+        devices_and_systems[1] = device, random_system(rng, device)
+    n_turns = int(rng.integers(1, 9))
+    batches = np.cumsum(rng.random(n_turns) < 0.4).astype(np.int64)
+    cases = []
+    for number, (device, system) in enumerate(devices_and_systems):
+        device = replace(device, timing=replace(device.timing, tCK=pick(rng, *CLOCKS)))
+        system = replace(system, pim=replace(system.pim, barrier=barrier))
+        drawn = ProgramWithGaps(rng, device, system)
+        if number == 0 or seed % 2:
+            drawn.read_out_share = 0.0
+        drawn.turns = n_turns
+        cases.append(Case(seed, device, system, drawn.build()._replace(turn_batch=batches)))
+    return cases[0], cases[1]
 
 
 def random_pair(seed: int) -> tuple[Case, Case]:
@@ -71,6 +95,31 @@ def check(seed: int, piece: int | None = None, keep_commands: int = 200_000) -> 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_programs(seed: int) -> None:
     check(seed)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_units_one_by_one(seed: int) -> None:
+    """Memories that run by unit wait for another one as by cycle, whatever of their programs is known."""
+    cases = pair_by_unit(seed)
+    assert has_fast_engine(cases[0].device, cases[0].system)
+    with by_cycle():
+        expected = run_programs(cases)
+    twins, ends = simulate_pair(cases)
+    for pieces in ({}, {"piece": 1 + seed % 7}, {"keep_commands": 1 + seed}):
+        engines = run_programs(cases, **pieces)
+        for case, twin, end, found, want in zip(cases, twins, ends, engines, expected, strict=True):
+            assert_same(case, replace(twin, cycles=end), found)
+            assert_equal_results(found, want)
+
+
+@pytest.mark.parametrize(("seed", "piece"), [(61, 7), (117, 1), (281, 2), (318, 5)])
+def test_a_unit_that_reads_prefetches_ahead_knows_its_last_bank(seed: int, piece: int) -> None:
+    """The next one on the list, in another bank and not read yet, once counted as read: its bank then came last."""
+    case, _ = pair_by_unit(seed)
+    with by_cycle():
+        expected = run_program(case.device, case.system, case.program)
+    found = run_program(case.device, case.system, case.program, piece=piece)
+    assert_equal_results(found, expected)
 
 
 @pytest.mark.slow

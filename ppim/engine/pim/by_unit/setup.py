@@ -69,7 +69,6 @@ def can_run(p: Parameters, system: SystemSpec, *, has_delivers: bool, has_long_w
         and not p.global_stream
         and not has_delivers
         and not has_long_window
-        and not p.tied
         and not p.writes
         and p.turns_open == 0
         and not p.data_pins
