@@ -14,7 +14,7 @@ from ppim.trace.reader import TraceChunk, start_of_last_turn
 
 # Rings hold some thousand accesses at first, so that they stay in a core's cache; they grow when a turn needs it.
 FIRST_RING = 1 << 11
-# Rings that have grown larger (bytes) are left for fresh ones now and then: what was in them takes memory no more.
+# Of rings that have grown larger (bytes) the memory is given back now and then.
 LARGE_RINGS = 1 << 26
 
 
@@ -32,40 +32,46 @@ class Consumer(Runner, Protocol):
         """Go on with larger rings."""
 
 
+def waiting_instructions(row: np.ndarray) -> tuple[int, int]:
+    """First instruction of a stream that is not sent, or the last one of all, which tells its turn; and their end."""
+    head, tail = int(row[r.HEAD]), int(row[r.TAIL])
+    return min(head, max(tail - 1, 0)), tail
+
+
+def first_needed(rings: r.Rings) -> tuple[int, int]:
+    """First lookup and first sum of the turns that are not complete."""
+    marks = rings.marks
+    if marks[r.OLDEST_TURN] == marks[r.NEXT_TURN]:
+        return int(marks[r.NEXT_LOOKUP]), int(marks[r.NEXT_SUM])
+    row = rings.turns[marks[r.OLDEST_TURN] & (len(rings.turns) - 1)]
+    return int(row[r.TURN_FIRST_LOOKUP]), int(row[r.TURN_FIRST_SUM])
+
+
 def copy_streams(rings: r.Rings, times: int) -> np.ndarray:
-    """Streams' instructions that are not sent in rings of so many times the capacity; the last one too, which tells its turn."""
+    """The streams' instructions that are not sent in rings of so many times the capacity."""
     streams, capacity, columns = rings.instructions.shape
     copy = integers(streams, times * capacity, columns)
     for old, new, row in zip(rings.instructions, copy, rings.stream, strict=True):
-        head, tail = int(row[r.HEAD]), int(row[r.TAIL])
-        r.put_rows(old, min(head, max(tail - 1, 0)), tail, new)
+        r.put_rows(old, *waiting_instructions(row), new)
     return copy
 
 
-def copy_rings(rings: r.Rings, which: int, times: int) -> r.Rings:
-    """The rings; of some (a sum of SHORT_*) copies of so many times the capacity, with all that is still needed."""
-    marks = rings.marks
-    oldest, stop = int(marks[r.OLDEST_TURN]), int(marks[r.NEXT_TURN])
-    row = rings.turns[oldest & (len(rings.turns) - 1)]
-    first_lookup = row[r.TURN_FIRST_LOOKUP] if oldest < stop else marks[r.NEXT_LOOKUP]
-    first_sum = row[r.TURN_FIRST_SUM] if oldest < stop else marks[r.NEXT_SUM]
+def grow_rings(rings: r.Rings) -> r.Rings:
+    """Those rings that had no room (`SHORT`) of twice the capacity, with all that is still needed."""
+    marks, which = rings.marks, int(rings.marks[r.SHORT])
+    first_lookup, first_sum = first_needed(rings)
 
-    def copied(ring: np.ndarray, name: int, first: int, stop: int) -> np.ndarray:
-        return r.copy_ring(ring, int(first), int(stop), times) if which & name else ring
+    def grown(ring: np.ndarray, name: int, first: int, stop: int) -> np.ndarray:
+        return r.copy_ring(ring, int(first), int(stop), 2) if which & name else ring
 
     return r.as_rings(
-        instructions=copy_streams(rings, times) if which & r.SHORT_INSTRUCTIONS else rings.instructions,
+        instructions=copy_streams(rings, 2) if which & r.SHORT_INSTRUCTIONS else rings.instructions,
         stream=rings.stream,
-        lookups=copied(rings.lookups, r.SHORT_LOOKUPS, first_lookup, marks[r.NEXT_LOOKUP]),
-        sums=copied(rings.sums, r.SHORT_SUMS, first_sum, marks[r.NEXT_SUM]),
-        turns=copied(rings.turns, r.SHORT_TURNS, oldest, stop),
+        lookups=grown(rings.lookups, r.SHORT_LOOKUPS, first_lookup, marks[r.NEXT_LOOKUP]),
+        sums=grown(rings.sums, r.SHORT_SUMS, first_sum, marks[r.NEXT_SUM]),
+        turns=grown(rings.turns, r.SHORT_TURNS, marks[r.OLDEST_TURN], marks[r.NEXT_TURN]),
         marks=marks,
     )
-
-
-def grow_rings(rings: r.Rings) -> r.Rings:
-    """Those rings that had no room of twice the capacity."""
-    return copy_rings(rings, int(rings.marks[r.SHORT]), 2)
 
 
 def as_accesses(chunk: TraceChunk, n: int) -> b.Accesses:
@@ -208,9 +214,13 @@ class ProgramFeed:
     def shed(self) -> None:
         """Give back the memory of large rings; what they hold now is kept."""
         rings = self.rings
-        if sum(ring.nbytes for ring in (rings.instructions, rings.lookups, rings.sums)) > LARGE_RINGS:
-            self.rings = copy_rings(rings, r.SHORT_INSTRUCTIONS | r.SHORT_LOOKUPS | r.SHORT_SUMS, 1)
-            self.consumer.resize(self.rings)
+        if sum(ring.nbytes for ring in (rings.instructions, rings.lookups, rings.sums)) <= LARGE_RINGS:
+            return
+        first_lookup, first_sum = first_needed(rings)
+        r.give_back_rest(rings.lookups, first_lookup, int(rings.marks[r.NEXT_LOOKUP]))
+        r.give_back_rest(rings.sums, first_sum, int(rings.marks[r.NEXT_SUM]))
+        for ring, row in zip(rings.instructions, rings.stream, strict=True):
+            r.give_back_rest(ring, *waiting_instructions(row))
 
 
 def feed_together(feeds: Sequence[ProgramFeed], stretches: Sequence[b.Accesses], runner: Runner) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ppim.arrays import integers
+from ppim.arrays import give_back, integers
 from ppim.jit.pack import pack
 from ppim.program.instruction import INSTRUCTION_COLUMNS, LOOKUP_COLUMNS, SUM_COLUMNS
 
@@ -148,8 +148,11 @@ def make_rings(n_streams: int, instructions: int, lookups: int, sums: int, turns
 
 def put_rows(ring: np.ndarray, first: int, stop: int, into: np.ndarray) -> None:
     """Copy rows first..stop-1 of a ring to their places in another one."""
-    rows = np.arange(first, stop)
-    into[rows & (len(into) - 1)] = ring[rows & (len(ring) - 1)]
+    while first < stop:
+        source, place = first & (len(ring) - 1), first & (len(into) - 1)
+        n = min(stop - first, len(ring) - source, len(into) - place)
+        into[place : place + n] = ring[source : source + n]
+        first += n
 
 
 def copy_ring(ring: np.ndarray, first: int, stop: int, times: int) -> np.ndarray:
@@ -157,3 +160,15 @@ def copy_ring(ring: np.ndarray, first: int, stop: int, times: int) -> np.ndarray
     copy = integers(times * len(ring), *ring.shape[1:])
     put_rows(ring, first, stop, copy)
     return copy
+
+
+def give_back_rest(ring: np.ndarray, first: int, stop: int) -> None:
+    """Have a ring take no more memory than its rows first..stop-1 need; the others are not needed any more."""
+    if stop - first >= len(ring):
+        return
+    begin, end = stop & (len(ring) - 1), first & (len(ring) - 1)
+    if begin < end:
+        give_back(ring, begin, end)
+    else:
+        give_back(ring, begin, len(ring))
+        give_back(ring, 0, end)

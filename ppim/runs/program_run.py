@@ -4,7 +4,7 @@ from ppim.dram.device import Device
 from ppim.engine.commands import CommandSink, make_pim_engine
 from ppim.engine.pim import board, drive, parts, run, state
 from ppim.jit.pack import pack
-from ppim.program import feed, prepare
+from ppim.program import feed, prepare, state as rings
 from ppim.program.builder import kernels, recipe
 from ppim.trace.reader import no_accesses
 
@@ -108,4 +108,16 @@ class ProgramRun:
             )
             if status != state.NO_ROOM:
                 return int(status)
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Let the engine take what waits in the streams, or make longer rings for it.
+
+        A channel with much work in a long turn waits until others have got theirs: a bit for each thing that can be
+        true of a cycle takes less memory than instructions do.
+        """
+        program = self.program
+        if program.rings.marks[rings.SHORT] == rings.SHORT_INSTRUCTIONS and self.engine.lacks_bits:
+            self.engine.grow_bits()
+        else:
             program.grow()

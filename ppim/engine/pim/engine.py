@@ -177,8 +177,7 @@ class PimEngine:
                 self.grow_pool()
                 continue
             if status == s.BITS_FULL:
-                assert self.by_unit is not None
-                self.by_unit = setup.with_more_bits(self.by_unit)
+                self.grow_bits()
                 continue
             if status == s.BAGS_FULL:
                 assert self.exchange is not None
@@ -244,6 +243,19 @@ class PimEngine:
     def grow_pool(self) -> None:
         """Double what is too small."""
         self.state = memory.grown(self.state)
+
+    @property
+    def lacks_bits(self) -> bool:
+        """Whether a channel goes no further because the cycles behind it cannot be counted in classes yet."""
+        if self.by_unit is None:
+            return False
+        channel = self.by_unit.channel
+        return bool((channel[:, u.HORIZON] >= channel[:, u.COUNTED] + self.by_unit.span).any())
+
+    def grow_bits(self) -> None:
+        """Go twice as far beyond the cycles that are counted."""
+        assert self.by_unit is not None
+        self.by_unit = setup.with_more_bits(self.by_unit)
 
     def resize(self, rings: Rings) -> None:
         """Continue with larger rings (the builder found no room)."""

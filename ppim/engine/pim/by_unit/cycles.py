@@ -120,6 +120,25 @@ def note_bus(a, ready, start, end):
 
 
 @helper(forceinline=True)
+def note_compute(a, since, ready):
+    """A transfer waits for arithmetic alone in cycles since..ready-1.
+
+    Thousands may wait in the same cycles, since the bus lags behind at the end of a long turn: stretches that meet
+    are painted once.
+    """
+    if since >= ready:
+        return
+    row = a.channel
+    if since > row[u.COMPUTED_END] or ready < row[u.COMPUTED_FROM]:
+        paint(a, u.COMPUTES, row[u.COMPUTED_FROM], row[u.COMPUTED_END])
+        row[u.COMPUTED_FROM] = since
+        row[u.COMPUTED_END] = ready
+    else:
+        row[u.COMPUTED_FROM] = min(row[u.COMPUTED_FROM], since)
+        row[u.COMPUTED_END] = max(row[u.COMPUTED_END], ready)
+
+
+@helper(forceinline=True)
 def note_slot(a, cycle, next_slot):
     """A slot is used in `cycle`, and the next one can begin in `next_slot`."""
     row = a.channel
@@ -136,6 +155,7 @@ def paint_stretches(p, state, a, stop):
     paint(a, u.SENDS, row[u.SLOTS_FROM], min(row[u.SLOTS_END], stop))
     paint(a, u.MOVES, row[u.USED_FROM], min(row[u.USED_END], stop))
     paint(a, u.RESERVED, row[u.RESERVED_FROM], min(row[u.RESERVED_END], stop))
+    paint(a, u.COMPUTES, row[u.COMPUTED_FROM], min(row[u.COMPUTED_END], stop))
     if refresh.is_holding(state.channel[a.number]):
         paint(a, u.REFRESHING, row[u.HELD_FROM], stop)
     for place in range(state.channel[a.number, s.TRANSFERS_WAITING]):

@@ -37,8 +37,11 @@ FETCHES_ADDED = 18
 ONE_ROW_FROM = 19  # place from which on all are in one row
 # ... places that every queue is known to have,
 ROOM_KNOWN = 20
-# ... and cycles with an open bank, of those counted.
+# ... cycles with an open bank, of those counted,
 ACTIVE_CYCLES = 21
+# ... and one more such stretch: transfers wait for arithmetic.
+COMPUTED_FROM = 22
+COMPUTED_END = 23
 CHANNEL_SIZE = 24
 
 ALL_CHANNELS = -1

@@ -36,7 +36,7 @@ def serve_ready(p, rings, state, a, last):
     """Transfers of a channel that are ready by `last` take the bus."""
     while transfers.is_ready(state, a.number, last):
         number, ready, since = transfers.take_ready(state, a.number)
-        cycles.paint(a, u.COMPUTES, since, ready)
+        cycles.note_compute(a, since, ready)
         row = rings.sums[number & rings.sum_mask]
         start, end = transfers.use_bus(p, state, a.number, row, ready)
         cycles.note_bus(a, ready, start, end)
