@@ -464,6 +464,30 @@ def apply_all(b, command, lane, cycle):
 
 
 @helper(forceinline=True)
+def _kept(b, block_start, later_class):
+    """A class of one block, which the command does not delay."""
+    return load(b.earliest, block_start + later_class * LANES)
+
+
+@helper(forceinline=True)
+def _raise_block(b, command, block, distance_start, now, window, window_lanes):
+    """Raise a block's classes as far as a command delays them without auto-precharge, and return them."""
+    start, offset = block * BLOCK, distance_start + block * BLOCK
+    if command == codes.ACTIVATE:
+        act = _raise_activate(b, start, offset, now, window, window_lanes)
+    elif command in (codes.READ, codes.WRITE):
+        act = _kept(b, start, ACT)
+    else:
+        act = _raise_class(b, start, offset, ACT, now)
+    if command == codes.PRECHARGE:
+        read, write = _kept(b, start, COLUMN_READ), _kept(b, start, COLUMN_WRITE)
+    else:
+        read = _raise_class(b, start, offset, COLUMN_READ, now)
+        write = _raise_class(b, start, offset, COLUMN_WRITE, now)
+    return act, read, write, _raise_class(b, start, offset, PRE, now)
+
+
+@helper(forceinline=True)
 def issue(b, command, lane, cycle, eligible):
     """Issue `command` on `lane` at `cycle`: move every earliest cycle, and look for what may come next.
 
@@ -495,23 +519,18 @@ def issue(b, command, lane, cycle, eligible):
     distance_start = (command * b.shape.n_lanes + lane) * (b.shape.n_blocks * BLOCK)
     now_vector = splat(now)
     if b.shape.n_blocks == 1:
-        act = _raise_activate(b, 0, distance_start, now_vector, window, b.rank_block_lanes[rank_block])
-        read = _raise_class(b, 0, distance_start, COLUMN_READ, now_vector)
-        write = _raise_class(b, 0, distance_start, COLUMN_WRITE, now_vector)
-        pre = _raise_class(b, 0, distance_start, PRE, now_vector)
+        act, read, write, pre = _raise_block(
+            b, command, 0, distance_start, now_vector, window, b.rank_block_lanes[rank_block]
+        )
         wanted = _wanted_cycle(b, 0, 0, eligible, act, read, write, pre)
         first = max(smallest(wanted), now + int32(1))
         ready_now, ready_next = at_most(wanted, now_vector), at_most(wanted, splat(first))
     else:
         best = splat(int32(NOT_A_CANDIDATE))
         for block in range(b.shape.n_blocks):
-            start, offset = block * BLOCK, distance_start + block * BLOCK
-            act = _raise_activate(
-                b, start, offset, now_vector, window, b.rank_block_lanes[rank_block + block]
+            act, read, write, pre = _raise_block(
+                b, command, block, distance_start, now_vector, window, b.rank_block_lanes[rank_block + block]
             )
-            read = _raise_class(b, start, offset, COLUMN_READ, now_vector)
-            write = _raise_class(b, start, offset, COLUMN_WRITE, now_vector)
-            pre = _raise_class(b, start, offset, PRE, now_vector)
             wanted = _wanted_cycle(b, 0, block * LANES, eligible, act, read, write, pre)
             store(b.bank_cycle, block * LANES, wanted)
             best = lower(best, wanted)

@@ -14,6 +14,10 @@ if numba.config.DISABLE_JIT:
         """Number of set bits of an int64."""
         return (int(mask) & ((1 << 64) - 1)).bit_count()
 
+    def length(number: int) -> int:
+        """Bits of an int64 of at least 0, without leading zeros; 0 of 0."""
+        return int(number).bit_length()
+
 else:
     from llvmlite import ir
     from numba.extending import intrinsic
@@ -33,5 +37,15 @@ else:
 
         def codegen(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
             return builder.ctpop(args[0])
+
+        return types.int64(types.int64), codegen
+
+    @intrinsic
+    def length(_context, number):  # type: ignore[no-untyped-def]  # noqa: ARG001 - a type
+        """Bits of an int64 of at least 0, without leading zeros; 0 of 0."""
+
+        def codegen(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
+            bits = args[0].type
+            return builder.sub(bits(bits.width), builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0)))
 
         return types.int64(types.int64), codegen

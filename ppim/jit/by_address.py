@@ -65,7 +65,22 @@ if numba.config.DISABLE_JIT:
         """The tuple itself: compilation is off."""
         return value
 
+    def nth(rows: Any, number: int) -> Any:
+        """The tuple itself: compilation is off."""
+        return rows[number]
+
 else:
+
+    @intrinsic
+    def nth(_context, rows, number):  # type: ignore[no-untyped-def]  # noqa: ARG001
+        """One of the named tuples that lie one after the other (`pack.pack_rows`), by its address."""
+        if not isinstance(rows, ByAddress):
+            return None
+
+        def codegen(_context, builder, _sig, args):  # type: ignore[no-untyped-def]
+            return builder.gep(args[0], [args[1]], inbounds=True)
+
+        return rows(rows, types.intp), codegen
 
     @intrinsic
     def by_address(_context, value):  # type: ignore[no-untyped-def]

@@ -2,6 +2,7 @@
 
 from numba import int64
 
+from ppim.engine.codes import NEVER
 from ppim.engine.host import columns as s, latency
 from ppim.engine.host.slots import (
     find_outstanding,
@@ -12,13 +13,6 @@ from ppim.engine.host.slots import (
     take_slot,
 )
 from ppim.jit import helper
-
-
-@helper(forceinline=True)
-def arrival_waits(h, cycle):
-    """Whether there is a buffered arrival that was accepted in `cycle` or before."""
-    at = h.clocks[s.ARRIVALS]
-    return at != h.clocks[s.ARRIVALS_END] and h.arrivals[at * s.ARRIVAL_FIELDS + s.ARRIVAL_CYCLE] <= cycle
 
 
 @helper(forceinline=True)
@@ -82,6 +76,8 @@ def _register_arrival(h):
     """Take the next buffered arrival into the controller; its new slot, or NO_SLOT if it needs none."""
     at = h.clocks[s.ARRIVALS] * s.ARRIVAL_FIELDS
     h.clocks[s.ARRIVALS] += 1
+    following = h.arrivals[at + s.ARRIVAL_FIELDS + s.ARRIVAL_CYCLE] + 1
+    h.clocks[s.NEXT_ARRIVAL] = following if h.clocks[s.ARRIVALS] != h.clocks[s.ARRIVALS_END] else int64(NEVER)
     stamp = h.arrivals[at + s.ARRIVAL_CYCLE] + 1
     address = h.arrivals[at + s.ARRIVAL_ADDRESS]
     h.counters[s.LAST_STAMP] = stamp
@@ -98,7 +94,7 @@ def register_arrivals(h, cycle, enter):
     `enter(h, slot, as_write)`, the kernel's own, puts one that needs a command at the end of the read queue
     or the write buffer; with one queue for both that is the former.
     """
-    while arrival_waits(h, cycle):
+    while h.clocks[s.NEXT_ARRIVAL] <= cycle + 1:
         slot = _register_arrival(h)
         if slot != s.NO_SLOT:
             as_write = is_write(h, slot) and h.rules[s.SEPARATE] != 0

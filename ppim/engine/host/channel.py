@@ -10,7 +10,7 @@ from numba import int64
 
 from ppim.engine import banks as b, codes
 from ppim.engine.host import columns as s, effects, events, queues, selection
-from ppim.engine.host.arrivals import arrival_waits, register_arrivals
+from ppim.engine.host.arrivals import register_arrivals
 from ppim.engine.host.moves import drain_due, move_one
 from ppim.engine.host.refresh import SETTLED_ROUNDS, next_refresh, note_refresh, skip_idle_refreshes
 from ppim.engine.refresh import N_TARGETS, due_cycle, target_rank
@@ -74,9 +74,13 @@ def _next_in_turn(ready, pointer):
 
 
 @helper(forceinline=True)
+def _is_candidate(h, later_class, lane):
+    return (h.banks.candidates[later_class] >> lane) & 1 != 0
+
+
+@helper(forceinline=True)
 def _is_due(h, later_class, lane, cycle):
-    wanted = (h.banks.candidates[later_class] >> lane) & 1
-    return wanted != 0 and b.earliest_cycle(h.banks, later_class, lane) <= cycle
+    return _is_candidate(h, later_class, lane) and b.earliest_cycle(h.banks, later_class, lane) <= cycle
 
 
 @helper(forceinline=True)
@@ -86,6 +90,8 @@ def _choose(h, lane, cycle):
         return codes.ACTIVATE, int64(0)
     if _is_due(h, b.PRE, lane, cycle):
         return codes.PRECHARGE, int64(0)
+    if not _is_candidate(h, b.COLUMN_WRITE, lane):
+        return codes.READ, queues.eligible_read(h, lane)
     read, write = int64(s.NO_POSITION), int64(s.NO_POSITION)
     if _is_due(h, b.COLUMN_READ, lane, cycle):
         read = queues.eligible_read(h, lane)
@@ -108,25 +114,40 @@ def _select(h, ready, cycle):
 
 
 @helper(forceinline=True)
+def _issue(h, command, lane, cycle):
+    """Issue a command, and note who comes next; returns the lanes that may issue in `cycle` still."""
+    ready_now, next_cycle, ready_next = b.issue(h.banks, command, lane, cycle, ~h.clocks[s.BLOCKED_LANES])
+    h.clocks[s.NEXT_COMMAND] = next_cycle
+    h.clocks[s.READY_LANES] = ready_next
+    return ready_now
+
+
+@helper
+def _issue_refresh(h, command, lane, cycle):
+    effects.note_row_command(h, command, lane, effects.NOT_GIVEN, cycle)
+    return _issue(h, command, lane, cycle)
+
+
+@helper(forceinline=True)
 def _carry_out(h, command, lane, position, ready, cycle):  # noqa: ARG001 - the signature is both kernels'
     """Issue a command with all its effects; returns the lanes that may issue in `cycle` still."""
+    h.counters[command] += 1
     if selection.is_column(command):
         slot = queues.entry_slot(h, lane, position)
         effects.note_column_command(h, command, lane, slot, cycle)
         queues.remove_entry(h, lane, position)
         queues.update_candidates(h, lane)
-    else:
-        row = queues.oldest_row(h, lane) if command == codes.ACTIVATE else int64(effects.NOT_GIVEN)
-        effects.note_row_command(h, command, lane, row, cycle)
-        if command == codes.ACTIVATE:
-            queues.on_activated(h, lane, row)
-        elif command == codes.PRECHARGE:
-            queues.on_precharged(h, lane)
-    h.counters[command] += 1
-    ready_now, next_cycle, ready_next = b.issue(h.banks, command, lane, cycle, ~h.clocks[s.BLOCKED_LANES])
-    h.clocks[s.NEXT_COMMAND] = next_cycle
-    h.clocks[s.READY_LANES] = ready_next
-    return ready_now
+        return _issue(h, codes.READ if command == codes.READ else codes.WRITE, lane, cycle)
+    if command == codes.ACTIVATE:
+        row = queues.oldest_row(h, lane)
+        effects.note_row_command(h, codes.ACTIVATE, lane, row, cycle)
+        queues.on_activated(h, lane, row)
+        return _issue(h, codes.ACTIVATE, lane, cycle)
+    if command == codes.PRECHARGE:
+        effects.note_row_command(h, codes.PRECHARGE, lane, effects.NOT_GIVEN, cycle)
+        queues.on_precharged(h, lane)
+        return _issue(h, codes.PRECHARGE, lane, cycle)
+    return _issue_refresh(h, command, lane, cycle)
 
 
 @helper(forceinline=True)
@@ -173,7 +194,7 @@ def _move(h, lane, writes, cycle):
 def _next_event(h):
     clocks = h.clocks
     return min(
-        min(clocks[s.NEXT_COMMAND], clocks[s.NEXT_MOVE]), min(clocks[s.REFRESH_LOOK], events.next_arrival(h))
+        min(clocks[s.NEXT_COMMAND], clocks[s.NEXT_MOVE]), min(clocks[s.REFRESH_LOOK], clocks[s.NEXT_ARRIVAL])
     )
 
 
@@ -198,7 +219,7 @@ def _is_short(h):  # noqa: ARG001 - the signature is both kernels'
 @helper(forceinline=True)
 def _run_event(h, cycle):
     """All that happens in `cycle`."""
-    if arrival_waits(h, cycle - 1):
+    if h.clocks[s.NEXT_ARRIVAL] <= cycle:
         _register_arrivals(h, cycle - 1)
     selection.issue_commands(h, cycle, _serve_refresh, _select, _carry_out, _leave_in_queue)
     if _move_possible(h):

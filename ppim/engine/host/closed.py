@@ -75,8 +75,8 @@ def _horizon(shared):
 @helper
 def _take_completions(state, shared, clocks, heaps, channel):
     """Tell the sources which of a channel's requests will be complete when."""
-    of = bare(state.clocks)[channel]
-    done = bare(state.done)[channel]
+    of = state.clocks[channel]
+    done = state.done[channel]
     for number in range(of[s.DONE_USED]):
         at = number * s.DONE_FIELDS
         cycle, address = done[at + s.DONE_CYCLE], done[at + s.DONE_ADDRESS]
@@ -92,13 +92,13 @@ def _take_completions(state, shared, clocks, heaps, channel):
 @helper
 def _run_memory(state, sources, shared, clocks, heaps, until):
     """Run all channels up to a cycle; why that was not possible, or ALL_TAKEN."""
-    last_cycle = bare(state.rules)[s.LAST_CYCLE]
+    last_cycle = state.rules[s.LAST_CYCLE]
     if shared[q.ADVANCED] >= last_cycle:
         return frontend.END_OF_RUN
     if until - shared[q.PROGRESS] > PATIENCE:
         return frontend.STANDSTILL
-    until = min(max(until, bare(state.front)[s.ACCEPTED_AT]), last_cycle)
-    for channel in range(state.clocks.shape[0]):
+    until = min(max(until, state.front[s.ACCEPTED_AT]), last_cycle)
+    for channel in range(state.n_channels):
         _, why = frontend.feed(
             state,
             int64(TO_CYCLE),
@@ -119,14 +119,14 @@ def _run_memory(state, sources, shared, clocks, heaps, until):
 @helper
 def _offer(state, sources, shared, clocks, heaps, due, address, write):
     """Hand a request to the front end; ALL_TAKEN, or why it was not accepted."""
-    rules, front, fields = bare(state.rules), bare(state.front), bare(state.fields)
+    rules, front, fields = state.rules, state.front, state.fields
     cycle = frontend.offer_cycle(front, due, rules[s.INJECT])
     if cycle > rules[s.LAST_CYCLE]:
         return frontend.END_OF_RUN
     channel = field(address, fields[s.CHANNEL_AT], fields[s.CHANNEL_MASK])
-    bounds, kind = bare(state.bounds)[channel], write * rules[s.SEPARATE]
+    bounds, kind = state.bounds[channel], write * rules[s.SEPARATE]
     if bounds[kind] < rules[s.TRANS_SIZE]:
-        of, arrivals = bare(state.clocks)[channel], bare(state.arrivals)[channel]
+        of, arrivals = state.clocks[channel], state.arrivals[channel]
         frontend.accept(front, of, arrivals, bounds, cycle, address, write, kind)
     else:
         sources.cycle[0], sources.address[0], sources.is_write[0] = due, address, write != 0
@@ -178,7 +178,7 @@ def serve(state, sources, lines, is_last):
 
     Parameters
     ----------
-    state : HostState or GeneralState
+    state : Controllers
     sources : Sources
     lines : Lines
     is_last : bool

@@ -55,6 +55,7 @@ ARRIVALS = 18  # buffered arrivals: next to register, end
 ARRIVALS_END = 19
 LOG_USED = 20
 DONE_USED = 21  # completions that the front end has not been told yet
+NEXT_ARRIVAL = 22  # cycle in which the next buffered arrival is registered, or NEVER
 CHANNEL_FIELDS = 24  # whole cache lines
 
 # Counters of a channel; the first ten are the commands by code.

@@ -23,12 +23,9 @@ PATIENCE = 1 << 26
 
 
 @helper(forceinline=True)
-def next_arrival(h):
-    """Cycle in which the next buffered arrival is registered."""
-    at = h.clocks[s.ARRIVALS]
-    if at == h.clocks[s.ARRIVALS_END]:
-        return int64(NEVER)
-    return h.arrivals[at * s.ARRIVAL_FIELDS + s.ARRIVAL_CYCLE] + 1
+def _is_idle(h):
+    """Whether no request is in a queue."""
+    return h.clocks[s.N_READS] + h.clocks[s.N_WRITES] + h.clocks[s.QUEUED] == 0
 
 
 @helper(forceinline=True)
@@ -38,7 +35,7 @@ def _is_reached(h, goal):
     if goal == TO_CYCLE:
         return True
     if goal == TO_EMPTY:
-        return clocks[s.N_READS] + clocks[s.N_WRITES] + clocks[s.QUEUED] == 0
+        return _is_idle(h)
     return clocks[s.N_READS + (goal - TO_ROOM) * h.rules[s.SEPARATE]] < h.rules[s.TRANS_SIZE]
 
 
@@ -85,7 +82,8 @@ def advance(h, cycle, goal, skip, next_event, register, is_short, run_event):
         again); STALLED when nothing comes of it.
     """
     while True:
-        skip(h, min(cycle, next_arrival(h)))
+        if _is_idle(h):
+            skip(h, min(cycle, h.clocks[s.NEXT_ARRIVAL]))
         at = next_event(h)
         if at > cycle:
             if h.clocks[s.ARRIVALS_END] > 0:

@@ -17,11 +17,11 @@ from ppim.engine.host import columns as s
 from ppim.engine.host.channel import advance
 from ppim.engine.host.events import FULL_LOG, MORE_SLOTS, TO_ROOM
 from ppim.engine.host.general import advance_general
-from ppim.engine.host.general_state import GeneralChannel, GeneralState, general_channel
+from ppim.engine.host.general_state import GeneralChannel
 from ppim.engine.host.slots import field
-from ppim.engine.host.state import HostChannel, HostState, host_channel
+from ppim.engine.host.state import HostChannel
 from ppim.jit import helper, helper_by_type, njit
-from ppim.jit.tables import bare
+from ppim.jit.by_address import nth
 
 # Why `feed` returned.
 ALL_TAKEN = 0
@@ -31,29 +31,17 @@ ADD_SLOTS = 3  # the slots do not suffice; call again with more
 STANDSTILL = 4  # requests wait, and nothing happens
 
 
-def bind(state, channel):
-    """A channel's views: which kernel runs follows from the type of the state."""
-    return _BINDERS[type(state)](state, channel)
-
-
 def run(h, cycle, goal):
-    """Advance a channel with its kernel."""
+    """Advance a channel with its kernel: which one follows from the type of its state."""
     return _RUNNERS[type(h)](h, cycle, goal)
 
 
-_BINDERS = {HostState: host_channel, GeneralState: general_channel}
 _RUNNERS = {HostChannel: advance, GeneralChannel: advance_general}
-
-
-@helper_by_type(bind)
-def _bind(state, channel):  # noqa: ARG001
-    binder = _BINDERS[state.instance_class]
-    return lambda state, channel: binder(state, channel)
 
 
 @helper_by_type(run)
 def _run(h, cycle, goal):  # noqa: ARG001
-    runner = _RUNNERS[h.instance_class]
+    runner = _RUNNERS[h.kind.instance_class]
     return lambda h, cycle, goal: runner(h, cycle, goal)
 
 
@@ -72,6 +60,7 @@ def accept(front, clocks, arrivals, bounds, cycle, address, is_write, kind):
     front[s.ACCEPTED_AT] = cycle
     at = clocks[s.ARRIVALS_END] * s.ARRIVAL_FIELDS
     clocks[s.ARRIVALS_END] += 1
+    clocks[s.NEXT_ARRIVAL] = min(clocks[s.NEXT_ARRIVAL], cycle + 1)
     arrivals[at + s.ARRIVAL_CYCLE] = cycle
     arrivals[at + s.ARRIVAL_ADDRESS] = address
     arrivals[at + s.ARRIVAL_REQUEST] = 2 * front[s.NEXT_REQUEST] + is_write
@@ -92,8 +81,8 @@ def _run_channel(state, channel, goal, until, i, cycles, addresses, is_write):
 
     Returns (next request, why it stopped; ALL_TAKEN also when the next request is another channel's).
     """
-    h = bind(state, channel)
-    rules, front, bounds = bare(state.rules), bare(state.front), bare(state.bounds)[channel]
+    h = nth(state.channels, channel)
+    rules, front, bounds = state.rules, state.front, state.bounds[channel]
     while True:
         offered = goal == TO_ROOM
         write, address = int64(0), int64(0)
@@ -128,7 +117,7 @@ def feed(state, goal, channel, until, start, cycles, addresses, is_write):
 
     Parameters
     ----------
-    state : HostState
+    state : Controllers
     goal : int
         TO_ROOM: offer the requests. TO_CYCLE: advance `channel` to the cycle `until`. TO_EMPTY: advance it
         to `until` and on until all its requests are served.
@@ -143,12 +132,7 @@ def feed(state, goal, channel, until, start, cycles, addresses, is_write):
     (int, int)
         Number of the first request not accepted, and why the kernel returned.
     """
-    i, rules, front, fields = (
-        start,
-        bare(state.rules),
-        bare(state.front),
-        bare(state.fields),
-    )
+    i, rules, front, fields = start, state.rules, state.front, state.fields
     if goal != TO_ROOM:
         return _run_channel(state, channel, goal, until, i, cycles, addresses, is_write)
     while i < addresses.size:
@@ -157,9 +141,9 @@ def feed(state, goal, channel, until, start, cycles, addresses, is_write):
             return i, END_OF_RUN
         address, write = addresses[i], int64(is_write[i])
         channel = field(address, fields[s.CHANNEL_AT], fields[s.CHANNEL_MASK])
-        bounds, kind = bare(state.bounds)[channel], write * rules[s.SEPARATE]
+        bounds, kind = state.bounds[channel], write * rules[s.SEPARATE]
         if bounds[kind] < rules[s.TRANS_SIZE]:
-            clocks, arrivals = bare(state.clocks)[channel], bare(state.arrivals)[channel]
+            clocks, arrivals = state.clocks[channel], state.arrivals[channel]
             accept(front, clocks, arrivals, bounds, cycle, address, write, kind)
             i += 1
         else:

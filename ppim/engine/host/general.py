@@ -205,7 +205,7 @@ def _run_cycle(h, cycle):
 @helper
 def _next_change(h, cycle):
     """First cycle after an idle one in which anything can have become possible."""
-    following = events.next_arrival(h)
+    following = h.clocks[s.NEXT_ARRIVAL]
     if h.rules[s.SELF_REFRESH] == 0 or not sleep.all_sleep(h):
         number = max(h.clocks[s.REFRESHES_SERVED], cycle // h.plan[INTERVAL]) + 1
         following = min(following, due_cycle(h.plan, number))
@@ -226,7 +226,7 @@ def _next_change(h, cycle):
 @helper(forceinline=True)
 def _next_event(h):
     """NEXT_MOVE is the next cycle to run."""
-    return min(h.clocks[s.NEXT_MOVE], events.next_arrival(h))
+    return min(h.clocks[s.NEXT_MOVE], h.clocks[s.NEXT_ARRIVAL])
 
 
 @helper(forceinline=True)

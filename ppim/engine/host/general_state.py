@@ -11,13 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppim.dram.device import Device
-from ppim.engine.banks import Banks, ChannelBanks, channel_banks, make_banks
+from ppim.engine.banks import Banks, ChannelBanks, make_banks
 from ppim.engine.codes import NEVER
 from ppim.engine.host import columns as s
 from ppim.engine.host.state import address_fields, empty_lanes, make_buffers, make_clocks, make_counters
 from ppim.engine.refresh import INTERVAL, refresh_plan
-from ppim.jit import helper
-from ppim.jit.tables import bare
 
 
 class GeneralState(NamedTuple):
@@ -70,33 +68,6 @@ class GeneralChannel(NamedTuple):
     done: NDArray[np.int64]
     spread: NDArray[np.int64]
     kept: NDArray[np.int64]
-
-
-@helper(forceinline=True)
-def general_channel(state, channel):
-    """Views of one channel; keep `state` alive."""
-    return GeneralChannel(
-        bare(state.rules),
-        bare(state.fields),
-        bare(state.plan),
-        channel_banks(state.banks, channel),
-        bare(state.clocks)[channel],
-        bare(state.counters)[channel],
-        bare(state.lanes)[channel],
-        bare(state.ranks)[channel],
-        bare(state.queues)[channel],
-        bare(state.lengths)[channel],
-        bare(state.waiting)[channel],
-        bare(state.pool)[channel],
-        bare(state.free)[channel],
-        bare(state.buckets)[channel],
-        bare(state.chain)[channel],
-        bare(state.arrivals)[channel],
-        bare(state.log)[channel],
-        bare(state.done)[channel],
-        bare(state.spread)[channel],
-        bare(state.kept)[channel],
-    )
 
 
 def spare_slots(rules: NDArray[np.int64]) -> int:

@@ -7,6 +7,7 @@ others joined has the sum of their stamps only, so these are kept (`KEPT_REQUEST
 
 from ppim.engine.host import columns as s
 from ppim.jit import helper
+from ppim.jit.bits import length
 
 BUCKET_BITS = 6
 N_BUCKETS = 64 << BUCKET_BITS
@@ -19,9 +20,7 @@ WRITES = 1
 @helper(forceinline=True)
 def bucket_of(cycles):
     """Bucket of a latency."""
-    shift = 0
-    while cycles >> shift >= 2 << BUCKET_BITS:
-        shift += 1
+    shift = max(length(cycles) - (BUCKET_BITS + 1), 0)
     return (shift << BUCKET_BITS) + (cycles >> shift)
 
 

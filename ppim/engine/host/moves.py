@@ -13,10 +13,10 @@ NOTHING = -1
 def drain_due(h):
     """Whether the write buffer is to be written back."""
     writes, queued = h.clocks[s.N_WRITES], h.clocks[s.QUEUED]
-    return (
+    return writes > 0 and (
         writes == h.rules[s.TRANS_SIZE]
         or (writes > WRITE_DRAIN_MINIMUM and queued == 0)
-        or (h.clocks[s.FLUSH] != 0 and writes > 0 and queued == 0 and h.clocks[s.N_READS] == 0)
+        or (h.clocks[s.FLUSH] != 0 and queued == 0 and h.clocks[s.N_READS] == 0)
     )
 
 

@@ -26,15 +26,14 @@ def note_refresh(h, number, cycle):
 def skip_idle_refreshes(h, until, per_round):
     """Count the refreshes of an idle stretch instead of issuing them one by one.
 
-    When the channel is empty and the last rounds of refreshes were all issued in the cycle they fell due,
+    The channel is empty. When the last rounds of refreshes were all issued in the cycle they fell due,
     the next ones will be too, up to `until`. The last rounds are left to be issued, so that the state
     afterwards is what it would have been. `per_round`: refreshes issued while as many fall due as there
     are targets; fewer when ranks are in self refresh.
     """
     clocks, plan = h.clocks, h.plan
-    idle = clocks[s.QUEUED] + clocks[s.N_READS] + clocks[s.N_WRITES] == 0
     settled = clocks[s.REFRESHES_ON_TIME] >= SETTLED_ROUNDS * plan[N_TARGETS]
-    if h.rules[s.LOG_SIZE] != 0 or not idle or not settled:
+    if h.rules[s.LOG_SIZE] != 0 or not settled:
         return
     due = until // plan[INTERVAL] - clocks[s.REFRESHES_SERVED]
     rounds = due // plan[N_TARGETS] - SETTLED_ROUNDS

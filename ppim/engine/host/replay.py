@@ -20,6 +20,7 @@ from ppim.dram.device import Device
 from ppim.engine.codes import LOG_FIELDS
 from ppim.engine.command_stream import CommandStream, command_stream
 from ppim.engine.host import closed, columns as s, events, frontend, sources as q
+from ppim.engine.host.controllers import controllers
 from ppim.engine.host.general_state import GeneralState, make_general_state, with_more_slots
 from ppim.engine.host.latencies import RequestLatencies, SharedCommands
 from ppim.engine.host.result import HostResult, collect
@@ -126,6 +127,7 @@ class HostReplay:
             self._state = make_state(device, rules)
         else:
             self._state = make_general_state(device, rules)
+        self._controllers = controllers(self._state)
         self._follow_defects = follow_defects
         self._n_fed = 0
         self._ended = n_cycles == 0
@@ -250,7 +252,7 @@ class HostReplay:
         assert self._sources is not None
         self._lines = q.followed_by(self._sources, self._lines, lines)
         while True:
-            why = closed.serve(self._state, self._sources, self._lines, is_last)
+            why = closed.serve(self._controllers, self._sources, self._lines, is_last)
             if not self._mended(why):
                 self._ended = why == frontend.END_OF_RUN
                 return
@@ -265,7 +267,7 @@ class HostReplay:
         """Call the kernel until the goal is reached or the run's last cycle makes it impossible."""
         start = 0
         while True:
-            start, why = frontend.feed(self._state, goal, channel, until, start, *requests)
+            start, why = frontend.feed(self._controllers, goal, channel, until, start, *requests)
             if not self._mended(why):
                 self._ended = self._ended or (goal == events.TO_ROOM and why == frontend.END_OF_RUN)
                 return
@@ -280,6 +282,7 @@ class HostReplay:
         if why == frontend.ADD_SLOTS:
             assert isinstance(self._state, GeneralState)
             self._state = with_more_slots(self._state)
+            self._controllers = controllers(self._state)
             return True
         if why == frontend.STANDSTILL:
             raise InputError(self.device.refreshes_leave_no_time())

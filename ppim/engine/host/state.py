@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 from ppim.arrays import aligned_full
 from ppim.dram import address
 from ppim.dram.device import Device
-from ppim.engine.banks import Banks, ChannelBanks, channel_banks, make_banks
+from ppim.engine.banks import Banks, ChannelBanks, make_banks
 from ppim.engine.codes import LOG_FIELDS, NEVER
 from ppim.engine.host import columns as s
 from ppim.engine.host.latency import N_BUCKETS
 from ppim.engine.refresh import INTERVAL, refresh_plan
-from ppim.jit import helper
 from ppim.jit.lanes import LANES
-from ppim.jit.tables import bare
 
 KEPT_REQUESTS = 1 << 14  # of a channel, whose latencies are kept between two visits
 
@@ -73,31 +71,6 @@ class HostChannel(NamedTuple):
     done: NDArray[np.int64]
     spread: NDArray[np.int64]
     kept: NDArray[np.int64]
-
-
-@helper(forceinline=True)
-def host_channel(state, channel):
-    """Views of one channel; keep `state` alive."""
-    return HostChannel(
-        bare(state.rules),
-        bare(state.fields),
-        bare(state.plan),
-        channel_banks(state.banks, channel),
-        bare(state.clocks)[channel],
-        bare(state.counters)[channel],
-        bare(state.lanes)[channel],
-        bare(state.queue_rows)[channel],
-        bare(state.queue_slots)[channel],
-        bare(state.pool)[channel],
-        bare(state.free)[channel],
-        bare(state.buckets)[channel],
-        bare(state.chain)[channel],
-        bare(state.arrivals)[channel],
-        bare(state.log)[channel],
-        bare(state.done)[channel],
-        bare(state.spread)[channel],
-        bare(state.kept)[channel],
-    )
 
 
 def address_fields(device: Device) -> NDArray[np.int64]:
@@ -168,7 +141,7 @@ def empty_lanes(n_channels: int, n_lanes: int) -> NDArray[np.int64]:
 def make_clocks(n_channels: int, n_lanes: int, n_slots: int, refresh_interval: int) -> NDArray[np.int64]:
     """Clocks of idle channels at cycle 0."""
     clocks = aligned_full((n_channels, s.CHANNEL_FIELDS), 0, np.int64)
-    clocks[:, s.NEXT_COMMAND] = clocks[:, s.NEXT_MOVE] = NEVER
+    clocks[:, [s.NEXT_COMMAND, s.NEXT_MOVE, s.NEXT_ARRIVAL]] = NEVER
     clocks[:, s.REFRESH_LOOK] = refresh_interval
     clocks[:, s.ROOM_LANES] = np.array([((1 << n_lanes) - 1) & ((1 << 64) - 1)], np.uint64).view(np.int64)
     clocks[:, s.N_FREE] = n_slots
@@ -196,7 +169,7 @@ def make_buffers(n_channels: int, n_slots: int, rules: NDArray[np.int64]) -> dic
         "free": np.tile(np.arange(n_slots, dtype=np.int32)[::-1], (n_channels, 1)),
         "buckets": np.full((n_channels, 1 << s.BUCKET_BITS), s.NO_SLOT, np.int32),
         "chain": np.full((n_channels, n_slots), s.NO_SLOT, np.int32),
-        "arrivals": np.zeros((n_channels, n_arrivals * s.ARRIVAL_FIELDS), np.int64),
+        "arrivals": np.zeros((n_channels, (n_arrivals + 1) * s.ARRIVAL_FIELDS), np.int64),
         "log": np.zeros((n_channels, rules[s.LOG_SIZE] * LOG_FIELDS), np.int64),
         "spread": np.zeros((n_channels, 2 * N_BUCKETS), np.int64),
         "kept": np.zeros((n_channels, n_kept * s.KEPT_FIELDS), np.int64),

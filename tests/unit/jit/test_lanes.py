@@ -33,6 +33,11 @@ def _bits(mask):
     return bits.count_trailing_zeros(mask), bits.population(mask)
 
 
+@numba.njit
+def _length(number):
+    return bits.length(number)
+
+
 def test_block_operations_match_their_twins():
     rng = np.random.default_rng(11)
     for _ in range(200):
@@ -49,3 +54,8 @@ def test_bit_operations_are_what_they_say(mask):
     unsigned = mask & ((1 << 64) - 1)
     expected = (unsigned & -unsigned).bit_length() - 1, unsigned.bit_count()
     assert _bits(np.int64(mask)) == expected
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 127, 128, (1 << 63) - 1])
+def test_the_length_of_a_number_is_pythons(number):
+    assert _length(np.int64(number)) == number.bit_length()

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ppim.jit import helper, njit
-from ppim.jit.by_address import by_address
-from ppim.jit.pack import pack
+from ppim.jit.by_address import by_address, nth
+from ppim.jit.pack import pack, pack_rows
 from ppim.jit.tables import bare, bare_rows
 
 
@@ -73,6 +73,33 @@ def test_a_kernel_sees_and_changes_what_was_packed(columns: dict[str, int]) -> N
 def test_a_kernel_makes_the_same() -> None:
     some = state()
     assert _made_inside(some.counts, some.small, some.cube) == _packed(pack(state()))
+
+
+class Rows(NamedTuple):
+    """Tuples laid out before."""
+
+    rows: Any
+
+
+@njit(cache=False)
+def _last(all_rows, number):  # type: ignore[no-untyped-def]
+    return _add_up(nth(all_rows.rows, number))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_each_of_several_rows_is_what_was_packed(n: int) -> None:
+    counts, cubes = np.zeros((n, 5), np.int64), np.arange(n * 24).reshape(n, 2, 3, 4)
+    one = state()
+    packed = pack(Rows(pack_rows(lambda number: one._replace(counts=counts[number], cube=cubes[number]), n)))
+    expected = [int(cube[1].sum()) * 10 + int(one.small[1].sum()) for cube in cubes]
+    assert [_last(packed, number) for number in range(n)] == expected
+    assert counts[:, 4].tolist() == expected
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is laid out")
+def test_rows_of_different_kinds_are_refused() -> None:
+    with pytest.raises(ValueError, match="different types"):
+        pack_rows(lambda number: state()._replace(small=np.zeros((2, 3), (np.int32, np.int64)[number])), 2)
 
 
 def test_nothing_is_nothing() -> None:
