@@ -582,6 +582,26 @@ def scan_word(b, word, cycle, eligible):
     return b.base[0] + first, ready
 
 
+@helper(forceinline=True)
+def _next_of(earliest, size, now):
+    """The smallest of the first `size` cycles that is after `now`, or NOT_A_CANDIDATE."""
+    best = int32(NOT_A_CANDIDATE)
+    for i in range(size):  # without branches, so that LLVM makes vectors of it
+        at = int32(earliest[i])
+        best = min(best, at if at > now else int32(NOT_A_CANDIDATE))
+    return best
+
+
+@helper
+def next_possibility(b, cycle):
+    """First cycle after `cycle` that is the earliest one of any command on any lane, or NEVER."""
+    now = _relative(b, cycle)
+    first = min(
+        _next_of(b.earliest, b.shape.n_blocks * BLOCK, now), _next_of(b.slow, N_SLOW * b.shape.n_lanes, now)
+    )
+    return b.base[0] + first if first != NOT_A_CANDIDATE else int64(codes.NEVER)
+
+
 @helper
 def refresh_rank_step(b, rank, cycle):
     """What the refresh of a rank needs in `cycle` (host-controller.md §9).

@@ -61,8 +61,7 @@ def _is_held(h, queue, lane):
         return False
     if h.plan[POLICY] == BY_BANK:
         return queue == general_queues.queue_of(h, lane)
-    per_rank = h.banks.shape.banks_per_rank
-    return queue * h.rules[s.LANES_PER_QUEUE] // per_rank == lane // per_rank
+    return h.banks.rank_of[queue * h.rules[s.LANES_PER_QUEUE]] == h.banks.rank_of[lane]
 
 
 @helper(forceinline=True)
@@ -102,7 +101,7 @@ def _needed(h, queue, position, cycle):
     """The command an entry's bank needs, if it may be issued in `cycle`, else NO_COMMAND."""
     slot = general_queues.entry_slot(h, queue, position)
     lane = slot_field(h, slot, s.SLOT_LANE)
-    if sleep.sleeps(h, lane // h.banks.shape.banks_per_rank):
+    if sleep.sleeps(h, h.banks.rank_of[lane]):
         exits = b.earliest_slow_cycle(h.banks, codes.SELF_REFRESH_EXIT, lane) <= cycle
         return codes.SELF_REFRESH_EXIT if exits else codes.NO_COMMAND
     wanted = selection.wanted_class(
@@ -125,9 +124,10 @@ def _needed(h, queue, position, cycle):
 @helper
 def _select(h, held, cycle):
     """Round-robin choice among queues: (command or NO_COMMAND, lane, position)."""
-    for step in range(h.rules[s.N_QUEUES]):
-        queue = (h.clocks[s.POINTER] + 1 + step) % h.rules[s.N_QUEUES]
-        if _is_held(h, queue, held):
+    queue = h.clocks[s.POINTER]
+    for _ in range(h.rules[s.N_QUEUES]):
+        queue = queue + 1 if queue + 1 < h.rules[s.N_QUEUES] else int64(0)
+        if h.lengths[queue] == 0 or _is_held(h, queue, held):
             continue
         for position in range(h.lengths[queue]):
             command = _needed(h, queue, position, cycle)
@@ -152,7 +152,7 @@ def _carry_out(h, command, lane, position, held, cycle):
         if command == codes.ACTIVATE:
             row = slot_field(h, general_queues.entry_slot(h, queue, position), s.SLOT_ROW)
         effects.note_row_command(h, command, lane, row, cycle)
-        sleep.note_sleep(h, command, lane // h.banks.shape.banks_per_rank, cycle)
+        sleep.note_sleep(h, command, h.banks.rank_of[lane], cycle)
     h.counters[command] += 1
     b.apply_all(h.banks, command, lane, cycle)
     return int64(codes.NO_LANE) if _is_refresh(command) else held
@@ -174,7 +174,7 @@ def _move(h, position, writes, cycle):  # noqa: ARG001 - the signature is both k
     slot = general_queues.pop_waiting(h, position, writes)
     lane = slot_field(h, slot, s.SLOT_LANE)
     general_queues.append_entry(h, general_queues.queue_of(h, lane), slot)
-    h.ranks[lane // h.banks.shape.banks_per_rank * s.RANK_FIELDS + s.HAD_TRAFFIC] = 1
+    h.ranks[h.banks.rank_of[lane] * s.RANK_FIELDS + s.HAD_TRAFFIC] = 1
 
 
 @helper
@@ -211,16 +211,7 @@ def _next_change(h, cycle):
         following = min(following, due_cycle(h.plan, number))
     if h.rules[s.SELF_REFRESH] != 0 and cycle + 1 < h.rules[s.SREF_THRESHOLD]:
         following = min(following, h.rules[s.SREF_THRESHOLD] - 1)
-    for lane in range(h.banks.shape.n_lanes):
-        for later_class in range(b.N_CLASSES):
-            at = b.earliest_cycle(h.banks, later_class, lane)
-            if cycle < at < following:
-                following = at
-        for command in range(codes.REFRESH_BANK, codes.SELF_REFRESH_EXIT + 1):
-            at = b.earliest_slow_cycle(h.banks, command, lane)
-            if cycle < at < following:
-                following = at
-    return following
+    return min(following, b.next_possibility(h.banks, cycle))
 
 
 @helper(forceinline=True)

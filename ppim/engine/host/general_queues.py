@@ -65,7 +65,7 @@ def pop_waiting(h, position, writes):
 @helper(forceinline=True)
 def queue_of(h, lane):
     """Command queue of a lane."""
-    return lane // h.rules[s.LANES_PER_QUEUE]
+    return lane if h.rules[s.LANES_PER_QUEUE] == 1 else h.banks.rank_of[lane]
 
 
 @helper(forceinline=True)

@@ -43,6 +43,11 @@ def refresh_ready_once(banks, channel, lane):
     return bk.earliest_slow_cycle(bk.channel_banks(banks, channel), REFRESH, lane)
 
 
+@njit(cache=False)
+def next_once(banks, channel, cycle):
+    return bk.next_possibility(bk.channel_banks(banks, channel), cycle)
+
+
 class PlainBanks:
     """The same rules with unbounded integers, one bank at a time."""
 
@@ -119,6 +124,20 @@ def test_random_commands_move_the_same_cycles(name, start):
         got, expected = refresh_ready_once(banks, 1, lane), plain.earliest[REFRESH, lane]
         assert got == expected or max(got, expected) <= cycle
     assert not banks.earliest[0].any()
+
+
+@pytest.mark.parametrize("start", [0, 1 << 40])
+def test_the_next_possibility_is_the_first_cycle_ahead_that_any_command_waits_for(start):
+    rng = np.random.default_rng(6)
+    banks = bk.make_banks(preset("ddr4-8gb-x8-3200"), 1)
+    cycle = start
+    assert next_once(banks, 0, cycle) == NEVER
+    for _ in range(60):
+        cycle += int(rng.choice([1, 3, 30, 700, 1 << 27]))
+        apply_once(banks, 0, int(rng.choice(COMMANDS)), int(rng.integers(32)), cycle)
+        for later in (cycle, cycle + int(rng.integers(40)), cycle + 1000):
+            kept = np.concatenate([banks.earliest[0], banks.slow[0]]).astype(np.int64) + banks.base[0, 0]
+            assert next_once(banks, 0, later) == min(kept[kept > later], default=NEVER)
 
 
 def test_readout_is_timed_like_a_read():
