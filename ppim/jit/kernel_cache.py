@@ -32,7 +32,7 @@ from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from ppim import interrupt
-from ppim.jit.sources import PACKAGE
+from ppim.jit.sources import PACKAGE, sources_digest
 from ppim.jit.types_told import UntoldError, told
 
 FORMAT = b"ppim kernel 1\n"
@@ -280,15 +280,14 @@ class KernelCache(_Cache):
     Parameters
     ----------
     function : function
-    sources : bytes
-        Hash of all that it is compiled from.
+        In a file, whose sources were read when it was imported.
     options : dict
         With which it is compiled.
     """
 
-    def __init__(self, function: Any, sources: bytes, options: dict[str, Any]) -> None:
+    def __init__(self, function: Any, options: dict[str, Any]) -> None:
         self._name = f"{function.__module__}.{function.__qualname__}"
-        code = function.__code__
+        code, sources = function.__code__, sources_digest(function)
         self._code = [sources, self._name, code.co_firstlineno, code.co_code, sorted(options.items())]
         self._cells = function.__closure__ or ()
         self._locked: Path | None = None  # the file of what is being compiled

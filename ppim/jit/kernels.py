@@ -11,7 +11,8 @@ from numba.core.event import trigger_event
 from numba.core.types import unliteral
 
 from ppim.jit import compilers, helper_cache, kernel_cache
-from ppim.jit.sources import sources_digest
+from ppim.jit.deferred import Deferred
+from ppim.jit.sources import closure
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -27,12 +28,18 @@ def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """
     if function is None:
         return lambda decorated: njit(decorated, **options)
+    if numba.config.DISABLE_JIT:
+        return function
     settings = {"nogil": True, "no_cfunc_wrapper": True, **options}
-    keep = settings.pop("cache", True)
+    keep = settings.pop("cache", True) and closure(function) is not None
+    return Deferred(function, partial(_kernel, keep, settings))
+
+
+def _kernel(keep: bool, settings: dict[str, Any], function: Callable[..., Any]) -> Any:
+    """numba's function of a kernel."""
     kernel = numba.njit(pipeline_class=compilers.KernelCompiler, **settings)(function)
-    sources = None if numba.config.DISABLE_JIT or not keep else sources_digest(function)
-    if sources is not None:
-        kernel._cache = kernel_cache.KernelCache(function, sources, settings)
+    if keep:
+        kernel._cache = kernel_cache.KernelCache(function, settings)
     return kernel
 
 
@@ -49,6 +56,8 @@ def helper(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """
     if function is None:
         return lambda decorated: helper(decorated, **options)
+    if numba.config.DISABLE_JIT:
+        return function
     # Said of each: numba's default is what the caller has.
     settings = {
         "nogil": True,
@@ -57,19 +66,23 @@ def helper(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         "forceinline": False,
         **options,
     }
+    return Deferred(function, partial(_helper, settings))
+
+
+def _helper(settings: dict[str, Any], function: Callable[..., Any]) -> Any:
+    """numba's function of a helper."""
     kept = helper_cache.HelperCache(function, settings)
     compiled = numba.njit(pipeline_class=partial(compilers.HelperCompiler, keys=kept.keys), **settings)(
         function
     )
-    if not numba.config.DISABLE_JIT:
-        compiled._cache = kept
-        resolve = compiled.get_call_template
+    compiled._cache = kept
+    resolve = compiled.get_call_template
 
-        def resolve_without_constants(args: Any, kws: Any) -> Any:
-            return resolve(tuple(map(unliteral, args)), {name: unliteral(kind) for name, kind in kws.items()})
+    def resolve_without_constants(args: Any, kws: Any) -> Any:
+        return resolve(tuple(map(unliteral, args)), {name: unliteral(kind) for name, kind in kws.items()})
 
-        compiled.get_call_template = resolve_without_constants
-        compiled.compile = partial(_compile_helper, compiled)
+    compiled.get_call_template = resolve_without_constants
+    compiled.compile = partial(_compile_helper, compiled)
     return compiled
 
 

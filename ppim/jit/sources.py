@@ -5,6 +5,7 @@ Libraries are left out; their versions stand for them (`kernel_cache`).
 """
 
 import hashlib
+import os
 import re
 import sys
 import sysconfig
@@ -17,21 +18,31 @@ PACKAGE = __name__.split(".")[0]
 PACKAGE_FOLDER = Path(__file__).parent.parent
 _LIBRARIES = tuple(sysconfig.get_path(kind) + "/" for kind in ("stdlib", "platstdlib", "purelib", "platlib"))
 
-# Found too much costs a compilation, found too little a wrong result: text in strings counts too.
-_NO_CODE = re.compile(rb"#[^\n]*|\\\r?\n")
-_FROM = re.compile(rb"\bfrom\b\s*(\.*)\s*([\w.]*)\s*\bimport\b\s*(\([^)]*\)|[^\n;]*)")
-_PLAIN = re.compile(rb"\bimport\b\s*([^\n;(]+)")
-_DOTTED = re.compile(rb"\b" + PACKAGE.encode() + rb"(?:\.\w+)+")
+# Found too much costs a compilation, found too little a wrong result: text in strings counts too. Each begins with
+# letters that `re` can look for fast, and then looks back whether a word begins with them.
+_COMMENT = re.compile(rb"#[^\n]*")
+_FROM = re.compile(rb"from(?<!\wfrom)\b\s*(\.*)\s*([\w.]*)\s*\bimport\b\s*(\([^)]*\)|[^\n;]*)")
+_PLAIN = re.compile(rb"import(?<!\wimport)\b\s*([^\n;(]+)")
+_DOTTED = re.compile(PACKAGE.encode() + rb"(?<!\w" + PACKAGE.encode() + rb")(?:\.\w+)+")
 
 
 @cache
 def _package_files() -> dict[str, Path]:
     """All modules of this package, by name; a package is its `__init__`."""
     files = {}
-    for file in PACKAGE_FOLDER.rglob("*.py"):
-        parts = (PACKAGE, *file.relative_to(PACKAGE_FOLDER).with_suffix("").parts)
-        files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    for folder, _, names in os.walk(PACKAGE_FOLDER):
+        above = (PACKAGE, *Path(folder).relative_to(PACKAGE_FOLDER).parts)
+        for name in names:
+            if name.endswith(".py"):
+                parts = above if name == "__init__.py" else (*above, name.removesuffix(".py"))
+                files[".".join(parts)] = Path(folder, name)
     return files
+
+
+@cache
+def _package_names() -> dict[str, str]:
+    """Modules of this package by their files."""
+    return {str(file): name for name, file in _package_files().items()}
 
 
 @cache
@@ -54,7 +65,7 @@ def imported_names(text: bytes, name: str, is_package: bool) -> Iterator[tuple[s
     is_package : bool
         It is an `__init__`.
     """
-    text = _NO_CODE.sub(b" ", text)
+    text = _COMMENT.sub(b" ", text).replace(b"\\\r\n", b" ").replace(b"\\\n", b" ")
     for dots, source, members in _FROM.findall(text):
         module = source.decode()
         if dots:
@@ -114,14 +125,15 @@ def _closure(name: str, file: Path) -> dict[str, Path]:
 
 
 def closure(function: Any) -> dict[str, Path] | None:
-    """The source files that a function is compiled from, by module name; None if its own is not in a file."""
+    """The source files that a function is compiled from, by module name; None if its own is not in a file.
+
+    They are read now, if they have not been before: what is on disk later is not what was imported.
+    """
     file = Path(function.__code__.co_filename)
-    name = function.__module__
-    if file.is_relative_to(PACKAGE_FOLDER):
-        name = next((known for known, path in _package_files().items() if path == file), name)
-    if file.suffix != ".py" or not file.is_file():
+    name = _package_names().get(str(file))
+    if name is None and (file.suffix != ".py" or not file.is_file()):
         return None
-    return _closure(name, file)
+    return _closure(name or function.__module__, file)
 
 
 def sources_digest(function: Any, with_modules: Iterable[str] = ()) -> bytes | None:
