@@ -20,22 +20,23 @@ import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import llvmlite
+import llvmlite.binding
 import numba
 import numpy as np
 from numba.core import sigutils
 from numba.core.caching import _Cache
-from numba.core.compiler import CompileResult
-from numba.core.runtime import rtsys
+from numba.core.compiler import CompileResult, compile_result
+from numba.core.runtime import _nrt_python, rtsys
 from numba.core.serialize import dumps
 
 from ppim import interrupt
+from ppim.jit.libraries import KernelLibrary
 from ppim.jit.sources import PACKAGE, sources_digest
 from ppim.jit.types_told import UntoldError, told
 
-FORMAT = b"ppim kernel 1\n"
+FORMAT = b"ppim kernel 2\n"
 SUFFIX = ".nbc"
 HELPER_SUFFIX = ".nbh"
 UNFINISHED = ".part"
@@ -265,6 +266,70 @@ def environment(codegen: Any) -> list[object]:
     ]
 
 
+class _Kept(NamedTuple):
+    """What a file holds."""
+
+    stands_alone: bool
+    code: Any
+    symbols: list[str]
+    descriptor: Any
+    environment: Any
+    signature: Any
+    reload_init: list[Any]
+    referenced: list[Any]  # environments
+
+
+def _kept(compiled: CompileResult) -> _Kept:
+    descriptor = compiled.fndesc
+    descriptor.typemap = descriptor.calltypes = None  # large, and not needed any more
+    return _Kept(
+        compiled.library.stands_alone(),
+        compiled.library.serialize_using_object_code(),
+        compiled.library.symbols(),
+        descriptor,
+        compiled.environment,
+        compiled.signature,
+        compiled.reload_init,
+        compiled._find_referenced_environments(),
+    )
+
+
+def _rebuilt(kept: _Kept, target_context: Any) -> CompileResult:
+    if kept.stands_alone:
+        _offer_runtime()
+    else:
+        rtsys.initialize(target_context)
+    for initialize in kept.reload_init:
+        initialize()
+    codegen = target_context.codegen()
+    library = KernelLibrary.kept(codegen, kept.code, kept.symbols)
+    compiled = compile_result(
+        typing_context=target_context.typing_context,
+        target_context=target_context,
+        entry_point=target_context.get_executable(library, kept.descriptor, kept.environment),
+        library=library,
+        signature=kept.signature,
+        objectmode=False,
+        lifted=(),
+        fndesc=kept.descriptor,
+        environment=kept.environment,
+        reload_init=kept.reload_init,
+        referenced_envs=kept.referenced,
+    )
+    for environment_ in kept.referenced:
+        codegen.set_env(environment_.env_name, environment_)
+    return compiled
+
+
+@cache
+def _offer_runtime() -> None:
+    """What numba's run time has in C; the rest, which takes longer to make, is part of each kernel that needs it."""
+    if numba.core.config.NRT_STATS:
+        _nrt_python.memsys_enable_stats()
+    for name, address in _nrt_python.c_helpers.items():
+        llvmlite.binding.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
+
+
 def _fields(signature: Any) -> list[bytes]:
     """What numba's names of the arguments' types do not say."""
     hashes = []
@@ -307,7 +372,6 @@ class KernelCache(_Cache):
         """The compiled function of a signature, or None."""
         # numba would first learn all that it can compile (`target_context.refresh`): a third of a short run's time.
         # What is compiled needs its run time alone; what has to be compiled has the rest done by numba.
-        rtsys.initialize(target_context)
         root = cache_root()
         folder = readable(root)
         if folder is None:
@@ -331,7 +395,7 @@ class KernelCache(_Cache):
         if payload is None:
             return None
         try:
-            compiled = CompileResult._rebuild(target_context, *pickle.loads(payload))
+            compiled = _rebuilt(_Kept(*pickle.loads(payload)), target_context)
         except Exception:  # noqa: BLE001 - whatever it is, compiling anew mends it
             return None
         with suppress(OSError):  # read only
@@ -342,12 +406,12 @@ class KernelCache(_Cache):
         """Keep the compiled function of a signature."""
         root = cache_root()
         try:
-            can_keep = not data.library.has_dynamic_globals and all(part.can_cache for part in data.lifted)
+            can_keep = not data.library.has_dynamic_globals and not data.lifted
             folder = writable(root) if can_keep and not _complaints else None
             if folder is not None:
                 path, key = self._place(folder, sig, data.codegen)
                 tidy(folder)
-                write(path, key, dumps(data._reduce()))
+                write(path, key, dumps(tuple(_kept(data))))
         except OSError as error:
             cannot_write(error)
         finally:

@@ -83,6 +83,39 @@ class HelperLibrary(_Library):
 class KernelLibrary(_Library):
     """A kernel's code with that of all helpers that it calls, directly or not."""
 
+    _bitcode: bytes | None = None  # of one that was compiled before, until it is wanted
+
+    @classmethod
+    def kept(cls, codegen: Any, state: Any, symbols: list[str]) -> "KernelLibrary":
+        """One that was compiled before, as `serialize_using_object_code` and `symbols` told it."""
+        name, _, (machine_code, bitcode) = state
+        self = cls(codegen, name)
+        self.enable_object_caching()
+        self._set_compiled_object(machine_code)
+        self._bitcode = bitcode
+        self._finalize_final_module()
+        codegen._engine._defined_symbols.update(symbols)
+        return self
+
+    def _get_module_for_linking(self) -> Any:
+        """Its code for another kernel that calls it: parsed then, as that is half of the time to load a kernel."""
+        if self._bitcode is not None:
+            self._shared_module = llvmlite.binding.parse_bitcode(self._bitcode)
+            self._bitcode = None
+        return super()._get_module_for_linking()
+
+    def symbols(self) -> list[str]:
+        """What its code defines: numba asks before it looks for an address."""
+        module = self._get_module_for_linking()
+        defined = (*module.functions, *module.global_variables)
+        return [symbol.name for symbol in defined if not symbol.is_declaration]
+
+    def stands_alone(self) -> bool:
+        """It calls no function that numba compiles anew in each process."""
+        declared = {function.name for function in self._final_module.functions if function.is_declaration}
+        offered = rtsys.library._get_module_for_linking().functions
+        return declared.isdisjoint(function.name for function in offered if not function.is_declaration)
+
     def finalize(self) -> None:
         self._linking_libraries: list[Any] = _with_callees(self._linking_libraries)
         super().finalize()
