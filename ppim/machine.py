@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 from ppim import __version__
@@ -68,6 +67,9 @@ def describe(findings: list[Finding]) -> Description:
 @cache
 def environment() -> dict[str, str]:
     """What a run was made with, for its summary: results are the same elsewhere, and this says where to look if not."""
+
+    from importlib import metadata
+
     from llvmlite import binding
 
     versions = {name: metadata.version(name) for name in COMPUTING}
@@ -80,6 +82,9 @@ def environment() -> dict[str, str]:
 
 
 def _versions() -> Iterator[Finding]:
+    from importlib import metadata
+
+
     yield Finding("ppim", __version__, str(Path(__file__).parent))
     yield Finding("Python", platform.python_version(), sys.executable)
     yield Finding("system", f"{platform.system()} {platform.machine()}")

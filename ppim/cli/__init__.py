@@ -1,6 +1,7 @@
 """The `ppim` command. Commands live one a file in this folder and are imported only when called."""
 
 import atexit
+import gc
 import importlib
 import io
 import os
@@ -20,6 +21,9 @@ NO_COMMANDS = {"options", "words"}
 
 LEAST_STACK = 256 * 1024
 """Bytes of stack with which all runs, compilation included; with too few the end is a segmentation fault."""
+
+GARBAGE_AFTER = 200_000
+"""New objects after which Python looks for garbage: more than a short run makes, as all that it imports stays."""
 
 
 class LazyGroup(click.Group):
@@ -68,6 +72,7 @@ def run() -> None:
     The compiler's objects take a third of a second, more than all else in a short command.
     """
     status = 0
+    gc.set_threshold(GARBAGE_AFTER)
     _replace_closed_streams()
     _check_stack()
     try:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from numba.core import ir, types
+from numba.core import entrypoints, ir, types
 from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import PassManager, register_pass
 from numba.core.errors import new_error_context
@@ -243,6 +243,10 @@ def _no_collection() -> Iterator[None]:
 
 class KernelCompiler(Compiler):
     """numba's compiler, for kernels."""
+
+    def __init__(self, *args: Any, **kws: Any) -> None:
+        entrypoints.init_all()
+        super().__init__(*args, **kws)
 
     def define_pipelines(self) -> Any:
         return [_of_kernels(pipeline) for pipeline in super().define_pipelines()]

@@ -35,9 +35,15 @@ def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     return Deferred(function, partial(_kernel, keep, settings))
 
 
+def _nothing() -> None:
+    """In the place of what numba does before it looks for a kernel; `KernelCompiler` does it."""
+
+
 def _kernel(keep: bool, settings: dict[str, Any], function: Callable[..., Any]) -> Any:
     """numba's function of a kernel."""
     kernel = numba.njit(pipeline_class=compilers.KernelCompiler, **settings)(function)
+    # Among all packages numba would look for extensions of it, which only a kernel that is compiled may need.
+    kernel._compilation_chain_init_hook = _nothing
     if keep:
         kernel._cache = kernel_cache.KernelCache(function, settings)
     return kernel

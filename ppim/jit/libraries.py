@@ -16,6 +16,8 @@ from numba.core.runtime import rtsys
 
 # Stands for the machine code that a helper does not have; numba wants an address, and nobody calls it.
 _NO_CODE = ctypes.cast(ctypes.pythonapi.PyErr_BadInternalCall, ctypes.c_void_p).value
+_ENVIRONMENT = "_ZN08NumbaEnv"
+"""What numba's name begins with of the place where a function finds Python's objects."""
 
 
 class _Library(JITCodeLibrary):
@@ -118,10 +120,16 @@ class KernelLibrary(_Library):
 
     def finalize(self) -> None:
         self._linking_libraries: list[Any] = _with_callees(self._linking_libraries)
+        self._own = {table.name for table in self._final_module.global_variables}
         super().finalize()
 
     def _optimize_final_module(self) -> None:
         """Once: what numba does before is for reference counts, and bare tables have none."""
+        for table in self._final_module.global_variables:
+            if table.name.startswith(_ENVIRONMENT) and table.name not in self._own:
+                table.linkage = (
+                    "linkonce_any"  # no helper reads its own: each would have to be set in every run
+                )
         manager, builder = self._codegen._module_pass_manager()
         with self._recorded_timings.record("Module passes (full optimization)", builder):
             manager.run(self._final_module, builder)

@@ -10,8 +10,6 @@ from typing import BinaryIO, TextIO, cast
 
 from ppim.dram.device import Device
 from ppim.files import STDOUT, atomic_path
-from ppim.program.authors.write import ProgramWriter
-from ppim.program.listing.write import ListingWriter
 from ppim.program.prepare import Prepared
 from ppim.runs import programs
 from ppim.runs.kind import OpenProgram, ProgramTaker
@@ -36,7 +34,11 @@ def program_file(path: Path, format_name: str, chosen: ChosenSystem) -> Iterator
 
     def opened(prepared: Prepared, device: Device, stream: BinaryIO) -> ProgramTaker:
         if format_name == programs.AUTHORS:
+            from ppim.program.authors.write import ProgramWriter
+
             return ProgramWriter(prepared, device, stream)
+        from ppim.program.listing.write import ListingWriter
+
         settings = [f"{name}={text}" for name, text in setting_texts(chosen.settings).items()]
         return ListingWriter(prepared, device, stream, system=chosen.base, settings=settings)
 

@@ -1,9 +1,12 @@
 """A trace file through a system, to files: what `ppim simulate` does."""
 
+from __future__ import annotations
+
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ppim.errors import InputError
 from ppim.files import STDOUT, atomic_path, keep_inputs
@@ -11,13 +14,14 @@ from ppim.jit import compile_notice
 from ppim.progress import progress_bar
 from ppim.runs import collect, outputs, programs
 from ppim.runs.simulate import simulate
-from ppim.runs.timeline import simulate_timeline
 from ppim.stats import cautions, command_trace as traces, result as results, simulation
 from ppim.stats.summary import write_summary
 from ppim.systems.chosen import ChosenSystem
 from ppim.systems.inputs import input_files
-from ppim.timeline.windows import TimelineOptions
 from ppim.trace.reader import TraceReader
+
+if TYPE_CHECKING:
+    from ppim.timeline.windows import TimelineOptions
 
 
 def simulate_file(
@@ -85,6 +89,8 @@ def simulate_file(
                 commands=commands,
             )
             if timeline is not None:
+                from ppim.runs.timeline import simulate_timeline
+
                 simulate_timeline(
                     trace, chosen.spec, timeline, stack.enter_context(atomic_path(timeline.path))
                 )
