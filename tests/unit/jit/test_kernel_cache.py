@@ -21,8 +21,12 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
+from llvmlite import ir
+from numba.core.registry import cpu_target
+from numba.core.runtime import rtsys
 
 from ppim.jit import compilers, kernel_cache, njit
+from ppim.jit.libraries import KernelLibrary
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
@@ -82,6 +86,35 @@ def test_what_a_kernel_closes_over_is_part_of_its_name(root: Path) -> None:
     assert new_kernel(1)(1) == 2
     assert new_kernel(2)(1) == 3
     assert len(files(root)) == 2
+
+
+def test_a_kernel_from_the_disk_is_called_by_another(root: Path) -> None:
+    assert new_kernel()(1) == 2
+    found = new_kernel()
+    assert found(1) == 2
+    assert loaded(found)
+
+    @njit(cache=False)
+    def caller(number):  # type: ignore[no-untyped-def]
+        return 10 * found(number)
+
+    assert caller(3) == 40
+    assert len(files(root)) == 1
+
+
+@pytest.mark.parametrize(("name", "stands_alone"), [("NRT_decref", False), ("abs", True)])
+def test_a_kernel_that_leaves_a_function_to_numba_is_known(name: str, stands_alone: bool) -> None:
+    context = cpu_target.target_context
+    rtsys.initialize(context)
+    library = KernelLibrary(context.codegen(), "declares")
+    module = library.create_ir_module("declares")
+    kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer()])
+    called, calling = ir.Function(module, kind, name), ir.Function(module, kind, "calling")
+    builder = ir.IRBuilder(calling.append_basic_block())
+    builder.call(called, calling.args)
+    builder.ret_void()
+    library.add_ir_module(module)
+    assert library.stands_alone() == stands_alone
 
 
 def test_signatures_have_a_file_each(root: Path) -> None:
@@ -513,6 +546,22 @@ def test_a_changed_constant_of_another_module_is_seen(tmp_path: Path) -> None:
         assert copy.run() == ([expected, 0], ""), name
     copy.set("far.py", 10**5)
     assert copy.run() == ([122222, 0], "") or copy.run() == ([122222, 1], "")
+
+
+EDITED_AFTER_IMPORT = """
+from pathlib import Path
+from ppim.kernel import kernel
+Path(__import__("ppim.far").far.__file__).write_text("FAR = 900000\\n")
+print(kernel(), sum(kernel.stats.cache_hits.values()))
+"""
+
+
+def test_a_source_edited_between_import_and_first_call_is_not_served_stale(tmp_path: Path) -> None:
+    copy = Copy(tmp_path)
+    assert copy.run(EDITED_AFTER_IMPORT) == ([111111, 0], "")
+    assert copy.run() == ([911111, 0], "")
+    copy.set("far.py", 10**5)
+    assert copy.run() == ([111111, 1], "")
 
 
 def test_a_place_that_cannot_be_used_is_not_replaced_by_the_sources_folder(tmp_path: Path) -> None:
