@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import llvmlite.binding
+import llvmlite
 import numba
 import numpy as np
 from numba.core import sigutils
@@ -324,10 +324,12 @@ def _rebuilt(kept: _Kept, target_context: Any) -> CompileResult:
 @cache
 def _offer_runtime() -> None:
     """What numba's run time has in C; the rest, which takes longer to make, is part of each kernel that needs it."""
+    from llvmlite import binding  # not before numpy: with little memory that one ends in words of its own
+
     if numba.core.config.NRT_STATS:
         _nrt_python.memsys_enable_stats()
     for name, address in _nrt_python.c_helpers.items():
-        llvmlite.binding.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
+        binding.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
 
 
 def _fields(signature: Any) -> list[bytes]:
