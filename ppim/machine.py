@@ -84,7 +84,6 @@ def environment() -> dict[str, str]:
 def _versions() -> Iterator[Finding]:
     from importlib import metadata
 
-
     yield Finding("ppim", __version__, str(Path(__file__).parent))
     yield Finding("Python", platform.python_version(), sys.executable)
     yield Finding("system", f"{platform.system()} {platform.machine()}")
