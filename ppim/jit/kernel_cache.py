@@ -11,7 +11,6 @@ The files hold pickles of numba's own. They are read only if nobody else can hav
 import fcntl
 import hashlib
 import os
-import pickle
 import re
 import stat
 import sys
@@ -20,19 +19,18 @@ import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import llvmlite
 import numba
 import numpy as np
 from numba.core import sigutils
 from numba.core.caching import _Cache
-from numba.core.compiler import CompileResult, compile_result
-from numba.core.runtime import _nrt_python, rtsys
+from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
 from ppim import interrupt
-from ppim.jit.libraries import KernelLibrary
+from ppim.jit import kept_kernels
 from ppim.jit.sources import PACKAGE, sources_digest
 from ppim.jit.types_told import UntoldError, told
 
@@ -266,72 +264,6 @@ def environment(codegen: Any) -> list[object]:
     ]
 
 
-class _Kept(NamedTuple):
-    """What a file holds."""
-
-    stands_alone: bool
-    code: Any
-    symbols: list[str]
-    descriptor: Any
-    environment: Any
-    signature: Any
-    reload_init: list[Any]
-    referenced: list[Any]  # environments
-
-
-def _kept(compiled: CompileResult) -> _Kept:
-    descriptor = compiled.fndesc
-    descriptor.typemap = descriptor.calltypes = None  # large, and not needed any more
-    return _Kept(
-        compiled.library.stands_alone(),
-        compiled.library.serialize_using_object_code(),
-        compiled.library.symbols(),
-        descriptor,
-        compiled.environment,
-        compiled.signature,
-        compiled.reload_init,
-        compiled._find_referenced_environments(),
-    )
-
-
-def _rebuilt(kept: _Kept, target_context: Any) -> CompileResult:
-    if kept.stands_alone:
-        _offer_runtime()
-    else:
-        rtsys.initialize(target_context)
-    for initialize in kept.reload_init:
-        initialize()
-    codegen = target_context.codegen()
-    library = KernelLibrary.kept(codegen, kept.code, kept.symbols)
-    compiled = compile_result(
-        typing_context=target_context.typing_context,
-        target_context=target_context,
-        entry_point=target_context.get_executable(library, kept.descriptor, kept.environment),
-        library=library,
-        signature=kept.signature,
-        objectmode=False,
-        lifted=(),
-        fndesc=kept.descriptor,
-        environment=kept.environment,
-        reload_init=kept.reload_init,
-        referenced_envs=kept.referenced,
-    )
-    for environment_ in kept.referenced:
-        codegen.set_env(environment_.env_name, environment_)
-    return compiled
-
-
-@cache
-def _offer_runtime() -> None:
-    """What numba's run time has in C; the rest, which takes longer to make, is part of each kernel that needs it."""
-    from llvmlite import binding  # not before numpy: with little memory that one ends in words of its own
-
-    if numba.core.config.NRT_STATS:
-        _nrt_python.memsys_enable_stats()
-    for name, address in _nrt_python.c_helpers.items():
-        binding.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
-
-
 def _fields(signature: Any) -> list[bytes]:
     """What numba's names of the arguments' types do not say."""
     hashes = []
@@ -397,7 +329,7 @@ class KernelCache(_Cache):
         if payload is None:
             return None
         try:
-            compiled = _rebuilt(_Kept(*pickle.loads(payload)), target_context)
+            compiled = kept_kernels.unpacked(payload, target_context)
         except Exception:  # noqa: BLE001 - whatever it is, compiling anew mends it
             return None
         with suppress(OSError):  # read only
@@ -413,7 +345,7 @@ class KernelCache(_Cache):
             if folder is not None:
                 path, key = self._place(folder, sig, data.codegen)
                 tidy(folder)
-                write(path, key, dumps(tuple(_kept(data))))
+                write(path, key, kept_kernels.packed(data))
         except OSError as error:
             cannot_write(error)
         finally:

@@ -1,7 +1,5 @@
 """A trace file through a system, to files: what `ppim simulate` does."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -35,7 +33,7 @@ def simulate_file(
     program: Path | None = None,
     program_format: str | None = None,
     command_trace: Path | None = None,
-    timeline: TimelineOptions | None = None,
+    timeline: "TimelineOptions | None" = None,
     show_progress: bool = False,
 ) -> results.SimulationResult:
     """Simulate, and write what was asked for; nothing is written when anything fails.

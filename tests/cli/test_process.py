@@ -159,3 +159,31 @@ def test_a_reader_that_leaves_after_a_line(arguments: list[str]) -> None:
     assert len(done.stdout.splitlines()) == 1
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+def test_a_kernel_that_was_compiled_with_another_one_from_the_disk_runs_again(tmp_path: Path) -> None:
+    """Requests in a closed loop run in a kernel that holds the one of those that come at known times."""
+    requests, kernels = tmp_path / "r.trace", tmp_path / "kernels"
+    requests.write_text("".join(f"0x{number * 0x12345C0 % (1 << 32):X} READ 0\n" for number in range(100)))
+    for options in ([], ["--outstanding", "8"], ["--outstanding", "8"]):
+        command = [
+            sys.executable,
+            "-m",
+            "ppim",
+            "replay",
+            str(requests),
+            *options,
+            "-o",
+            str(tmp_path / "stats.csv"),
+        ]
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=os.environ | {"NUMBA_CACHE_DIR": str(kernels)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert "compiling" not in done.stderr
