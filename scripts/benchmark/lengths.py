@@ -10,6 +10,7 @@ from benchmark.tools import DEFAULT, Costs, Ppim, Traces
 BASE = 100
 LENGTHS = {200: "10^5 accesses", 2000: "10^6 accesses", 20_000: "10^7 accesses"}
 LONGER = {200_000: "10^8 accesses"}
+LENGTHS_OF = LENGTHS | LONGER
 TO = 2000
 BATCH = 65_536
 ONE_BATCH = f"one batch of {BATCH:,} samples"
@@ -21,7 +22,7 @@ class Lengths:
     name: ClassVar[str] = "lengths"
 
     def __init__(self, traces: Traces, *, longer: bool = False) -> None:
-        self._lengths = LENGTHS | LONGER if longer else LENGTHS
+        self._lengths = LENGTHS_OF if longer else LENGTHS
         self._traces = {samples: traces.of(samples) for samples in (BASE, *self._lengths)}
         self._accesses = {samples: traces.accesses[path] for samples, path in self._traces.items()}
         self._batch = traces.of(BATCH, "--batch-size", BATCH) if longer else None
@@ -61,6 +62,3 @@ class Lengths:
                 told = LENGTHS_OF[int(of)] if of.isdigit() else of
                 found.append(Figure("memory of", told, value, "MiB", value / memory, to))
         return found
-
-
-LENGTHS_OF = LENGTHS | LONGER
