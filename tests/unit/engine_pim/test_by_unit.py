@@ -14,7 +14,8 @@ from ppim.engine.pim.engine import Commands, PimEngine
 from ppim.program.state import make_rings
 from ppim.systems.spec import SystemSpec
 from tests.reference.pim_account import CLASSES, simulate_and_classify
-from tests.reference.pim_programs import Case, RandomProgram, make_device, make_system, pick
+from tests.reference.pim_programs import Case, ProgramBuilder, RandomProgram, make_device, make_system, pick
+from tests.reference.pim_words import in_words
 from tests.unit.engine_pim.compare import assert_equal_results, assert_same
 from tests.unit.engine_pim.feed import by_cycle, run_program
 
@@ -107,6 +108,27 @@ def in_order(commands: Commands) -> list[tuple[int, ...]]:
     """Commands by cycle and bank."""
     columns = (commands.cycle, commands.lane, commands.command, commands.row, commands.column)
     return sorted(zip(*(column.tolist() for column in columns), strict=True))
+
+
+@pytest.mark.parametrize("piece", [None, 1])
+def test_a_unit_that_reads_prefetches_ahead_knows_its_last_bank(piece: int | None) -> None:
+    """Banks 0 and 3 of unit 1 may activate in one cycle; bank 1 was read last, so bank 3 comes first."""
+    bank_1, row_1 = 32, 128
+    builder = ProgramBuilder()
+    builder.turn()
+    builder.lone_read(0, 1, bank_1)
+    following = builder.turn()
+    # Of the row that is open, so the unit reads it ahead; then the end of bank 3's row and the start of bank 0's next.
+    builder.prefetch(bank_1 + 1, following)
+    builder.prefetch(row_1 - 1, following, bursts=2)
+    device, system = make_device(), make_system(prefetch="table", instruction_interval=40)
+    assert has_fast_engine(device, system)
+    case = Case(0, device, system, builder.build())
+    found = run_program(device, system, case.program, piece=piece)
+    with by_cycle():
+        assert in_order(found.commands[0]) == in_order(run_program(device, system, case.program).commands[0])
+    unit = [word for word in in_words(device, found.commands[0], found.cycles) if word.bankgroup == 1]
+    assert [word.bank for word in unit if word.command == "activate"] == [1, 3, 0]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tests.reference.pim_programs import Case, RandomProgram, pick, random_devic
 from tests.reference.pim_twin import TwinResult
 from tests.reference.tier_twin import simulate_pair
 from tests.unit.engine_pim.compare import assert_equal_results, assert_same
-from tests.unit.engine_pim.feed import by_cycle, run_program, run_programs
+from tests.unit.engine_pim.feed import by_cycle, run_programs
 from tests.unit.engine_pim.test_by_unit import has_fast_engine, random_case
 
 SEEDS = range(60)
@@ -110,16 +110,6 @@ def test_units_one_by_one(seed: int) -> None:
         for case, twin, end, found, want in zip(cases, twins, ends, engines, expected, strict=True):
             assert_same(case, replace(twin, cycles=end), found)
             assert_equal_results(found, want)
-
-
-@pytest.mark.parametrize(("seed", "piece"), [(61, 7), (117, 1), (281, 2), (318, 5)])
-def test_a_unit_that_reads_prefetches_ahead_knows_its_last_bank(seed: int, piece: int) -> None:
-    """The next one on the list, in another bank and not read yet, once counted as read: its bank then came last."""
-    case, _ = pair_by_unit(seed)
-    with by_cycle():
-        expected = run_program(case.device, case.system, case.program)
-    found = run_program(case.device, case.system, case.program, piece=piece)
-    assert_equal_results(found, expected)
 
 
 @pytest.mark.slow
