@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
-from ppim.engine.pim import memory
+from ppim.engine.pim import memory, state as s
 from ppim.engine.pim.pair import clock_ratio, convert
 from ppim.errors import InputError
 from ppim.jit import njit
 from tests.reference import pim_twin
-from tests.reference.pim_programs import Case, RandomProgram, pick, random_device, random_system
+from tests.reference.pim_programs import (
+    Case,
+    ProgramBuilder,
+    RandomProgram,
+    make_device,
+    make_system,
+    pick,
+    random_device,
+    random_system,
+)
 from tests.reference.pim_twin import TwinResult
 from tests.reference.tier_twin import simulate_pair
 from tests.unit.engine_pim.compare import assert_equal_results, assert_same
@@ -127,6 +138,29 @@ def test_pools_that_have_to_grow(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 def test_commands_taken_in_small_portions() -> None:
     assert sum(check(seed, keep_commands=1) for seed in SEEDS) > len(SEEDS) * 10
+
+
+@pytest.mark.parametrize("engine", [nullcontext, by_cycle])
+def test_the_last_refreshes_count_when_the_log_is_taken_between(
+    engine: Callable[[], AbstractContextManager[None]],
+) -> None:
+    """The second memory has nothing to do in the last turn, but is refreshed up to the end of the first one's."""
+    cases = []
+    for reads in (2, 1):
+        builder = ProgramBuilder()
+        for turn in range(2):
+            builder.turn()
+            if turn < reads:
+                builder.lone_read(0, 0, turn)
+        device, system = make_device(tREFI=600), make_system(barrier="table", host_latency=3000)
+        cases.append(Case(0, device, system, builder.build()))
+    with engine():
+        expected = run_programs(cases, keep_commands=0)
+        found = run_programs(cases, keep_commands=1)
+    assert found[1].counters[0, s.REFRESHES] == 5
+    assert found[1].calls > expected[1].calls + 2
+    for have, want in zip(found, expected, strict=True):
+        assert_equal_results(have, want)
 
 
 @pytest.mark.slow
