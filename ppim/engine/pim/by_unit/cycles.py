@@ -121,7 +121,7 @@ def note_bus(a, ready, start, end):
 
 @helper(forceinline=True)
 def note_compute(a, since, ready):
-    """A transfer waits for arithmetic alone in cycles since..ready-1.
+    """A transfer waits for arithmetic alone in cycles since..ready-1; none comes that is ready before the one before.
 
     Thousands may wait in the same cycles, since the bus lags behind at the end of a long turn: stretches that meet
     are painted once.
@@ -129,13 +129,11 @@ def note_compute(a, since, ready):
     if since >= ready:
         return
     row = a.channel
-    if since > row[u.COMPUTED_END] or ready < row[u.COMPUTED_FROM]:
+    if since > row[u.COMPUTED_END]:
         paint(a, u.COMPUTES, row[u.COMPUTED_FROM], row[u.COMPUTED_END])
         row[u.COMPUTED_FROM] = since
-        row[u.COMPUTED_END] = ready
-    else:
-        row[u.COMPUTED_FROM] = min(row[u.COMPUTED_FROM], since)
-        row[u.COMPUTED_END] = max(row[u.COMPUTED_END], ready)
+    row[u.COMPUTED_FROM] = min(row[u.COMPUTED_FROM], since)
+    row[u.COMPUTED_END] = ready
 
 
 @helper(forceinline=True)
