@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from numba.core import entrypoints, ir, types
+from numba.core import entrypoints, errors, ir, types
 from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import PassManager, register_pass
-from numba.core.errors import new_error_context
 from numba.core.ir_utils import build_definitions
 from numba.core.itanium_mangler import mangle
 from numba.core.lowering import Lower
@@ -184,7 +183,7 @@ class _HelperPasses(PassManager):
 
     def _runPass(self, _index: int, step: Any, state: Any) -> None:
         step.analysis = self._analysis
-        with new_error_context("Pass {name}", name=step.name()):
+        with errors.new_error_context("Pass {name}", name=step.name()):
             step.run_initialization(state)
             step.run_pass(state)
             step.run_finalizer(state)
@@ -241,6 +240,23 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
+class _Plain:
+    """Text as it is, in the place of what numba colours messages with."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda message: message
+
+
+@contextmanager
+def _without_colours() -> Iterator[None]:
+    """Messages of what a compiler tried in vain are never seen; to colour tens of thousands takes a twentieth of the time."""
+    kept, errors._termcolor_inst = errors._termcolor_inst, _Plain()
+    try:
+        yield
+    finally:
+        errors._termcolor_inst = kept
+
+
 class KernelCompiler(Compiler):
     """numba's compiler, for kernels."""
 
@@ -253,7 +269,7 @@ class KernelCompiler(Compiler):
 
     def compile_extra(self, func: Any) -> Any:
         _Typing.forget()
-        with _no_collection():
+        with _no_collection(), _without_colours():
             try:
                 return super().compile_extra(func)
             except BaseException:

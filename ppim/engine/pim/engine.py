@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from ppim.dram.device import Device
 from ppim.engine import banks as b, codes
 from ppim.engine.pim import memory, parameters, parts, run as compiled, state as s
-from ppim.engine.pim.by_cycle.lookahead import lookahead
 from ppim.engine.pim.by_cycle.run import settle_all
 from ppim.engine.pim.by_unit import exchange, setup, state as u
+from ppim.engine.pim.lookahead import lookahead
 from ppim.engine.pim.rules import limits, times
 from ppim.engine.pim.rules.classes import N_CYCLE_CLASSES
 from ppim.errors import InputError, PpimError
@@ -81,17 +81,21 @@ class PimEngine:
         self.by_unit: u.ByUnit | None = None
         self.exchange: exchange.Exchange | None = None
         self._shown: list[tuple[int, exchange.Exchange]] = []  # others may still read them
+        self.ahead = lookahead(p, depend=parts.channels_depend(system, delivers_per_lookup))
         if rules is not None and setup.can_run(
-            p, system, has_delivers=delivers_per_lookup > 0, has_long_window=windows and device.is_gddr
+            p,
+            system,
+            has_delivers=delivers_per_lookup > 0,
+            ahead=self.ahead,
+            has_long_window=windows and device.is_gddr,
         ):
-            self.by_unit = setup.make_by_unit(p, rules)
+            self.by_unit = setup.make_by_unit(p, rules, reads_out=delivers_per_lookup > 0)
             self.exchange = exchange.make_exchange(
                 rings, part.channels, part.of, device.organization.channels
             )
         else:
             self.banks = b.make_banks(device, p.channels, distances, activate_windows=windows)
         self.delivers_per_lookup = delivers_per_lookup
-        self.ahead = lookahead(p, depend=parts.channels_depend(system, delivers_per_lookup))
         self.board, self.channels = part.board, part.channels
         self.end = 0  # of the run, when it is finished
         runs = -(-(max_row_bursts - 1) // p.bursts_per_row) + 1  # DRAM rows that it may lie in

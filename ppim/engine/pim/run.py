@@ -34,7 +34,7 @@ class Engine(NamedTuple):
     board : ndarray of int64
         Where the parts tell each other of barriers (`board`).
     ahead : int
-        Cycles that a channel may be ahead of others (`by_cycle.lookahead`).
+        Cycles that a channel may be ahead of others (`lookahead`).
     """
 
     parameters: Parameters
@@ -65,7 +65,7 @@ def run_all(parameters, rings, state, banks, by_unit, exchange, board, ahead, fi
     if banks is not None:
         status = run_channels(parameters, rings, state, banks, board, ahead, final, until)
     if by_unit is not None:
-        status = run_units(parameters, rings, state, by_unit, exchange, board, final, until)
+        status = run_units(parameters, rings, state, by_unit, exchange, board, ahead, final, until)
     return status
 
 

@@ -14,7 +14,14 @@ from ppim.engine.pim.engine import Commands, PimEngine
 from ppim.program.state import make_rings
 from ppim.systems.spec import SystemSpec
 from tests.reference.pim_account import CLASSES, simulate_and_classify
-from tests.reference.pim_programs import Case, ProgramBuilder, RandomProgram, make_device, make_system, pick
+from tests.reference.pim_programs import (
+    Case,
+    ProgramBuilder,
+    RandomProgram,
+    make_device,
+    make_system,
+    pick,
+)
 from tests.reference.pim_words import in_words
 from tests.unit.engine_pim.compare import assert_equal_results, assert_same
 from tests.unit.engine_pim.feed import by_cycle, run_program
@@ -153,7 +160,10 @@ def test_other_systems_run_on_the_general_engine(changes: dict[str, Any]) -> Non
 def test_other_devices_and_read_outs_run_on_the_general_engine() -> None:
     assert has_fast_engine(make_device(), make_system())
     assert has_fast_engine(make_device(), make_system(collect="base-die"))
-    assert not has_fast_engine(make_device(), make_system(), delivers=1)
+    assert has_fast_engine(make_device(), make_system(), delivers=1)
+    assert not has_fast_engine(make_device(), make_system(deliver="in-order"), delivers=1)
+    assert not has_fast_engine(make_device(), make_system(prefetch="table"), delivers=1)
+    assert not has_fast_engine(make_device(), make_system(collect="base-die"), delivers=1)
     assert not has_fast_engine(make_device(ranks=2), make_system())
     assert not has_fast_engine(make_device("GDDR6"), make_system())
     assert not has_fast_engine(make_device("LPDDR4"), make_system())

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ppim.config import parse_settings
-from ppim.engine.pim.by_cycle.lookahead import FURTHEST_AHEAD, IN_STEP
 from ppim.engine.pim.engine import PimEngine
+from ppim.engine.pim.lookahead import FURTHEST_AHEAD, IN_STEP
 from ppim.runs.simulate import simulate
 from ppim.stats.result import SimulationResult
 from ppim.systems.chosen import choose_system

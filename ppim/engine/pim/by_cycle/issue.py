@@ -1,13 +1,13 @@
 """One cycle of a channel's banks: refresh first, then every unit at most one command."""
 
 from ppim.engine import banks, codes, lane_masks
-from ppim.engine.pim import heap, state as s
+from ppim.engine.pim import state as s
 from ppim.engine.pim.by_cycle import account, data, queues
 from ppim.engine.pim.rules import (
     buffer,
     bus,
     commands,
-    compute,
+    delivers,
     limits,
     moves,
     refresh,
@@ -119,43 +119,6 @@ def next_phase(p, state, b, channel, unit, row):
         queues.renew_wishes(p, state, b, channel, lane, state.lane[channel, lane, s.READS_SINCE_ACTIVATE])
 
 
-@helper
-def hand_to_host(p, rings, state, channel, leader, due):
-    """A read-out is complete: from `due` on the host can deliver it, to one unit or to several."""
-    item = state.entries[channel, leader]
-    step, sharers = item[s.ENTRY_STEP], item[s.ENTRY_SHARERS]
-    if step == 0:
-        add_deliver(p, rings, state, item, item[s.ENTRY_LOOKUP], sharers, due)
-        return
-    for unit in range(1 + sharers):
-        lookup, users = targets.delivered_to(rings, item[s.ENTRY_LOOKUP], step, unit)
-        add_deliver(p, rings, state, item, lookup, users, due)
-
-
-@helper
-def add_deliver(p, rings, state, item, lookup, sharers, due):
-    """What was read out waits for its deliver to the unit of a lookup, in the stream of that unit's channel."""
-    stream = 0 if p.global_stream else compute.owner_channel(rings, lookup)
-    first, then = due, item[s.ENTRY_NUMBER]
-    if p.in_order:
-        first, then = then, first
-    heap.push(
-        state.delivers,
-        stream,
-        rings.stream[stream, r.DELIVERS],
-        first,
-        then,
-        lookup,
-        item[s.ENTRY_TOTAL],
-        sharers,
-    )
-    rings.stream[stream, r.DELIVERS] += 1
-    if not p.in_order or rings.stream[stream, r.FRONT] == r.FRONT_DELIVER:
-        rings.stream[stream, r.WAKE] = min(
-            rings.stream[stream, r.WAKE], max(rings.stream[stream, r.NEXT_SLOT], due)
-        )
-
-
 @helper(forceinline=True)
 def finish_run(p, rings, state, channel, entry, cycle):
     """The last burst of a run was read or written: its instruction's data may be complete."""
@@ -182,7 +145,18 @@ def finish_run(p, rings, state, channel, entry, cycle):
     elif kind > ins.LAST_ACCESS:
         turns.complete_one(rings, state, channel, state.entries[channel, leader, s.ENTRY_NUMBER], ready)
     elif kind == ins.READ_OUT and not p.host_consumes:
-        hand_to_host(p, rings, state, channel, leader, ready + p.host_latency)
+        item = state.entries[channel, leader]
+        delivers.hand_to_host(
+            p,
+            rings,
+            state,
+            lookup,
+            item[s.ENTRY_SHARERS],
+            item[s.ENTRY_STEP],
+            item[s.ENTRY_TOTAL],
+            item[s.ENTRY_NUMBER],
+            ready + p.host_latency,
+        )
     else:
         for user in range(lookup, lookup + state.entries[channel, leader, s.ENTRY_SHARERS] + 1):
             data.lookup_operand(p, rings, state, user, ready)

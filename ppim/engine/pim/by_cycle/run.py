@@ -8,11 +8,11 @@ from ppim.engine.banks import channel_banks
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import heap, state as s
 from ppim.engine.pim.by_cycle import account, data, issue, queues
-from ppim.engine.pim.by_cycle.lookahead import FURTHEST_AHEAD, IN_STEP
 from ppim.engine.pim.by_cycle.streams import step_front
-from ppim.engine.pim.rules import barrier, commands, refresh
+from ppim.engine.pim.lookahead import FURTHEST_AHEAD, IN_STEP
+from ppim.engine.pim.rules import barrier, commands, refresh, streams
 from ppim.jit import helper, njit
-from ppim.program import instruction as ins, state as r
+from ppim.program import state as r
 
 # Rounds without a single READ or slot after which something is wrong, unless arithmetic goes on: refreshes
 # alone come one in tREFI, and no latency is longer.
@@ -91,27 +91,6 @@ def earliest_event(rings, state, n_channels):
 
 
 @helper
-def needs_more(p, rings, stream, cycle):
-    """Whether a stream without instructions could have sent what it gets next by `cycle`.
-
-    Not so if that is demand of a turn to come, which waits for a barrier that is surely ahead: a turn (or
-    batch) before it is incomplete.
-    """
-    if cycle < rings.stream[stream, r.NEXT_SLOT]:
-        return False
-    oldest, last = rings.marks[r.OLDEST_TURN], rings.marks[r.NEXT_TURN] - 1
-    if not p.demand_comes_first or oldest > last:
-        return True
-    tail = rings.stream[stream, r.TAIL]
-    if tail > 0 and rings.instructions[stream, (tail - 1) & rings.instruction_mask, ins.TURN] == last:
-        # Transfers of this turn may follow.
-        return True
-    mask = rings.turn_mask
-    same_batch = rings.turns[oldest & mask, r.TURN_BATCH] == rings.turns[last & mask, r.TURN_BATCH]
-    return p.barrier != s.BARRIER_TABLE and same_batch
-
-
-@helper
 def lacks_other(rings):
     """Whether the oldest turn lacks nothing but its part in the other memory, so that its end may be past."""
     oldest = rings.marks[r.OLDEST_TURN]
@@ -133,7 +112,7 @@ def reason_to_stop(p, rings, state, cycle, final):
     empty = 0
     for stream in range(rings.n_streams):
         if rings.stream[stream, r.FRONT] == r.FRONT_EMPTY:
-            if not final and needs_more(p, rings, stream, cycle):
+            if not final and streams.needs_more(p, rings, stream, cycle):
                 return s.REFILL
             empty += 1
         elif rings.stream[stream, r.FRONT] == r.FRONT_BARRIER:
@@ -161,7 +140,7 @@ def stands_still(p, rings, state, channel, cycle, final):
     """
     front = rings.stream[channel, r.FRONT]
     if front == r.FRONT_EMPTY:
-        if not final and needs_more(p, rings, channel, cycle):
+        if not final and streams.needs_more(p, rings, channel, cycle):
             return True
     elif front != r.FRONT_BARRIER:
         return False
@@ -205,7 +184,7 @@ def look_apart(p, rings, state, ahead, final):
         if (
             stream[r.FRONT] == r.FRONT_EMPTY
             and not final
-            and needs_more(p, rings, channel, stream[r.NEXT_SLOT])
+            and streams.needs_more(p, rings, channel, stream[r.NEXT_SLOT])
         ):
             lacks = min(lacks, stream[r.NEXT_SLOT])
     # What a stream gets next could tie channels from its next slot on.

@@ -6,9 +6,8 @@ from ppim.engine.pim.by_cycle import account, data, queues
 from ppim.engine.pim.rules import (
     accumulators,
     barrier,
-    bus,
     compute,
-    events,
+    delivers,
     moves,
     phases,
     room,
@@ -140,26 +139,13 @@ def send_deliver(p, rings, state, stream, cycle):
 
     False when the ring of the account has to grow first.
     """
-    lookup = state.delivers[stream, 0, heap.ITEM]
-    bursts = state.delivers[stream, 0, heap.SIZE]
-    sharers = state.delivers[stream, 0, heap.SHARED]
-    channel = compute.owner_channel(rings, lookup)
+    channel = delivers.owner_of_next(rings, state, stream)
     if account.ring_is_short(state, channel, cycle):
         return False
-    heap.pop(state.delivers, stream, rings.stream[stream, r.DELIVERS])
-    rings.stream[stream, r.DELIVERS] -= 1
     account.settle(p, state, channel, cycle)
-    free = bus.free_from(p, state, channel, s.TO_UNIT, s.ANY_RANK)
-    start = max(cycle + p.write_latency, free)
-    end = start + bursts * p.bus_burst_cycles
-    data.reserve(state, channel, s.TO_UNIT, s.ANY_RANK, start, end)
+    lookup, sharers, start, end = delivers.send_next(p, rings, state, stream, channel, cycle)
+    account.note_use(state, channel, start, end)
     state.account[channel, account.COMES_END] = end
-    state.channel[channel, s.INSTRUCTIONS] += 1
-    state.channel[channel, s.DELIVER_BURSTS] += bursts
-    if p.keeps_events:
-        number = rings.lookups[lookup & rings.lookup_mask, ins.LOOKUP_SUM]
-        row = rings.sums[number & rings.sum_mask]
-        events.keep_use(state, events.DELIVER, channel, cycle, start, end, row, bursts, lookup, 0)
     for user in range(lookup, lookup + sharers + 1):
         data.lookup_operand(p, rings, state, user, end)
     return True
@@ -194,20 +180,12 @@ def open_lookups(p, rings, state, instruction, cycle):
         return open_all_units(p, state, instruction, cycle)
     channel = compute.owner_channel(rings, instruction[ins.LOOKUP])
     if targets.goes_to_several(instruction):
-        open_delivers(rings, state, instruction)
+        delivers.expect(rings, state, instruction)
         return 1
     if instruction[ins.KIND] == ins.HIT:
         account.settle(p, state, channel, cycle)
     state.channel[channel, s.OPEN] += targets.lookups_of(instruction, 1)
     return 1
-
-
-@helper
-def open_delivers(rings, state, instruction):
-    """`open_lookups` for a row that is delivered to several units."""
-    for unit in range(1 + instruction[ins.SHARERS]):
-        lookup, sharers = targets.delivered_to(rings, instruction[ins.LOOKUP], instruction[ins.STEP], unit)
-        state.channel[compute.owner_channel(rings, lookup), s.OPEN] += 1 + sharers
 
 
 @helper

@@ -20,7 +20,13 @@ SPAN = 1 << 11  # cycles between two counts
 
 def ring_words(p: Parameters) -> int:
     """Words of the ring: all cycles that are known before they are counted."""
-    ahead = max(p.unit_read_latency, p.refresh_cycles, p.interval + 1, p.cache_latency + s.ACTS_AFTER)
+    ahead = max(
+        p.unit_read_latency,
+        p.read_latency + p.burst_cycles,
+        p.refresh_cycles,
+        p.interval + 1,
+        p.cache_latency + s.ACTS_AFTER,
+    )
     least = SPAN + 2 * ahead + 2 * classes.WORD_CYCLES
     return 1 << (least // classes.WORD_CYCLES).bit_length()
 
@@ -106,17 +112,44 @@ def paint_long_reads(p, a, first, reads):
 
 
 @helper(forceinline=True)
-def note_bus(a, ready, start, end):
-    """The bus is reserved from cycle `ready` on for cycles start..end-1."""
+def note_use(a, start, end):
+    """The bus moves data in cycles start..end-1, behind all that it moved before."""
     row = a.channel
     if start > row[u.USED_END]:
         paint(a, u.MOVES, row[u.USED_FROM], row[u.USED_END])
         row[u.USED_FROM] = start
     row[u.USED_END] = end
+
+
+@helper(forceinline=True)
+def note_bus(a, ready, start, end):
+    """The bus is reserved from cycle `ready` on for cycles start..end-1."""
+    note_use(a, start, end)
+    row = a.channel
     if ready > row[u.RESERVED_END]:
         paint(a, u.RESERVED, row[u.RESERVED_FROM], row[u.RESERVED_END])
         row[u.RESERVED_FROM] = ready
     row[u.RESERVED_END] = end
+
+
+@helper(forceinline=True)
+def note_deliver(a, cycle, start, end):
+    """What the host sends in `cycle` is on its way from then on, and uses the bus in cycles start..end-1."""
+    note_bus(a, cycle, start, end)
+    row = a.channel
+    if cycle > row[u.DELIVERED_END]:
+        paint(a, u.UNDER_WAY, row[u.DELIVERED_FROM], row[u.DELIVERED_END])
+        row[u.DELIVERED_FROM] = cycle
+    row[u.DELIVERED_END] = end
+
+
+@helper(forceinline=True)
+def paint_read_out(p, a, cycle):
+    """A READ in `cycle` whose burst goes to the host."""
+    paint_command(a, cycle)
+    start = cycle + p.read_latency
+    note_use(a, start, start + p.bus_burst_cycles)
+    paint(a, u.UNDER_WAY, cycle, start + p.burst_cycles)
 
 
 @helper(forceinline=True)
@@ -154,6 +187,7 @@ def paint_stretches(p, state, a, stop):
     paint(a, u.MOVES, row[u.USED_FROM], min(row[u.USED_END], stop))
     paint(a, u.RESERVED, row[u.RESERVED_FROM], min(row[u.RESERVED_END], stop))
     paint(a, u.COMPUTES, row[u.COMPUTED_FROM], min(row[u.COMPUTED_END], stop))
+    paint(a, u.UNDER_WAY, row[u.DELIVERED_FROM], min(row[u.DELIVERED_END], stop))
     if refresh.is_holding(state.channel[a.number]):
         paint(a, u.REFRESHING, row[u.HELD_FROM], stop)
     for place in range(state.channel[a.number, s.TRANSFERS_WAITING]):

@@ -88,6 +88,7 @@ def enter_fetches(p, a, number, stop):
             item[u.FETCH_BURSTS],
             ins.NONE,
             0,
+            u.NO_OUT,
             phase,
             joins,
         )
@@ -129,7 +130,7 @@ def read_fetches(p, state, a, number, last):
         bank[s.READS_SINCE_ACTIVATE] += bursts
         bank[u.MAY_PRECHARGE] = max(bank[u.MAY_PRECHARGE], end + a.read_to_precharge)
         if state.log_capacity > 0:
-            queues.log_reads(state, a, lane, item[u.FETCH_COLUMN], bursts, first, ins.NONE)
+            queues.log_reads(state, a, lane, item[u.FETCH_COLUMN], bursts, first, ins.NONE, ins.PREFETCH)
         free = end + a.read_to_read
         reads += bursts
         place += 1

@@ -5,12 +5,11 @@ from ppim.engine.pim import state as s
 from ppim.engine.pim.by_unit import state as u
 from ppim.engine.pim.rules import commands
 from ppim.jit import helper
-from ppim.program import instruction as ins
 
 
 @helper(forceinline=True)
-def enter(p, a, unit, lane, row, column, bursts, lookup, sharers, phase, joins):
-    """One run goes to the queue of its bank."""
+def enter(p, a, unit, lane, row, column, bursts, lookup, sharers, out, phase, joins):
+    """One run goes to the queue of its bank; `out` is the place of what it is part of, where that is read out."""
     bank = a.bank[lane]
     tail = bank[u.QUEUE_TAIL]
     bank[u.QUEUE_TAIL] = tail + 1
@@ -21,6 +20,7 @@ def enter(p, a, unit, lane, row, column, bursts, lookup, sharers, phase, joins):
     entry[u.ENTRY_LENGTH] = bursts
     entry[s.ENTRY_LOOKUP] = lookup
     entry[s.ENTRY_SHARERS] = sharers
+    entry[u.ENTRY_OUT] = out
     item = a.unit[unit]
     last = item[u.UNSEEN_TAIL]
     item[u.UNSEEN_TAIL] = last + 1
@@ -64,10 +64,9 @@ def leave(a, lane, bank, place):
 
 
 @helper
-def log_reads(state, a, lane, column, reads, first, user):
+def log_reads(state, a, lane, column, reads, first, user, kind):
     """Note READs of a bank's open row from a column and from cycle `first` on, for a lookup or none."""
     row = a.bank[lane, u.ROW]
-    kind = ins.PREFETCH if user == ins.NONE else ins.READ
     for number in range(reads):
         cycle = first + number * a.read_to_read
         commands.keep_log(state, a.number, cycle, READ, lane, row, column + number, user, kind)

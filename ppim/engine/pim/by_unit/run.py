@@ -4,7 +4,8 @@ from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.engine.pim.board import has_joined, has_reached
 from ppim.engine.pim.by_unit import cycles, exchange as x, state as u, transfers
-from ppim.engine.pim.by_unit.stream import act_stream
+from ppim.engine.pim.by_unit.stream import GOES_ON, act_stream
+from ppim.engine.pim.by_unit.travel import act_where_rows_travel, look_around
 from ppim.engine.pim.by_unit.units import advance
 from ppim.engine.pim.rules import barrier, commands, limits, refresh
 from ppim.jit import helper
@@ -31,6 +32,7 @@ def run_channel(p, rings, state, a, final, until, served, reach):
 
     Without a stream to look at, up to the cycle before `until`. Where channels meet, all transfers that are ready up
     to `served` have been served, and a channel at a barrier goes up to `reach`, when the first one is that has not.
+    Where rows travel, all go up to the cycle before `reach`.
     """
     row = a.channel
     goal = row[u.HORIZON] if until == NEVER else until - 1
@@ -51,7 +53,12 @@ def run_channel(p, rings, state, a, final, until, served, reach):
         if until < NEVER:
             cycles.settle(p, state, a, until)
             return s.DONE
-        status, goal = act_stream(p, rings, state, a, final, reach)
+        if a.reads_out:
+            status, goal = act_where_rows_travel(p, rings, state, a, final, reach)
+            if status < 0 and goal <= row[u.HORIZON]:
+                return s.DONE
+        else:
+            status, goal = act_stream(p, rings, state, a, final, reach)
         if status >= 0:
             return status
 
@@ -126,8 +133,24 @@ def run_part(p, rings, state, every, exchange, board, final):
 
 
 @helper
-def run_units(p, rings, state, every, exchange, board, final, until):
+def run_rounds(p, rings, state, every, board, ahead, final):
+    """Run channels between which rows travel: round after round, all up to the same cycle; a status."""
+    while True:
+        if barrier.release_turns(p, rings, state, board) == barrier.TIMES_FULL:
+            return s.GROW
+        status, earliest = look_around(p, rings, state, every, final)
+        if status != GOES_ON:
+            return status
+        status, _ = run_each(p, rings, state, every, final, NEVER, NEVER, earliest + ahead)
+        if status >= s.GROW:
+            return status
+
+
+@helper
+def run_units(p, rings, state, every, exchange, board, ahead, final, until):
     """Run every channel as far as it goes without the others; where they meet, with transfers of all between."""
+    if until == NEVER and every.reads_out:
+        return run_rounds(p, rings, state, every, board, ahead, final)
     if until == NEVER and barrier.parts_meet(p):
         return run_part(p, rings, state, every, exchange, board, final)
     if until == NEVER and transfers.channels_meet(p):

@@ -9,6 +9,7 @@ from ppim.engine.activate_window import SHORT_WINDOW
 from ppim.engine.codes import ACTIVATE, NEVER, NO_ROW, PRECHARGE, READ, REFRESH
 from ppim.engine.pim import state as s
 from ppim.engine.pim.by_unit import cycles, state as u
+from ppim.engine.pim.lookahead import IN_STEP
 from ppim.engine.pim.rules.classes import WORD_SHIFT
 from ppim.engine.pim.state import Parameters
 from ppim.systems.spec import SystemSpec
@@ -60,14 +61,22 @@ def bank_rules(p: Parameters, distances: NDArray[np.int64]) -> dict[str, int] | 
     return found if found["read_to_read"] <= p.unit_read_latency else None
 
 
-def can_run(p: Parameters, system: SystemSpec, *, has_delivers: bool, has_long_window: bool) -> bool:
-    """Whether a system has nothing but what the fast engine knows."""
+def can_run(
+    p: Parameters, system: SystemSpec, *, has_delivers: bool, ahead: int, has_long_window: bool
+) -> bool:
+    """Whether a system has nothing but what the fast engine knows.
+
+    Parameters
+    ----------
+    ahead : int
+        Cycles that a channel may be ahead of others (`lookahead`).
+    """
     return (
         system.pim.level == "bankgroup"
         and p.ranks == 1
         and p.mask_words == 1
         and not p.global_stream
-        and not has_delivers
+        and (not has_delivers or (ahead > IN_STEP and not p.in_order))
         and not has_long_window
         and not p.writes
         and p.turns_open == 0
@@ -86,7 +95,7 @@ def _ring(least: int) -> int:
     return 1 << max(least - 1, 1).bit_length()
 
 
-def make_by_unit(p: Parameters, rules: dict[str, int]) -> u.ByUnit:
+def make_by_unit(p: Parameters, rules: dict[str, int], *, reads_out: bool) -> u.ByUnit:
     """Closed banks, empty queues, nothing sent."""
 
     queue = _ring(p.queue_entries)
@@ -101,6 +110,7 @@ def make_by_unit(p: Parameters, rules: dict[str, int]) -> u.ByUnit:
         entries=integers(p.channels, p.lanes, queue, u.ENTRY_SIZE),
         joins=integers(p.channels, p.units, joins, u.JOIN_SIZE),
         fetches=integers(p.channels, joins, u.FETCH_SIZE),
+        outs=integers(p.channels, p.lanes * queue if reads_out else 1, u.OUT_SIZE),
         bits=integers(p.channels, words, u.BIT_KINDS),
         read_patterns=cycles.read_patterns(p, rules["read_to_read"]),
         entry_mask=queue - 1,
@@ -108,10 +118,13 @@ def make_by_unit(p: Parameters, rules: dict[str, int]) -> u.ByUnit:
         fetch_mask=joins - 1,
         word_mask=words - 1,
         span=cycles.SPAN,
+        reads_out=int(reads_out),
         activate_window=p.activate_window,
         **rules,
     )
+    by_unit.outs[:, :, u.OUT_NEXT] = np.arange(1, by_unit.outs.shape[1] + 1)
     by_unit.channel[:, u.HORIZON] = -1
+    by_unit.channel[:, u.INSTRUCTION_AT] = NEVER
     by_unit.channel[:, u.LAST_ACTIVATES : u.LAST_ACTIVATES + SHORT_WINDOW] = -NEVER
     by_unit.channel[:, u.ACTIVATED_AT] = -1
     by_unit.unit[:, :, u.NEXT] = NEVER

@@ -39,16 +39,23 @@ ONE_ROW_FROM = 19  # place from which on all are in one row
 ROOM_KNOWN = 20
 # ... cycles with an open bank, of those counted,
 ACTIVE_CYCLES = 21
-# ... and one more such stretch: transfers wait for arithmetic.
+# ... two more such stretches: transfers wait for arithmetic, delivers are on their way,
 COMPUTED_FROM = 22
 COMPUTED_END = 23
-CHANNEL_SIZE = 24
+DELIVERED_FROM = 24
+DELIVERED_END = 25
+# ... no instruction is sent before this cycle, since a queue is full until then,
+ROOM_FROM = 26
+# ... and, where rows travel, the first unused place of `outs`, and when the next instruction can be sent, or NEVER.
+OUT_FIRST = 27
+INSTRUCTION_AT = 28
+CHANNEL_SIZE = 32  # a multiple of a cache line
 
 ALL_CHANNELS = -1
 
 # Columns of `unit` behind LAST_BANK.
 NEXT = 1  # its next command is not before this cycle
-NEXT_LANE = 2  # where `NEXT` is an ACTIVATE that may be issued
+NEXT_LANE = 2  # where `NEXT` is a command that other units may delay
 FREE = 3  # first cycle in which it may issue
 READ_FROM = 4  # distance from its last READ
 ACTIVATE_FROM = 5  # distance from its last ACTIVATE
@@ -60,6 +67,7 @@ WAITING_FROM = 10  # some entry has been seen all the time since
 FETCHED = 11  # prefetches of the channel that it has read, or taken into its queues
 OPEN_BANKS = 12
 OPEN_FROM = 13  # some bank of it has been open all the time since
+NEXT_WHAT = 14  # what that is (`units`)
 UNIT_SIZE = 16  # a multiple of a cache line
 
 # Columns of `bank` beside READS_SINCE_ACTIVATE.
@@ -74,7 +82,21 @@ BANK_SIZE = 8  # a cache line
 
 # Columns of an entry behind those of both engines.
 ENTRY_LENGTH = 5  # bursts in all
+ENTRY_OUT = 6  # place of what is read out, or NO_OUT
 ENTRY_SIZE = 8  # a cache line
+
+NO_OUT = -1
+
+# Columns of what is read out: its instruction's, and
+OUT_LOOKUP = 0
+OUT_SHARERS = 1
+OUT_STEP = 2
+OUT_BURSTS = 3
+OUT_NUMBER = 4  # its place among all read-outs
+OUT_RUNS = 5  # runs that are not finished
+OUT_READY = 6  # when the host has the latest finished one
+OUT_NEXT = 7  # next unused place
+OUT_SIZE = 8  # a cache line
 
 # Columns of an entry that has not been seen yet, behind JOIN_CYCLE.
 JOIN_BANK = 1  # of the unit
@@ -118,6 +140,8 @@ class ByUnit(NamedTuple):
         Entries that have not been seen yet, in program order.
     fetches : ndarray, shape (channels, ring, FETCH_SIZE)
         Prefetches that some unit has still to read or to take into its queues, in program order.
+    outs : ndarray, shape (channels, places, OUT_SIZE)
+        What is read out, of which some entry is in a queue; unused places are a list.
     bits : ndarray, shape (channels, words, BIT_KINDS)
         Ring of words, one bit a cycle and kind (`cycles`).
     read_patterns : ndarray, shape (bursts_per_row + 1,)
@@ -132,6 +156,7 @@ class ByUnit(NamedTuple):
     entries: np.ndarray
     joins: np.ndarray
     fetches: np.ndarray
+    outs: np.ndarray
     bits: np.ndarray
     read_patterns: np.ndarray
     entry_mask: int
@@ -139,6 +164,7 @@ class ByUnit(NamedTuple):
     fetch_mask: int
     word_mask: int
     span: int  # cycles that may be simulated before they are settled
+    reads_out: int  # 1: rows travel
     activate_to_activate: int  # of a bank
     activate_to_unit: int  # of another bank of the unit
     activate_to_rank: int  # of another unit
@@ -165,6 +191,7 @@ def channel_of(every, channel):
         every.entries[channel],
         every.joins[channel],
         every.fetches[channel],
+        every.outs[channel],
         every.bits[channel],
         every.read_patterns,
         every.entry_mask,
@@ -172,6 +199,7 @@ def channel_of(every, channel):
         every.fetch_mask,
         every.word_mask,
         every.span,
+        every.reads_out,
         every.activate_to_activate,
         every.activate_to_unit,
         every.activate_to_rank,
@@ -197,5 +225,6 @@ def pack_by_unit(every: ByUnit | None) -> Any:
         entries=ENTRY_SIZE,
         joins=JOIN_SIZE,
         fetches=FETCH_SIZE,
+        outs=OUT_SIZE,
         bits=BIT_KINDS,
     )

@@ -2,7 +2,7 @@
 
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import heap, state as s
-from ppim.engine.pim.by_unit import cycles, fetches, queues, state as u
+from ppim.engine.pim.by_unit import cycles, fetches, outs, queues, state as u
 from ppim.engine.pim.by_unit.transfers import channels_meet
 from ppim.engine.pim.rules import (
     barrier,
@@ -22,6 +22,11 @@ from ppim.jit import helper
 from ppim.program import instruction as ins, state as r
 
 GOES_ON = -1  # the units have to come nearer first
+
+# What comes of sending an instruction.
+SENT = 0
+UNITS_FIRST = 1  # the units have to come up to its slot
+NO_PLACE = 2  # a queue is full
 
 
 @helper
@@ -91,7 +96,20 @@ def send_reads(p, rings, state, a, instruction, cycle):
             if fetches.fetches_left(a, a.unit[unit]):
                 fetches.enter_fetches(p, a, unit, a.channel[u.FETCHES_ADDED])
             lookup = targets.first_lookup_in(instruction, unit - first)
-            queues.enter(p, a, unit, lane, row, column, length, lookup, sharers, phase, slots.joins_at(cycle))
+            queues.enter(
+                p,
+                a,
+                unit,
+                lane,
+                row,
+                column,
+                length,
+                lookup,
+                sharers,
+                u.NO_OUT,
+                phase,
+                slots.joins_at(cycle),
+            )
             lane += p.banks_per_unit
     state.channel[a.number, s.OPEN] += targets.lookups_of(instruction, stop - first) * n_runs
     if n_runs > 1:
@@ -143,14 +161,21 @@ def leave_slot(p, rings, state, a, instruction, cycle):
 
 
 @helper(forceinline=True)
-def next_change(p, state, a):
-    """No command, refresh apart, and no transfer of its own comes before this cycle; NEVER: nothing is left."""
+def next_command(p, state, a):
+    """No command, refresh apart, comes before this cycle; NEVER: nothing is left."""
     first = NEVER
     for unit in range(p.units):
         first = min(first, a.unit[unit, u.NEXT])
     row = state.channel[a.number]
     if first < NEVER and refresh.is_holding(row):
         first = max(first, row[s.REFRESH_LOOK])
+    return first
+
+
+@helper(forceinline=True)
+def next_change(p, state, a):
+    """`next_command`, and no transfer of its own comes before this cycle."""
+    first = next_command(p, state, a)
     if not channels_meet(p) and state.channel[a.number, s.TRANSFERS_WAITING] > 0:
         first = min(first, state.transfers[a.number, 0, heap.READY_AT])
     if first == NEVER:
@@ -196,6 +221,30 @@ def wait_at_barrier(p, rings, state, a, final, reach):
     return GOES_ON, horizon + p.unit_read_latency + p.host_latency
 
 
+@helper
+def send(p, rings, state, a, instruction, cycle):
+    """Send an instruction in the slot of `cycle`; SENT, UNITS_FIRST or NO_PLACE."""
+    kind = instruction[ins.KIND]
+    lags = a.channel[u.HORIZON] < cycle
+    if kind == ins.TRANSFER:
+        send_transfer(rings, state, a, instruction, cycle)
+    elif kind == ins.HIT:
+        if lags:
+            return UNITS_FIRST
+        send_hit(p, rings, state, a, instruction, cycle)
+    else:
+        if not has_room(p, a, instruction):
+            return UNITS_FIRST if lags else NO_PLACE
+        if kind == ins.PREFETCH:
+            send_prefetch(p, a, instruction, cycle)
+        elif kind == ins.READ_OUT:
+            outs.send(p, rings, state, a, instruction, cycle)
+        else:
+            send_reads(p, rings, state, a, instruction, cycle)
+    leave_slot(p, rings, state, a, instruction, cycle)
+    return SENT
+
+
 @helper(forceinline=True)
 def act_stream(p, rings, state, a, final, reach):
     """Send what can be sent: (status, _), or (GOES_ON, cycle up to which the units have to come first)."""
@@ -210,26 +259,14 @@ def act_stream(p, rings, state, a, final, reach):
         if opens == NEVER:
             return wait_at_barrier(p, rings, state, a, final, reach)
         cycle = max(stream[r.NEXT_SLOT], opens)
-        lags = a.channel[u.HORIZON] < cycle
-        if lags and cycle > a.channel[u.COUNTED] + a.span:
+        if cycle > a.channel[u.COUNTED] + a.span and a.channel[u.HORIZON] < cycle:
             return GOES_ON, cycle
-        kind = instruction[ins.KIND]
-        if kind == ins.TRANSFER:
-            send_transfer(rings, state, a, instruction, cycle)
-        elif kind == ins.HIT:
-            if lags:
-                return GOES_ON, cycle
-            send_hit(p, rings, state, a, instruction, cycle)
-        else:
-            if not has_room(p, a, instruction):
-                if not lags:
-                    # No room at the end of `cycle`, nor before the next command.
-                    cycle = next_change(p, state, a)
-                    stream[r.NEXT_SLOT] = cycle
-                    stream[r.SLOT_PART] = 0  # the path is idle until then
-                return GOES_ON, cycle
-            if kind == ins.PREFETCH:
-                send_prefetch(p, a, instruction, cycle)
-            else:
-                send_reads(p, rings, state, a, instruction, cycle)
-        leave_slot(p, rings, state, a, instruction, cycle)
+        sent = send(p, rings, state, a, instruction, cycle)
+        if sent == UNITS_FIRST:
+            return GOES_ON, cycle
+        if sent == NO_PLACE:
+            # No room at the end of `cycle`, nor before the next command.
+            cycle = next_change(p, state, a)
+            stream[r.NEXT_SLOT] = cycle
+            stream[r.SLOT_PART] = 0  # the path is idle until then
+            return GOES_ON, cycle

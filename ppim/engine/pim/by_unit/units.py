@@ -1,67 +1,26 @@
 """What the units of a channel issue, up to a cycle; refreshes between (docs/model.md §3, §5)."""
 
 from ppim.engine.activate_window import SHORT_WINDOW, note_activate, window_opens
-from ppim.engine.codes import NEVER, NO_ROW, PRECHARGE, REFRESH
+from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
-from ppim.engine.pim.by_unit import cycles, fetches, queues, state as u
-from ppim.engine.pim.rules import commands, compute, limits, phases, refresh, round_robin, selection, turns
-from ppim.engine.refresh import refresh_or_wait
+from ppim.engine.pim.by_unit import cycles, fetches, offers, outs, queues, refreshes, state as u
+from ppim.engine.pim.by_unit.transfers import serve_ready
+from ppim.engine.pim.rules import (
+    bus,
+    commands,
+    compute,
+    limits,
+    phases,
+    refresh,
+    round_robin,
+    transfers,
+    turns,
+)
 from ppim.jit import helper
 from ppim.jit.bits import count_trailing_zeros
 from ppim.program import instruction as ins
 
-# What a bank offers, where it is not the place of the entry to be read.
-OFFERS_ACTIVATE = -1
-OFFERS_PRECHARGE = -2
-
 UNIT_BITS = 6  # no channel has more units
-
-
-@helper(forceinline=True)
-def first_hit(p, a, lane, bank):
-    """Place of the oldest entry behind the first that selection sees and that wants the open row, or NO_PLACE."""
-    stop = min(bank[u.SEEN], p.window)
-    return selection.next_hit(a.entries, lane, bank[u.QUEUE_HEAD], a.entry_mask, 1, stop, bank[u.ROW])
-
-
-@helper(forceinline=True)
-def offer(p, a, unit, lane, free):
-    """(cycle, what) of the command that a bank with entries offers first; not before `free`."""
-    bank = a.bank[lane]
-    if bank[u.ROW] == NO_ROW:
-        distance = max(unit[u.ACTIVATE_FROM], a.channel[u.GATE])
-        return max(free, max(bank[u.MAY_ACTIVATE], distance)), OFFERS_ACTIVATE
-    read_at = max(free, max(bank[u.MAY_READ], unit[u.READ_FROM]))
-    if a.entries[lane, bank[u.QUEUE_HEAD] & a.entry_mask, s.ENTRY_ROW] == bank[u.ROW]:
-        return read_at, 0
-    place = first_hit(p, a, lane, bank)
-    precharge_at = max(free, bank[u.MAY_PRECHARGE])
-    if selection.offers_precharge(place, bank[s.READS_SINCE_ACTIVATE]) and (
-        place < 0 or precharge_at <= read_at
-    ):
-        return precharge_at, OFFERS_PRECHARGE
-    return read_at, place
-
-
-@helper(forceinline=True)
-def best_offer(p, a, unit, first_lane):
-    """(cycle, what, lane) of the next command of a unit with entries that are seen."""
-    mask = unit[u.ACTIVE]
-    free = unit[u.FREE]
-    if mask & (mask - 1) == 0:
-        lane = first_lane + count_trailing_zeros(mask)
-        at, what = offer(p, a, unit, lane, free)
-        return at, what, lane
-    best, best_what, best_lane = NEVER, 0, first_lane
-    last = unit[s.LAST_BANK]
-    while mask:
-        bit = round_robin.first_bank_after(mask, last)
-        mask &= ~(1 << bit)
-        lane = first_lane + bit
-        at, what = offer(p, a, unit, lane, free)
-        if at < best:
-            best, best_what, best_lane = at, what, lane
-    return best, best_what, best_lane
 
 
 @helper(forceinline=True)
@@ -119,7 +78,6 @@ def wake(p, state, a, unit, number, last):
 @helper(forceinline=True)
 def read_bursts(p, state, a, unit, lane, entry, first, last):
     """READ an entry's bursts from cycle `first` on, up to `last` or the entry's end; cycle of the last one."""
-    bank = a.bank[lane]
     step, left = a.read_to_read, entry[s.ENTRY_BURSTS]
     reads, at = left, first + (left - 1) * step
     if at > last:
@@ -127,18 +85,37 @@ def read_bursts(p, state, a, unit, lane, entry, first, last):
         at = first + (reads - 1) * step
     cycles.paint_reads(p, a, first, reads, at + p.unit_read_latency)
     if state.log_capacity > 0:
-        queues.log_reads(state, a, lane, entry[s.ENTRY_COLUMN], reads, first, entry[s.ENTRY_LOOKUP])
-    commands.count_reads(
-        state, a.number, reads, bank[s.READS_SINCE_ACTIVATE], entry[s.ENTRY_LOOKUP] == ins.NONE
-    )
-    entry[s.ENTRY_COLUMN] += reads
-    entry[s.ENTRY_BURSTS] = left - reads
-    bank[s.READS_SINCE_ACTIVATE] += reads
-    bank[u.MAY_PRECHARGE] = max(bank[u.MAY_PRECHARGE], at + a.read_to_precharge)
-    unit[u.READ_FROM] = at + step
-    unit[u.FREE] = at + 1
-    unit[s.LAST_BANK] = lane & (p.banks_per_unit - 1)
+        kind = ins.PREFETCH if entry[s.ENTRY_LOOKUP] == ins.NONE else ins.READ
+        queues.log_reads(state, a, lane, entry[s.ENTRY_COLUMN], reads, first, entry[s.ENTRY_LOOKUP], kind)
+    note_reads(p, state, a, unit, lane, entry, reads, at)
     return at
+
+
+@helper(forceinline=True)
+def note_reads(p, state, a, unit, lane, entry, reads, last):
+    """READs of an entry are issued, the last one in cycle `last`."""
+    bank = a.bank[lane]
+    is_prefetch = entry[s.ENTRY_LOOKUP] == ins.NONE
+    commands.count_reads(state, a.number, reads, bank[s.READS_SINCE_ACTIVATE], is_prefetch)
+    entry[s.ENTRY_COLUMN] += reads
+    entry[s.ENTRY_BURSTS] -= reads
+    bank[s.READS_SINCE_ACTIVATE] += reads
+    bank[u.MAY_PRECHARGE] = max(bank[u.MAY_PRECHARGE], last + a.read_to_precharge)
+    unit[u.READ_FROM] = last + a.read_to_read
+    unit[u.FREE] = last + 1
+    unit[s.LAST_BANK] = lane & (p.banks_per_unit - 1)
+
+
+@helper(forceinline=True)
+def leave(p, a, unit, lane, place, at):
+    """An entry leaves its queue in cycle `at`."""
+    bank = a.bank[lane]
+    queues.leave(a, lane, bank, place)
+    if bank[u.SEEN] == 0:
+        unit[u.ACTIVE] &= ~(1 << (lane & (p.banks_per_unit - 1)))
+        if unit[u.ACTIVE] == 0:
+            cycles.paint(a, u.WAITING, unit[u.WAITING_FROM], at)
+            unit[u.WAITING_FROM] = at  # entries of the next phase that have joined are seen from now on
 
 
 @helper(forceinline=True)
@@ -150,12 +127,7 @@ def finish_entry(p, rings, state, a, unit, lane, place, at):
     turns.finish_at(state, a.number, arrival)
     length, lookup, sharers = entry[u.ENTRY_LENGTH], entry[s.ENTRY_LOOKUP], entry[s.ENTRY_SHARERS]
     limits.tally_reads(p, state, a.number, lane, length, lookup != ins.NONE)
-    queues.leave(a, lane, bank, place)
-    if bank[u.SEEN] == 0:
-        unit[u.ACTIVE] &= ~(1 << (lane & (p.banks_per_unit - 1)))
-        if unit[u.ACTIVE] == 0:
-            cycles.paint(a, u.WAITING, unit[u.WAITING_FROM], at)
-            unit[u.WAITING_FROM] = at  # entries of the next phase that have joined are seen from now on
+    leave(p, a, unit, lane, place, at)
     if lookup == ins.NONE:
         return
     for user in range(lookup, lookup + sharers + 1):
@@ -171,24 +143,33 @@ def read_entry(p, rings, state, a, unit, lane, place, first, last):
         finish_entry(p, rings, state, a, unit, lane, place, at)
 
 
+@helper
+def read_out(p, rings, state, a, number, cycle):
+    """READ the burst that a unit has in view for the host."""
+    unit = a.unit[number]
+    lane, place = unit[u.NEXT_LANE], unit[u.NEXT_WHAT] - offers.OFFERS_OUT
+    entry = a.entries[lane, (a.bank[lane, u.QUEUE_HEAD] + place) & a.entry_mask]
+    start = cycle + p.read_latency
+    bus.reserve(state, a.number, s.TO_HOST, lane >> p.rank_bits, start, start + p.bus_burst_cycles)
+    state.channel[a.number, s.READ_OUT_BURSTS] += 1
+    turns.finish_at(state, a.number, start + p.bus_burst_cycles)
+    cycles.paint_read_out(p, a, cycle)
+    if state.log_capacity > 0:
+        queues.log_reads(state, a, lane, entry[s.ENTRY_COLUMN], 1, cycle, entry[s.ENTRY_LOOKUP], ins.READ_OUT)
+    note_reads(p, state, a, unit, lane, entry, 1, cycle)
+    if entry[s.ENTRY_BURSTS] > 0:
+        return
+    limits.tally_reads(p, state, a.number, lane, entry[u.ENTRY_LENGTH], True)
+    out = entry[u.ENTRY_OUT]
+    leave(p, a, unit, lane, place, cycle)
+    outs.finish_run(p, rings, state, a, out, start + p.burst_cycles)
+
+
 @helper(forceinline=True)
 def precharge(p, state, a, unit, lane, cycle):
     """Close a bank for its unit."""
-    close(p, state, a, lane, cycle)
+    refreshes.close(p, state, a, lane, cycle)
     unit[u.FREE] = cycle + 1
-
-
-@helper(forceinline=True)
-def close(p, state, a, lane, cycle):
-    """PRECHARGE of a bank."""
-    bank = a.bank[lane]
-    bank[u.ROW] = NO_ROW
-    cycles.note_closed(a, a.unit[lane >> p.bank_bits], cycle)
-    bank[u.MAY_ACTIVATE] = max(bank[u.MAY_ACTIVATE], cycle + a.precharge_to_activate)
-    may_refresh = a.may_refresh
-    may_refresh[lane] = max(may_refresh[lane], cycle + a.precharge_to_refresh)
-    commands.count_precharge(state, a.number, lane, cycle)
-    cycles.paint_command(a, cycle)
 
 
 @helper(forceinline=True)
@@ -225,35 +206,40 @@ def activate(p, state, a, number, cycle):
 
 @helper(forceinline=True)
 def run_unit(p, rings, state, a, number, last):
-    """Issue a unit's commands of cycles up to `last`, but stop before an ACTIVATE; sets `NEXT`.
+    """Issue a unit's commands of cycles up to `last`, but stop before an ACTIVATE or a READ for the host; sets `NEXT`.
 
-    What it issues no other unit can change: their ACTIVATEs only delay this one's.
+    What it issues no other unit can change: their ACTIVATEs only delay this one's, and their READs for the host too.
     """
     unit = a.unit[number]
     first_lane = number << p.bank_bits
     while unit[u.ACTIVE] or wake(p, state, a, unit, number, last):
         joins = next_join(p, a, unit, number)
         while unit[u.ACTIVE]:
-            at, what, lane = best_offer(p, a, unit, first_lane)
+            if a.reads_out:
+                at, what, lane = offers.best_of_either(p, state, a, unit, first_lane)
+            else:
+                at, what, lane = offers.best_offer(p, a, unit, first_lane)
             if joins <= min(at, last):
                 queues.see(p, a, unit, number)
                 break
-            if at > last or what == OFFERS_ACTIVATE:
+            if at > last or what == offers.OFFERS_ACTIVATE or what >= offers.OFFERS_OUT:
                 unit[u.NEXT] = min(at, joins)
                 unit[u.NEXT_LANE] = lane
+                unit[u.NEXT_WHAT] = what
                 return
-            if what == OFFERS_PRECHARGE:
+            if what == offers.OFFERS_PRECHARGE:
                 precharge(p, state, a, unit, lane, at)
                 unit[s.LAST_BANK] = lane - first_lane
             else:
-                alone = unit[u.ACTIVE] & (unit[u.ACTIVE] - 1) == 0
+                # A READ for the host of an older entry could come between.
+                alone = unit[u.ACTIVE] & (unit[u.ACTIVE] - 1) == 0 and (what == 0 or not a.reads_out)
                 stop = min(last, joins - 1) if alone else at
                 read_entry(p, rings, state, a, unit, lane, what, at, stop)
 
 
 @helper(forceinline=True)
-def next_to_activate(p, a, last):
-    """Unit that activates next: the earliest of those that stopped by `last`; of one cycle, the first in turn (§3).
+def next_in_time(p, a, last):
+    """Unit whose turn is next: the earliest of those that stopped by `last`; of one cycle, the first in turn (§3).
 
     Cycle and turn are compared as one number, without branches: which unit it is cannot be foreseen.
     """
@@ -284,8 +270,12 @@ def issue_units(p, rings, state, a, last):
             pending |= (a.unit[number, u.NEXT] <= last) << number
         if pending == 0:
             return
-        number = next_to_activate(p, a, last)
-        activate(p, state, a, number, a.unit[number, u.NEXT])
+        number = next_in_time(p, a, last)
+        cycle = a.unit[number, u.NEXT]
+        if a.reads_out and a.unit[number, u.NEXT_WHAT] >= offers.OFFERS_OUT:
+            stale = use_bus(p, rings, state, a, number, cycle, pending)
+            continue
+        activate(p, state, a, number, cycle)
         stale, others = 1 << number, pending & ~(1 << number)
         while others:
             other = count_trailing_zeros(others)
@@ -293,52 +283,22 @@ def issue_units(p, rings, state, a, last):
             stale |= (a.unit[other, u.NEXT] < a.channel[u.GATE]) << other
 
 
-@helper(forceinline=True)
-def refresh_step(p, a, cycle):
-    """What the refresh needs in `cycle`, as `banks.refresh_rank_step`: (command, lane, next look)."""
-    precharge_at, refresh_at = NEVER, 0
-    for lane in range(p.lanes):
-        bank = a.bank[lane]
-        if bank[u.ROW] == NO_ROW:
-            refresh_at = max(refresh_at, a.may_refresh[lane])
-        elif bank[u.MAY_PRECHARGE] <= cycle:
-            return PRECHARGE, lane, cycle
-        else:
-            precharge_at = min(precharge_at, bank[u.MAY_PRECHARGE])
-    command, look = refresh_or_wait(precharge_at, refresh_at, cycle)
-    return command, 0, look
-
-
-@helper(forceinline=True)
-def issue_refresh(p, state, a, cycle):
-    """REFRESH of the rank; the units are let go."""
-    commands.count_refresh(state, a.number, 0, cycle)
-    cycles.paint_command(a, cycle)
-    cycles.paint(a, u.REFRESHING, a.channel[u.HELD_FROM], cycle + p.refresh_cycles)
-    for lane in range(p.lanes):
-        bank = a.bank[lane]
-        bank[u.MAY_ACTIVATE] = max(bank[u.MAY_ACTIVATE], cycle + a.refresh_to_activate)
-        a.may_refresh[lane] = cycle + a.refresh_to_refresh
-    for number in range(p.units):
-        unit = a.unit[number]
-        unit[u.FREE] = max(unit[u.FREE], cycle + 1)
-    refresh.serve(p, state.channel[a.number], cycle)
-
-
 @helper
-def hold_for_refresh(p, state, a, last):
-    """Commands of the refresh that holds the units, of cycles up to `last` (host-controller.md §9)."""
-    row = state.channel[a.number]
-    cycle = row[s.REFRESH_LOOK]
-    while cycle <= last:
-        command, lane, look = refresh_step(p, a, cycle)
-        if command == REFRESH:
-            issue_refresh(p, state, a, cycle)
-            return
-        if command == PRECHARGE:
-            close(p, state, a, lane, cycle)
-        cycle = max(look, cycle + 1)
-    row[s.REFRESH_LOOK] = cycle
+def use_bus(p, rings, state, a, number, cycle, pending):
+    """A unit READs for the host, or transfers that are ready go first; units that have to look again then."""
+    stale = 0
+    if transfers.is_ready(state, a.number, cycle):
+        serve_ready(p, rings, state, a, cycle)
+    else:
+        read_out(p, rings, state, a, number, cycle)
+        stale = 1 << number
+    gate = bus.read_out_gate(p, state, a.number)
+    while pending:
+        other = count_trailing_zeros(pending)
+        pending &= pending - 1
+        waits = a.unit[other, u.NEXT_WHAT] >= offers.OFFERS_OUT and a.unit[other, u.NEXT] < gate
+        stale |= waits << other
+    return stale
 
 
 @helper(forceinline=True)
@@ -347,7 +307,7 @@ def advance(p, rings, state, a, last):
     row = state.channel[a.number]
     while True:
         if refresh.is_holding(row):
-            hold_for_refresh(p, state, a, last)
+            refreshes.hold_for_refresh(p, state, a, last)
             if refresh.is_holding(row):
                 see_while_held(p, a, last)
                 break

@@ -1,5 +1,6 @@
 """Streams: instructions in program order (docs/model.md §2)."""
 
+from ppim.engine.pim import state as s
 from ppim.engine.pim.rules import events
 from ppim.jit import helper
 from ppim.program import state as r
@@ -25,3 +26,23 @@ def go_on(p, rings, state, stream, cycle):
     row = rings.stream[stream]
     row[r.FRONT] = r.FRONT_READY
     row[r.HEAD] += 1
+
+
+@helper
+def needs_more(p, rings, stream, cycle):
+    """Whether a stream without instructions could have sent what it gets next by `cycle`.
+
+    Not so if that is demand of a turn to come, which waits for a barrier that is surely ahead: a turn (or
+    batch) before it is incomplete.
+    """
+    if cycle < rings.stream[stream, r.NEXT_SLOT]:
+        return False
+    oldest, last = rings.marks[r.OLDEST_TURN], rings.marks[r.NEXT_TURN] - 1
+    if not p.demand_comes_first or oldest > last:
+        return True
+    mask = rings.turn_mask
+    if not rings.turns[last & mask, r.TURN_CLOSED]:
+        # Transfers of this turn may follow, also where all that they need was delivered.
+        return True
+    same_batch = rings.turns[oldest & mask, r.TURN_BATCH] == rings.turns[last & mask, r.TURN_BATCH]
+    return p.barrier != s.BARRIER_TABLE and same_batch

@@ -1,0 +1,47 @@
+"""The engine that goes unit by unit where rows travel: against the twin and the other engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.reference.pim_account import CLASSES, simulate_and_classify
+from tests.reference.pim_programs import Case, RandomProgram, RandomProgramWithLists, pick
+from tests.unit.engine_pim.compare import assert_equal_results, assert_same
+from tests.unit.engine_pim.feed import by_cycle, run_program
+from tests.unit.engine_pim.test_by_unit import SEEDS, has_fast_engine, in_order, random_case
+
+
+def case_with_read_outs(seed: int) -> Case:
+    """As `random_case`, with rows that travel, of a third of the cases some to several units."""
+    case = random_case(seed)
+    rng = np.random.default_rng([seed, 77])
+    system = replace(case.system, prefetch=replace(case.system.prefetch, prefetch="none"))
+    program = (RandomProgramWithLists if seed % 3 == 0 else RandomProgram)(rng, case.device, system)
+    program.read_out_share = pick(rng, 0.2, 0.6, 0.95)
+    program.turns, program.bags = pick(rng, 2, 8), pick(rng, 2, 8)
+    return Case(seed, case.device, system, program.build())
+
+
+# With 18, 57 and 192 a refresh closes a row that a READ for the host waits with, which may be activated earlier
+# than the bus is free. With 0 in pieces a stream runs out of program with demand of later turns known.
+@pytest.mark.matrix(7)
+@pytest.mark.parametrize("seed", sorted({*SEEDS, 57, 192}))
+def test_rows_that_travel(seed: int) -> None:
+    case = case_with_read_outs(seed)
+    assert has_fast_engine(case.device, case.system, delivers=1)
+    twin, classes = simulate_and_classify(case.device, case.system, case.program)
+    with by_cycle():
+        general = run_program(case.device, case.system, case.program)
+    for pieces in ({}, {"piece": 1 + seed % 7}, {"keep_commands": 1 + seed}):
+        result = run_program(case.device, case.system, case.program, **pieces)
+        assert_same(case, twin, result)
+        assert_equal_results(result, general)
+        for have, want in zip(result.commands, general.commands, strict=True):
+            assert in_order(have) == in_order(want)
+        for expected, found in zip(classes, result.classes, strict=True):
+            assert {name: expected[name] for name in CLASSES} == dict(
+                zip(CLASSES, found.tolist(), strict=True)
+            )
