@@ -183,6 +183,9 @@ class PimEngine:
             if status == s.BITS_FULL:
                 self.grow_bits()
                 continue
+            if status == s.QUEUES_FULL:
+                self.grow_queues()
+                continue
             if status == s.BAGS_FULL:
                 assert self.exchange is not None
                 self.exchange = exchange.with_more_bags(self.exchange)
@@ -260,6 +263,11 @@ class PimEngine:
         """Go twice as far beyond the cycles that are counted."""
         assert self.by_unit is not None
         self.by_unit = setup.with_more_bits(self.by_unit)
+
+    def grow_queues(self) -> None:
+        """Double the places of queues without a limit."""
+        assert self.by_unit is not None
+        self.by_unit = setup.with_longer_queues(self.by_unit)
 
     def resize(self, rings: Rings) -> None:
         """Continue with larger rings (the builder found no room)."""

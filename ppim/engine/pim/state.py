@@ -165,6 +165,7 @@ NO_ROOM = 6  # the rings are too small for the next turn
 BITS_FULL = 7  # a turn has more cycles than there are bits for (`by_unit.cycles`)
 BAGS_FULL = 8  # a barrier waits for more bags than there is room for (`by_unit.exchange`)
 NO_TIME = 9  # refreshes leave no time for a READ
+QUEUES_FULL = 10  # queues without a limit have to grow (`by_unit.setup`)
 
 # Of the log. The first columns of a command are `codes.LOG_CYCLE` and so on; of a READ or WRITE there are
 LOG_USER = LOG_COLUMN + 1  # the first lookup that it serves, NONE where it serves none

@@ -141,12 +141,11 @@ def test_a_unit_that_reads_prefetches_ahead_knows_its_last_bank(piece: int | Non
 @pytest.mark.parametrize(
     "changes",
     [
-        {"frontend": "global"},
+        {"frontend": "global"},  # with a barrier
         {"level": "bank"},
         {"level": "channel"},
         {"prefetch": "next"},
         {"unit_buffer_bursts": 4},
-        {"unit_queue": 0},
         {"unit_read_latency": 1},
         {"unit_accumulators": 1},
         {"collect": "tree"},
@@ -161,6 +160,9 @@ def test_other_devices_and_read_outs_run_on_the_general_engine() -> None:
     assert has_fast_engine(make_device(), make_system())
     assert has_fast_engine(make_device(), make_system(collect="base-die"))
     assert has_fast_engine(make_device(), make_system(), delivers=1)
+    assert has_fast_engine(make_device(), make_system(unit_queue=0))
+    assert has_fast_engine(make_device(), make_system(frontend="global", barrier="none"))
+    assert not has_fast_engine(make_device(), make_system(frontend="global", barrier="none"), delivers=1)
     assert not has_fast_engine(make_device(), make_system(deliver="in-order"), delivers=1)
     assert not has_fast_engine(make_device(), make_system(prefetch="table"), delivers=1)
     assert not has_fast_engine(make_device(), make_system(collect="base-die"), delivers=1)

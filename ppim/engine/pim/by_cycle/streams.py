@@ -33,7 +33,8 @@ def has_room(p, state, channel, unit, kind, address, n_runs):
         return True
     for run in range(n_runs):
         lane, _ = runs.lane_of_run(p, unit, address, run)
-        if not room.has_place(p, state.lane[channel, queues.queue_of(p, kind, lane), s.OCCUPIED], run):
+        taken = state.lane[channel, queues.queue_of(p, kind, lane), s.OCCUPIED]
+        if not room.has_place(p, p.queue_entries, taken, run):
             return False
     return True
 

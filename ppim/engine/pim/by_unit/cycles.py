@@ -183,7 +183,7 @@ def note_slot(a, cycle, next_slot):
 def paint_stretches(p, state, a, stop):
     """Paint what has not ended, up to `stop`."""
     row = a.channel
-    paint(a, u.SENDS, row[u.SLOTS_FROM], min(row[u.SLOTS_END], stop))
+    paint(a, u.SENDS, a.sending[u.SLOTS_FROM], min(a.sending[u.SLOTS_END], stop))
     paint(a, u.MOVES, row[u.USED_FROM], min(row[u.USED_END], stop))
     paint(a, u.RESERVED, row[u.RESERVED_FROM], min(row[u.RESERVED_END], stop))
     paint(a, u.COMPUTES, row[u.COMPUTED_FROM], min(row[u.COMPUTED_END], stop))

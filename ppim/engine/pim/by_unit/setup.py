@@ -17,6 +17,9 @@ from ppim.systems.spec import SystemSpec
 MOST_QUEUE_ENTRIES = 1024
 """Longest bank queue that is kept as a ring."""
 
+FIRST_QUEUE_ENTRIES = 32
+"""Places that queues without a limit have at first."""
+
 
 def bank_rules(p: Parameters, distances: NDArray[np.int64]) -> dict[str, int] | None:
     """The distances as a dozen numbers, or None where bank groups do not go with them.
@@ -75,7 +78,10 @@ def can_run(
         system.pim.level == "bankgroup"
         and p.ranks == 1
         and p.mask_words == 1
-        and not p.global_stream
+        and (
+            not p.global_stream
+            or (p.barrier == s.BARRIER_NONE and not has_delivers and p.collect == s.COLLECT_HOST)
+        )
         and (not has_delivers or (ahead > IN_STEP and not p.in_order))
         and not has_long_window
         and not p.writes
@@ -86,7 +92,7 @@ def can_run(
         and p.accumulators == 0
         and p.phases != s.PHASES_BUFFERED
         and p.buffer_bursts == 0
-        and 0 < p.queue_entries <= MOST_QUEUE_ENTRIES
+        and (not p.tied if p.queue_entries == 0 else p.queue_entries <= MOST_QUEUE_ENTRIES)
         and p.refresh_interval > 0
     )
 
@@ -97,13 +103,14 @@ def _ring(least: int) -> int:
 
 def make_by_unit(p: Parameters, rules: dict[str, int], *, reads_out: bool) -> u.ByUnit:
     """Closed banks, empty queues, nothing sent."""
-
-    queue = _ring(p.queue_entries)
-    joins = _ring(p.banks_per_unit * p.queue_entries)
+    places = p.queue_entries or FIRST_QUEUE_ENTRIES
+    queue, joins = _ring(places), _ring(p.banks_per_unit * places)
     words = cycles.ring_words(p)
+    channel = integers(p.channels, u.CHANNEL_SIZE)
     by_unit = u.ByUnit(
         number=u.ALL_CHANNELS,
-        channel=integers(p.channels, u.CHANNEL_SIZE),
+        channel=channel,
+        sending=channel,
         unit=integers(p.channels, p.units, u.UNIT_SIZE),
         bank=integers(p.channels, p.lanes, u.BANK_SIZE),
         may_refresh=integers(p.channels, p.lanes),
@@ -118,7 +125,9 @@ def make_by_unit(p: Parameters, rules: dict[str, int], *, reads_out: bool) -> u.
         fetch_mask=joins - 1,
         word_mask=words - 1,
         span=cycles.SPAN,
+        places=places,
         reads_out=int(reads_out),
+        has_own_stream=int(not p.global_stream),
         activate_window=p.activate_window,
         **rules,
     )
@@ -140,3 +149,48 @@ def with_more_bits(by_unit: u.ByUnit) -> u.ByUnit:
         words = np.arange(counted, counted + old)
         bits[channel, words & (2 * old - 1)] = by_unit.bits[channel, words & (old - 1)]
     return by_unit._replace(bits=bits, word_mask=2 * old - 1, span=2 * by_unit.span)
+
+
+def with_longer_queues(by_unit: u.ByUnit) -> u.ByUnit:
+    """Twice the places in all queues; what is in them stays."""
+    bank, unit, channel = by_unit.bank, by_unit.unit, by_unit.channel
+    entries = _longer(by_unit.entries, bank[:, :, u.QUEUE_HEAD], bank[:, :, u.QUEUE_TAIL])
+    joins = _longer(by_unit.joins, unit[:, :, u.UNSEEN_HEAD], unit[:, :, u.UNSEEN_TAIL])
+    # The one before the first is still looked at.
+    added = channel[:, u.FETCHES_ADDED]
+    fetches = _longer(by_unit.fetches, np.maximum(added - by_unit.fetches.shape[1], 0), added)
+    return by_unit._replace(
+        entries=entries,
+        joins=joins,
+        fetches=fetches,
+        outs=_more_outs(by_unit),
+        entry_mask=entries.shape[2] - 1,
+        join_mask=joins.shape[2] - 1,
+        fetch_mask=fetches.shape[1] - 1,
+        places=2 * by_unit.places,
+    )
+
+
+def _longer(
+    rings: NDArray[np.int64], heads: NDArray[np.int64], tails: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Rings of twice the size, shape (*heads.shape, ring, columns), with what is in them."""
+    old = rings.shape[-2]
+    longer = integers(*heads.shape, 2 * old, rings.shape[-1])
+    for index in np.ndindex(*heads.shape):
+        numbers = np.arange(int(heads[index]), int(tails[index]))
+        longer[index][numbers & (2 * old - 1)] = rings[index][numbers & (old - 1)]
+    return longer
+
+
+def _more_outs(by_unit: u.ByUnit) -> NDArray[np.int64]:
+    """Twice the places for what is read out; the new ones are the first of the unused."""
+    old = by_unit.outs.shape[1]
+    if not by_unit.reads_out:
+        return by_unit.outs
+    outs = integers(by_unit.outs.shape[0], 2 * old, u.OUT_SIZE)
+    outs[:, :old] = by_unit.outs
+    outs[:, old:, u.OUT_NEXT] = np.arange(old + 1, 2 * old + 1)
+    outs[:, -1, u.OUT_NEXT] = by_unit.channel[:, u.OUT_FIRST]
+    by_unit.channel[:, u.OUT_FIRST] = old
+    return outs

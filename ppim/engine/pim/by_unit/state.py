@@ -131,6 +131,8 @@ class ByUnit(NamedTuple):
     Attributes
     ----------
     channel : ndarray, shape (channels, CHANNEL_SIZE)
+    sending : ndarray, shape (channels, CHANNEL_SIZE)
+        The same; of a channel, the row that has the slots of its stream.
     unit : ndarray, shape (channels, units, UNIT_SIZE)
     bank : ndarray, shape (channels, lanes, BANK_SIZE)
     may_refresh : ndarray, shape (channels, lanes)
@@ -150,6 +152,7 @@ class ByUnit(NamedTuple):
 
     number: int  # of the channel, in its part (`channel_of`)
     channel: np.ndarray
+    sending: np.ndarray
     unit: np.ndarray
     bank: np.ndarray
     may_refresh: np.ndarray
@@ -164,7 +167,9 @@ class ByUnit(NamedTuple):
     fetch_mask: int
     word_mask: int
     span: int  # cycles that may be simulated before they are settled
+    places: int  # of a queue; where that is unlimited, as far as there is room now
     reads_out: int  # 1: rows travel
+    has_own_stream: int  # 1: each channel; 0: there is one stream for all
     activate_to_activate: int  # of a bank
     activate_to_unit: int  # of another bank of the unit
     activate_to_rank: int  # of another unit
@@ -185,6 +190,7 @@ def channel_of(every, channel):
     return ByUnit(
         channel,
         every.channel[channel],
+        every.sending[channel * every.has_own_stream],
         every.unit[channel],
         every.bank[channel],
         every.may_refresh[channel],
@@ -199,7 +205,9 @@ def channel_of(every, channel):
         every.fetch_mask,
         every.word_mask,
         every.span,
+        every.places,
         every.reads_out,
+        every.has_own_stream,
         every.activate_to_activate,
         every.activate_to_unit,
         every.activate_to_rank,
@@ -220,6 +228,7 @@ def pack_by_unit(every: ByUnit | None) -> Any:
     return pack(
         every,
         channel=CHANNEL_SIZE,
+        sending=CHANNEL_SIZE,
         unit=UNIT_SIZE,
         bank=BANK_SIZE,
         entries=ENTRY_SIZE,

@@ -39,7 +39,7 @@ def count_room(p, a):
             bank = a.bank[lane]
             longest = max(longest, bank[u.QUEUE_TAIL] - bank[u.QUEUE_HEAD])
         most = max(most, longest + fetches.fetches_left(a, a.unit[number]))
-    return p.queue_entries - most
+    return a.places - most
 
 
 @helper
@@ -52,7 +52,7 @@ def runs_fit(p, a, instruction):
         for number in range(first, stop):
             fetches.enter_fetches(p, a, number, a.channel[u.FETCHES_ADDED])
             bank = a.bank[lane]
-            if not room.has_place(p, bank[u.QUEUE_TAIL] - bank[u.QUEUE_HEAD], run):
+            if not room.has_place(p, a.places, bank[u.QUEUE_TAIL] - bank[u.QUEUE_HEAD], run):
                 return False
             lane += p.banks_per_unit
     return True
@@ -82,8 +82,8 @@ def send_prefetch(p, a, instruction, cycle):
 
 
 @helper(forceinline=True)
-def send_reads(p, rings, state, a, instruction, cycle):
-    """READ: its runs in its units, each run an operand of its own."""
+def send_reads(p, rings, state, a, instruction, cycle, before):
+    """READ: its runs in its units, each run an operand of its own; `before`: units of other channels that come first."""
     address, bursts = instruction[ins.ADDRESS], instruction[ins.BURSTS]
     phase = phases.phase_of(p, ins.READ, instruction[ins.TURN])
     sharers = instruction[ins.SHARERS]
@@ -95,7 +95,7 @@ def send_reads(p, rings, state, a, instruction, cycle):
         for unit in range(first, stop):
             if fetches.fetches_left(a, a.unit[unit]):
                 fetches.enter_fetches(p, a, unit, a.channel[u.FETCHES_ADDED])
-            lookup = targets.first_lookup_in(instruction, unit - first)
+            lookup = targets.first_lookup_in(instruction, before + unit - first)
             queues.enter(
                 p,
                 a,
@@ -113,13 +113,13 @@ def send_reads(p, rings, state, a, instruction, cycle):
             lane += p.banks_per_unit
     state.channel[a.number, s.OPEN] += targets.lookups_of(instruction, stop - first) * n_runs
     if n_runs > 1:
-        expect_more(rings, instruction, stop - first, n_runs - 1)
+        expect_more(rings, instruction, before, stop - first, n_runs - 1)
 
 
 @helper
-def expect_more(rings, instruction, units, more):
+def expect_more(rings, instruction, before, units, more):
     """A READ of several runs completes once for each of them: so much is not done yet for its turn."""
-    for unit in range(units):
+    for unit in range(before, before + units):
         first = targets.first_lookup_in(instruction, unit)
         for lookup in range(first, first + 1 + instruction[ins.SHARERS]):
             rings.lookups[lookup & rings.lookup_mask, ins.LOOKUP_OPERANDS] += more
@@ -137,13 +137,13 @@ def send_transfer(rings, state, a, instruction, cycle):
 
 
 @helper(forceinline=True)
-def send_hit(p, rings, state, a, instruction, cycle):
+def send_hit(p, rings, state, a, instruction, cycle, before):
     """HIT: the units have come up to its slot, since arithmetic is done in order."""
     first, stop = targets.units_of(p, instruction)
     state.channel[a.number, s.OPEN] += targets.lookups_of(instruction, stop - first)
     arrival = slots.hit_arrives(p, cycle)
     cycles.paint(a, u.UNDER_WAY, cycle, arrival)
-    for unit in range(stop - first):
+    for unit in range(before, before + stop - first):
         lookup = targets.first_lookup_in(instruction, unit)
         for user in range(lookup, lookup + 1 + instruction[ins.SHARERS]):
             compute.operand_arrives(p, rings, state, user, cycle, arrival)
@@ -222,6 +222,18 @@ def wait_at_barrier(p, rings, state, a, final, reach):
 
 
 @helper
+def enter(p, rings, state, a, instruction, cycle, before):
+    """What is read goes to the queues of a channel's units; `before` as in `send_reads`."""
+    kind = instruction[ins.KIND]
+    if kind == ins.PREFETCH:
+        send_prefetch(p, a, instruction, cycle)
+    elif kind == ins.READ_OUT:
+        outs.send(p, rings, state, a, instruction, cycle)
+    else:
+        send_reads(p, rings, state, a, instruction, cycle, before)
+
+
+@helper
 def send(p, rings, state, a, instruction, cycle):
     """Send an instruction in the slot of `cycle`; SENT, UNITS_FIRST or NO_PLACE."""
     kind = instruction[ins.KIND]
@@ -231,16 +243,11 @@ def send(p, rings, state, a, instruction, cycle):
     elif kind == ins.HIT:
         if lags:
             return UNITS_FIRST
-        send_hit(p, rings, state, a, instruction, cycle)
+        send_hit(p, rings, state, a, instruction, cycle, 0)
     else:
         if not has_room(p, a, instruction):
             return UNITS_FIRST if lags else NO_PLACE
-        if kind == ins.PREFETCH:
-            send_prefetch(p, a, instruction, cycle)
-        elif kind == ins.READ_OUT:
-            outs.send(p, rings, state, a, instruction, cycle)
-        else:
-            send_reads(p, rings, state, a, instruction, cycle)
+        enter(p, rings, state, a, instruction, cycle, 0)
     leave_slot(p, rings, state, a, instruction, cycle)
     return SENT
 
@@ -265,6 +272,8 @@ def act_stream(p, rings, state, a, final, reach):
         if sent == UNITS_FIRST:
             return GOES_ON, cycle
         if sent == NO_PLACE:
+            if p.queue_entries == 0:
+                return s.QUEUES_FULL, NEVER
             # No room at the end of `cycle`, nor before the next command.
             cycle = next_change(p, state, a)
             stream[r.NEXT_SLOT] = cycle

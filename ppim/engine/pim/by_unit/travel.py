@@ -50,14 +50,24 @@ def next_deliver(rings, state, a):
 
 
 @helper
-def known_until(p, rings, a, final):
+def may_get_transfers(p, rings, state, a):
+    """Whether a turn is not written to its end whose transfers could follow, although the stream has none of its demand.
+
+    All that such a transfer needs is delivered. A channel with nothing under way stands still and need not know.
+    """
+    last = rings.marks[r.NEXT_TURN] - 1
+    if last < rings.marks[r.OLDEST_TURN] or rings.turns[last & rings.turn_mask, r.TURN_CLOSED]:
+        return False
+    return state.channel[a.number, s.OPEN] > 0 or next_command(p, state, a) < NEVER
+
+
+@helper
+def known_until(p, rings, state, a, final):
     """Last cycle that a channel may come up to: before what its stream would get, if that had more program; or NEVER."""
     stream = rings.stream[a.number]
-    if (
-        not final
-        and streams.is_at_end(rings, a.number)
-        and streams.needs_more(p, rings, a.number, stream[r.NEXT_SLOT])
-    ):
+    if final or not streams.is_at_end(rings, a.number):
+        return NEVER
+    if streams.needs_more(p, rings, a.number, stream[r.NEXT_SLOT]) or may_get_transfers(p, rings, state, a):
         return stream[r.NEXT_SLOT] - p.interval
     return NEVER
 
@@ -97,7 +107,7 @@ def act_where_rows_travel(p, rings, state, a, final, limit):
     while True:
         if p.keeps_events and commands.log_is_full(state, a.number):
             return s.LOG_FULL, NEVER
-        until = min(known_until(p, rings, a, final), limit - 1)
+        until = min(known_until(p, rings, state, a, final), limit - 1)
         cycle, due = known_instruction(p, rings, state, a), next_deliver(rings, state, a)
         if min(cycle, due) > until:
             goal = wait(p, rings, state, a) if cycle == NEVER else until
@@ -114,6 +124,8 @@ def act_where_rows_travel(p, rings, state, a, final, limit):
             sent = send(p, rings, state, a, streams.next_instruction(rings, a.number), cycle)
             if sent == UNITS_FIRST:
                 return GOES_ON, cycle
+            if sent == NO_PLACE and p.queue_entries == 0:
+                return s.QUEUES_FULL, NEVER
             if sent == NO_PLACE:
                 row[u.ROOM_FROM] = next_change(p, state, a)
         find_instruction(p, rings, state, a)
@@ -132,7 +144,7 @@ def look_around(p, rings, state, every, final):
     earliest, lacks, going = NEVER, NEVER, 0
     for channel in range(p.channels):
         a = by_address(u.channel_of(every, channel))
-        event, until = next_event(p, rings, state, a), known_until(p, rings, a, final)
+        event, until = next_event(p, rings, state, a), known_until(p, rings, state, a, final)
         if event > until:
             lacks = min(lacks, until)
         elif event < NEVER:

@@ -10,6 +10,6 @@ def places_up_to(p, run):
 
 
 @helper(forceinline=True)
-def has_place(p, taken, run):
-    """Whether the run-th run of an instruction finds a place in a queue of so many entries."""
-    return taken + places_up_to(p, run) <= p.queue_entries
+def has_place(p, places, taken, run):
+    """Whether the run-th run of an instruction finds a place in a queue of `places`, of which some are taken."""
+    return taken + places_up_to(p, run) <= places

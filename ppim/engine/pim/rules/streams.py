@@ -3,7 +3,7 @@
 from ppim.engine.pim import state as s
 from ppim.engine.pim.rules import events
 from ppim.jit import helper
-from ppim.program import state as r
+from ppim.program import instruction as ins, state as r
 
 
 @helper(forceinline=True)
@@ -40,9 +40,10 @@ def needs_more(p, rings, stream, cycle):
     oldest, last = rings.marks[r.OLDEST_TURN], rings.marks[r.NEXT_TURN] - 1
     if not p.demand_comes_first or oldest > last:
         return True
-    mask = rings.turn_mask
-    if not rings.turns[last & mask, r.TURN_CLOSED]:
-        # Transfers of this turn may follow, also where all that they need was delivered.
+    tail = rings.stream[stream, r.TAIL]
+    if tail > 0 and rings.instructions[stream, (tail - 1) & rings.instruction_mask, ins.TURN] == last:
+        # Transfers of this turn may follow.
         return True
+    mask = rings.turn_mask
     same_batch = rings.turns[oldest & mask, r.TURN_BATCH] == rings.turns[last & mask, r.TURN_BATCH]
     return p.barrier != s.BARRIER_TABLE and same_batch
