@@ -131,6 +131,16 @@ def reason_to_stop(p, rings, state, cycle, final):
     return s.DONE if final else s.REFILL
 
 
+@helper
+def lacks_program(p, rings, state, channel, cycle):
+    """Whether a channel's stream could have sent by `cycle` what it gets next, and that would matter to the channel."""
+    if streams.needs_more(p, rings, channel, cycle):
+        return True
+    in_flight = state.channel[channel, s.OPEN] + state.pool - state.channel[channel, s.FREE_COUNT]
+    late = cycle >= rings.stream[channel, r.NEXT_SLOT]
+    return late and in_flight > 0 and streams.may_get_transfers(rings)
+
+
 @helper(forceinline=True)
 def stands_still(p, rings, state, channel, cycle, final):
     """Whether a channel by itself must not or need not go on at `cycle`.
@@ -140,7 +150,7 @@ def stands_still(p, rings, state, channel, cycle, final):
     """
     front = rings.stream[channel, r.FRONT]
     if front == r.FRONT_EMPTY:
-        if not final and streams.needs_more(p, rings, channel, cycle):
+        if not final and lacks_program(p, rings, state, channel, cycle):
             return True
     elif front != r.FRONT_BARRIER:
         return False
@@ -184,7 +194,7 @@ def look_apart(p, rings, state, ahead, final):
         if (
             stream[r.FRONT] == r.FRONT_EMPTY
             and not final
-            and streams.needs_more(p, rings, channel, stream[r.NEXT_SLOT])
+            and lacks_program(p, rings, state, channel, stream[r.NEXT_SLOT])
         ):
             lacks = min(lacks, stream[r.NEXT_SLOT])
     # What a stream gets next could tie channels from its next slot on.

@@ -4,7 +4,7 @@ from ppim.engine.codes import NEVER
 from ppim.engine.pim import state as s
 from ppim.engine.pim.by_unit import cycles, state as u, transfers
 from ppim.engine.pim.by_unit.stream import act_stream
-from ppim.engine.pim.by_unit.travel import act_where_rows_travel
+from ppim.engine.pim.by_unit.travel import act_in_round
 from ppim.engine.pim.by_unit.units import advance
 from ppim.engine.pim.rules import commands, refresh
 from ppim.jit import helper
@@ -25,12 +25,12 @@ def step_end(p, state, a, goal):
 
 
 @helper(forceinline=True)
-def run_channel(p, rings, state, a, final, until, served, reach):
+def run_channel(p, rings, state, a, final, until, served, reach, quiet):
     """Run a channel until its stream waits at a barrier or for more program; DONE, REFILL, LOG_FULL, NO_TIME or WAITS.
 
     Without a stream to look at, up to the cycle before `until`. Where channels meet, all transfers that are ready up
     to `served` have been served, and a channel at a barrier goes up to `reach`, when the first one is that has not.
-    Where rows travel, all go up to the cycle before `reach`.
+    In rounds all go up to the cycle before `reach`, and nothing that one may wait for comes up to `quiet`.
     """
     row = a.channel
     goal = row[u.HORIZON] if until == NEVER else until - 1
@@ -52,8 +52,8 @@ def run_channel(p, rings, state, a, final, until, served, reach):
             if served == NEVER:
                 cycles.settle(p, state, a, until)
             return s.DONE
-        if a.reads_out:
-            status, goal = act_where_rows_travel(p, rings, state, a, final, reach)
+        if a.in_rounds:
+            status, goal = act_in_round(p, rings, state, a, final, reach, quiet)
             if status < 0 and goal <= row[u.HORIZON]:
                 return s.DONE
         else:
@@ -63,12 +63,12 @@ def run_channel(p, rings, state, a, final, until, served, reach):
 
 
 @helper
-def run_channels(p, rings, state, every, first, stop, final, until, served, reach):
+def run_channels(p, rings, state, every, first, stop, final, until, served, reach, quiet):
     """Run channels as far as they go without the others; a status, and whether one has no more bits for cycles."""
     status, lacks_bits = s.DONE, False
     for channel in range(first, stop):
         a = by_address(u.channel_of(every, channel))
-        stopped = run_channel(p, rings, state, a, final, until, served, reach)
+        stopped = run_channel(p, rings, state, a, final, until, served, reach, quiet)
         if stopped >= s.GROW:
             return stopped, False
         lacks_bits |= stopped == WAITS

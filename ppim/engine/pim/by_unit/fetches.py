@@ -30,6 +30,7 @@ def add_fetch(p, a, bank, row, column, bursts, phase, joins):
     item[u.FETCH_PHASE] = phase
     item[u.FETCH_JOINS] = joins
     item[u.FETCH_LENGTH] = (bursts - 1) * a.read_to_read
+    channel[u.NEXT_COMMAND] = min(channel[u.NEXT_COMMAND], joins)
     for number in range(p.units):
         unit = a.unit[number]
         unit[u.NEXT] = min(unit[u.NEXT], joins)

@@ -14,7 +14,7 @@ from ppim.program import instruction as ins, state as r
 @helper
 def come_up(p, rings, state, every, first, stop, goal):
     """Channels come up to cycle `goal`, in which a slot may still be used."""
-    return run_channels(p, rings, state, every, first, stop, 0, goal + 1, goal, NEVER)[0]
+    return run_channels(p, rings, state, every, first, stop, 0, goal + 1, goal, NEVER, NEVER)[0]
 
 
 @helper

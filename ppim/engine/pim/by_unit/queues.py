@@ -25,6 +25,7 @@ def enter(p, a, unit, lane, row, column, bursts, lookup, sharers, out, phase, jo
     last = item[u.UNSEEN_TAIL]
     item[u.UNSEEN_TAIL] = last + 1
     item[u.NEXT] = min(item[u.NEXT], joins)
+    a.channel[u.NEXT_COMMAND] = min(a.channel[u.NEXT_COMMAND], joins)
     unseen = a.joins[unit, last & a.join_mask]
     unseen[u.JOIN_BANK] = lane & (p.banks_per_unit - 1)
     unseen[s.JOIN_CYCLE] = joins

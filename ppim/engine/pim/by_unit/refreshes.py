@@ -67,6 +67,8 @@ def hold_for_refresh(p, state, a, last):
             close(p, state, a, lane, cycle)
             # What waited for the bus may be an ACTIVATE now, and come earlier.
             unit = a.unit[lane >> p.bank_bits]
-            unit[u.NEXT] = min(unit[u.NEXT], cycle + 1) if unit[u.ACTIVE] else unit[u.NEXT]
+            if unit[u.ACTIVE]:
+                unit[u.NEXT] = min(unit[u.NEXT], cycle + 1)
+                a.channel[u.NEXT_COMMAND] = min(a.channel[u.NEXT_COMMAND], cycle + 1)
         cycle = max(look, cycle + 1)
     row[s.REFRESH_LOOK] = cycle

@@ -28,7 +28,17 @@ def run_together(p, rings, state, every, final):
     served, status = transfers.serve_together(p, rings, state, every, 0), s.DONE
     while turn_is_left(p, rings):
         status, _ = run_channels(
-            p, rings, state, every, 0, p.channels, final, NEVER, served, transfers.first_ready(p, state)
+            p,
+            rings,
+            state,
+            every,
+            0,
+            p.channels,
+            final,
+            NEVER,
+            served,
+            transfers.first_ready(p, state),
+            NEVER,
         )
         if status >= s.GROW:
             return status
@@ -57,7 +67,7 @@ def run_part(p, rings, state, every, exchange, board, final):
     if not has_joined(board, p.part, number):
         # Sums of earlier turns have been served, and the turn's own are ready later than its barrier.
         status, lacks_bits = run_channels(
-            p, rings, state, every, 0, p.channels, final, NEVER, rings.marks[r.RELEASE], NEVER
+            p, rings, state, every, 0, p.channels, final, NEVER, rings.marks[r.RELEASE], NEVER, NEVER
         )
         if lacks_bits:
             return s.BITS_FULL
@@ -78,10 +88,12 @@ def run_rounds(p, rings, state, every, board, ahead, final):
     while True:
         if barrier.release_turns(p, rings, state, board) == barrier.TIMES_FULL:
             return s.GROW
-        status, earliest = look_around(p, rings, state, every, final)
+        status, earliest, quiet = look_around(p, rings, state, every, final)
         if status != GOES_ON:
             return status
-        status, _ = run_channels(p, rings, state, every, 0, p.channels, final, NEVER, NEVER, earliest + ahead)
+        status, _ = run_channels(
+            p, rings, state, every, 0, p.channels, final, NEVER, NEVER, earliest + ahead, quiet
+        )
         if status >= s.GROW:
             return status
 
@@ -91,11 +103,11 @@ def run_units(p, rings, state, every, exchange, board, ahead, final, until):
     """Run every channel as far as it goes without the others; where they meet, with transfers of all between."""
     if until == NEVER and p.global_stream:
         return run_stream(p, rings, state, every, final)
-    if until == NEVER and every.reads_out:
+    if until == NEVER and every.in_rounds:
         return run_rounds(p, rings, state, every, board, ahead, final)
     if until == NEVER and barrier.parts_meet(p):
         return run_part(p, rings, state, every, exchange, board, final)
     if until == NEVER and transfers.channels_meet(p):
         return run_together(p, rings, state, every, final)
-    status, _ = run_channels(p, rings, state, every, 0, p.channels, final, until, NEVER, NEVER)
+    status, _ = run_channels(p, rings, state, every, 0, p.channels, final, until, NEVER, NEVER, NEVER)
     return status

@@ -82,14 +82,13 @@ def can_run(
             not p.global_stream
             or (p.barrier == s.BARRIER_NONE and not has_delivers and p.collect == s.COLLECT_HOST)
         )
-        and (not has_delivers or (ahead > IN_STEP and not p.in_order))
+        and (not has_delivers or not p.in_order)
+        and (not (has_delivers or p.turns_open or p.accumulators) or ahead > IN_STEP)
         and not has_long_window
         and not p.writes
-        and p.turns_open == 0
         and not p.data_pins
         and not p.host_consumes
         and p.collect in (s.COLLECT_HOST, s.COLLECT_BASE_DIE)
-        and p.accumulators == 0
         and p.phases != s.PHASES_BUFFERED
         and p.buffer_bursts == 0
         and (not p.tied if p.queue_entries == 0 else p.queue_entries <= MOST_QUEUE_ENTRIES)
@@ -127,6 +126,7 @@ def make_by_unit(p: Parameters, rules: dict[str, int], *, reads_out: bool) -> u.
         span=cycles.SPAN,
         places=places,
         reads_out=int(reads_out),
+        in_rounds=int(reads_out or p.turns_open > 0 or p.accumulators > 0),
         has_own_stream=int(not p.global_stream),
         activate_window=p.activate_window,
         **rules,
@@ -134,6 +134,7 @@ def make_by_unit(p: Parameters, rules: dict[str, int], *, reads_out: bool) -> u.
     by_unit.outs[:, :, u.OUT_NEXT] = np.arange(1, by_unit.outs.shape[1] + 1)
     by_unit.channel[:, u.HORIZON] = -1
     by_unit.channel[:, u.INSTRUCTION_AT] = NEVER
+    by_unit.channel[:, u.NEXT_COMMAND] = NEVER
     by_unit.channel[:, u.LAST_ACTIVATES : u.LAST_ACTIVATES + SHORT_WINDOW] = -NEVER
     by_unit.channel[:, u.ACTIVATED_AT] = -1
     by_unit.unit[:, :, u.NEXT] = NEVER

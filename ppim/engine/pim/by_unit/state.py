@@ -49,6 +49,8 @@ ROOM_FROM = 26
 # ... and, where rows travel, the first unused place of `outs`, and when the next instruction can be sent, or NEVER.
 OUT_FIRST = 27
 INSTRUCTION_AT = 28
+# ... and its units' next command, refresh apart, is not before this cycle.
+NEXT_COMMAND = 29
 CHANNEL_SIZE = 32  # a multiple of a cache line
 
 ALL_CHANNELS = -1
@@ -169,6 +171,7 @@ class ByUnit(NamedTuple):
     span: int  # cycles that may be simulated before they are settled
     places: int  # of a queue; where that is unlimited, as far as there is room now
     reads_out: int  # 1: rows travel
+    in_rounds: int  # 1: channels wait for each other within a turn (`travel`)
     has_own_stream: int  # 1: each channel; 0: there is one stream for all
     activate_to_activate: int  # of a bank
     activate_to_unit: int  # of another bank of the unit
@@ -207,6 +210,7 @@ def channel_of(every, channel):
         every.span,
         every.places,
         every.reads_out,
+        every.in_rounds,
         every.has_own_stream,
         every.activate_to_activate,
         every.activate_to_unit,

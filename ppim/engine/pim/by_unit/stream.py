@@ -161,11 +161,9 @@ def leave_slot(p, rings, state, a, instruction, cycle):
 
 
 @helper(forceinline=True)
-def next_command(p, state, a):
+def next_command(state, a):
     """No command, refresh apart, comes before this cycle; NEVER: nothing is left."""
-    first = NEVER
-    for unit in range(p.units):
-        first = min(first, a.unit[unit, u.NEXT])
+    first = a.channel[u.NEXT_COMMAND]
     row = state.channel[a.number]
     if first < NEVER and refresh.is_holding(row):
         first = max(first, row[s.REFRESH_LOOK])
@@ -175,7 +173,7 @@ def next_command(p, state, a):
 @helper(forceinline=True)
 def next_change(p, state, a):
     """`next_command`, and no transfer of its own comes before this cycle."""
-    first = next_command(p, state, a)
+    first = next_command(state, a)
     if not channels_meet(p) and state.channel[a.number, s.TRANSFERS_WAITING] > 0:
         first = min(first, state.transfers[a.number, 0, heap.READY_AT])
     if first == NEVER:

@@ -9,7 +9,7 @@ buses follow, all together in order of readiness, as far as no unit can have ano
 from ppim.engine.codes import NEVER
 from ppim.engine.pim import heap, state as s
 from ppim.engine.pim.by_unit import cycles, state as u
-from ppim.engine.pim.rules import collect, transfers, turns
+from ppim.engine.pim.rules import accumulators, collect, transfers, turns
 from ppim.jit import helper
 from ppim.jit.by_address import by_address
 from ppim.program import instruction as ins, state as r
@@ -41,6 +41,8 @@ def serve_ready(p, rings, state, a, last):
         start, end = transfers.use_bus(p, state, a.number, row, ready)
         cycles.note_bus(a, ready, start, end)
         row[ins.SUM_READY] = end
+        if p.accumulators:
+            accumulators.free(p, rings, state, row, end)
         turns.complete_one(rings, state, a.number, row[ins.SUM_TURN], end)
         if row[ins.SUM_PARENT] >= 0:
             add_to_parent(p, rings, state, row[ins.SUM_PARENT], ready, end)

@@ -9,18 +9,21 @@ from ppim.engine.codes import NEVER
 from ppim.engine.pim import heap, state as s
 from ppim.engine.pim.by_unit import outs, state as u
 from ppim.engine.pim.by_unit.stream import GOES_ON, NO_PLACE, UNITS_FIRST, next_change, next_command, send
-from ppim.engine.pim.rules import barrier, commands, streams
+from ppim.engine.pim.rules import accumulators, barrier, commands, streams
 from ppim.jit import helper
 from ppim.jit.by_address import by_address
-from ppim.program import state as r
+from ppim.program import instruction as ins, state as r
 
 
 @helper
 def next_instruction(p, rings, state, a):
-    """First cycle in which the stream can send its next instruction; NEVER: it waits at a barrier, or has none."""
+    """First cycle in which the stream can send its next instruction; NEVER: it has none, or it is not known."""
     if streams.is_at_end(rings, a.number):
         return NEVER
-    opens = barrier.opens(p, rings, state, streams.next_instruction(rings, a.number))
+    instruction = streams.next_instruction(rings, a.number)
+    opens = barrier.opens(p, rings, state, instruction)
+    if p.accumulators and opens < NEVER and instruction[ins.KIND] <= ins.LAST_ACCESS:
+        opens = max(opens, accumulators.opens_all(p, rings, state, instruction))
     if opens == NEVER:
         return NEVER
     return max(max(rings.stream[a.number, r.NEXT_SLOT], opens), a.channel[u.ROOM_FROM])
@@ -49,16 +52,10 @@ def next_deliver(rings, state, a):
     return max(stream[r.NEXT_SLOT], state.delivers[a.number, 0, heap.READY_AT])
 
 
-@helper
-def may_get_transfers(p, rings, state, a):
-    """Whether a turn is not written to its end whose transfers could follow, although the stream has none of its demand.
-
-    All that such a transfer needs is delivered. A channel with nothing under way stands still and need not know.
-    """
-    last = rings.marks[r.NEXT_TURN] - 1
-    if last < rings.marks[r.OLDEST_TURN] or rings.turns[last & rings.turn_mask, r.TURN_CLOSED]:
-        return False
-    return state.channel[a.number, s.OPEN] > 0 or next_command(p, state, a) < NEVER
+@helper(forceinline=True)
+def is_under_way(state, a):
+    """Whether a channel has something to do, or waits for what others do; without it, it stands still and needs no program."""
+    return state.channel[a.number, s.OPEN] > 0 or next_command(state, a) < NEVER
 
 
 @helper
@@ -67,7 +64,8 @@ def known_until(p, rings, state, a, final):
     stream = rings.stream[a.number]
     if final or not streams.is_at_end(rings, a.number):
         return NEVER
-    if streams.needs_more(p, rings, a.number, stream[r.NEXT_SLOT]) or may_get_transfers(p, rings, state, a):
+    more = streams.needs_more(p, rings, a.number, stream[r.NEXT_SLOT])
+    if more or (streams.may_get_transfers(rings) and is_under_way(state, a)):
         return stream[r.NEXT_SLOT] - p.interval
     return NEVER
 
@@ -79,13 +77,13 @@ def next_transfer(state, a):
     return state.transfers[a.number, 0, heap.READY_AT] if waits else NEVER
 
 
-@helper
-def quiet_until(p, state, a):
+@helper(forceinline=True)
+def quiet_until(p, state, a, command):
     """What a stream waits for, a barrier or more program, does not come before this cycle is over; NEVER: any time.
 
-    All that the channel has to do is demand, which a barrier waits for: what it has READ arrives later.
+    All that the channel has to do is demand, which a barrier waits for: what it has READ arrives later. `command` is
+    its next one, or NEVER.
     """
-    command = next_command(p, state, a)
     if command < NEVER:
         command += min(p.unit_read_latency, p.read_latency + p.burst_cycles) - 1
     return min(command, next_transfer(state, a))
@@ -96,12 +94,12 @@ def wait(p, rings, state, a):
     """The stream has nothing to send: cycle up to which units and transfers go on."""
     at_end = streams.is_at_end(rings, a.number)
     rings.stream[a.number, r.FRONT] = r.FRONT_EMPTY if at_end else r.FRONT_BARRIER
-    quiet = quiet_until(p, state, a)
-    return a.channel[u.HORIZON] if quiet == NEVER else quiet
+    own = quiet_until(p, state, a, next_command(state, a))
+    return a.channel[u.HORIZON] if own == NEVER else own
 
 
 @helper
-def act_where_rows_travel(p, rings, state, a, final, limit):
+def act_in_round(p, rings, state, a, final, limit, quiet):
     """Send what can be sent before cycle `limit`: (status, _), or (GOES_ON, cycle up to which the units go)."""
     row = a.channel
     while True:
@@ -109,6 +107,9 @@ def act_where_rows_travel(p, rings, state, a, final, limit):
             return s.LOG_FULL, NEVER
         until = min(known_until(p, rings, state, a, final), limit - 1)
         cycle, due = known_instruction(p, rings, state, a), next_deliver(rings, state, a)
+        if cycle == NEVER and (p.turns_open or p.accumulators):
+            # What any channel completes may let the stream go on.
+            until = min(until, quiet)
         if min(cycle, due) > until:
             goal = wait(p, rings, state, a) if cycle == NEVER else until
             return GOES_ON, min(goal, until)
@@ -131,20 +132,17 @@ def act_where_rows_travel(p, rings, state, a, final, limit):
         find_instruction(p, rings, state, a)
 
 
-@helper(forceinline=True)
-def next_event(p, rings, state, a):
-    """First cycle in which something can happen in a channel, as far as is known; or NEVER."""
-    stream = min(known_instruction(p, rings, state, a), next_deliver(rings, state, a))
-    return min(stream, min(next_command(p, state, a), next_transfer(state, a)))
-
-
 @helper
 def look_around(p, rings, state, every, final):
-    """(Why no channel must or need go on, or GOES_ON; the first event of those that go on)."""
-    earliest, lacks, going = NEVER, NEVER, 0
+    """(Why no channel must or need go on, or GOES_ON; the first event of those that go on; until when none completes anything)."""
+    earliest, quiet, lacks, going = NEVER, NEVER, NEVER, 0
     for channel in range(p.channels):
         a = by_address(u.channel_of(every, channel))
-        event, until = next_event(p, rings, state, a), known_until(p, rings, state, a, final)
+        stream = min(known_instruction(p, rings, state, a), next_deliver(rings, state, a))
+        command = next_command(state, a)
+        quiet = min(quiet, min(stream, quiet_until(p, state, a, command)))
+        event = min(stream, min(command, next_transfer(state, a)))
+        until = known_until(p, rings, state, a, final)
         if event > until:
             lacks = min(lacks, until)
         elif event < NEVER:
@@ -152,7 +150,7 @@ def look_around(p, rings, state, every, final):
             earliest = min(earliest, event)
     # What a stream gets next can reach other channels from then on.
     if lacks < NEVER and lacks <= earliest:
-        return s.REFILL, earliest
+        return s.REFILL, earliest, quiet
     if going == 0:
-        return s.DONE if final else s.REFILL, earliest
-    return GOES_ON, earliest
+        return s.DONE if final else s.REFILL, earliest, quiet
+    return GOES_ON, earliest, quiet

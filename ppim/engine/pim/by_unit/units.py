@@ -255,8 +255,19 @@ def next_in_time(p, a, last):
 
 
 @helper(forceinline=True)
+def find_next_command(p, a):
+    """Find anew before which cycle no unit has a command."""
+    first = NEVER
+    for number in range(p.units):
+        first = min(first, a.unit[number, u.NEXT])
+    a.channel[u.NEXT_COMMAND] = first
+
+
+@helper(forceinline=True)
 def issue_units(p, rings, state, a, last):
     """All commands of units in cycles up to `last`."""
+    if a.channel[u.NEXT_COMMAND] > last:
+        return
     stale, pending = 0, 0
     for number in range(p.units):
         stale |= (a.unit[number, u.NEXT] <= last) << number
@@ -269,6 +280,7 @@ def issue_units(p, rings, state, a, last):
             pending &= ~(1 << number)
             pending |= (a.unit[number, u.NEXT] <= last) << number
         if pending == 0:
+            find_next_command(p, a)
             return
         number = next_in_time(p, a, last)
         cycle = a.unit[number, u.NEXT]

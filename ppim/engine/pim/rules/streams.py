@@ -45,5 +45,18 @@ def needs_more(p, rings, stream, cycle):
         # Transfers of this turn may follow.
         return True
     mask = rings.turn_mask
+    if oldest == last and not rings.turns[last & mask, r.TURN_CLOSED]:
+        # So may its demand.
+        return True
     same_batch = rings.turns[oldest & mask, r.TURN_BATCH] == rings.turns[last & mask, r.TURN_BATCH]
     return p.barrier != s.BARRIER_TABLE and same_batch
+
+
+@helper
+def may_get_transfers(rings):
+    """Whether the last turn is not written to its end, so that transfers may follow where there is none of its demand.
+
+    All that such a transfer needs is delivered, or read before.
+    """
+    last = rings.marks[r.NEXT_TURN] - 1
+    return last >= rings.marks[r.OLDEST_TURN] and not rings.turns[last & rings.turn_mask, r.TURN_CLOSED]
