@@ -6,7 +6,7 @@ Helpers are plain: whole numbers, tables and calls. Passes for anything else are
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any, ClassVar
 
 from numba.core import entrypoints, errors, ir, types
@@ -118,6 +118,16 @@ class _Typing:
 
     def refresh(self) -> None:
         """Nothing: the kernel has done it."""
+
+    def resolve_value_type(self, value: Any) -> Any:
+        """Type of a constant: of a module, which most are, without trying all that it might be."""
+        return types.Module(value) if type(value) is ModuleType else self._context.resolve_value_type(value)
+
+    def resolve_value_type_prefer_literal(self, value: Any) -> Any:
+        """The same, for which a number stands itself."""
+        if type(value) is ModuleType:
+            return types.Module(value)
+        return self._context.resolve_value_type_prefer_literal(value)
 
     def resolve_function_type(self, function: Any, args: Any, kws: Any) -> Any:
         """Signature of a call."""
@@ -240,21 +250,18 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-class _Plain:
-    """Text as it is, in the place of what numba colours messages with."""
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda message: message
-
-
 @contextmanager
 def _without_colours() -> Iterator[None]:
-    """Messages of what a compiler tried in vain are never seen; to colour tens of thousands takes a twentieth of the time."""
-    kept, errors._termcolor_inst = errors._termcolor_inst, _Plain()
+    """Messages of what a compiler tried in vain are never seen; to colour tens of thousands takes a tenth of the time."""
+    scheme = vars(errors.termcolor())
+    kept = scheme.get("_markup")  # of a kernel that calls the one that is compiled now
+    scheme["_markup"] = lambda message, *_: message
     try:
         yield
     finally:
-        errors._termcolor_inst = kept
+        scheme.pop("_markup")
+        if kept is not None:
+            scheme["_markup"] = kept
 
 
 class KernelCompiler(Compiler):
