@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from ppim.engine.pim.by_unit import cycles, setup
 from tests.reference.pim_account import CLASSES, simulate_and_classify
 from tests.reference.pim_programs import Case, RandomProgram, RandomProgramWithLists, pick
 from tests.unit.engine_pim.compare import assert_equal_results, assert_same
@@ -59,6 +61,28 @@ def test_rows_that_travel(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_turns_that_overlap_and_few_accumulators(seed: int) -> None:
     check(case_with_open_turns(seed))
+
+
+@pytest.mark.parametrize("make_case", [case_with_read_outs, case_with_open_turns])
+@pytest.mark.parametrize("span", [40, 90])
+def test_buses_that_lag_far_behind_get_more_bits(
+    make_case: Callable[[int], Case], span: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few cycles there are bits for at first, nothing else comes out; of a dozen programs some need more."""
+    grown = []
+    more_bits = setup.with_more_bits
+    monkeypatch.setattr(setup, "with_more_bits", lambda by_unit: grown.append(1) or more_bits(by_unit))
+    for seed in range(12):
+        case = make_case(seed)
+        with by_cycle():
+            expected = run_program(case.device, case.system, case.program)
+        monkeypatch.setattr(cycles, "SPAN", span)
+        for pieces in ({}, {"piece": 1 + seed % 7}):
+            found = run_program(case.device, case.system, case.program, **pieces)
+            assert_equal_results(found, expected)
+            for have, want in zip(found.commands, expected.commands, strict=True):
+                assert in_order(have) == in_order(want)
+    assert grown
 
 
 def check(case: Case) -> None:
