@@ -12,6 +12,7 @@ LENGTHS = {200: "10^5 accesses", 2000: "10^6 accesses", 20_000: "10^7 accesses"}
 LONGER = {200_000: "10^8 accesses"}
 LENGTHS_OF = LENGTHS | LONGER
 TO = 2000
+SHORT_RUNS = 6
 BATCH = 65_536
 ONE_BATCH = f"one batch of {BATCH:,} samples"
 
@@ -35,7 +36,9 @@ class Lengths:
         """Seconds and MiB of each."""
         costs: Costs = {}
         for samples, path in self._traces.items():
-            cost = ppim.simulate(path)
+            # What a short trace takes beside the start is less than what one start takes more than another.
+            runs = [ppim.simulate(path) for _ in range(SHORT_RUNS if samples < TO else 1)]
+            cost = min(runs, key=lambda cost: cost.seconds)
             costs |= {f"seconds {samples}": cost.seconds, f"memory {samples}": cost.mebibytes}
         if self._batch is not None:
             for threads in (1, 2):
