@@ -76,21 +76,7 @@ def has_fast_engine(device: Device, system: SystemSpec, delivers: int = 0) -> bo
 @pytest.mark.parametrize("collect", ["host", "base-die"])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_programs(seed: int, collect: str) -> None:
-    case = random_case(seed, collect)
-    assert has_fast_engine(case.device, case.system)
-    twin, classes = simulate_and_classify(case.device, case.system, case.program)
-    whole = run_program(case.device, case.system, case.program)
-    in_pieces = run_program(case.device, case.system, case.program, piece=1 + seed % 7)
-    few_commands = run_program(case.device, case.system, case.program, keep_commands=1 + seed)
-    with by_cycle():
-        general = run_program(case.device, case.system, case.program)
-    for result in (whole, in_pieces, few_commands):
-        assert_same(case, twin, result)
-        assert_equal_results(result, general)
-        for expected, found in zip(classes, result.classes, strict=True):
-            assert {name: expected[name] for name in CLASSES} == dict(
-                zip(CLASSES, found.tolist(), strict=True)
-            )
+    assert_all_agree(random_case(seed, collect))
 
 
 # In the last two a channel waits for a later turn than others, so that its cycles are known ahead of theirs.
@@ -115,6 +101,26 @@ def in_order(commands: Commands) -> list[tuple[int, ...]]:
     """Commands by cycle and bank."""
     columns = (commands.cycle, commands.lane, commands.command, commands.row, commands.column)
     return sorted(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def assert_all_agree(case: Case, delivers: int = 0) -> None:
+    """A program at once, in pieces and with a small log: as the twin has it, and the other engine."""
+    seed = case.seed
+    assert has_fast_engine(case.device, case.system, delivers)
+    twin, classes = simulate_and_classify(case.device, case.system, case.program)
+    with by_cycle():
+        general = run_program(case.device, case.system, case.program)
+        assert_equal_results(run_program(case.device, case.system, case.program, piece=1 + seed % 7), general)
+    for pieces in ({}, {"piece": 1 + seed % 7}, {"keep_commands": 1 + seed}):
+        result = run_program(case.device, case.system, case.program, **pieces)
+        assert_same(case, twin, result)
+        assert_equal_results(result, general)
+        for have, want in zip(result.commands, general.commands, strict=True):
+            assert in_order(have) == in_order(want)
+        for expected, found in zip(classes, result.classes, strict=True):
+            assert {name: expected[name] for name in CLASSES} == dict(
+                zip(CLASSES, found.tolist(), strict=True)
+            )
 
 
 @pytest.mark.parametrize("piece", [None, 1])

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from ppim.engine.pim.by_unit import setup
-from tests.reference.pim_account import CLASSES, simulate_and_classify
 from tests.reference.pim_programs import Case, RandomProgram, pick
-from tests.unit.engine_pim.compare import assert_equal_results, assert_same
+from tests.unit.engine_pim.compare import assert_equal_results
 from tests.unit.engine_pim.feed import by_cycle, run_program
-from tests.unit.engine_pim.test_by_unit import SEEDS, has_fast_engine, in_order, random_case
+from tests.unit.engine_pim.test_by_unit import SEEDS, assert_all_agree, has_fast_engine, in_order, random_case
 from tests.unit.engine_pim.test_rows_that_travel import case_with_read_outs
 
 
@@ -31,21 +30,7 @@ def case_with_one_stream(seed: int) -> Case:
 @pytest.mark.matrix(7)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_programs(seed: int) -> None:
-    case = case_with_one_stream(seed)
-    assert has_fast_engine(case.device, case.system)
-    twin, classes = simulate_and_classify(case.device, case.system, case.program)
-    with by_cycle():
-        general = run_program(case.device, case.system, case.program)
-    for pieces in ({}, {"piece": 1 + seed % 7}, {"keep_commands": 1 + seed}):
-        result = run_program(case.device, case.system, case.program, **pieces)
-        assert_same(case, twin, result)
-        assert_equal_results(result, general)
-        for have, want in zip(result.commands, general.commands, strict=True):
-            assert in_order(have) == in_order(want)
-        for expected, found in zip(classes, result.classes, strict=True):
-            assert {name: expected[name] for name in CLASSES} == dict(
-                zip(CLASSES, found.tolist(), strict=True)
-            )
+    assert_all_agree(case_with_one_stream(seed))
 
 
 @pytest.mark.parametrize("make_case", [random_case, case_with_one_stream, case_with_read_outs])

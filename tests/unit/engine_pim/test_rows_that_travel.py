@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from ppim.engine.pim.by_unit import cycles, setup
-from tests.reference.pim_account import CLASSES, simulate_and_classify
 from tests.reference.pim_programs import Case, RandomProgram, RandomProgramWithLists, pick
-from tests.unit.engine_pim.compare import assert_equal_results, assert_same
+from tests.unit.engine_pim.compare import assert_equal_results
 from tests.unit.engine_pim.feed import by_cycle, run_program
-from tests.unit.engine_pim.test_by_unit import SEEDS, has_fast_engine, in_order, random_case
+from tests.unit.engine_pim.test_by_unit import SEEDS, assert_all_agree, in_order, random_case
 
 
 def case_with_read_outs(seed: int) -> Case:
@@ -54,13 +53,13 @@ def case_with_open_turns(seed: int) -> Case:
 @pytest.mark.matrix(7)
 @pytest.mark.parametrize("seed", sorted({*SEEDS, 57, 115, 192, 267, 330}))
 def test_rows_that_travel(seed: int) -> None:
-    check(case_with_read_outs(seed))
+    assert_all_agree(case_with_read_outs(seed), delivers=1)
 
 
 @pytest.mark.matrix(7)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_turns_that_overlap_and_few_accumulators(seed: int) -> None:
-    check(case_with_open_turns(seed))
+    assert_all_agree(case_with_open_turns(seed), delivers=1)
 
 
 @pytest.mark.parametrize("make_case", [case_with_read_outs, case_with_open_turns])
@@ -83,23 +82,3 @@ def test_buses_that_lag_far_behind_get_more_bits(
             for have, want in zip(found.commands, expected.commands, strict=True):
                 assert in_order(have) == in_order(want)
     assert grown
-
-
-def check(case: Case) -> None:
-    """A program at once, in pieces and with a small log: as the twin has it, and the other engine."""
-    seed = case.seed
-    assert has_fast_engine(case.device, case.system, delivers=1)
-    twin, classes = simulate_and_classify(case.device, case.system, case.program)
-    with by_cycle():
-        general = run_program(case.device, case.system, case.program)
-        assert_equal_results(run_program(case.device, case.system, case.program, piece=1 + seed % 7), general)
-    for pieces in ({}, {"piece": 1 + seed % 7}, {"keep_commands": 1 + seed}):
-        result = run_program(case.device, case.system, case.program, **pieces)
-        assert_same(case, twin, result)
-        assert_equal_results(result, general)
-        for have, want in zip(result.commands, general.commands, strict=True):
-            assert in_order(have) == in_order(want)
-        for expected, found in zip(classes, result.classes, strict=True):
-            assert {name: expected[name] for name in CLASSES} == dict(
-                zip(CLASSES, found.tolist(), strict=True)
-            )

@@ -112,35 +112,33 @@ def paint_long_reads(p, a, first, reads):
 
 
 @helper(forceinline=True)
+def lengthen(a, kind, from_column, end_column, since, end):
+    """Something is true of cycles since..end-1, which end last: its stretch goes on, or is painted and a new one begins."""
+    row = a.channel
+    if since > row[end_column]:
+        paint(a, kind, row[from_column], row[end_column])
+        row[from_column] = since
+    row[end_column] = end
+
+
+@helper(forceinline=True)
 def note_use(a, start, end):
     """The bus moves data in cycles start..end-1, behind all that it moved before."""
-    row = a.channel
-    if start > row[u.USED_END]:
-        paint(a, u.MOVES, row[u.USED_FROM], row[u.USED_END])
-        row[u.USED_FROM] = start
-    row[u.USED_END] = end
+    lengthen(a, u.MOVES, u.USED_FROM, u.USED_END, start, end)
 
 
 @helper(forceinline=True)
 def note_bus(a, ready, start, end):
     """The bus is reserved from cycle `ready` on for cycles start..end-1."""
     note_use(a, start, end)
-    row = a.channel
-    if ready > row[u.RESERVED_END]:
-        paint(a, u.RESERVED, row[u.RESERVED_FROM], row[u.RESERVED_END])
-        row[u.RESERVED_FROM] = ready
-    row[u.RESERVED_END] = end
+    lengthen(a, u.RESERVED, u.RESERVED_FROM, u.RESERVED_END, ready, end)
 
 
 @helper(forceinline=True)
 def note_deliver(a, cycle, start, end):
     """What the host sends in `cycle` is on its way from then on, and uses the bus in cycles start..end-1."""
     note_bus(a, cycle, start, end)
-    row = a.channel
-    if cycle > row[u.DELIVERED_END]:
-        paint(a, u.UNDER_WAY, row[u.DELIVERED_FROM], row[u.DELIVERED_END])
-        row[u.DELIVERED_FROM] = cycle
-    row[u.DELIVERED_END] = end
+    lengthen(a, u.UNDER_WAY, u.DELIVERED_FROM, u.DELIVERED_END, cycle, end)
 
 
 @helper(forceinline=True)
@@ -172,11 +170,7 @@ def note_compute(a, since, ready):
 @helper(forceinline=True)
 def note_slot(a, cycle, next_slot):
     """A slot is used in `cycle`, and the next one can begin in `next_slot`."""
-    row = a.channel
-    if cycle > row[u.SLOTS_END]:
-        paint(a, u.SENDS, row[u.SLOTS_FROM], row[u.SLOTS_END])
-        row[u.SLOTS_FROM] = cycle
-    row[u.SLOTS_END] = slots.lasts_until(cycle, next_slot)
+    lengthen(a, u.SENDS, u.SLOTS_FROM, u.SLOTS_END, cycle, slots.lasts_until(cycle, next_slot))
 
 
 @helper(forceinline=True)
